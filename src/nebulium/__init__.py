@@ -1,0 +1,1 @@
+"""The light of galaxies and their physical properties, both ways, in JAX."""
