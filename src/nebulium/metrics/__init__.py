@@ -1,0 +1,1 @@
+"""Metrics of point predictions, of distributions, and of samples; every convention named."""

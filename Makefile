@@ -1,0 +1,52 @@
+# Each target makes the environment it needs: nothing to install first but Python (3.11 to 3.13).
+#   make demo            a few thousand galaxies with and without emission lines, pictures in demo/
+#   make test            format, lint, types, direction of imports, tests, documentation
+#   make bench           the numbers that the documentation quotes
+#   make docs            the documentation, in site/
+#   make lint            the first four of `make test`
+#   make test PYTHON=python3.13 VENV=.venv-3.13
+#   make test TESTS="tests/training -x"      a part of the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.nebulium-installed
+TESTS ?=
+# Two processes: most of a test's time is compilation, which uses one core.
+WORKERS ?= 2
+
+# The theme advertises its successor at each build.
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: demo test bench docs lint clean
+.DEFAULT_GOAL := test
+
+demo: $(STAMP)
+	$(BIN)/nebulium demo --output demo
+
+test: lint
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(TESTS)
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# pip reads dependency groups from 25.1 on. The stamp is written last, so that an interrupted
+# installation is taken up again.
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[sed,bench]' --group test --group lint --group docs
+	touch $@
+
+clean:
+	rm -rf $(VENV) site demo build dist

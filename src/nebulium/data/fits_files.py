@@ -1,0 +1,102 @@
+"""FITS files opened with care: cut ones are noticed, and errors say what to do."""
+
+import gzip
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.errors import NebuliumError, SpectrumError, TableError
+
+#: What astropy raises when a file ends too early or its bytes make no sense.
+FAULTS = (
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+    MemoryError, zlib.error, gzip.BadGzipFile,
+)  # fmt: skip
+
+
+@contextmanager
+def opened_fits(path: Path, error: type[TableError] | type[SpectrumError]) -> Iterator[Any]:
+    """Open a FITS file for reading.
+
+    Parameters
+    ----------
+    path : Path
+        The file, compressed with gzip or not.
+    error : type
+        What to raise.
+
+    Yields
+    ------
+    astropy.io.fits.HDUList
+        All headers read, data read when asked for.
+
+    Raises
+    ------
+    TableError or SpectrumError
+        If the file is truncated, damaged, or not FITS; also while the block reads data.
+
+    Examples
+    --------
+    >>> with opened_fits(Path(__file__), SpectrumError) as hdus:
+    ...     pass
+    Traceback (most recent call last):
+    nebulium.errors.SpectrumError: ...fits_files.py: is truncated, damaged, or not FITS ... To mend: ...
+    """
+    from astropy.io import fits
+    from astropy.io.fits.verify import VerifyError
+
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            with fits.open(path, lazy_load_hdus=False) as hdus:
+                _check_whole(path, hdus, [str(warning.message) for warning in said])
+                yield hdus
+    except NebuliumError:
+        raise
+    except (*FAULTS, VerifyError) as fault:
+        words = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+        problem = f"is truncated, damaged, or not FITS ({words})"
+        raise error(str(path), problem, "make or download it again") from fault
+
+
+def _check_whole(path: Path, hdus: Any, said: list[str]) -> None:
+    """Astropy opens a cut file with no more than a warning."""
+    for message in said:
+        if "Error validating header" in message:
+            raise OSError("the header of an extension is cut or damaged")
+    info = hdus[-1].fileinfo()
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    # To the end of the last block of 2880 bytes: a file cut in the padding was cut all the same.
+    expected = info["datLoc"] + info["datSpan"]
+    if not compressed and path.stat().st_size < expected:
+        raise OSError(f"expected at least {expected} bytes, found {path.stat().st_size}")
+
+
+def native(values: Any) -> np.ndarray:
+    """An array of a FITS file in the byte order of this machine, text without trailing blanks.
+
+    Parameters
+    ----------
+    values : array
+        As astropy gives it.
+
+    Returns
+    -------
+    ndarray of the same shape
+        A copy, independent of the file.
+
+    Examples
+    --------
+    >>> native(np.array([1.0], ">f4")).dtype == np.float32
+    True
+    """
+    array = np.array(values)
+    if array.dtype.kind in "SU":
+        return np.char.strip(array.astype(np.str_))
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

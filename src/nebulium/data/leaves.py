@@ -1,0 +1,152 @@
+"""The arrays of a pytree by name: the attributes that lead to each, such as ``trunk.layers.0.weight``."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from nebulium.errors import ModelFileError
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """What a pytree asks for and arrays do not hold, and the other way round, in words.
+
+    Attributes
+    ----------
+    expected, found : str
+        Names, dtypes and shapes.
+    """
+
+    expected: str
+    found: str
+
+
+def leaves_by_name(tree: PyTree) -> dict[str, np.ndarray]:
+    """All arrays of a pytree, by the path of attributes that leads to each.
+
+    Parameters
+    ----------
+    tree : pytree
+        For example a model.
+
+    Returns
+    -------
+    dict of str to ndarray
+        For example ``{"layers.0.weight": ...}``.
+
+    Raises
+    ------
+    ValueError
+        If a leaf is a numpy array: the constructor's value would silently take its place on loading.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> leaves_by_name({"scale": jnp.ones(2), "layers": [jnp.zeros(1)]})
+    {'layers.0': array([0.], dtype=float32), 'scale': array([1., 1.], dtype=float32)}
+    """
+    leaves = dict(_named_leaves(tree))
+    for name, leaf in leaves.items():
+        if isinstance(leaf, np.ndarray):
+            raise ValueError(f"{name} is a numpy array; make it a jax array")
+    return {name: np.asarray(leaf) for name, leaf in leaves.items() if eqx.is_array(leaf)}
+
+
+def disagreement(skeleton: PyTree, arrays: Mapping[str, np.ndarray]) -> Disagreement | None:
+    """Whether arrays fit the places of a pytree.
+
+    Parameters
+    ----------
+    skeleton : pytree
+        With an array, or the shape and dtype of one, in each place.
+    arrays : mapping of str to ndarray
+        From `leaves_by_name`.
+
+    Returns
+    -------
+    Disagreement or None
+        None if names, shapes and dtypes are the same.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> disagreement({"scale": jnp.ones(2)}, {"mean": np.ones(2, np.float32)})
+    Disagreement(expected='scale float32[2]', found='mean float32[2]')
+    """
+    places = {name: leaf for name, leaf in _named_leaves(skeleton) if _is_place(leaf)}
+    expected, found = _signatures(places), _signatures(arrays)
+    if expected == found:
+        return None
+    return Disagreement(_listed(expected - found), _listed(found - expected))
+
+
+def fill_leaves(skeleton: PyTree, arrays: Mapping[str, np.ndarray], *, where: str) -> PyTree:
+    """Put arrays into the places of a pytree that their names say.
+
+    Parameters
+    ----------
+    skeleton : pytree
+        With an array, or the shape and dtype of one, in each place to fill.
+    arrays : mapping of str to ndarray
+        From `leaves_by_name`.
+    where : str
+        The file that they come from, for messages.
+
+    Returns
+    -------
+    pytree
+        The skeleton with jax arrays in it.
+
+    Raises
+    ------
+    ModelFileError
+        If names, shapes or dtypes disagree; both sides are named.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> fill_leaves({"scale": jnp.ones(2)}, {"scale": np.ones(3, np.float32)}, where="model.safetensors")
+    Traceback (most recent call last):
+    nebulium.errors.ModelFileError: model.safetensors: expected scale float32[2], found scale float32[3]. ...
+    """
+    difference = disagreement(skeleton, arrays)
+    if difference is not None:
+        raise ModelFileError(
+            where,
+            f"expected {difference.expected}, found {difference.found}",
+            "use the files as they were written: weights and configuration belong together",
+        )
+    leaves, structure = jax.tree.flatten(skeleton)
+    names = [name for name, _ in _named_leaves(skeleton)]
+    filled = [
+        jax.numpy.asarray(arrays[name]) if _is_place(leaf) else leaf
+        for name, leaf in zip(names, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, filled)
+
+
+def _named_leaves(tree: PyTree) -> Iterable[tuple[str, Any]]:
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        yield jax.tree_util.keystr(path, simple=True, separator="."), leaf
+
+
+def _is_place(leaf: Any) -> bool:
+    return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+def _signatures(arrays: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        f"{name} {array.dtype}[{','.join(map(str, array.shape))}]" for name, array in arrays.items()
+    )
+
+
+def _listed(signatures: frozenset[str], most: int = 4) -> str:
+    """Enough to see what is the matter, without the two hundred arrays of a large model."""
+    shown = sorted(signatures)[:most]
+    more = len(signatures) - len(shown)
+    return (", ".join(shown) or "nothing in their place") + (f" and {more} more" if more else "")

@@ -1,0 +1,169 @@
+"""Files and folders that appear whole or not at all."""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nebulium.errors import OutputError
+
+#: What the system says, and what the user can do about it.
+MENDS = {
+    errno.ENOSPC: ("the disk is full", "free some space, or write to another disk"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, or write to another disk"),
+    errno.EFBIG: ("the file is too large for this disk", "write to another disk"),
+    errno.EIO: ("the disk reports an error", "write to another disk"),
+    errno.EROFS: ("the disk is read-only", "write to another folder"),
+    errno.EACCES: ("writing there is not permitted", "choose a folder that you may write to"),
+    errno.EPERM: ("writing there is not permitted", "choose a folder that you may write to"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
+}
+
+#: Faults of the disk under the output, whichever library was writing at the time.
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+
+
+@contextmanager
+def replace_on_success(path: str | Path) -> Iterator[Path]:
+    """Write to a hidden name beside ``path``; take its place only when the block ends without an error.
+
+    The data are on the disk before the name changes, so that neither a full disk, Ctrl-C, ``kill -9`` nor a
+    power cut leaves half a file under the name that was asked for.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or folder to be written. A file or folder of that name is replaced whole.
+
+    Yields
+    ------
+    Path
+        Where to write instead, with the same ending; the block makes a file or a folder of that name.
+
+    Raises
+    ------
+    OutputError
+        If the folder around it is missing or cannot be written to, the disk is full, or ``path`` is a device.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     with replace_on_success(f"{scratch}/answer.txt") as partial:
+    ...         _ = partial.write_text("42")
+    ...     Path(f"{scratch}/answer.txt").read_text()
+    '42'
+    """
+    with _telling(Path(path), disk_faults_only=False):
+        # A link stays a link: what it points to is replaced.
+        target = Path(path).resolve()
+        _check_place(target, Path(path))
+        partial = target.with_name(f".partial-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
+        _check_writable(partial)
+    try:
+        with _telling(Path(path), disk_faults_only=True):
+            yield partial
+        with _telling(Path(path), disk_faults_only=False):
+            _to_disk(partial)
+            _take_place(partial, target)
+    except BaseException:
+        _remove(partial)
+        raise
+
+
+@contextmanager
+def _telling(path: Path, *, disk_faults_only: bool) -> Iterator[None]:
+    """Errors of the system about the output become errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if _is_short_write(error):
+            error = OSError(errno.ENOSPC, str(error))
+        if disk_faults_only and error.errno not in DISK_FAULTS:
+            raise
+        raise output_error(path, error) from error
+
+
+def _is_short_write(error: OSError) -> bool:
+    """Numpy and astropy report a full disk without the number of the error."""
+    return error.errno is None and ("requested and" in str(error) or "enough space" in str(error))
+
+
+def output_error(path: str | Path, error: OSError) -> OutputError:
+    """The error to raise when the system refuses to write.
+
+    Parameters
+    ----------
+    path : str or Path
+        What was to be written.
+    error : OSError
+        What the system said.
+
+    Returns
+    -------
+    OutputError
+        With a mend for each of the usual causes.
+
+    Examples
+    --------
+    >>> print(output_error("lines.parquet", OSError(28, "No space left on device")))
+    lines.parquet: cannot be written: the disk is full. To mend: free some space, or write to another disk
+    """
+    problem, mend = MENDS.get(error.errno or 0, (str(error), "write to another folder"))
+    return OutputError(str(path), f"cannot be written: {problem}", mend)
+
+
+def _check_place(target: Path, asked: Path) -> None:
+    """The folder must be there; a device such as /dev/full must not be replaced by a file."""
+    if not target.parent.is_dir():
+        problem = f"cannot be written: there is no folder {target.parent}"
+        raise OutputError(str(asked), problem, f"make it first: mkdir -p '{target.parent}'")
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        problem = "cannot be written: it is a device, not a file"
+        raise OutputError(str(asked), problem, "choose the name of an ordinary file")
+
+
+def _check_writable(partial: Path) -> None:
+    """Say at once, not after an hour's work, that the folder is read-only."""
+    try:
+        partial.touch(exist_ok=False)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _to_disk(partial: Path) -> None:
+    """A rename may reach the disk before the data do, unless these are flushed first."""
+    files = [item for item in partial.rglob("*") if item.is_file()] if partial.is_dir() else [partial]
+    for file in files:
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _take_place(partial: Path, target: Path) -> None:
+    """Rename; an old folder steps aside first, since a folder cannot be renamed over a full one."""
+    aside = None
+    if target.is_dir():
+        aside = target.with_name(f".replaced-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
+        target.rename(aside)
+    try:
+        partial.replace(target)
+    except BaseException:
+        if aside is not None:
+            aside.rename(target)
+        raise
+    if aside is not None:
+        _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    """Remove what was written so far, be it a file or a folder, and be it there or not."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,186 @@
+"""Rows that are set aside: which, and why."""
+
+import csv
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from nebulium.data.output import replace_on_success
+from nebulium.data.table_source import stem_of
+
+HEADER = ("row", "target_id", "reason")
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Rows of one input that cannot be used, collected as they are met.
+
+    Examples
+    --------
+    >>> rejects = Rejects()
+    >>> rejects.add([4], np.array([39627]), "redshift is negative")
+    >>> len(rejects), rejects.summary()
+    (1, '1 row set aside: 1 redshift is negative')
+    """
+
+    _blocks: list[tuple[np.ndarray, np.ndarray, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows, _, _ in self._blocks)
+
+    def add(self, rows: np.ndarray | list[int], ids: np.ndarray, reason: str) -> None:
+        """Set rows aside.
+
+        Parameters
+        ----------
+        rows : array of int of shape (n,)
+            Their places in the input, counted from 0.
+        ids : array of shape (n,)
+            Their ids.
+        reason : str
+            What is wrong with all of them, one line.
+
+        Examples
+        --------
+        >>> rejects = Rejects()
+        >>> rejects.add(np.array([], dtype=int), np.array([], dtype=int), "redshift is negative")
+        >>> len(rejects)
+        0
+        """
+        if len(rows):
+            self._blocks.append((np.asarray(rows, dtype=np.int64), np.asarray(ids), reason))
+
+    def add_masked(self, bad: np.ndarray, ids: np.ndarray, reason: str, *, first_row: int = 0) -> None:
+        """Set aside the rows of a chunk for which a condition holds.
+
+        Parameters
+        ----------
+        bad : array of bool of shape (n,)
+            The condition.
+        ids : array of shape (n,)
+            Ids of all rows of the chunk.
+        reason : str
+            What the condition means, one line.
+        first_row : int
+            Row of the input at which the chunk begins.
+
+        Examples
+        --------
+        >>> rejects = Rejects()
+        >>> rejects.add_masked(np.array([False, True]), np.array([7, 8]), "redshift is NaN", first_row=100)
+        >>> rejects.rows().tolist()
+        [101]
+        """
+        places = np.flatnonzero(bad)
+        self.add(places + first_row, ids[places], reason)
+
+    def rows(self) -> np.ndarray:
+        """Places of the rows in the input, in order.
+
+        Returns
+        -------
+        ndarray of int64 of shape (n,)
+            Counted from 0; a row with two reasons stands there once.
+
+        Examples
+        --------
+        >>> Rejects().rows().tolist()
+        []
+        """
+        return np.unique(np.concatenate([rows for rows, _, _ in self._blocks] or [np.zeros(0, np.int64)]))
+
+    def summary(self) -> str:
+        """One line for the terminal.
+
+        Returns
+        -------
+        str
+            How many rows, and how many for each reason.
+
+        Examples
+        --------
+        >>> Rejects().summary()
+        'no rows set aside'
+        """
+        if not len(self):
+            return "no rows set aside"
+        counts: Counter[str] = Counter()
+        for rows, _, reason in self._blocks:
+            counts[reason] += len(rows)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        number = len(self.rows())
+        return f"{number} row{'s' if number != 1 else ''} set aside: {reasons}"
+
+    def write(self, output: str | Path) -> Path | None:
+        r"""Write ``<stem of output>.rejects.csv`` beside an output; nothing if no row was set aside.
+
+        A rejects file of an earlier run is removed then: it would be taken for one of this run.
+
+        Parameters
+        ----------
+        output : str or Path
+            The output that the rows are missing from.
+
+        Returns
+        -------
+        Path or None
+            The file, with the columns row (counted from 0), target_id and reason, in the order of the rows.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> rejects = Rejects()
+        >>> rejects.add([4], np.array([39627]), "redshift is negative")
+        >>> with tempfile.TemporaryDirectory() as scratch:
+        ...     path = rejects.write(f"{scratch}/lines.parquet")
+        ...     path.name, path.read_text()
+        ('lines.rejects.csv', 'row,target_id,reason\n4,39627,redshift is negative\n')
+        """
+        path = rejects_path(output)
+        if not len(self):
+            path.unlink(missing_ok=True)
+            return None
+        entries: list[tuple[int, object, str]] = [
+            (int(row), identifier, reason)
+            for rows, ids, reason in self._blocks
+            for row, identifier in zip(rows.tolist(), ids.tolist(), strict=True)
+        ]
+        with replace_on_success(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(HEADER)
+            writer.writerows(sorted(entries, key=_row))
+        return path
+
+
+def _row(entry: tuple[int, object, str]) -> int:
+    """Ids of two inputs may be of kinds that do not compare."""
+    return entry[0]
+
+
+def rejects_path(output: str | Path) -> Path:
+    """Where the rows go that an output lacks.
+
+    Parameters
+    ----------
+    output : str or Path
+        A table, or the folder of a run.
+
+    Returns
+    -------
+    Path
+        ``<stem>.rejects.csv`` beside it.
+
+    Examples
+    --------
+    >>> rejects_path("out/lines.fits.gz").as_posix()
+    'out/lines.rejects.csv'
+    """
+    output = Path(output)
+    return output.with_name(f"{stem_of(output)}.rejects.csv")

@@ -1,0 +1,214 @@
+"""A table in memory: columns, their units, and the name of the file they came from."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nebulium.errors import TableError
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length, by name.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray of shape (n,)
+        The values. A missing number is NaN.
+    units : dict of str to str
+        As astropy spells them; a column without a unit has no entry.
+    name : str
+        The file, for messages.
+    metadata : dict
+        What the file says of itself; must go into JSON.
+
+    Raises
+    ------
+    TableError
+        If the columns differ in length.
+
+    Examples
+    --------
+    >>> table = Table({"target_id": np.array([3, 4]), "redshift": np.array([0.1, 0.2])}, {}, "a.parquet")
+    >>> len(table), table["redshift"].tolist(), table.select([1])["target_id"].tolist()
+    (2, [0.1, 0.2], [4])
+    >>> table["Redshift"]
+    Traceback (most recent call last):
+    nebulium.errors.TableError: a.parquet: has no column 'Redshift' (the nearest is 'redshift'; it has
+    target_id, redshift). To mend: check the name, or map it with columns={'Redshift': 'redshift'}
+    """
+
+    columns: dict[str, np.ndarray]
+    units: dict[str, str] = field(default_factory=dict)
+    name: str = "table"
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {column: len(values) for column, values in self.columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise TableError(self.name, f"has columns of different lengths: {lengths}", "make them equal")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.columns
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        if column not in self.columns:
+            raise missing_column(self.name, column, self.columns)
+        return self.columns[column]
+
+    def select(self, rows: Any) -> "Table":
+        """Some of the rows.
+
+        Parameters
+        ----------
+        rows : array of bool of shape (n,), array of int, or slice
+            Which rows, as numpy indexes them.
+
+        Returns
+        -------
+        Table
+            The same columns, those rows.
+
+        Examples
+        --------
+        >>> Table({"redshift": np.array([0.1, 0.2])}).select(np.array([False, True]))["redshift"].tolist()
+        [0.2]
+        """
+        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+
+    def with_columns(
+        self, columns: Mapping[str, np.ndarray], units: Mapping[str, str] | None = None
+    ) -> "Table":
+        """The table with columns added or replaced.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray of shape (n,)
+            The new columns.
+        units : mapping of str to str, optional
+            Their units.
+
+        Returns
+        -------
+        Table
+            A new table; this one is as it was.
+
+        Raises
+        ------
+        TableError
+            If the lengths differ.
+
+        Examples
+        --------
+        >>> table = Table({"redshift": np.array([0.1])}).with_columns({"ew_HALPHA": np.array([5.0])},
+        ...                                                           {"ew_HALPHA": "Angstrom"})
+        >>> list(table.columns), table.units
+        (['redshift', 'ew_HALPHA'], {'ew_HALPHA': 'Angstrom'})
+        """
+        kept = {name: unit for name, unit in self.units.items() if name not in columns}
+        return replace(self, columns={**self.columns, **columns}, units={**kept, **(units or {})})
+
+
+def concatenate(tables: Iterable[Table]) -> Table:
+    """One table below the other.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+        At least one, all with the same columns.
+
+    Returns
+    -------
+    Table
+        With the units, name and metadata of the first.
+
+    Raises
+    ------
+    TableError
+        If there is none, or if a column is missing from one.
+
+    Examples
+    --------
+    >>> part = Table({"redshift": np.array([0.1])})
+    >>> concatenate([part, part])["redshift"].tolist()
+    [0.1, 0.1]
+    """
+    parts = list(tables)
+    if not parts:
+        raise TableError("table", "has no rows", "check the selection that made it")
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    return replace(
+        first, columns={name: np.concatenate([part[name] for part in parts]) for name in first.columns}
+    )
+
+
+def missing_column(where: str, column: str, available: Iterable[str]) -> TableError:
+    """The error for a column that is not there, with the name that is nearest to it.
+
+    Parameters
+    ----------
+    where : str
+        The file.
+    column : str
+        The name that was asked for.
+    available : iterable of str
+        The names that there are.
+
+    Returns
+    -------
+    TableError
+        To be raised.
+
+    Examples
+    --------
+    >>> print(missing_column("a.fits", "ew_HALPHA", ["TARGETID", "HALPHA_EW"]))
+    a.fits: has no column 'ew_HALPHA' (the nearest is 'HALPHA_EW'; it has TARGETID, HALPHA_EW). To mend: check
+    the name, or map it with columns={'ew_HALPHA': 'HALPHA_EW'}
+    """
+    names = list(available)
+    near = nearest(column, names)
+    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    found = f"(the nearest is {near!r}; it has {listed})" if near else f"(it has {listed})"
+    mapping = f"columns={{{column!r}: {near or 'its name in the file'!r}}}"
+    return TableError(where, f"has no column {column!r} {found}", f"check the name, or map it with {mapping}")
+
+
+def nearest(name: str, available: Iterable[str]) -> str | None:
+    """The name that looks most like another, letter case and the order of its parts aside.
+
+    Parameters
+    ----------
+    name : str
+        The name that was asked for.
+    available : iterable of str
+        The candidates.
+
+    Returns
+    -------
+    str or None
+        None if none is near.
+
+    Examples
+    --------
+    >>> nearest("ew_HALPHA", ["HBETA_EW", "HALPHA_EW"]), nearest("redshift", ["petal"])
+    ('HALPHA_EW', None)
+    """
+    scored = [(_likeness(name, candidate), candidate) for candidate in available]
+    score, best = max(scored, default=(0.0, None), key=lambda pair: pair[0])
+    return best if score >= 0.6 else None
+
+
+def _likeness(one: str, other: str) -> float:
+    """Between 0 and 1; the parts of a name may come in another order, as in EW_HALPHA and HALPHA_EW."""
+    one, other = one.lower(), other.lower()
+    in_order = difflib.SequenceMatcher(None, one, other).ratio()
+    one, other = ("_".join(sorted(name.split("_"))) for name in (one, other))
+    return max(in_order, difflib.SequenceMatcher(None, one, other).ratio())

@@ -1,0 +1,172 @@
+"""Wavelengths: air to vacuum, and the question whether they are Angstrom at all."""
+
+import numpy as np
+
+from nebulium.errors import SpectrumError
+
+#: Below this the formula does not hold, and by convention wavelengths are given in vacuum.
+SHORTEST_IN_AIR_AA = 2000.0
+
+
+def vacuum_from_air(wave_air_aa: np.ndarray) -> np.ndarray:
+    """Wavelengths in vacuum from those in standard air.
+
+    Parameters
+    ----------
+    wave_air_aa : array of float
+        Angstrom, in air.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Angstrom, in vacuum; unchanged below 2000.
+
+    References
+    ----------
+    Refractive index of Ciddor (1996), Applied Optics 35, 1566, inverted by iteration.
+
+    Examples
+    --------
+    >>> vacuum_from_air(np.array([6562.79])).round(2).tolist()
+    [6564.6]
+    """
+    air = np.asarray(wave_air_aa, dtype=np.float64)
+    vacuum = air
+    for _ in range(3):
+        vacuum = air * _refractive_index(vacuum)
+    return np.where(air < SHORTEST_IN_AIR_AA, air, vacuum)
+
+
+def air_from_vacuum(wave_aa: np.ndarray) -> np.ndarray:
+    """Wavelengths in standard air from those in vacuum.
+
+    Parameters
+    ----------
+    wave_aa : array of float
+        Angstrom, in vacuum.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Angstrom, in air; unchanged below 2000.
+
+    References
+    ----------
+    Ciddor (1996), Applied Optics 35, 1566.
+
+    Examples
+    --------
+    >>> air_from_vacuum(np.array([5008.24])).round(2).tolist()
+    [5006.84]
+    """
+    vacuum = np.asarray(wave_aa, dtype=np.float64)
+    return np.where(vacuum < SHORTEST_IN_AIR_AA, vacuum, vacuum / _refractive_index(vacuum))
+
+
+def _refractive_index(vacuum: np.ndarray) -> np.ndarray:
+    """Of standard air (15 C, 1 atm, 450 ppm CO2)."""
+    squared = (1e4 / np.maximum(vacuum, SHORTEST_IN_AIR_AA / 2)) ** 2
+    return 1.0 + 0.05792105 / (238.0185 - squared) + 0.00167917 / (57.362 - squared)
+
+
+def check_looks_like_aa(wave: np.ndarray, where: str) -> None:
+    """Question wavelengths that cannot well be those of a galaxy's spectrum in Angstrom.
+
+    Parameters
+    ----------
+    wave : array of float
+        Supposedly Angstrom.
+    where : str
+        The file, for the message.
+
+    Raises
+    ------
+    SpectrumError
+        If they look like nm, micron, the logarithm of Angstrom, or something else.
+
+    Examples
+    --------
+    >>> check_looks_like_aa(np.linspace(380.0, 920.0, 100), "a.fits")
+    Traceback (most recent call last):
+    nebulium.errors.SpectrumError: a.fits: has wavelengths from 380 to 920, which looks like nm rather than
+    Angstrom. To mend: declare the unit with wave_unit='nm', or wave_unit='Angstrom' if they are right
+    """
+    wave = wave[np.isfinite(wave)]
+    if not wave.size:
+        raise SpectrumError(where, "has no finite wavelengths", "check the file")
+    low, middle, high = (float(value) for value in (wave.min(), np.median(wave), wave.max()))
+    guess = _likely_unit(low, middle, high)
+    if guess:
+        problem = f"has wavelengths from {low:g} to {high:g}, which looks like {guess} rather than Angstrom"
+        told = {"log10 of Angstrom": "log10(Angstrom)"}.get(guess, guess)
+        mend = f"declare the unit with wave_unit={told!r}, or wave_unit='Angstrom' if they are right"
+        raise SpectrumError(where, problem, mend)
+
+
+def _likely_unit(low: float, middle: float, high: float) -> str | None:
+    """What else they may be; None if Angstrom it is."""
+    if low > 2.9 and high < 4.8:
+        return "log10 of Angstrom"
+    if high < 100.0:
+        return "um"
+    if middle < 1300.0:
+        return "nm"
+    return "Hz" if middle > 1e7 else None
+
+
+def check_rising(wave: np.ndarray, where: str) -> None:
+    """Refuse wavelengths that are not sorted, or occur twice.
+
+    Parameters
+    ----------
+    wave : array of float of shape (wave,)
+        Of one spectrum, without padding.
+    where : str
+        The file, for the message.
+
+    Raises
+    ------
+    SpectrumError
+        With the first pixel at fault.
+
+    Examples
+    --------
+    >>> check_rising(np.array([4000.0, 4001.0, 4001.0]), "a.fits")
+    Traceback (most recent call last):
+    nebulium.errors.SpectrumError: a.fits: has a wavelength twice (4001 at pixels 1 and 2). To mend: ...
+    """
+    problem = not_rising(wave)
+    if problem:
+        mend = "sort the pixels by wavelength and join those that share one, by inverse variance"
+        raise SpectrumError(where, problem, mend)
+
+
+def not_rising(wave: np.ndarray) -> str | None:
+    """What is wrong with the order of wavelengths.
+
+    Parameters
+    ----------
+    wave : array of float of shape (wave,)
+        Of one spectrum, without padding.
+
+    Returns
+    -------
+    str or None
+        The first fault; None if they rise from pixel to pixel.
+
+    Examples
+    --------
+    >>> not_rising(np.array([4000.0, 3999.0]))
+    'has unsorted wavelengths (4000 at pixel 0, then 3999)'
+    """
+    if not np.all(np.isfinite(wave)):
+        return f"has a wavelength that is not finite (pixel {int(np.argmin(np.isfinite(wave)))})"
+    if len(wave) and wave[0] <= 0:
+        return f"has a wavelength that is not positive ({wave[0]:g} at pixel 0)"
+    steps = np.diff(wave)
+    if np.all(steps > 0):
+        return None
+    pixel = int(np.argmax(steps <= 0))
+    if steps[pixel] == 0:
+        return f"has a wavelength twice ({wave[pixel]:g} at pixels {pixel} and {pixel + 1})"
+    return f"has unsorted wavelengths ({wave[pixel]:g} at pixel {pixel}, then {wave[pixel + 1]:g})"

@@ -1,0 +1,395 @@
+"""The differentiable chain: stars and dust to continuum, continuum to lines, both to spectra and magnitudes.
+
+Magnitudes with lines need no fine spectrum: a line is narrow against any filter, so its flux times the
+filter's response at the line is added to the band's flux.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import erf
+from jaxtyping import Array, Float, Int, Key
+
+from nebulium.errors import NebuliumError
+from nebulium.lines.features import BIN_EDGES_AA
+from nebulium.lines.inject import (
+    COMPONENT_WAVES_AA,
+    LINE_CENTRES_AA,
+    NARROWEST_AA,
+    SPEED_OF_LIGHT_KM_S,
+    EmissionLines,
+    component_fluxes,
+    line_grid,
+    lines_on_continuum,
+    pixel_edges,
+)
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology
+from nebulium.sed.filters import Filters
+from nebulium.sed.photometry import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
+from nebulium.sed.piecewise import PiecewiseLinear
+from nebulium.sed.scalars import as_float
+from nebulium.sed.spectrum import Galaxy, RestSpectrum, observe, rest_spectrum
+from nebulium.sed.ssp import SSPGrid
+
+Scalar = Float[Array, ""]
+BATCH = 500
+REACH_KM_S = 1200.0  # of the fine pixels around each line: four times a broad velocity dispersion
+
+
+# Ten equivalent widths in AA from twelve continuum bins, a redshift and, for a model that samples, a key.
+LineModel = Callable[..., Float[Array, "10"]]
+
+
+class SampledLines(eqx.Module):
+    """A line model that draws from a conditional density, one draw a key.
+
+    Parameters
+    ----------
+    model : eqx.Module
+        With a method `density(continuum_flux, redshift)` whose result has `sample(key, n)` giving (n, 10).
+
+    Examples
+    --------
+    >>> class Fixed:
+    ...     def density(self, continuum_flux, redshift): return self
+    ...     def sample(self, key, n): return jnp.ones((n, 10))
+    >>> SampledLines(Fixed())(jnp.ones(12), jnp.array(0.1), jax.random.key(0)).shape
+    (10,)
+    """
+
+    model: Any
+
+    def __call__(
+        self, continuum_flux: Float[Array, "12"], redshift: Scalar, key: Key[Array, ""]
+    ) -> Float[Array, "10"]:
+        """One draw of the ten equivalent widths, AA."""
+        return self.model.density(continuum_flux, redshift).sample(key, 1)[0]
+
+
+class SyntheticStars(eqx.Module):
+    """A galaxy without lines.
+
+    Parameters
+    ----------
+    rest : RestSpectrum
+        Luminosity and masses.
+    wave_aa : array (wave,)
+        Observed wavelength of the templates' grid, AA.
+    flux_lambda : array (wave,)
+        1e-17 erg/s/cm2/AA.
+    photometry : Photometry
+    """
+
+    rest: RestSpectrum
+    wave_aa: Float[Array, "*batch wave"]
+    flux_lambda: Float[Array, "*batch wave"]
+    photometry: Photometry
+
+
+class SyntheticGalaxy(eqx.Module):
+    """A galaxy with lines.
+
+    Parameters
+    ----------
+    stars : SyntheticStars
+        The same galaxy without lines.
+    continuum_flux : array (12,)
+        What the line model saw: continuum through the fibre in the twelve bins, 1e-17 erg/s/cm2/AA.
+    lines : EmissionLines
+        Of the whole galaxy, by name: `lines["HALPHA"].line_flux`.
+    wave_aa : array (fine,)
+        Observed wavelength of a grid fine enough for the lines, AA.
+    continuum_lambda, flux_lambda : array (fine,)
+        Without and with lines, 1e-17 erg/s/cm2/AA.
+    photometry : Photometry
+        With lines; without them it is `stars.photometry`.
+    """
+
+    stars: SyntheticStars
+    continuum_flux: Float[Array, "*batch 12"]
+    lines: EmissionLines
+    wave_aa: Float[Array, "*batch fine"]
+    continuum_lambda: Float[Array, "*batch fine"]
+    flux_lambda: Float[Array, "*batch fine"]
+    photometry: Photometry
+
+
+class _Interpolation(eqx.Module):
+    """Linear interpolation between two grids that do not change, without a search."""
+
+    left: np.ndarray
+    share: np.ndarray
+
+    def __call__(self, values: Float[Array, " wave"]) -> Float[Array, " point"]:
+        share = jnp.asarray(self.share, values.dtype)
+        return (1.0 - share) * values[self.left] + share * values[self.left + 1]
+
+
+class _LineWindows(eqx.Module):
+    """The pixels of a grid at rest that each line can reach: the error function is needed nowhere else."""
+
+    pixels: Int[np.ndarray, "component window"]
+    edges_aa: Float[np.ndarray, "component edge"]
+    n_pixels: int = eqx.field(static=True)
+
+    def spectrum(
+        self, line_flux: Float[Array, "10"], redshift: Scalar, velocity_dispersion_km_s: Scalar
+    ) -> Float[Array, " fine"]:
+        """Flux density of the lines over the whole grid, as `line_spectrum` gives it."""
+        sigma = COMPONENT_WAVES_AA * (velocity_dispersion_km_s / SPEED_OF_LIGHT_KM_S) + NARROWEST_AA
+        offset = (self.edges_aa - COMPONENT_WAVES_AA[:, None]) / (jnp.sqrt(2.0) * sigma[:, None])
+        share = 0.5 * jnp.diff(erf(offset)) / (np.diff(self.edges_aa) * (1.0 + redshift))
+        density = component_fluxes(line_flux)[:, None] * share
+        return jnp.zeros(self.n_pixels, density.dtype).at[self.pixels].add(density)
+
+
+def _interpolation(source: np.ndarray, target: np.ndarray) -> _Interpolation:
+    left = np.clip(np.searchsorted(source, target, side="right") - 1, 0, source.size - 2)
+    return _Interpolation(left, (target - source[left]) / (source[left + 1] - source[left]))
+
+
+def _line_windows(wave_rest_aa: np.ndarray) -> _LineWindows:
+    edges = np.asarray(pixel_edges(jnp.asarray(wave_rest_aa)))
+    reach = COMPONENT_WAVES_AA * (REACH_KM_S / SPEED_OF_LIGHT_KM_S)
+    first = np.searchsorted(edges, COMPONENT_WAVES_AA - reach) - 1
+    width = int((np.searchsorted(edges, COMPONENT_WAVES_AA + reach) - first).max())
+    start = np.clip(first, 0, wave_rest_aa.size - width)[:, None]
+    return _LineWindows(start + np.arange(width), edges[start + np.arange(width + 1)], wave_rest_aa.size)
+
+
+def _bin_means(wave_rest_aa: np.ndarray) -> Float[Array, "wave 12"]:
+    """Matrix that takes a spectrum on a fixed grid to its means in the twelve bins.
+
+    The same integrals as `continuum_bins` for a grid without gaps, but linear: one product for a batch.
+    """
+    grid, edges = jnp.asarray(wave_rest_aa), jnp.asarray(BIN_EDGES_AA)
+    nodes = jnp.eye(wave_rest_aa.size, dtype=grid.dtype)
+    integrals = jax.vmap(lambda node: PiecewiseLinear(grid, node).integral_to(edges))(nodes)
+    return jnp.diff(integrals) / jnp.diff(edges)[None, :]
+
+
+class LineChain(eqx.Module):
+    """Galaxies in, spectra and magnitudes out; make one with `make_chain`.
+
+    Parameters
+    ----------
+    ssp : SSPGrid
+    filters : Filters
+    line_model : LineModel
+    cosmology : Cosmology
+    wave_rest_aa : array (fine,)
+        Rest wavelength of the spectra with lines, AA.
+    """
+
+    ssp: SSPGrid
+    filters: Filters
+    line_model: Any
+    cosmology: Cosmology
+    wave_rest_aa: np.ndarray
+    _to_fine: _Interpolation
+    _to_lines: _Interpolation
+    _windows: _LineWindows
+    _bin_means: Float[Array, "wave 12"]
+
+    def stars(self, galaxy: Galaxy) -> SyntheticStars:
+        """One galaxy without lines.
+
+        Parameters
+        ----------
+        galaxy : Galaxy
+
+        Returns
+        -------
+        SyntheticStars
+        """
+        rest = rest_spectrum(galaxy, self.ssp, self.cosmology)
+        seen = observe(rest.wave_rest_aa, rest.lum_lsun_hz, galaxy.redshift, self.cosmology)
+        brightness = photometry_of_flux(
+            mean_flux_njy(seen.wave_aa, seen.flux_lambda, self.filters),
+            covers(seen.wave_aa, seen.flux_lambda, self.filters),
+        )
+        return SyntheticStars(rest, seen.wave_aa, seen.flux_lambda, brightness)
+
+    def __call__(
+        self,
+        galaxy: Galaxy,
+        *,
+        log_aperture: Scalar | float,
+        key: Key[Array, ""] | None = None,
+        velocity_dispersion_km_s: Scalar | float = 80.0,
+    ) -> SyntheticGalaxy:
+        """One galaxy with lines.
+
+        Parameters
+        ----------
+        galaxy : Galaxy
+        log_aperture : scalar
+            log10 of the light in the fibre over that of the whole galaxy, 0 or less. The line models
+            were trained on fibre spectra: one that knows the luminosity must see the fibre's. Equivalent
+            widths are taken to be the same outside the fibre.
+        key : jax key, optional
+            Passed to the line model, for one that draws samples.
+        velocity_dispersion_km_s : scalar, optional
+            Sigma of the gas; lines are drawn to 1200 km/s from their centre, enough for a sigma of 300.
+
+        Returns
+        -------
+        SyntheticGalaxy
+        """
+        stars, redshift = self.stars(galaxy), galaxy.redshift
+        continuum_flux = stars.flux_lambda @ self._bin_means * 10.0 ** as_float(log_aperture)
+        ew_aa = self.line_model(continuum_flux, redshift, *(() if key is None else (key,)))
+        lines = lines_on_continuum(self._to_lines(stars.flux_lambda), ew_aa, redshift, self.cosmology)
+        continuum = self._to_fine(stars.flux_lambda)
+        emission = self._windows.spectrum(lines.line_flux, redshift, as_float(velocity_dispersion_km_s))
+        return SyntheticGalaxy(
+            stars=stars,
+            continuum_flux=continuum_flux,
+            lines=lines,
+            wave_aa=jnp.asarray(self.wave_rest_aa) * (1.0 + redshift),
+            continuum_lambda=continuum,
+            flux_lambda=continuum + emission,
+            photometry=self._with_lines(stars.photometry, lines, redshift),
+        )
+
+    def _with_lines(self, stars: Photometry, lines: EmissionLines, redshift: Scalar) -> Photometry:
+        response = line_njy_per_flux(jnp.asarray(COMPONENT_WAVES_AA) * (1.0 + redshift), self.filters)
+        return photometry_of_flux(
+            stars.flux_njy + response @ component_fluxes(lines.line_flux), stars.covered
+        )
+
+
+def make_chain(
+    ssp: SSPGrid, filters: Filters, line_model: LineModel, *, cosmology: Cosmology = DEFAULT_COSMOLOGY
+) -> LineChain:
+    """Prepare the chain from stars to magnitudes with lines.
+
+    Parameters
+    ----------
+    ssp : SSPGrid
+        From `nebulium.sed.load_ssp`.
+    filters : Filters
+        From `nebulium.sed.load_filters`.
+    line_model : LineModel
+        Any callable (continuum_flux (12,), redshift ()) -> ew_aa (10,), such as `model.median_ew`;
+        with a key as third argument if it draws samples, such as `SampledLines(model)`.
+    cosmology : Cosmology, optional
+
+    Returns
+    -------
+    LineChain
+        A function of one galaxy; for many see `synthesise`, or use `jax.vmap` and `jax.jit`.
+
+    Raises
+    ------
+    NebuliumError
+        The templates do not span the twelve bins.
+
+    Examples
+    --------
+    >>> from nebulium.sed import DelayedExponential, Galaxy, load_filters, load_ssp
+    >>> chain = make_chain(load_ssp(), load_filters("sdss_r0"), lambda flux, redshift: jnp.full(10, 20.0))
+    >>> galaxy = Galaxy(DelayedExponential(8.0, 2.0), log_mstar=10.0, redshift=0.1)
+    >>> out = chain(galaxy, log_aperture=-0.4)
+    >>> bool(out.photometry.mag_ab[0] < out.stars.photometry.mag_ab[0])
+    True
+    """
+    wave = np.asarray(ssp.wave_aa)
+    if wave[0] > BIN_EDGES_AA[0] or wave[-1] < BIN_EDGES_AA[-1]:
+        raise NebuliumError(
+            "template grid",
+            f"spans {wave[0]:.0f} to {wave[-1]:.0f} AA; the continuum bins need 3400 to 7000",
+            "use a grid that reaches further, such as the shipped one",
+        )
+    fine = line_grid(wave, reach_km_s=REACH_KM_S)
+    return LineChain(
+        ssp,
+        filters,
+        line_model,
+        cosmology,
+        fine,
+        _interpolation(wave, fine),
+        _interpolation(wave, LINE_CENTRES_AA),
+        _line_windows(fine),
+        _bin_means(wave),
+    )
+
+
+def synthesise(
+    chain: LineChain,
+    galaxies: Galaxy,
+    *,
+    log_aperture: Float[Array | np.ndarray, "..."] | float,
+    key: Key[Array, ""] | None = None,
+    velocity_dispersion_km_s: Float[Array | np.ndarray, "..."] | float = 80.0,
+    batch: int = BATCH,
+) -> SyntheticGalaxy:
+    """Many galaxies with lines, in batches of one compiled function.
+
+    Parameters
+    ----------
+    chain : LineChain
+    galaxies : Galaxy
+        With leaves of shape (n, ...).
+    log_aperture, velocity_dispersion_km_s : scalar or array (n,)
+        As in `LineChain`.
+    key : jax key, optional
+        One key for all; each galaxy gets its own, whatever the batch.
+    batch : int, optional
+        Galaxies computed at a time.
+
+    Returns
+    -------
+    SyntheticGalaxy
+        With leaves of shape (n, ...).
+
+    Raises
+    ------
+    NebuliumError
+        The galaxies' leaves are scalars or of different lengths.
+
+    Examples
+    --------
+    >>> from nebulium.sed import DelayedExponential, Galaxy, load_filters, load_ssp
+    >>> chain = make_chain(load_ssp(), load_filters("sdss_r0"), lambda flux, redshift: jnp.full(10, 20.0))
+    >>> ages, ones = jnp.array([2.0, 4.0, 8.0]), jnp.ones(3)
+    >>> galaxies = Galaxy(DelayedExponential(ages, ones), 10 * ones, 0.1 * ones, -1.7 * ones, 0.2 * ones)
+    >>> synthesise(chain, galaxies, log_aperture=-0.4).photometry.mag_ab.shape
+    (3, 1)
+    """
+    n = _count(galaxies)
+    per_galaxy = (
+        galaxies,
+        jnp.broadcast_to(as_float(log_aperture), (n,)),
+        jnp.broadcast_to(as_float(velocity_dispersion_km_s), (n,)),
+        None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n)),
+    )
+    # The last batch is filled up with its last galaxy, so that every batch has one shape.
+    batch = min(batch, n)
+    rows = np.minimum(np.arange(-(-n // batch) * batch), n - 1).reshape(-1, batch)
+    parts = [_synthesise_batch(chain, jax.tree.map(lambda leaf, r=r: leaf[r], per_galaxy)) for r in rows]
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *parts)
+
+
+@eqx.filter_jit
+def _synthesise_batch(chain: LineChain, per_galaxy: tuple[Any, ...]) -> SyntheticGalaxy:
+    return jax.vmap(
+        lambda galaxy, log_aperture, velocity, key: chain(
+            galaxy, log_aperture=log_aperture, key=key, velocity_dispersion_km_s=velocity
+        )
+    )(*per_galaxy)
+
+
+def _count(galaxies: Galaxy) -> int:
+    lengths = {leaf.shape[0] if leaf.ndim else 0 for leaf in jax.tree.leaves(galaxies)}
+    if len(lengths) != 1 or 0 in lengths:
+        raise NebuliumError(
+            "galaxies",
+            f"have leaves of lengths {sorted(lengths)}, 0 for a scalar; expected one, that of the batch",
+            "give every parameter an array (n,), the defaults too, or map over single galaxies",
+        )
+    return lengths.pop()

@@ -1,0 +1,176 @@
+"""The one place where DSPS is called.
+
+DSPS (Hearin et al. 2023, MNRAS 521, 1741) switches jax to 64 bit when imported. It is imported late, the
+switch is put back, and its functions then work in whichever precision jax is set to.
+
+What is taken from DSPS: weights of metallicity, attenuation curves, surviving mass. Its age weights are
+not: they are differences of 10**log10(mass formed), which float32 holds to 2e-6 of the total, so that the
+young stars of a quiescent galaxy are noise (5 % of its light near 2500 AA and 40 % further to the blue, in
+one example), and they leave out stars younger than the first bin. `nebulium.sed.sfh` integrates histories over
+the age bins in closed form; in 64 bits the two agree to a tenth of a per cent.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import jax
+from jaxtyping import Array, Float
+
+from nebulium.errors import MissingExtraError
+
+ArrayFunction = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class _Functions:
+    """What nebulium calls of DSPS."""
+
+    lgmet_weights: ArrayFunction
+    calzetti_k: ArrayFunction
+    noll_k: ArrayFunction
+    salim_k: ArrayFunction
+    surviving_mstar: ArrayFunction
+
+
+@cache
+def _functions() -> _Functions:
+    """Import DSPS, leaving jax's configuration as it was."""
+    use_64_bit = jax.config.read("jax_enable_x64")
+    try:
+        # DSPS computes an array while it is imported; inside somebody's jit that would leak a tracer.
+        with jax.ensure_compile_time_eval():
+            from dsps.dust import att_curves
+            from dsps.imf.surviving_mstar import surviving_mstar
+            from dsps.sed.metallicity_weights import calc_lgmet_weights_from_lognormal_mdf
+    except ImportError as error:
+        raise MissingExtraError("dsps", "sed") from error
+    finally:
+        jax.config.update("jax_enable_x64", use_64_bit)
+    return _Functions(
+        lgmet_weights=calc_lgmet_weights_from_lognormal_mdf,
+        calzetti_k=att_curves.calzetti00_k_lambda,
+        noll_k=att_curves.noll09_k_lambda,
+        salim_k=att_curves.sbl18_k_lambda,
+        surviving_mstar=surviving_mstar,
+    )
+
+
+def metallicity_weights(
+    lgmet: Float[Array, ""], lgmet_scatter: Float[Array, ""], grid_lgmet: Float[Array, " met"]
+) -> Float[Array, " met"]:
+    """Share of each metallicity of the grid in a lognormal distribution.
+
+    Parameters
+    ----------
+    lgmet : scalar
+        Mean log10 of the absolute mass fraction of metals.
+    lgmet_scatter : scalar
+        Scatter in dex.
+    grid_lgmet : array (met,)
+
+    Returns
+    -------
+    array (met,)
+        Sums to 1.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> grid = jnp.array([-2.4, -2.1, -1.7, -1.3])
+    >>> metallicity_weights(jnp.array(-1.7), jnp.array(0.05), grid).round(2)
+    Array([0., 0., 1., 0.], dtype=float32)
+    """
+    return _functions().lgmet_weights(lgmet, lgmet_scatter, grid_lgmet).astype(grid_lgmet.dtype)
+
+
+def calzetti_k(wave_micron: Float[Array, " wave"]) -> Float[Array, " wave"]:
+    """Curve of Calzetti et al. (2000, ApJ 533, 682), A(wave) times 4.05 over A_V; negative beyond 2.2 micron.
+
+    Parameters
+    ----------
+    wave_micron : array (wave,)
+
+    Returns
+    -------
+    array (wave,)
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> round(float(calzetti_k(jnp.array([0.55]))[0]), 2)
+    4.05
+    """
+    return _functions().calzetti_k(wave_micron)
+
+
+def noll_k(
+    wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
+) -> Float[Array, " wave"]:
+    """Noll et al. (2009, A&A 507, 1793): Calzetti's curve plus a bump at 2175 AA, both tilted.
+
+    Parameters
+    ----------
+    wave_micron : array (wave,)
+    bump : scalar
+        Height of the bump in units of k.
+    slope : scalar
+        Power of the tilt; below 0 is steeper than Calzetti.
+
+    Returns
+    -------
+    array (wave,)
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> bool(noll_k(jnp.array([0.15]), jnp.array(1.0), jnp.array(-0.4))[0] > 10)
+    True
+    """
+    return _functions().noll_k(wave_micron, bump, slope)
+
+
+def salim_k(
+    wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
+) -> Float[Array, " wave"]:
+    """Salim et al. (2018, ApJ 859, 11): Calzetti's curve tilted, plus a bump at 2175 AA that is not.
+
+    Parameters
+    ----------
+    wave_micron : array (wave,)
+    bump : scalar
+        Height of the bump in units of k.
+    slope : scalar
+        Power of the tilt; below 0 is steeper than Calzetti.
+
+    Returns
+    -------
+    array (wave,)
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> round(float(salim_k(jnp.array([0.55]), jnp.array(0.0), jnp.array(-0.4))[0]), 2)
+    4.05
+    """
+    return _functions().salim_k(wave_micron, bump, slope)
+
+
+def surviving_fraction(lg_age_gyr: Float[Array, " age"]) -> Float[Array, " age"]:
+    """Share of the mass of coeval stars that is still in stars and remnants (Chabrier initial mass function).
+
+    Parameters
+    ----------
+    lg_age_gyr : array (age,)
+
+    Returns
+    -------
+    array (age,)
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> surviving_fraction(jnp.array([-3.0, 1.0])).round(1)
+    Array([1. , 0.6], dtype=float32)
+    """
+    return _functions().surviving_mstar(lg_age_gyr + 9.0)

@@ -1,0 +1,159 @@
+"""How to train: one frozen record, and the optimiser that follows from it."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import jax
+import optax
+
+SCHEDULES = ("constant", "cosine", "one-cycle")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of `nebulium.training.fit`; saved with the run and compared when it is resumed.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the training set, at most.
+    batch_size : int
+        Examples per step. The last batch of an epoch is padded, with weight 0.
+    learning_rate : float
+        Of Adam with decoupled weight decay; the highest of the schedule.
+    schedule : {"constant", "cosine", "one-cycle"}
+        Course of the learning rate over all steps: as it is; warm-up and a cosine to 0; or one cycle
+        (Smith 2018, arXiv:1803.09820) from 1/25 up and down to 1e-4 of the start.
+    warm_up : float
+        Fraction of all steps over which the learning rate rises.
+    weight_decay : float
+        Of arrays with two axes or more (weights, not biases or scales).
+    clip_norm : float or None
+        Longest gradient, as the norm over all parameters; None leaves gradients alone.
+    averaging : float or None
+        Decay, per step, of the running average of the weights that is validated and returned; shorter in
+        the first steps, so that the random start is forgotten. None returns the weights themselves.
+    patience : int or None
+        Stop after so many epochs without a better validation loss; None trains for all epochs. In either
+        case the weights returned are those of the best epoch.
+    seed : int
+        Of the order of the examples and of the random key that the loss is given.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense; the message names it.
+
+    Examples
+    --------
+    >>> FitConfig(epochs=10, learning_rate=3e-4).schedule
+    'cosine'
+    >>> FitConfig(epochs=0)
+    Traceback (most recent call last):
+    ValueError: FitConfig: epochs must be at least 1, got 0
+    """
+
+    epochs: int = 50
+    batch_size: int = 1024
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
+    warm_up: float = 0.05
+    weight_decay: float = 1e-4
+    clip_norm: float | None = 1.0
+    averaging: float | None = 0.999
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least_one = {"epochs": self.epochs, "batch_size": self.batch_size, "patience": self.patience}
+        for name, value in at_least_one.items():
+            _demand(value is None or value >= 1, f"{name} must be at least 1, got {value}")
+        _demand(self.learning_rate > 0, f"learning_rate must be positive, got {self.learning_rate}")
+        _demand(self.schedule in SCHEDULES, f"schedule must be one of {SCHEDULES}, got {self.schedule!r}")
+        _demand(0 <= self.warm_up < 1, f"warm_up must lie in [0, 1), got {self.warm_up}")
+        _demand(self.weight_decay >= 0, f"weight_decay must not be negative, got {self.weight_decay}")
+        _demand(
+            self.clip_norm is None or self.clip_norm > 0, f"clip_norm must be positive, got {self.clip_norm}"
+        )
+        _demand(
+            self.averaging is None or 0 <= self.averaging < 1,
+            f"averaging must lie in [0, 1), got {self.averaging}",
+        )
+
+
+def learning_rates(config: FitConfig, steps: int) -> optax.Schedule:
+    """Course of the learning rate.
+
+    Parameters
+    ----------
+    config : FitConfig
+        Uses ``schedule``, ``learning_rate`` and ``warm_up``.
+    steps : int
+        Of the whole training.
+
+    Returns
+    -------
+    optax.Schedule
+        Step -> learning rate.
+
+    Examples
+    --------
+    >>> rate = learning_rates(FitConfig(learning_rate=0.1, warm_up=0.5), 100)
+    >>> [round(float(rate(step)), 3) for step in (0, 25, 50, 75, 100)]
+    [0.0, 0.05, 0.1, 0.05, 0.0]
+    """
+    peak = config.learning_rate
+    if config.schedule == "constant":
+        return optax.linear_schedule(0.0 if config.warm_up else peak, peak, int(config.warm_up * steps))
+    if config.schedule == "one-cycle":
+        return optax.cosine_onecycle_schedule(steps, peak, pct_start=config.warm_up or 1 / steps)
+    return optax.warmup_cosine_decay_schedule(0.0, peak, int(config.warm_up * steps), max(steps, 1))
+
+
+@cache
+def make_optimiser(config: FitConfig, steps: int) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay, after clipping, along the schedule.
+
+    Cached, as jit takes two optimisers for different functions however alike they are.
+
+    Parameters
+    ----------
+    config : FitConfig
+        The settings.
+    steps : int
+        Of the whole training.
+
+    Returns
+    -------
+    optax.GradientTransformation
+        The optimiser.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> optimiser = make_optimiser(FitConfig(), 100)
+    >>> len(optimiser.init(jnp.zeros(3)))
+    2
+    """
+    clip = optax.identity() if config.clip_norm is None else optax.clip_by_global_norm(config.clip_norm)
+    rate = learning_rates(config, steps)
+    adam = optax.adamw(rate, weight_decay=config.weight_decay, mask=_decayed)
+    optimiser = optax.chain(clip, adam)
+
+    def update(*arguments: Any) -> Any:
+        # optax raises floats to integer powers, which a caller's strict promotion would refuse.
+        with jax.numpy_dtype_promotion("standard"):
+            return optimiser.update(*arguments)
+
+    return optax.GradientTransformation(optimiser.init, update)
+
+
+def _decayed(parameters: Any) -> Any:
+    """Biases and scales are not pulled to zero: that would move the prediction itself."""
+    return jax.tree.map(lambda array: array.ndim >= 2, parameters)
+
+
+def _demand(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(f"FitConfig: {message}")

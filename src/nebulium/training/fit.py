@@ -1,0 +1,236 @@
+"""The one loop that trains every model of the library."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, PyTree
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from nebulium.errors import NebuliumError
+from nebulium.training.config import FitConfig, make_optimiser
+from nebulium.training.epoch import FitState, LossFunction, count_examples, keep_best, mean_loss, train_epoch
+from nebulium.training.run_folder import EpochRecord, RunFolder, fingerprint, open_run
+
+Model = TypeVar("Model", bound=eqx.Module)
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult(Generic[Model]):
+    """What `fit` returns.
+
+    Attributes
+    ----------
+    model : equinox.Module
+        With the (averaged) weights of the best epoch.
+    history : tuple of EpochRecord
+        One per epoch.
+    best_epoch : int
+        Counted from 1; the last one without validation data.
+    """
+
+    model: Model
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """What stays the same from epoch to epoch."""
+
+    fixed: PyTree
+    data: PyTree
+    validation: PyTree | None
+    loss_fn: LossFunction
+    config: FitConfig
+    optimiser: optax.GradientTransformation
+
+
+def fit(
+    model: Model,
+    loss_fn: LossFunction,
+    data: PyTree,
+    *,
+    validation: PyTree | None = None,
+    config: FitConfig | None = None,
+    run_folder: str | Path | None = None,
+    resume: bool = False,
+    about: Mapping[str, Any] | None = None,
+    trainable: PyTree | Callable[[Any], bool] = eqx.is_inexact_array,
+    progress: bool = False,
+) -> FitResult[Model]:
+    """Train a model.
+
+    Same data, settings, seed and kind of machine: same result, to the last bit, also if the run was killed at
+    any moment and resumed.
+
+    Parameters
+    ----------
+    model : equinox.Module
+        At its start.
+    loss_fn : callable
+        ``loss_fn(model, batch, key) -> (batch,)``: the loss of each example of a batch.
+    data : pytree of arrays (n, ...)
+        The training set; moved to the device once.
+    validation : pytree of arrays (m, ...), optional
+        Decides which epoch is the best, and when to stop.
+    config : FitConfig, optional
+        The settings; those of ``FitConfig()`` by default.
+    run_folder : str or Path, optional
+        Where settings, losses and a checkpoint of every epoch go.
+    resume : bool
+        Take up the run in ``run_folder``; without it an existing folder is an error.
+    about : mapping, optional
+        The caller's own settings (what JSON can hold), saved with the run and compared on resuming.
+    trainable : callable or pytree of bool
+        Which leaves are trained: all floating-point arrays by default. Keep scaler statistics out of it, as
+        weight decay and averaging reach every trained leaf.
+    progress : bool
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    FitResult
+        The trained model, the losses, the best epoch.
+
+    Raises
+    ------
+    NebuliumError
+        If a loss is not finite; names the epoch and what to try.
+    OutputError
+        If the run folder cannot be used; see `nebulium.training.open_run`.
+    ValueError
+        If arrays differ in length, or the loss is not one number per example.
+
+    Examples
+    --------
+    >>> import equinox as eqx, jax, jax.numpy as jnp
+    >>> x = jnp.linspace(-1, 1, 64)[:, None]
+    >>> line = eqx.nn.Linear(1, 1, key=jax.random.key(0))
+    >>> def squared_error(model, batch, key):
+    ...     return jnp.sum((jax.vmap(model)(batch["x"]) - batch["y"]) ** 2, axis=1)
+    >>> config = FitConfig(epochs=40, batch_size=16, learning_rate=0.1, averaging=None, weight_decay=0.0)
+    >>> result = fit(line, squared_error, {"x": x, "y": 3 * x}, config=config)
+    >>> round(float(result.model.weight[0, 0]), 2)
+    3.0
+    """
+    config = config or FitConfig()
+    data, validation = jax.tree.map(jnp.asarray, (data, validation))
+    weights, fixed = eqx.partition(model, trainable)
+    steps = config.epochs * -(-count_examples(data) // config.batch_size)
+    task = _Task(fixed, data, validation, loss_fn, config, make_optimiser(config, steps))
+    state = _first_state(weights, task.optimiser)
+    run, history = None, []
+    if run_folder is not None:
+        run = open_run(run_folder, _settings(model, task, about), resume=resume)
+        state = run.restore(state)
+        history = run.history(int(state.epoch))
+    elif resume:
+        raise ValueError("resume needs a run_folder")
+    state, history = _train(state, history, task, run, progress)
+    return FitResult(eqx.combine(state.best, fixed), tuple(history), int(state.best_epoch))
+
+
+def _first_state(weights: PyTree, optimiser: optax.GradientTransformation) -> FitState:
+    zero = jnp.zeros((), jnp.int32)
+    return FitState(
+        weights, weights, weights, optimiser.init(weights), zero, zero, jnp.asarray(jnp.inf, jnp.float32)
+    )
+
+
+def _settings(model: eqx.Module, task: _Task, about: Mapping[str, Any] | None) -> dict[str, Any]:
+    """All that decides the result, but for the code of the loss."""
+    return {
+        "fit": dataclasses.asdict(task.config),
+        "data": fingerprint(task.data),
+        "validation": fingerprint(task.validation),
+        "model": fingerprint(model),
+        "about": dict(about or {}),
+    }
+
+
+def _train(
+    state: FitState, history: list[EpochRecord], task: _Task, run: RunFolder | None, progress: bool
+) -> tuple[FitState, list[EpochRecord]]:
+    history = list(history)
+    with _progress_bar(progress) as bar:
+        shown = bar.add_task("training", total=task.config.epochs, completed=len(history))
+        while not _is_done(state, task):
+            state, record = _one_epoch(state, task)
+            history.append(record)
+            if run is not None:
+                run.save(state, record)
+            bar.update(shown, advance=1, description=_describe(record))
+    return state, history
+
+
+def _is_done(state: FitState, task: _Task) -> bool:
+    """Read off the state alone, so that a resumed run stops where the other one did."""
+    epoch, patience = int(state.epoch), task.config.patience
+    stale = task.validation is not None and patience is not None and epoch - int(state.best_epoch) >= patience
+    return epoch >= task.config.epochs or stale
+
+
+def _one_epoch(state: FitState, task: _Task) -> tuple[FitState, EpochRecord]:
+    began = time.perf_counter()
+    config, epoch = task.config, int(state.epoch) + 1
+    key, validation_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), epoch))
+    state, loss = train_epoch(
+        state,
+        task.fixed,
+        task.data,
+        key,
+        loss_fn=task.loss_fn,
+        optimiser=task.optimiser,
+        batch_size=config.batch_size,
+        averaging=config.averaging,
+    )
+    _check_finite(float(loss), "training", epoch)
+    if task.validation is None:
+        state = _keep_last(state, loss)
+        return state, EpochRecord(epoch, float(loss), None, time.perf_counter() - began)
+    validation_loss = mean_loss(
+        state.average,
+        task.fixed,
+        task.validation,
+        validation_key,
+        loss_fn=task.loss_fn,
+        batch_size=config.batch_size,
+    )
+    _check_finite(float(validation_loss), "validation", epoch)
+    state = keep_best(state, validation_loss)
+    return state, EpochRecord(epoch, float(loss), float(validation_loss), time.perf_counter() - began)
+
+
+def _keep_last(state: FitState, loss: Array) -> FitState:
+    """Without validation data there is no better epoch than the last."""
+    return dataclasses.replace(state, best=state.average, best_loss=loss, best_epoch=state.epoch)
+
+
+def _check_finite(loss: float, kind: str, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise NebuliumError(
+            f"epoch {epoch}",
+            f"expected a finite {kind} loss, found {loss}",
+            "look for NaN, infinities or extreme values in the data and in the loss; "
+            "else lower learning_rate or clip_norm, or lengthen warm_up",
+        )
+
+
+def _describe(record: EpochRecord) -> str:
+    validation = "" if record.validation_loss is None else f", validation {record.validation_loss:.4f}"
+    return f"loss {record.loss:.4f}{validation}"
+
+
+def _progress_bar(shown: bool) -> Progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("epochs"), TimeRemainingColumn())
+    text = TextColumn("{task.description}")
+    return Progress(*columns, text, console=Console(stderr=True), disable=not shown)

@@ -1,0 +1,241 @@
+"""The folder that a training run leaves: settings, losses, and a checkpoint to take it up from."""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from jaxtyping import PyTree
+from safetensors import SafetensorError
+
+from nebulium.data.leaves import fill_leaves, leaves_by_name
+from nebulium.data.output import output_error, replace_on_success
+from nebulium.errors import OutputError
+
+CONFIG, METRICS, CHECKPOINT = "config.json", "metrics.jsonl", "checkpoint.safetensors"
+VERSIONS_OF = ("nebulium", "jax", "equinox", "optax", "numpy")
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of ``metrics.jsonl``.
+
+    Attributes
+    ----------
+    epoch : int
+        Counted from 1.
+    loss : float
+        Mean training loss over the epoch.
+    validation_loss : float or None
+        Of the averaged weights after it; None without validation data.
+    seconds : float
+        Wall time of the epoch.
+    """
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk. The checkpoint is the truth: what the other files hold beyond it is cut off.
+
+    Attributes
+    ----------
+    path : Path
+        The folder, from `open_run`.
+    """
+
+    path: Path
+
+    def save(self, state: PyTree, record: EpochRecord) -> None:
+        """Write down one epoch: first the line of metrics, then the checkpoint that makes it count.
+
+        Parameters
+        ----------
+        state : pytree
+            All that changes in training.
+        record : EpochRecord
+            The epoch's losses.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or the folder is gone.
+        """
+        try:
+            with (self.path / METRICS).open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(asdict(record)) + "\n")
+        except OSError as error:
+            raise output_error(self.path / METRICS, error) from error
+        content = safetensors.numpy.save(leaves_by_name(state))
+        with replace_on_success(self.path / CHECKPOINT) as partial:
+            partial.write_bytes(content)
+
+    def restore(self, state: PyTree) -> PyTree:
+        """State at the last checkpoint; the one given, if the run was stopped before its first.
+
+        Parameters
+        ----------
+        state : pytree
+            A state of the same structure.
+
+        Returns
+        -------
+        pytree
+            The state to go on from.
+
+        Raises
+        ------
+        OutputError
+            If the checkpoint is damaged.
+        ModelFileError
+            If it belongs to another model.
+        """
+        path = self.path / CHECKPOINT
+        if not path.exists():
+            return state
+        try:
+            arrays = safetensors.numpy.load(path.read_bytes())
+        except SafetensorError as error:
+            raise OutputError(str(path), f"is truncated or damaged ({error})", "train again") from error
+        return fill_leaves(state, arrays, where=str(path))
+
+    def history(self, epochs: int) -> list[EpochRecord]:
+        """Cut the metrics to the epochs of the checkpoint, and return them.
+
+        Parameters
+        ----------
+        epochs : int
+            Epochs that the checkpoint counts.
+
+        Returns
+        -------
+        list of EpochRecord
+            One per epoch.
+
+        Raises
+        ------
+        OutputError
+            If lines are missing.
+        """
+        path = self.path / METRICS
+        lines = path.read_text(encoding="utf-8").splitlines()[:epochs] if path.exists() else []
+        if len(lines) < epochs:
+            raise OutputError(
+                str(path),
+                f"expected {epochs} lines, as the checkpoint has, found {len(lines)}",
+                "train again",
+            )
+        with replace_on_success(path) as partial:
+            partial.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        return [EpochRecord(**json.loads(line)) for line in lines]
+
+
+def open_run(path: str | Path, settings: Mapping[str, Any], *, resume: bool) -> RunFolder:
+    """Begin a run in a new folder, or take up the one that is there.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+    settings : mapping
+        What JSON can hold and what must be the same for the result to be the same.
+    resume : bool
+        Take up a run. Without it an existing folder is an error, so that no run is mixed with another.
+
+    Returns
+    -------
+    RunFolder
+        With ``config.json`` in it.
+
+    Raises
+    ------
+    OutputError
+        If the folder is there (without ``resume``), is not (with it), or holds a run with other settings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     run = open_run(f"{scratch}/run", {"seed": 1}, resume=False)
+    ...     open_run(f"{scratch}/run", {"seed": 2}, resume=True)
+    Traceback (most recent call last):
+    nebulium.errors.OutputError: ...: the run there has seed = 1, this one 2. ...
+    """
+    path = Path(path)
+    if resume:
+        _check_same(path, json.loads(json.dumps(settings)))
+        for half_written in path.glob(".partial-*"):
+            half_written.unlink()
+        return RunFolder(path)
+    if path.exists():
+        raise OutputError(str(path), "is there already", "choose another folder, or ask to resume the run")
+    versions = {package: importlib.metadata.version(package) for package in VERSIONS_OF}
+    with replace_on_success(path) as partial:
+        partial.mkdir(exist_ok=True)
+        document = {**settings, "versions": versions}
+        (partial / CONFIG).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return RunFolder(path)
+
+
+def fingerprint(tree: PyTree) -> str:
+    """Hash of all arrays of a pytree: names, shapes, dtypes and values.
+
+    Parameters
+    ----------
+    tree : pytree of arrays
+        Data, or a model.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> fingerprint({"x": jnp.zeros(3)}) == fingerprint({"x": jnp.zeros(3)})
+    True
+    >>> fingerprint({"x": jnp.zeros(3)}) == fingerprint({"y": jnp.zeros(3)})
+    False
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name, array in leaves_by_name(tree).items():
+        digest.update(f"{name} {array.dtype} {array.shape};".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _check_same(path: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        there = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            str(path), f"holds no run to resume ({error})", "check the path, or train without resuming"
+        ) from error
+    before, now = _flat(there), _flat(settings)
+    for name in sorted(now.keys() | {name for name in before if not name.startswith("versions")}):
+        if before.get(name) != now.get(name):
+            raise OutputError(
+                str(path / CONFIG),
+                f"the run there has {name} = {before.get(name)}, this one {now.get(name)}",
+                "resume with the same data and settings, or train into another folder",
+            )
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name, so that the one that differs can be named."""
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        flat.update(
+            _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        )
+    return flat

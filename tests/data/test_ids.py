@@ -1,0 +1,98 @@
+"""Splits, hashes and duplicates of ids."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nebulium.data import duplicates
+from nebulium.data.duplicates import Duplicate, check_unique_ids, find_duplicates
+from nebulium.data.id_hash import hash_ids
+from nebulium.data.splits import FRACTIONS, split_by_id
+from nebulium.errors import TableError
+
+int64 = st.integers(-(2**63), 2**63 - 1)
+
+
+def test_hashes_and_splits_are_the_same_for_ever():
+    # Any change here moves galaxies between training and test sets of saved models.
+    ids = np.array([0, 1, -1, 39_627_646_512_693_250, 2**63 - 1])
+    assert [hex(code) for code in hash_ids(ids, seed="nebulium").tolist()] == [
+        "0x6e002177c85c9994",
+        "0xc536c40462bb5f73",
+        "0x69587a25fcdfa4cb",
+        "0x25ddc3feb9c7cdd3",
+        "0x9c27b57c6d05b13b",
+    ]
+    assert hex(hash_ids(np.array(["NGC 1"]), seed="nebulium")[0]) == "0xa32d7065fb8a073c"
+    parts = {0: "train", 1: "validation", 5: "test", 8: "test", 9: "train"}
+    assert dict(zip(parts, split_by_id(np.array(list(parts))).tolist(), strict=True)) == parts
+
+
+def test_splits_have_their_fractions():
+    ids = np.arange(200_000) * 3 + 10**15
+    names, counts = np.unique(split_by_id(ids), return_counts=True)
+    for name, count in zip(names, counts, strict=True):
+        # Four standard deviations of a binomial.
+        expected = FRACTIONS[name]
+        assert abs(count / len(ids) - expected) < 4 * np.sqrt(expected * (1 - expected) / len(ids))
+
+
+def test_splits_of_two_seeds_are_independent():
+    ids = np.arange(100_000)
+    both = (split_by_id(ids, seed="a") == "test") & (split_by_id(ids, seed="b") == "test")
+    assert abs(both.mean() - FRACTIONS["test"] ** 2) < 0.003
+
+
+@given(ids=st.lists(int64, min_size=1, max_size=30, unique=True), seed=st.text(max_size=5))
+def test_a_split_depends_on_the_id_alone(ids, seed):
+    array = np.array(ids)
+    parts = split_by_id(array, seed=seed)
+    assert split_by_id(array[::-1], seed=seed).tolist() == parts.tolist()[::-1]
+    assert split_by_id(array.astype(str), seed=seed).tolist() == parts.tolist()
+    assert [split_by_id(array[i : i + 1], seed=seed)[0] for i in range(len(ids))] == parts.tolist()
+    assert len(set(hash_ids(array, seed=seed).tolist())) == len(ids)
+
+
+@pytest.mark.parametrize("fractions", [{"a": 0.5, "b": 0.6}, {"a": -0.5, "b": 1.5}])
+def test_fractions_must_add_up(fractions):
+    with pytest.raises(ValueError, match="add up to 1"):
+        split_by_id(np.array([1]), fractions=fractions)
+
+
+def test_floats_are_no_ids():
+    with pytest.raises(TypeError, match="whole numbers or text"):
+        hash_ids(np.array([0.5]))
+
+
+chunked = st.lists(st.lists(st.integers(-5, 5), max_size=6), max_size=6)
+
+
+@settings(max_examples=200)
+@given(chunks=chunked, as_text=st.booleans(), known=st.booleans())
+def test_duplicates_are_those_a_dictionary_finds(chunks, as_text, known):
+    arrays = [np.array(chunk, np.int64) for chunk in chunks]
+    arrays = [array.astype(str) for array in arrays] if as_text else arrays
+    rows: dict = {}
+    for row, identifier in enumerate(value for array in arrays for value in array.tolist()):
+        rows.setdefault(identifier, []).append(row)
+    expected = {identifier: places for identifier, places in rows.items() if len(places) > 1}
+    total = sum(map(len, arrays)) if known else None
+    found = find_duplicates(lambda: iter(arrays), rows=total)
+    assert len(found) == min(len(expected), 3)
+    for one in found:
+        assert list(one.rows) == expected[one.target_id][: len(one.rows)]
+        assert len(one.rows) >= 2
+
+
+def test_texts_of_one_hash_are_no_duplicate(monkeypatch):
+    monkeypatch.setattr(duplicates, "hash_ids", lambda ids: np.zeros(len(ids), np.uint64))
+    assert find_duplicates(lambda: [np.array(["a", "b"])]) == []
+    assert find_duplicates(lambda: [np.array(["a", "b", "a"])]) == [Duplicate("a", (0, 2))]
+
+
+def test_the_message_names_rows():
+    with pytest.raises(TableError, match="a.parquet: expected every id once, found x in rows 0, 2 and 3"):
+        check_unique_ids(lambda: [np.array(["x", "y", "x"]), np.array(["x"])], where="a.parquet")
+    check_unique_ids(lambda: [np.arange(5)], where="a.parquet")
+    check_unique_ids(list, where="a.parquet")

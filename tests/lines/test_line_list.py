@@ -1,0 +1,64 @@
+"""The ten lines and what is known of them."""
+
+import numpy as np
+import pytest
+
+from nebulium.lines.line_list import COMPONENTS, DISPLAY_NAMES, LINE_WAVES_AA, LINES, TIED, line_index
+
+# Air wavelengths that give the lines their names, and the index of refraction of air (Morton 1991) to vacuum.
+AIR_AA = {
+    "HGAMMA": 4340.46, "HBETA": 4861.33, "OIII_4959": 4958.91, "OIII_5007": 5006.84, "NII_6548": 6548.05,
+    "HALPHA": 6562.80, "NII_6584": 6583.45, "SII_6716": 6716.44, "SII_6731": 6730.82,
+}  # fmt: skip
+
+
+def to_vacuum(air_aa):
+    """IAU standard conversion, Morton 1991, ApJS 77, 119."""
+    squared = (1e4 / air_aa) ** 2
+    return air_aa * (1 + 6.4328e-5 + 2.94981e-2 / (146 - squared) + 2.5540e-4 / (41 - squared))
+
+
+def test_the_order_is_that_of_the_table(nebulium_data):
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(nebulium_data / "desi" / "desi_edr_emission_lines.parquet").names
+    assert tuple(name[3:] for name in names if name.startswith("ew_") and "ivar" not in name) == LINES
+
+
+@pytest.mark.parametrize("line", AIR_AA)
+def test_wavelengths_are_in_vacuum(line):
+    assert LINE_WAVES_AA[line] == pytest.approx(to_vacuum(AIR_AA[line]), abs=0.05)
+
+
+def test_the_oii_doublet_is_two_lines():
+    blue, red = COMPONENTS["OII_DOUBLET"]
+    assert (blue.wave_rest_aa, red.wave_rest_aa) == pytest.approx((3727.09, 3729.88), abs=0.01)
+    assert blue.wave_rest_aa < LINE_WAVES_AA["OII_DOUBLET"] < red.wave_rest_aa
+    assert [len(parts) for parts in COMPONENTS.values()] == [2] + 9 * [1]
+
+
+def test_flux_fractions_sum_to_one():
+    for parts in COMPONENTS.values():
+        assert sum(part.flux_fraction for part in parts) == pytest.approx(1.0)
+
+
+def test_tied_ratios_agree_with_the_table(nebulium_data):
+    """Ratios of equivalent widths are the flux ratios to a few per cent: the continuum hardly changes."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(nebulium_data / "desi" / "desi_edr_emission_lines.parquet")
+    for weak, (strong, ratio) in TIED.items():
+        bright = table[f"ew_{strong}"].to_numpy()
+        good = bright * np.sqrt(table[f"ew_ivar_{strong}"].to_numpy()) > 30
+        assert np.nanmedian((bright / table[f"ew_{weak}"].to_numpy())[good]) == pytest.approx(ratio, rel=0.04)
+
+
+def test_every_line_has_a_name_for_plots():
+    assert tuple(DISPLAY_NAMES) == LINES
+    assert DISPLAY_NAMES["OIII_5007"] == "[O III] 5007"
+
+
+def test_unknown_lines_are_named():
+    assert [line_index(line) for line in LINES] == list(range(10))
+    with pytest.raises(KeyError, match="LYA.*OII_DOUBLET"):
+        line_index("LYA")

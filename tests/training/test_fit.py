@@ -1,0 +1,206 @@
+"""The fit loop: it learns, it is reproducible, and its settings do what they say."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jaxtyping import TypeCheckError
+
+from nebulium.errors import NebuliumError
+from nebulium.training import FitConfig, fit
+from nebulium.training.epoch import FitState, train_epoch, weighted_mean
+
+N = 103
+QUICK = FitConfig(epochs=4, batch_size=16, learning_rate=0.05, averaging=None)
+
+
+def make_data(n=N, seed=0):
+    x = np.random.default_rng(seed).normal(size=(n, 2)).astype(np.float32)
+    return {"x": x, "y": x @ np.array([1.0, -2.0], np.float32)}
+
+
+def make_model(seed=0):
+    return eqx.nn.MLP(2, "scalar", 8, 1, key=jax.random.key(seed))
+
+
+def squared_error(model, batch, key):
+    return (jax.vmap(model)(batch["x"]) - batch["y"]) ** 2
+
+
+def rows_seen(model, batch, key):
+    """A loss whose mean is the mean of the data, whatever the model."""
+    return batch["y"] + 0.0 * jax.vmap(model)(batch["x"])
+
+
+def test_it_learns():
+    config = dataclasses.replace(QUICK, epochs=60)
+    history = fit(make_model(), squared_error, make_data(), config=config).history
+    assert history[-1].loss < 0.02 * history[0].loss
+
+
+def test_same_seed_same_result():
+    one, two = (fit(make_model(), squared_error, make_data(), config=QUICK).model for _ in range(2))
+    assert eqx.tree_equal(one, two)
+
+
+@pytest.fixture(scope="module")
+def quick_model():
+    return fit(make_model(), squared_error, make_data(), config=QUICK).model
+
+
+# A setting that changes nothing is a setting that lies.
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 5},
+        {"batch_size": 8},
+        {"learning_rate": 0.01},
+        {"schedule": "constant"},
+        {"schedule": "one-cycle"},
+        {"warm_up": 0.5},
+        {"weight_decay": 0.3},
+        {"clip_norm": 0.01},
+        {"clip_norm": None},
+        {"averaging": 0.9},
+        {"seed": 1},
+    ],
+)
+def test_each_setting_changes_the_result(quick_model, change):
+    after = fit(make_model(), squared_error, make_data(), config=dataclasses.replace(QUICK, **change)).model
+    assert not eqx.tree_equal(quick_model, after)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 16, N, 1000])
+def test_padding_does_not_count(batch_size):
+    data = make_data()
+    config = dataclasses.replace(QUICK, batch_size=batch_size, epochs=1)
+    result = fit(make_model(), rows_seen, data, validation=data, config=config)
+    np.testing.assert_allclose(result.history[0].loss, data["y"].mean(), rtol=1e-4)
+    np.testing.assert_allclose(result.history[0].validation_loss, data["y"].mean(), rtol=1e-4)
+
+
+def test_every_example_is_used_once_an_epoch():
+    """A table of one weight per example, with plain gradient descent at rate 1, counts the visits."""
+
+    class Visits(eqx.Module):
+        count: jax.Array
+
+    optimiser = optax.sgd(1.0)
+    weights = Visits(jnp.zeros(N))
+    zero = jnp.zeros((), jnp.int32)
+    state = FitState(weights, weights, weights, optimiser.init(weights), zero, zero, jnp.asarray(jnp.inf))
+    state, _ = train_epoch(
+        state,
+        Visits(None),
+        {"row": jnp.arange(N)},
+        jax.random.key(0),
+        loss_fn=lambda model, batch, key: -model.count[batch["row"]],
+        optimiser=optimiser,
+        batch_size=10,
+        averaging=None,
+    )
+    # The mean over a batch divides by its number of examples: 10, or 3 in the last one.
+    np.testing.assert_allclose(np.sort(state.weights.count), np.sort([0.1] * 100 + [1 / 3] * 3), rtol=1e-6)
+
+
+def test_best_epoch_is_that_of_the_lowest_validation_loss():
+    config = dataclasses.replace(QUICK, epochs=12, learning_rate=0.3, schedule="constant")
+    result = fit(make_model(), squared_error, make_data(), validation=make_data(seed=1), config=config)
+    losses = [record.validation_loss for record in result.history]
+    assert result.best_epoch == 1 + int(np.argmin(losses))
+    mean = jnp.mean(squared_error(result.model, jax.tree.map(jnp.asarray, make_data(seed=1)), None))
+    np.testing.assert_allclose(mean, min(losses), rtol=1e-5)
+
+
+def test_patience_stops_early():
+    config = dataclasses.replace(QUICK, epochs=50, patience=2)
+    noise = make_data(seed=1) | {"y": np.random.default_rng(2).normal(size=N).astype(np.float32)}
+    result = fit(make_model(), squared_error, make_data(), validation=noise, config=config)
+    assert len(result.history) == result.best_epoch + 2 < 50
+
+
+def test_frozen_leaves_stay():
+    model = make_model()
+    trainable = eqx.tree_at(lambda m: m.layers[0].weight, jax.tree.map(eqx.is_inexact_array, model), False)
+    config = dataclasses.replace(QUICK, weight_decay=0.5, averaging=0.9)
+    fitted = fit(model, squared_error, make_data(), config=config, trainable=trainable).model
+    assert jnp.array_equal(fitted.layers[0].weight, model.layers[0].weight)
+    assert not jnp.array_equal(fitted.layers[1].weight, model.layers[1].weight)
+
+
+def test_the_loop_compiles_once():
+    traces = []
+
+    def counted(model, batch, key):
+        traces.append(1)
+        return squared_error(model, batch, key)
+
+    fit(make_model(), counted, make_data(), config=dataclasses.replace(QUICK, epochs=2))
+    few = len(traces)
+    fit(make_model(), counted, make_data(), config=dataclasses.replace(QUICK, epochs=20))
+    assert len(traces) == 2 * few
+
+
+def test_nan_names_the_epoch_and_what_to_try():
+    data = make_data()
+    data["x"][5, 1] = np.nan
+    with pytest.raises(NebuliumError, match=r"epoch 1: expected a finite training loss.*learning_rate"):
+        fit(make_model(), squared_error, data, config=QUICK)
+
+
+def test_nan_in_validation_is_named():
+    validation = make_data(seed=1)
+    validation["y"][0] = np.inf
+    with pytest.raises(NebuliumError, match="epoch 1: expected a finite validation loss"):
+        fit(make_model(), squared_error, make_data(), validation=validation, config=QUICK)
+
+
+def test_loss_must_be_one_number_per_example():
+    with pytest.raises(ValueError, match="one loss per example"):
+        fit(make_model(), lambda *args: jnp.mean(squared_error(*args)), make_data(), config=QUICK)
+
+
+@pytest.mark.parametrize("data", [{}, {"x": np.zeros((0, 2))}, {"x": np.zeros((3, 2)), "y": np.zeros(2)}])
+def test_lengths_must_agree(data):
+    with pytest.raises(ValueError, match="one common length"):
+        fit(make_model(), squared_error, data, config=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("patience", 0),
+        ("learning_rate", 0.0),
+        ("warm_up", 1.0),
+        ("weight_decay", -1.0),
+        ("clip_norm", 0.0),
+        ("averaging", 1.0),
+    ],
+)
+def test_settings_that_make_no_sense(name, value):
+    with pytest.raises(ValueError, match=f"FitConfig: {name}"):
+        FitConfig(**{name: value})
+
+
+def test_an_unknown_schedule_is_refused():
+    with pytest.raises((ValueError, TypeCheckError), match="one-cycle"):
+        FitConfig(schedule="linear")
+
+
+def test_shapes_are_checked_while_testing():
+    """The import hook is on: a wrong shape is caught at the call."""
+    with pytest.raises(TypeCheckError):
+        weighted_mean(jnp.zeros(3), jnp.zeros(2))
+
+
+def test_progress_is_shown_on_standard_error(capsys):
+    fit(make_model(), squared_error, make_data(), config=QUICK, progress=True)
+    shown = capsys.readouterr()
+    assert "4/4" in shown.err
+    assert shown.out == ""
