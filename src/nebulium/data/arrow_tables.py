@@ -137,7 +137,7 @@ def open_csv(path: Path, wanted: Sequence[str] | None) -> TableSource:
     skipped = next((number for number, line in enumerate(start) if not line.startswith(b"#")), len(start))
     with _telling(path, "CSV"):
         table = pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(skip_rows=skipped))
-    names = tuple(name.strip() for name in table.column_names)
+        names = tuple(name.strip() for name in table.column_names)
 
     def chunks(asked: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
         for first in range(0, len(table), rows):

@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -152,16 +153,13 @@ class Rejects:
             for rows, ids, reason in self._blocks
             for row, identifier in zip(rows.tolist(), ids.tolist(), strict=True)
         ]
+        # By row alone: the ids of two inputs may be of kinds that do not compare.
+        entries.sort(key=itemgetter(0))
         with replace_on_success(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADER)
-            writer.writerows(sorted(entries, key=_row))
+            writer.writerows(entries)
         return path
-
-
-def _row(entry: tuple[int, object, str]) -> int:
-    """Ids of two inputs may be of kinds that do not compare."""
-    return entry[0]
 
 
 def rejects_path(output: str | Path) -> Path:

@@ -125,30 +125,25 @@ def checked_spectra(raw: RawSpectra, told: Told = Told()) -> Spectra:  # noqa: B
     _check_shapes(raw)
     wave, lsf, about_wave = _wavelengths(raw, told)
     flux, ivar, about_flux = _fluxes(raw, told)
-    unusable = _mask_pixels(flux, ivar, raw.mask)
+    flux, ivar, unusable = _masked_pixels(flux, ivar, raw.mask)
     rejects, kept = _set_aside(raw, wave, ivar)
     n, pixels = flux.shape
-    wave = np.broadcast_to(wave, (n, pixels))
-    absent = ~np.isfinite(wave)
-    ivar[absent] = 0.0
-    spectra = Spectra(
-        ids=raw.ids,
+    wave = np.broadcast_to(wave, (n, pixels))[kept]
+    present = np.isfinite(wave)
+    not_finite = int((unusable[kept] & present).sum())
+    return Spectra(
+        ids=raw.ids[kept],
         wave_aa=_prolonged(wave).astype(np.float32),
-        flux_lambda=flux.astype(np.float32),
-        ivar=ivar.astype(np.float32),
-        redshift=np.full(n, np.nan) if raw.redshift is None else raw.redshift.astype(np.float64),
-        lsf_sigma_aa=None if lsf is None else np.broadcast_to(lsf, (n, pixels)).astype(np.float32),
-        metadata={
-            **raw.metadata,
-            **about_wave,
-            **about_flux,
-            "pixels_not_finite": int(unusable[~absent].sum()),
-        },
+        flux_lambda=flux[kept],
+        ivar=np.where(present, ivar[kept], np.float32(0.0)),
+        redshift=np.full(n, np.nan)[kept] if raw.redshift is None else raw.redshift[kept].astype(np.float64),
+        lsf_sigma_aa=None if lsf is None else np.broadcast_to(lsf, (n, pixels))[kept].astype(np.float32),
+        metadata={**raw.metadata, **about_wave, **about_flux, "pixels_not_finite": not_finite},
         name=raw.name,
-        columns=raw.columns,
+        columns={name: values[kept] for name, values in raw.columns.items()},
+        rows=np.flatnonzero(kept),
         rejects=rejects,
     )
-    return spectra if np.all(kept) else spectra.select(kept)
 
 
 def _check_shapes(raw: RawSpectra) -> None:
@@ -197,8 +192,9 @@ def _fluxes(raw: RawSpectra, told: Told) -> tuple[np.ndarray, np.ndarray, dict[s
     """Flux and inverse variance in nebulium's units, as arrays of our own, and what was assumed."""
     unit = told.flux_unit if told.flux_unit is not None else raw.flux_unit
     factor = _factor(raw.name, unit, FLUX_UNIT, "fluxes", "flux_unit")
-    flux = raw.flux.astype(np.float64) * factor
-    ivar = np.ones_like(flux) if raw.ivar is None else raw.ivar.astype(np.float64) / factor**2
+    with np.errstate(over="ignore"):
+        flux = raw.flux.astype(np.float64) * factor
+        ivar = np.ones_like(flux) if raw.ivar is None else raw.ivar.astype(np.float64) / factor**2
     if told.flux_unit is None:
         _check_plausible(raw.name, flux, unit)
     about = {"flux_unit": unit or f"{FLUX_UNIT} (not declared)"}
@@ -227,27 +223,25 @@ def _factor(where: str, declared: str, wanted: str, what: str, argument: str) ->
 
 def _check_plausible(where: str, flux: np.ndarray, unit: str) -> None:
     """A spectrum in erg/s/cm2/Angstrom read as one in 1e-17 of it would be too faint to be true."""
-    sizes = np.abs(flux[np.isfinite(flux) & (flux != 0)])
-    if sizes.size and np.median(sizes) < FAINTEST:
-        problem = (
-            f"has fluxes of about {np.median(sizes):.2g} in units of {FLUX_UNIT} (declared: {unit or 'none'})"
-        )
+    sizes = np.sort(np.abs(flux[np.isfinite(flux) & (flux != 0)]))
+    middle = float(sizes[len(sizes) // 2]) if sizes.size else 1.0
+    if middle < FAINTEST:
+        problem = f"has fluxes of about {middle:.2g} in units of {FLUX_UNIT} (declared: {unit or 'none'})"
         mend = "declare the unit with flux_unit='erg/(s cm2 Angstrom)', say, or the unit above if it is right"
         raise SpectrumError(where, problem, mend)
 
 
-def _mask_pixels(flux: np.ndarray, ivar: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """In place: flux and inverse variance 0 where a pixel cannot be used; returns where not finite."""
-    unusable = ~(np.isfinite(flux) & np.isfinite(ivar))
-    flux[~np.isfinite(flux)] = 0.0
-    ivar[unusable] = 0.0
-    # A sentinel such as 1e30 would overflow single precision.
-    overflow = (np.abs(flux) > np.finfo(np.float32).max) | (ivar > np.finfo(np.float32).max)
-    flux[overflow], ivar[overflow] = 0.0, 0.0
-    if mask is not None:
-        # A negative inverse variance is a fault of the spectrum even where it is masked.
-        ivar[mask & (ivar > 0)] = 0.0
-    return unusable | overflow
+def _masked_pixels(
+    flux: np.ndarray, ivar: np.ndarray, mask: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Single precision, 0 where a pixel cannot be used; and where it was not finite."""
+    largest = float(np.finfo(np.float32).max)
+    # A sentinel such as 1e300 is no number in single precision.
+    unusable = ~((np.abs(flux) <= largest) & (ivar <= largest))
+    bad = unusable if mask is None else unusable | mask
+    # A negative inverse variance is a fault of the spectrum even in a pixel that is masked.
+    ivar = np.where(bad & ~(ivar < 0), 0.0, np.maximum(ivar, -largest)).astype(np.float32)
+    return np.where(unusable, 0.0, flux).astype(np.float32), ivar, unusable
 
 
 def _set_aside(raw: RawSpectra, wave: np.ndarray, ivar: np.ndarray) -> tuple[Rejects, np.ndarray]:

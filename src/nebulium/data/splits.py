@@ -7,7 +7,7 @@ import numpy as np
 from nebulium.data.id_hash import hash_ids
 
 #: Fractions of the galaxies in each part, in the order in which the unit interval is cut.
-FRACTIONS: Mapping[str, float] = {"train": 0.7, "validation": 0.15, "test": 0.15}
+FRACTIONS: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 
 def split_by_id(

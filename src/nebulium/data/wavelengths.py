@@ -6,6 +6,8 @@ from nebulium.errors import SpectrumError
 
 #: Below this the formula does not hold, and by convention wavelengths are given in vacuum.
 SHORTEST_IN_AIR_AA = 2000.0
+#: A kilometre: no spectrum of a galaxy reaches so far, but numbers that are no wavelengths do.
+LONGEST_AA = 1e13
 
 
 def vacuum_from_air(wave_air_aa: np.ndarray) -> np.ndarray:
@@ -91,10 +93,10 @@ def check_looks_like_aa(wave: np.ndarray, where: str) -> None:
     nebulium.errors.SpectrumError: a.fits: has wavelengths from 380 to 920, which looks like nm rather than
     Angstrom. To mend: declare the unit with wave_unit='nm', or wave_unit='Angstrom' if they are right
     """
-    wave = wave[np.isfinite(wave)]
+    wave = np.sort(wave[np.isfinite(wave)])
     if not wave.size:
         raise SpectrumError(where, "has no finite wavelengths", "check the file")
-    low, middle, high = (float(value) for value in (wave.min(), np.median(wave), wave.max()))
+    low, middle, high = (float(value) for value in (wave[0], wave[len(wave) // 2], wave[-1]))
     guess = _likely_unit(low, middle, high)
     if guess:
         problem = f"has wavelengths from {low:g} to {high:g}, which looks like {guess} rather than Angstrom"
@@ -163,6 +165,8 @@ def not_rising(wave: np.ndarray) -> str | None:
         return f"has a wavelength that is not finite (pixel {int(np.argmin(np.isfinite(wave)))})"
     if len(wave) and wave[0] <= 0:
         return f"has a wavelength that is not positive ({wave[0]:g} at pixel 0)"
+    if len(wave) and wave.max() > LONGEST_AA:
+        return f"has a wavelength that is too long ({wave.max():g} at pixel {int(np.argmax(wave))})"
     steps = np.diff(wave)
     if np.all(steps > 0):
         return None

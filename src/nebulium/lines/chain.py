@@ -11,33 +11,29 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import erf
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from nebulium.errors import NebuliumError
 from nebulium.lines.features import BIN_EDGES_AA
-from nebulium.lines.inject import (
-    COMPONENT_WAVES_AA,
-    LINE_CENTRES_AA,
-    NARROWEST_AA,
-    SPEED_OF_LIGHT_KM_S,
-    EmissionLines,
-    component_fluxes,
-    line_grid,
-    lines_on_continuum,
-    pixel_edges,
+from nebulium.lines.fixed_grid import (
+    REACH_KM_S,
+    Interpolation,
+    LineWindows,
+    bin_means,
+    interpolation,
+    windows_of_lines,
 )
+from nebulium.lines.inject import LINE_CENTRES_AA, EmissionLines, component_fluxes, lines_on_continuum
+from nebulium.lines.line_grid import COMPONENT_WAVES_AA, line_grid
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology
 from nebulium.sed.filters import Filters
 from nebulium.sed.photometry import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
-from nebulium.sed.piecewise import PiecewiseLinear
 from nebulium.sed.scalars import as_float
 from nebulium.sed.spectrum import Galaxy, RestSpectrum, observe, rest_spectrum
 from nebulium.sed.ssp import SSPGrid
 
 Scalar = Float[Array, ""]
 BATCH = 500
-REACH_KM_S = 1200.0  # of the fine pixels around each line: four times a broad velocity dispersion
 
 
 # Ten equivalent widths in AA from twelve continuum bins, a redshift and, for a model that samples, a key.
@@ -118,60 +114,6 @@ class SyntheticGalaxy(eqx.Module):
     photometry: Photometry
 
 
-class _Interpolation(eqx.Module):
-    """Linear interpolation between two grids that do not change, without a search."""
-
-    left: np.ndarray
-    share: np.ndarray
-
-    def __call__(self, values: Float[Array, " wave"]) -> Float[Array, " point"]:
-        share = jnp.asarray(self.share, values.dtype)
-        return (1.0 - share) * values[self.left] + share * values[self.left + 1]
-
-
-class _LineWindows(eqx.Module):
-    """The pixels of a grid at rest that each line can reach: the error function is needed nowhere else."""
-
-    pixels: Int[np.ndarray, "component window"]
-    edges_aa: Float[np.ndarray, "component edge"]
-    n_pixels: int = eqx.field(static=True)
-
-    def spectrum(
-        self, line_flux: Float[Array, "10"], redshift: Scalar, velocity_dispersion_km_s: Scalar
-    ) -> Float[Array, " fine"]:
-        """Flux density of the lines over the whole grid, as `line_spectrum` gives it."""
-        sigma = COMPONENT_WAVES_AA * (velocity_dispersion_km_s / SPEED_OF_LIGHT_KM_S) + NARROWEST_AA
-        offset = (self.edges_aa - COMPONENT_WAVES_AA[:, None]) / (jnp.sqrt(2.0) * sigma[:, None])
-        share = 0.5 * jnp.diff(erf(offset)) / (np.diff(self.edges_aa) * (1.0 + redshift))
-        density = component_fluxes(line_flux)[:, None] * share
-        return jnp.zeros(self.n_pixels, density.dtype).at[self.pixels].add(density)
-
-
-def _interpolation(source: np.ndarray, target: np.ndarray) -> _Interpolation:
-    left = np.clip(np.searchsorted(source, target, side="right") - 1, 0, source.size - 2)
-    return _Interpolation(left, (target - source[left]) / (source[left + 1] - source[left]))
-
-
-def _line_windows(wave_rest_aa: np.ndarray) -> _LineWindows:
-    edges = np.asarray(pixel_edges(jnp.asarray(wave_rest_aa)))
-    reach = COMPONENT_WAVES_AA * (REACH_KM_S / SPEED_OF_LIGHT_KM_S)
-    first = np.searchsorted(edges, COMPONENT_WAVES_AA - reach) - 1
-    width = int((np.searchsorted(edges, COMPONENT_WAVES_AA + reach) - first).max())
-    start = np.clip(first, 0, wave_rest_aa.size - width)[:, None]
-    return _LineWindows(start + np.arange(width), edges[start + np.arange(width + 1)], wave_rest_aa.size)
-
-
-def _bin_means(wave_rest_aa: np.ndarray) -> Float[Array, "wave 12"]:
-    """Matrix that takes a spectrum on a fixed grid to its means in the twelve bins.
-
-    The same integrals as `continuum_bins` for a grid without gaps, but linear: one product for a batch.
-    """
-    grid, edges = jnp.asarray(wave_rest_aa), jnp.asarray(BIN_EDGES_AA)
-    nodes = jnp.eye(wave_rest_aa.size, dtype=grid.dtype)
-    integrals = jax.vmap(lambda node: PiecewiseLinear(grid, node).integral_to(edges))(nodes)
-    return jnp.diff(integrals) / jnp.diff(edges)[None, :]
-
-
 class LineChain(eqx.Module):
     """Galaxies in, spectra and magnitudes out; make one with `make_chain`.
 
@@ -189,10 +131,10 @@ class LineChain(eqx.Module):
     filters: Filters
     line_model: Any
     cosmology: Cosmology
-    wave_rest_aa: np.ndarray
-    _to_fine: _Interpolation
-    _to_lines: _Interpolation
-    _windows: _LineWindows
+    wave_rest_aa: Float[Array, " fine"]
+    _to_fine: Interpolation
+    _to_lines: Interpolation
+    _windows: LineWindows
     _bin_means: Float[Array, "wave 12"]
 
     def stars(self, galaxy: Galaxy) -> SyntheticStars:
@@ -250,7 +192,7 @@ class LineChain(eqx.Module):
             stars=stars,
             continuum_flux=continuum_flux,
             lines=lines,
-            wave_aa=jnp.asarray(self.wave_rest_aa) * (1.0 + redshift),
+            wave_aa=self.wave_rest_aa * (1.0 + redshift),
             continuum_lambda=continuum,
             flux_lambda=continuum + emission,
             photometry=self._with_lines(stars.photometry, lines, redshift),
@@ -311,11 +253,11 @@ def make_chain(
         filters,
         line_model,
         cosmology,
-        fine,
-        _interpolation(wave, fine),
-        _interpolation(wave, LINE_CENTRES_AA),
-        _line_windows(fine),
-        _bin_means(wave),
+        jnp.asarray(fine),
+        interpolation(wave, fine),
+        interpolation(wave, LINE_CENTRES_AA),
+        windows_of_lines(fine),
+        bin_means(wave),
     )
 
 

@@ -18,20 +18,17 @@ import numpy as np
 from jax.scipy.special import erf
 from jaxtyping import Array, Float
 
+from nebulium.lines.line_grid import COMPONENT_WAVES_AA, SPEED_OF_LIGHT_KM_S, pixel_edges
 from nebulium.lines.line_list import COMPONENTS, LINE_WAVES_AA, LINES, OII_3729_OVER_3727, line_index
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, observing_distance_mpc
 from nebulium.sed.scalars import as_float
 
-SPEED_OF_LIGHT_KM_S = 299792.458
 FWHM_PER_SIGMA = 2.354820045
 NARROWEST_AA = 1e-3  # a line without width is given this sigma, far below any pixel
 # log10 of 4 pi Mpc^2 in cm2, times 1e-17.
 _LOG_AREA = float(np.log10(4.0 * np.pi) + 2.0 * np.log10(3.0856775814913673e24) - 17.0)
 
 LINE_CENTRES_AA: Float[np.ndarray, " line"] = np.array([LINE_WAVES_AA[line] for line in LINES], np.float32)
-COMPONENT_WAVES_AA: Float[np.ndarray, " component"] = np.array(
-    [part.wave_rest_aa for line in LINES for part in COMPONENTS[line]], np.float32
-)
 _COMPONENT_LINE = np.array([i for i, line in enumerate(LINES) for _ in COMPONENTS[line]])
 Scalar = Float[Array, ""]
 
@@ -87,9 +84,9 @@ class EmissionLines(eqx.Module):
 
 
 def emission_lines(
-    wave_aa: Float[Array, " wave"],
-    flux_lambda: Float[Array, " wave"],
-    ew_aa: Float[Array, "10"],
+    wave_aa: Float[Array | np.ndarray, " wave"],
+    flux_lambda: Float[Array | np.ndarray, " wave"],
+    ew_aa: Float[Array | np.ndarray, "10"],
     redshift: Scalar | float,
     *,
     continuum_half_width_aa: float = 0.0,
@@ -123,6 +120,7 @@ def emission_lines(
     >>> round(float(lines["HALPHA"].log_luminosity), 2)
     39.45
     """
+    wave_aa, flux_lambda, ew_aa = as_float(wave_aa), as_float(flux_lambda), as_float(ew_aa)
     z = as_float(redshift)
     if continuum_half_width_aa > 0:
         continuum = _mean_near_lines(wave_aa, flux_lambda, z, continuum_half_width_aa)
@@ -157,23 +155,24 @@ def lines_on_continuum(
     >>> float(lines_on_continuum(jnp.full(10, 2.0), jnp.full(10, 3.0), jnp.array(0.5)).line_flux[0])
     9.0
     """
-    flux = ew_aa * (1.0 + redshift) * continuum_at_lines
-    known = jnp.isfinite(flux)
-    flux = jnp.where(known, flux, jnp.nan)
+    known = jnp.isfinite(ew_aa) & jnp.isfinite(continuum_at_lines)
+    # Zeros stand in for what is missing, or its NaN would reach every gradient.
+    ew, continuum = jnp.where(known, ew_aa, 0.0), jnp.where(known, continuum_at_lines, 0.0)
+    flux = ew * (1.0 + redshift) * continuum
     distance = observing_distance_mpc(redshift, cosmology)
     positive = known & (flux > 0)
     log_luminosity = jnp.log10(jnp.where(positive, flux, 1.0)) + 2.0 * jnp.log10(distance) + _LOG_AREA
-    return EmissionLines(ew_aa, flux, jnp.where(positive, log_luminosity, jnp.nan))
+    return EmissionLines(ew_aa, jnp.where(known, flux, jnp.nan), jnp.where(positive, log_luminosity, jnp.nan))
 
 
 def add_lines(
-    wave_aa: Float[Array, " wave"],
-    flux_lambda: Float[Array, " wave"],
-    ew_aa: Float[Array, "10"],
+    wave_aa: Float[Array | np.ndarray, " wave"],
+    flux_lambda: Float[Array | np.ndarray, " wave"],
+    ew_aa: Float[Array | np.ndarray, "10"],
     redshift: Scalar | float,
     *,
     velocity_dispersion_km_s: Scalar | float = 80.0,
-    lsf_sigma_aa: Float[Array, "..."] | float = 0.0,
+    lsf_sigma_aa: Float[Array | np.ndarray, "..."] | float = 0.0,
     oii_ratio: Scalar | float = OII_3729_OVER_3727,
     continuum_half_width_aa: float = 0.0,
 ) -> Float[Array, " wave"]:
@@ -208,6 +207,7 @@ def add_lines(
     >>> round(float(jnp.sum(with_lines - 1.0) * 0.8))
     55
     """
+    wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     lines = emission_lines(
         wave_aa, flux_lambda, ew_aa, redshift, continuum_half_width_aa=continuum_half_width_aa
     )
@@ -222,12 +222,12 @@ def add_lines(
 
 
 def line_spectrum(
-    wave_aa: Float[Array, " wave"],
-    line_flux: Float[Array, "10"],
+    wave_aa: Float[Array | np.ndarray, " wave"],
+    line_flux: Float[Array | np.ndarray, "10"],
     redshift: Scalar | float,
     *,
     velocity_dispersion_km_s: Scalar | float = 80.0,
-    lsf_sigma_aa: Float[Array, "..."] | float = 0.0,
+    lsf_sigma_aa: Float[Array | np.ndarray, "..."] | float = 0.0,
     oii_ratio: Scalar | float = OII_3729_OVER_3727,
 ) -> Float[Array, " wave"]:
     """Flux density of lines alone, averaged over each pixel.
@@ -249,6 +249,7 @@ def line_spectrum(
     >>> line_spectrum(wave, jnp.zeros(10).at[6].set(500.0), 0.0)
     Array([0. , 0. , 0. , 0. , 0.5, 0. ], dtype=float32)
     """
+    wave_aa, line_flux = as_float(wave_aa), as_float(line_flux)
     centres = jnp.asarray(COMPONENT_WAVES_AA) * (1.0 + as_float(redshift))
     sigma = _observed_sigma_aa(centres, wave_aa, as_float(velocity_dispersion_km_s), as_float(lsf_sigma_aa))
     edges = pixel_edges(wave_aa)
@@ -305,74 +306,6 @@ def lsf_sigma_from_resolving_power(
     0.85
     """
     return wave_aa / (FWHM_PER_SIGMA * resolving_power)
-
-
-def line_grid(
-    wave_rest_aa: Float[np.ndarray | Array, " wave"], *, reach_km_s: float = 1200.0, step_km_s: float = 60.0
-) -> Float[np.ndarray, " fine"]:
-    """Add points around each line to a grid too coarse to show lines, such as that of the templates.
-
-    The size of the result depends on the arguments alone: make the grid once, outside of what is jitted.
-
-    Parameters
-    ----------
-    wave_rest_aa : array (wave,)
-        Rest wavelength in vacuum, AA, increasing.
-    reach_km_s : float, optional
-        How far from each line points are added: six times the velocity dispersion or more.
-    step_km_s : float, optional
-        Spacing of the points: the velocity dispersion or less.
-
-    Returns
-    -------
-    array (fine,), AA
-        The points given and new ones, none nearer than a third of a step to the next.
-
-    Examples
-    --------
-    >>> coarse = np.arange(3400.0, 7000.0, 20.0, dtype=np.float32)
-    >>> fine = line_grid(coarse)
-    >>> coarse.size < fine.size < 700
-    True
-    """
-    coarse = np.asarray(wave_rest_aa, np.float64)
-    steps = np.arange(-np.ceil(reach_km_s / step_km_s), np.ceil(reach_km_s / step_km_s) + 1)
-    around = COMPONENT_WAVES_AA.astype(np.float64)[:, None] * (1.0 + steps * step_km_s / SPEED_OF_LIGHT_KM_S)
-    fine = np.sort(around[(around > coarse[0]) & (around < coarse[-1])])
-    nearest = coarse[np.clip(np.searchsorted(coarse, fine), 1, coarse.size - 1) + np.array([[-1], [0]])]
-    least = step_km_s / SPEED_OF_LIGHT_KM_S / 3.0
-    fine = fine[np.all(np.abs(nearest - fine) > least * fine, axis=0)]
-    return np.sort(np.concatenate([coarse, _spaced(fine, least)])).astype(np.float32)
-
-
-def _spaced(wave: np.ndarray, least: float) -> np.ndarray:
-    """Drop points that follow the one before by less than a fraction `least`."""
-    kept: list[float] = []
-    for point in wave:
-        if not kept or point - kept[-1] > least * point:
-            kept.append(point)
-    return np.array(kept)
-
-
-def pixel_edges(wave_aa: Float[Array, " wave"]) -> Float[Array, " edge"]:
-    """Ends of pixels, half way between their centres.
-
-    Parameters
-    ----------
-    wave_aa : array (wave,)
-
-    Returns
-    -------
-    array (wave + 1,)
-
-    Examples
-    --------
-    >>> pixel_edges(jnp.array([1.0, 2.0, 4.0]))
-    Array([0.5, 1.5, 3. , 5. ], dtype=float32)
-    """
-    between = 0.5 * (wave_aa[1:] + wave_aa[:-1])
-    first, last = 1.5 * wave_aa[:1] - 0.5 * wave_aa[1:2], 1.5 * wave_aa[-1:] - 0.5 * wave_aa[-2:-1]
-    return jnp.concatenate([first, between, last])
 
 
 def _observed_sigma_aa(

@@ -6,8 +6,8 @@ switch is put back, and its functions then work in whichever precision jax is se
 What is taken from DSPS: weights of metallicity, attenuation curves, surviving mass. Its age weights are
 not: they are differences of 10**log10(mass formed), which float32 holds to 2e-6 of the total, so that the
 young stars of a quiescent galaxy are noise (5 % of its light near 2500 AA and 40 % further to the blue, in
-one example), and they leave out stars younger than the first bin. `nebulium.sed.sfh` integrates histories over
-the age bins in closed form; in 64 bits the two agree to a tenth of a per cent.
+one example), and they leave out stars younger than the first bin. `nebulium.sed.sfh` integrates histories
+over the age bins in closed form; in 64 bits the two agree to a tenth of a per cent.
 """
 
 from collections.abc import Callable

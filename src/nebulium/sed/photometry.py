@@ -3,10 +3,12 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from nebulium.sed.filters import Filters
 from nebulium.sed.piecewise import PiecewiseLinear
+from nebulium.sed.scalars import as_float
 from nebulium.sed.spectrum import SPEED_OF_LIGHT_AA_S
 
 AB_ZERO_NJY = 31.4  # -2.5 log10 f_nu - 48.60 in cgs, for nJy
@@ -32,7 +34,9 @@ class Photometry(eqx.Module):
 
 
 def photometry(
-    wave_aa: Float[Array, " wave"], flux_lambda: Float[Array, " wave"], filters: Filters
+    wave_aa: Float[Array | np.ndarray, " wave"],
+    flux_lambda: Float[Array | np.ndarray, " wave"],
+    filters: Filters,
 ) -> Photometry:
     """Brightness of a spectrum through filters.
 
@@ -57,12 +61,15 @@ def photometry(
     >>> photometry(wave, 1e17 * 0.1088 / wave**2, load_filters("sdss_r0")).mag_ab.round(2)
     Array([0.], dtype=float32)
     """
+    wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     covered = covers(wave_aa, flux_lambda, filters)
     return photometry_of_flux(mean_flux_njy(wave_aa, flux_lambda, filters), covered)
 
 
 def mean_flux_njy(
-    wave_aa: Float[Array, " wave"], flux_lambda: Float[Array, " wave"], filters: Filters
+    wave_aa: Float[Array | np.ndarray, " wave"],
+    flux_lambda: Float[Array | np.ndarray, " wave"],
+    filters: Filters,
 ) -> Float[Array, " band"]:
     """Mean of flux per hertz over each filter, weighted as a detector of photons does.
 
@@ -85,6 +92,7 @@ def mean_flux_njy(
     >>> mean_flux_njy(wave, jnp.full(500, 1.0), load_filters("sdss_r0")).round(-2)
     Array([12700.], dtype=float32)
     """
+    wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     # Per hertz, not per Angstrom: the spectrum of hot stars then falls by a hundred to the red and not by
     # ten thousand, and differences of its running integral keep their digits.
     flux_njy = jnp.where(jnp.isnan(flux_lambda), 0.0, flux_lambda) * (_NJY_PER_FLUX_LAMBDA * wave_aa**2)
@@ -93,7 +101,9 @@ def mean_flux_njy(
 
 
 def covers(
-    wave_aa: Float[Array, " wave"], flux_lambda: Float[Array, " wave"], filters: Filters
+    wave_aa: Float[Array | np.ndarray, " wave"],
+    flux_lambda: Float[Array | np.ndarray, " wave"],
+    filters: Filters,
 ) -> Bool[Array, " band"]:
     """Whether a spectrum spans each filter without a gap.
 
@@ -114,6 +124,7 @@ def covers(
     >>> covers(jnp.array([5000.0, 9000.0]), jnp.ones(2), load_filters("sdss_g0", "sdss_r0"))
     Array([False,  True], dtype=bool)
     """
+    wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     low, high = filters.reach_aa[:, :1], filters.reach_aa[:, 1:]
     inside = (wave_aa[0] <= low[:, 0]) & (wave_aa[-1] >= high[:, 0])
     gaps = jnp.isnan(flux_lambda)[None, :] & (wave_aa[None, :] >= low) & (wave_aa[None, :] <= high)

@@ -138,8 +138,8 @@ def rest_spectrum(galaxy: Galaxy, ssp: SSPGrid, cosmology: Cosmology = DEFAULT_C
 
 
 def observe(
-    wave_rest_aa: Float[Array, " wave"],
-    lum_lsun_hz: Float[Array, " wave"],
+    wave_rest_aa: Float[Array | np.ndarray, " wave"],
+    lum_lsun_hz: Float[Array | np.ndarray, " wave"],
     redshift: Float[Array, ""] | float,
     cosmology: Cosmology = DEFAULT_COSMOLOGY,
 ) -> ObservedSpectrum:
@@ -165,6 +165,7 @@ def observe(
     >>> observe(wave, lum, redshift=0.1).wave_aa
     Array([5500., 6600.], dtype=float32)
     """
+    wave_rest_aa, lum_lsun_hz = as_float(wave_rest_aa), as_float(lum_lsun_hz)
     z = as_float(redshift)
     wave_aa = wave_rest_aa * (1.0 + z)
     distance = observing_distance_mpc(z, cosmology)

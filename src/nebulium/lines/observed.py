@@ -1,0 +1,276 @@
+"""What a survey would measure of the lines: intrinsic widths, noise and selection together.
+
+The distribution of a measurement is carried by weighted points: a fixed low-discrepancy set in the scores
+of the line, of its quoted error and of its noise, each point weighted by the chance to be recorded.
+Quantiles are those of the points; nothing depends on a random key, and a galaxy alone gives what it gives in
+a batch.
+"""
+
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+from scipy.stats import norm, qmc
+
+from nebulium.lines.domain import Completions, complete_continuum
+from nebulium.lines.features import log_luminosity
+from nebulium.lines.likelihood import MeasuredLines
+from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK, Selection
+from nebulium.lines.model import LineDensity, LineModel
+
+N_LINES = 10
+N_POINTS = 512
+# Draws from the intrinsic law among which one measurement is chosen by its weight.
+N_DRAWS = 512
+# Scores at which the law of each completion of a continuum is read, to mix them.
+MIXTURE_SCORES = np.asarray(norm.ppf((np.arange(65) + 0.5) / 65), np.float32)
+
+
+class WeightedPoints(eqx.Module):
+    """Points that carry a distribution for each line.
+
+    Attributes
+    ----------
+    ew_aa : (point, 10) float32
+        Equivalent widths, AA.
+    weight : (point, 10) float32
+        Not negative, of any sum.
+    """
+
+    ew_aa: Float[Array, "point 10"]
+    weight: Float[Array, "point 10"]
+
+    def quantiles(self, levels: Float[Array, " level"]) -> Float[Array, "level 10"]:
+        """Quantiles of each line at probabilities between 0 and 1."""
+        return jax.vmap(_weighted_quantiles, in_axes=(1, 1, None), out_axes=1)(
+            self.ew_aa, self.weight, levels
+        )
+
+
+def measured_quantiles(
+    model: LineModel,
+    continuum_flux: Float[Array, "12"],
+    redshift: Float[Array, ""],
+    sigma_aa: Float[Array, "10"],
+    levels: Float[Array, " level"],
+) -> Float[Array, "level 10"]:
+    """Quantiles of what would be measured of each line, given that it is recorded.
+
+    Parameters
+    ----------
+    model : LineModel
+        The model.
+    continuum_flux : (12,) float32
+        As in `LineModel.features`; NaN where a bin is missing (marginalised over the training set).
+    redshift : () float32
+        Redshift.
+    sigma_aa : (10,) float32
+        Quoted errors of the measurements, AA; NaN where unknown, and the noise typical of such a continuum in
+        the training set is taken.
+    levels : (level,) float32
+        Probabilities between 0 and 1.
+
+    Returns
+    -------
+    (level, 10) float32
+        Rest frame, AA.
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> unknown = jnp.full(10, jnp.nan)
+    >>> wide = measured_quantiles(model, jnp.ones(12), jnp.array(0.1), unknown, jnp.array([0.16, 0.84]))
+    >>> bool(jnp.all(wide[0] < wide[1]))
+    True
+    """
+    return _measured_points(model, continuum_flux, redshift, sigma_aa).quantiles(levels)
+
+
+def marginalised_quantiles(
+    model: LineModel,
+    continuum_flux: Float[Array, "12"],
+    redshift: Float[Array, ""],
+    levels: Float[Array, " level"],
+) -> Float[Array, "level 10"]:
+    """Quantiles of the intrinsic widths for a continuum with missing bins.
+
+    Parameters
+    ----------
+    model : LineModel
+        The model; its domain holds the galaxies that stand in.
+    continuum_flux : (12,) float32
+        NaN where a bin is missing.
+    redshift : () float32
+        Redshift.
+    levels : (level,) float32
+        Probabilities between 0 and 1.
+
+    Returns
+    -------
+    (level, 10) float32
+        Rest frame, AA: those of the mean of the laws over the completions of the continuum.
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> flux = jnp.ones(12).at[0].set(jnp.nan)
+    >>> marginalised_quantiles(model, flux, jnp.array(0.1), jnp.array([0.5])).shape
+    (1, 10)
+    """
+    filled = completions(model, continuum_flux, redshift)
+    scores = jnp.broadcast_to(jnp.asarray(MIXTURE_SCORES)[:, None], (MIXTURE_SCORES.size, N_LINES))
+
+    def at_scores(flux: Float[Array, "12"]) -> Float[Array, "score 10"]:
+        return jax.vmap(model.density(flux, redshift).at_scores)(scores)
+
+    ew = jax.vmap(at_scores)(filled.continuum_flux)
+    weight = jnp.broadcast_to(filled.weight[:, None, None], ew.shape)
+    return WeightedPoints(ew.reshape(-1, N_LINES), weight.reshape(-1, N_LINES)).quantiles(levels)
+
+
+def completions(
+    model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
+) -> Completions:
+    """Continua of the training set's kind that agree with the bins that were seen.
+
+    Parameters
+    ----------
+    model : LineModel
+        The model.
+    continuum_flux : (12,) float32
+        NaN where a bin is missing.
+    redshift : () float32
+        Redshift.
+
+    Returns
+    -------
+    Completions
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> flux = jnp.ones(12).at[0].set(jnp.nan)
+    >>> bool(jnp.all(jnp.isfinite(completions(model, flux, jnp.array(0.1)).continuum_flux)))
+    True
+    """
+    raw = model.domain.reference * model.feature_std[None, :] + model.feature_mean[None, :]
+    if not model.with_luminosity:
+        return complete_continuum(model.domain, raw, continuum_flux)
+    of_unit_flux = log_luminosity(jnp.ones(12, jnp.float32), redshift)
+    return complete_continuum(model.domain, raw[:, :-1], continuum_flux, raw[:, -1], of_unit_flux)
+
+
+def sample_measured(
+    model: LineModel,
+    continuum_flux: Float[Array, "12"],
+    redshift: Float[Array, ""],
+    lines: MeasuredLines,
+    key: Key[Array, ""],
+    *,
+    independent: bool = False,
+) -> Float[Array, "10"]:
+    """Draw what could have been measured of a galaxy with these errors and these missing lines.
+
+    Parameters
+    ----------
+    model : LineModel
+        The model.
+    continuum_flux, redshift
+        As in `measured_quantiles`, no bin missing.
+    lines : MeasuredLines
+        Of one galaxy: its errors and its pattern of missing lines are kept, its widths not looked at.
+    key : key
+        Of the draw.
+    independent : bool
+        Draw each line on its own: for the test of what the dependence between the lines is worth.
+
+    Returns
+    -------
+    (10,) float32
+        Rest frame, AA; 0 for a fit at its bound, NaN where missing.
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> lines = MeasuredLines(jnp.ones(10), jnp.ones(10), jnp.arange(10) > 0)
+    >>> drawn = sample_measured(model, jnp.ones(12), jnp.array(0.1), lines, jax.random.key(1))
+    >>> bool(jnp.isnan(drawn[0])), bool(jnp.all(drawn[1:] >= 0))
+    (True, True)
+    """
+    draw_key, noise_key, choice_key = jax.random.split(key, 3)
+    density = model.density(continuum_flux, redshift)
+    if independent:
+        density = LineDensity(density.log_ew, jnp.eye(N_LINES, dtype=jnp.float32))
+    law, selection = model.noise_law(continuum_flux, redshift), model.measurement.selection
+    ew = density.sample(draw_key, N_DRAWS)
+    noise = jax.random.normal(noise_key, (N_DRAWS, N_LINES)) * (law.scale * lines.sigma_aa)[None, :]
+    measured = ew + noise
+    log_sigma = jnp.log(lines.sigma_aa)
+    log_weight = jax.vmap(lambda shift: law.log_sigma.log_prob(log_sigma - shift))(law.shift(ew))
+    log_weight += jnp.log(_chance_recorded(selection, measured, lines.sigma_aa[None, :]) + 1e-12)
+    if independent:
+        chosen = jax.random.categorical(choice_key, log_weight, axis=0)
+        drawn = jnp.take_along_axis(measured, chosen[None, :], axis=0)[0]
+    else:
+        # A tied pair is one measurement: the weaker line is the stronger one's fit, moved by the ratio.
+        tied = measured[:, STRONG_OF_WEAK] * (ew[:, WEAK] / ew[:, STRONG_OF_WEAK])
+        follows = lines.present[STRONG_OF_WEAK]
+        measured = measured.at[:, WEAK].set(jnp.where(follows[None, :], tied, measured[:, WEAK]))
+        counts = lines.present.at[WEAK].set(lines.present[WEAK] & ~follows)
+        chosen = jax.random.categorical(
+            choice_key, jnp.sum(jnp.where(counts[None, :], log_weight, 0.0), axis=1)
+        )
+        drawn = measured[chosen]
+    return jnp.where(lines.present, jnp.maximum(drawn, 0.0), jnp.nan)
+
+
+def _measured_points(
+    model: LineModel,
+    continuum_flux: Float[Array, "12"],
+    redshift: Float[Array, ""],
+    sigma_aa: Float[Array, "10"],
+) -> WeightedPoints:
+    law = model.noise_law(continuum_flux, redshift)
+    scores = jnp.asarray(_point_scores())
+    density = model.density(continuum_flux, redshift)
+    ew = jax.vmap(density.at_scores)(_for_each_line(scores[:, 0]))
+    shift = law.shift(ew)
+    known = jnp.isfinite(sigma_aa) & (sigma_aa > 0)
+    log_known = jnp.log(jnp.where(known, sigma_aa, 1.0))
+    log_typical = jax.vmap(law.log_sigma.value)(_for_each_line(scores[:, 1])) + shift
+    sigma = jnp.exp(jnp.where(known[None, :], log_known[None, :], log_typical))
+    measured = ew + law.scale[None, :] * sigma * scores[:, 2:3]
+    fits = jnp.exp(jax.vmap(lambda s: law.log_sigma.log_prob(log_known - s))(shift)) + 1e-12
+    weight = jnp.where(known[None, :], fits, 1.0) * _chance_recorded(
+        model.measurement.selection, measured, sigma
+    )
+    return WeightedPoints(jnp.maximum(measured, 0.0), weight)
+
+
+def _chance_recorded(
+    selection: Selection, measured: Float[Array, "point 10"], sigma: Float[Array, "#point 10"]
+) -> Float[Array, "point 10"]:
+    return jax.vmap(selection.chance)(jnp.clip(measured / sigma, -1.0, 100.0))
+
+
+def _for_each_line(scores: Float[Array, " point"]) -> Float[Array, "point 10"]:
+    return jnp.broadcast_to(scores[:, None], (scores.size, N_LINES))
+
+
+def _weighted_quantiles(
+    values: Float[Array, " point"], weights: Float[Array, " point"], levels: Float[Array, " level"]
+) -> Float[Array, " level"]:
+    order = jnp.argsort(values)
+    weights = weights[order]
+    middle = jnp.cumsum(weights) - 0.5 * weights
+    return jnp.interp(levels, middle / jnp.sum(weights), values[order])
+
+
+@cache
+def _point_scores() -> Float[np.ndarray, "512 3"]:
+    """Sobol points (Sobol 1967), scrambled with a fixed seed, as standard normal scores."""
+    uniform = qmc.Sobol(3, seed=1).random(N_POINTS)
+    return np.asarray(norm.ppf(np.clip(uniform, 1e-4, 1.0 - 1e-4)), np.float32)

@@ -1,0 +1,332 @@
+"""From a table of continua and measured lines to a saved model: the settings, the loss, the steps."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from nebulium.data.splits import FRACTIONS, split_by_id
+from nebulium.data.table import Table
+from nebulium.errors import TableError
+from nebulium.lines.card import model_card, model_config
+from nebulium.lines.domain import measure_domain
+from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
+from nebulium.lines.line_list import LINES
+from nebulium.lines.measurement import WEAK
+from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
+from nebulium.modelfile import save_model
+from nebulium.training import FitConfig, FitResult, fit
+
+CONTINUUM_COLUMNS = tuple(f"continuum_flux_{j}" for j in range(12))
+EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
+IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
+# Fewer galaxies than this in a part of the split cannot set the statistics or tell epochs apart.
+LEAST_GALAXIES = 200
+# Ending of the folder beside the model that keeps settings, losses and checkpoints.
+RUN_ENDING = ".run"
+
+
+@dataclass(frozen=True)
+class LinesConfig:
+    """How a model of emission lines is built and trained.
+
+    Attributes
+    ----------
+    with_luminosity : bool
+        Whether the luminosity is a feature beside the colours.
+    selection : {"learned", "censored", "truncated"}
+        What a missing line means; see `nebulium.lines.likelihood`.
+    width, depth : int
+        Of the network shared by all lines.
+    copula_rank : int
+        Number of factors shared by the lines.
+    epochs, batch_size, learning_rate, weight_decay, seed
+        As in `nebulium.training.FitConfig`.
+    split_seed : str
+        Names the split by id into train, validation and test.
+
+    Examples
+    --------
+    >>> LinesConfig(with_luminosity=False).epochs
+    25
+    """
+
+    with_luminosity: bool = True
+    selection: SelectionKind = "learned"
+    width: int = 256
+    depth: int = 3
+    copula_rank: int = 4
+    epochs: int = 25
+    batch_size: int = 512
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-3
+    seed: int = 0
+    split_seed: str = "nebulium"
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Keywords of the constructor of `LineModel`."""
+        return {
+            "with_luminosity": self.with_luminosity,
+            "width": self.width,
+            "depth": self.depth,
+            "copula_rank": self.copula_rank,
+            "selective": self.selection == "learned",
+        }
+
+    @property
+    def fitting(self) -> FitConfig:
+        """Settings of the training loop."""
+        return FitConfig(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            clip_norm=5.0,
+            seed=self.seed,
+        )
+
+
+class TrainingGalaxies(eqx.Module):
+    """Galaxies with measured lines, as arrays.
+
+    Attributes
+    ----------
+    continuum_flux : (n, 12) float32
+        1e-17 erg/s/cm2/AA.
+    redshift : (n,) float32
+        Redshifts.
+    lines : MeasuredLines of shape (n, 10)
+        Measurements.
+    """
+
+    continuum_flux: Array
+    redshift: Array
+    lines: MeasuredLines
+
+    @classmethod
+    def from_table(cls, table: Table) -> "TrainingGalaxies":
+        """Read them from the columns that the glossary names.
+
+        Parameters
+        ----------
+        table : Table
+            With ``continuum_flux_0..11``, ``redshift``, ``ew_LINE`` and ``ew_ivar_LINE``.
+
+        Returns
+        -------
+        TrainingGalaxies
+
+        Raises
+        ------
+        TableError
+            If a column is missing.
+
+        Examples
+        --------
+        >>> names = (*CONTINUUM_COLUMNS, "redshift", *EW_COLUMNS, *IVAR_COLUMNS)
+        >>> table = Table({name: np.ones(3) for name in names})
+        >>> TrainingGalaxies.from_table(table).continuum_flux.shape
+        (3, 12)
+        """
+        stack = lambda names: np.stack([table[name] for name in names], axis=1)  # noqa: E731
+        return cls(
+            jnp.asarray(stack(CONTINUUM_COLUMNS), jnp.float32),
+            jnp.asarray(table["redshift"], jnp.float32),
+            MeasuredLines.from_columns(stack(EW_COLUMNS), stack(IVAR_COLUMNS)),
+        )
+
+    def __len__(self) -> int:
+        return self.redshift.shape[0]
+
+
+def train(
+    table: Table,
+    output: str | Path,
+    *,
+    config: LinesConfig | None = None,
+    id_column: str = "target_id",
+    resume: bool = False,
+    progress: bool = False,
+) -> Path:
+    """Train a model on a table and save it as a folder.
+
+    Parameters
+    ----------
+    table : Table
+        With an id, ``redshift``, ``continuum_flux_0..11``, ``ew_LINE`` and ``ew_ivar_LINE``. Rows whose
+        continuum cannot be used must have been set aside.
+    output : str or Path
+        Folder of the model; the folder ``<output>.run`` beside it keeps settings, losses and checkpoints.
+    config : LinesConfig, optional
+        Settings.
+    id_column : str
+        The id that the split hashes.
+    resume : bool
+        Take up an interrupted training.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Path
+        The folder, which `nebulium.modelfile.load_model` reads.
+
+    Raises
+    ------
+    TableError
+        If a column is missing or too few galaxies are left for the split.
+    OutputError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    See ``nebulium lines train --help`` and the guide in the documentation.
+    """
+    config = config or LinesConfig()
+    output = Path(output)
+    part = split_by_id(table[id_column], seed=config.split_seed)
+    galaxies = {name: TrainingGalaxies.from_table(table.select(part == name)) for name in FRACTIONS}
+    _check_enough(table, galaxies)
+    result = fit_galaxies(
+        galaxies["train"],
+        galaxies["validation"],
+        config=config,
+        run_folder=output.with_name(output.name + RUN_ENDING),
+        resume=resume,
+        progress=progress,
+    )
+    split = {"seed": config.split_seed, "fractions": dict(FRACTIONS), "id_column": id_column}
+    split |= {"galaxies": {name: len(those) for name, those in galaxies.items()}}
+    document = model_config(result.model, config, split=split, metrics=_training_metrics(result), table=table)
+    save_model(output, result.model, config=document, card=model_card(document))
+    return output
+
+
+def fit_galaxies(
+    training: TrainingGalaxies,
+    validation: TrainingGalaxies,
+    *,
+    config: LinesConfig,
+    run_folder: Path | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> FitResult[LineModel]:
+    """Train a model on galaxies in memory.
+
+    Parameters
+    ----------
+    training, validation : TrainingGalaxies
+        The validation set chooses the epoch and sets the domain's distance.
+    config : LinesConfig
+        Settings.
+    run_folder, resume, progress
+        As in `nebulium.training.fit`.
+
+    Returns
+    -------
+    FitResult
+
+    Examples
+    --------
+    See `train`.
+    """
+    model = new_model(training, config)
+    domain_features = jax.vmap(model.features)
+    domain = measure_domain(
+        domain_features(training.continuum_flux, training.redshift),
+        domain_features(validation.continuum_flux, validation.redshift),
+    )
+    domain = eqx.tree_at(lambda d: d.log_luminosity_range, domain, model.domain.log_luminosity_range)
+    model = eqx.tree_at(lambda m: m.domain, model, domain)
+    return fit(
+        model,
+        _loss_of(config.selection),
+        training,
+        validation=validation,
+        config=config.fitting,
+        run_folder=run_folder,
+        resume=resume,
+        about=dataclasses.asdict(config),
+        trainable=_trained(model),
+        progress=progress,
+    )
+
+
+def new_model(training: TrainingGalaxies, config: LinesConfig) -> LineModel:
+    """A model before training, its statistics and first guesses read off the training set.
+
+    Parameters
+    ----------
+    training : TrainingGalaxies
+        The training set.
+    config : LinesConfig
+        Settings.
+
+    Returns
+    -------
+    LineModel
+        Its medians are near those of the measurements, its noise near the quoted.
+
+    Examples
+    --------
+    See `train`.
+    """
+    model = LineModel(**config.hyperparameters, key=jax.random.key(config.seed))
+    model = with_statistics(model, training.continuum_flux, training.redshift)
+    lines = training.lines
+    log_ew = _column_medians(jnp.log(lines.ew_aa), lines.present)
+    log_sigma = _column_medians(jnp.log(lines.sigma_aa), lines.present)
+    laws = model.marginals.bias[: 4 * FREE.size].reshape(FREE.size, 4)
+    laws = laws.at[:, 0].set(log_ew[FREE]).at[:, 1].set(-0.3).reshape(-1)
+    ratios = jnp.full(WEAK.size, np.log(3.0), jnp.float32)
+    noise = model.measurement.noise.layers[-1].bias.reshape(-1, 5)
+    noise = noise.at[:, 0].set(log_sigma).at[:, 1].set(-1.0).at[:, 4].set(0.0).reshape(-1)
+    biases = lambda m: (m.marginals.bias, m.measurement.noise.layers[-1].bias)  # noqa: E731
+    return eqx.tree_at(biases, model, (jnp.concatenate([laws, ratios]), noise))
+
+
+def _loss_of(selection: SelectionKind) -> Any:
+    def loss(model: LineModel, galaxies: TrainingGalaxies, key: Array) -> Array:
+        likelihood = lambda c, z, lines: galaxy_log_likelihood(model, c, z, lines, selection)  # noqa: E731
+        return -jax.vmap(likelihood)(galaxies.continuum_flux, galaxies.redshift, galaxies.lines)
+
+    return loss
+
+
+def _trained(model: LineModel) -> PyTree:
+    """All floating-point leaves but those that are measured on the training set."""
+    mask = jax.tree.map(eqx.is_inexact_array, model)
+    measured = lambda m: (*statistics_of(m), m.domain.reference, m.domain.most_distance)  # noqa: E731
+    return eqx.tree_at(measured, mask, (False,) * len(measured(mask)))
+
+
+def _column_medians(values: Array, present: Array) -> Array:
+    medians = jnp.nanmedian(jnp.where(present, values, jnp.nan), axis=0)
+    return jnp.where(jnp.isfinite(medians), medians, 0.0)
+
+
+def _check_enough(table: Table, galaxies: dict[str, TrainingGalaxies]) -> None:
+    few = {name: len(those) for name, those in galaxies.items() if len(those) < LEAST_GALAXIES}
+    few.pop("test", None)
+    if few:
+        raise TableError(
+            table.name,
+            f"expected at least {LEAST_GALAXIES} galaxies for training and for validation, found {few}",
+            "give a larger table, or look into the rejects file for what was set aside",
+        )
+
+
+def _training_metrics(result: FitResult[LineModel]) -> dict[str, float | int | None]:
+    best = result.history[result.best_epoch - 1]
+    return {
+        "best_epoch": result.best_epoch,
+        "training_negative_log_likelihood": best.loss,
+        "validation_negative_log_likelihood": best.validation_loss,
+    }
