@@ -1,1 +1,63 @@
-"""The light of galaxies and their physical properties, both ways, in JAX."""
+"""The light of galaxies and their physical properties, both ways, in JAX.
+
+The names below are here; the rest is in the rooms `nebulium.lines`, `nebulium.sed`, `nebulium.data`,
+`nebulium.metrics` and `nebulium.training`. Each is imported when it is first asked for, so that the command
+line answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nebulium.data.spectra import read_spectra, write_spectra
+    from nebulium.data.tables import Table, read_table, write_table
+    from nebulium.errors import NebuliumError
+    from nebulium.lines.inject import add_lines
+    from nebulium.lines.line_list import LINES
+    from nebulium.modelfile import describe_model, list_models, load_model, save_model
+
+_HOMES = {
+    "LINES": "nebulium.lines.line_list",
+    "NebuliumError": "nebulium.errors",
+    "Table": "nebulium.data.tables",
+    "add_lines": "nebulium.lines.inject",
+    "describe_model": "nebulium.modelfile",
+    "list_models": "nebulium.modelfile",
+    "load_model": "nebulium.modelfile",
+    "read_spectra": "nebulium.data.spectra",
+    "read_table": "nebulium.data.tables",
+    "save_model": "nebulium.modelfile",
+    "write_spectra": "nebulium.data.spectra",
+    "write_table": "nebulium.data.tables",
+}
+_ROOMS = ("data", "errors", "lines", "metrics", "modelfile", "sed", "training")
+
+__all__ = [
+    "LINES",
+    "NebuliumError",
+    "Table",
+    "add_lines",
+    "describe_model",
+    "list_models",
+    "load_model",
+    "read_spectra",
+    "read_table",
+    "save_model",
+    "write_spectra",
+    "write_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or a room, when it is first used."""
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES, *_ROOMS])

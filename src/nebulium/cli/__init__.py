@@ -1,0 +1,44 @@
+"""The command line: ``nebulium SUBJECT VERB``, each verb one call of the library.
+
+The library is imported inside the commands, so that ``--help`` answers at once.
+"""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from nebulium.cli import demo, lines, models
+
+app = typer.Typer(
+    name="nebulium",
+    help="The light of galaxies and their physical properties, both ways.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+)
+app.command("demo")(demo.demo)
+app.add_typer(lines.app, name="lines")
+app.add_typer(models.app, name="models")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nebulium {version('nebulium')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end."),
+    ] = False,
+) -> None:
+    """The light of galaxies and their physical properties, both ways."""
+
+
+def main() -> None:
+    """Entry point of the command ``nebulium``."""
+    app()

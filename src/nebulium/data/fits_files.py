@@ -53,7 +53,8 @@ def opened_fits(path: Path, error: type[TableError] | type[SpectrumError]) -> It
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            with fits.open(path, lazy_load_hdus=False) as hdus:
+            # The file is ours to close: astropy leaves it open if it fails to read it.
+            with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
                 _check_whole(path, hdus, [str(warning.message) for warning in said])
                 yield hdus
     except NebuliumError:

@@ -151,6 +151,8 @@ def _is_plain(column: Any) -> bool:
     """One number or one text a row."""
     form = str(column.format).strip()
     count = form.rstrip("LXBIJKAEDCMPQ")
+    if not isinstance(column.name, str):
+        return False
     return "A" in form or (form[-1:].isalpha() and "P" not in form and "Q" not in form and count in ("", "1"))
 
 

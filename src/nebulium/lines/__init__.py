@@ -1,0 +1,47 @@
+"""Emission lines from starlight: predict them, put them into spectra, train and score the models."""
+
+from nebulium.lines.chain import LineChain, SampledLines, make_chain, synthesise
+from nebulium.lines.feature_table import features_from_spectra
+from nebulium.lines.features import colours, continuum_bins, log_luminosity, mask_lines
+from nebulium.lines.inject import EmissionLines, add_lines, emission_lines, line_spectrum
+from nebulium.lines.inject_file import inject_file
+from nebulium.lines.inject_spectra import inject_lines, sample_ews
+from nebulium.lines.line_list import LINE_WAVES_AA, LINES
+from nebulium.lines.model import LineDensity, LineModel
+from nebulium.lines.observed import marginalised_quantiles, measured_quantiles
+from nebulium.lines.predict import Predictions, median_ews, predict_table
+from nebulium.lines.predict_file import predict_file
+from nebulium.lines.recipe import LinesConfig, train
+from nebulium.lines.train_file import train_file
+
+__all__ = [
+    "LINES",
+    "LINE_WAVES_AA",
+    "EmissionLines",
+    "LineChain",
+    "LineDensity",
+    "LineModel",
+    "LinesConfig",
+    "Predictions",
+    "SampledLines",
+    "add_lines",
+    "colours",
+    "continuum_bins",
+    "emission_lines",
+    "features_from_spectra",
+    "inject_file",
+    "inject_lines",
+    "line_spectrum",
+    "log_luminosity",
+    "make_chain",
+    "marginalised_quantiles",
+    "mask_lines",
+    "measured_quantiles",
+    "median_ews",
+    "predict_file",
+    "predict_table",
+    "sample_ews",
+    "synthesise",
+    "train",
+    "train_file",
+]

@@ -7,7 +7,6 @@ compiled once, whatever the length of the table; the last batch is filled up wit
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -113,23 +112,22 @@ class LinePredictor:
             redshift_unused=not uses_redshift,
         )
         names = self.choice.names_of(rows.continuum_flux, rows.redshift, physical=physical)
-        return _as_table(rows, names, self._quantiles(rows, names), table)
+        return self._predicted(rows, names, table.name)
 
-    def _quantiles(self, rows: GalaxyRows, names: np.ndarray) -> LineQuantiles:
+    def _predicted(self, rows: GalaxyRows, names: np.ndarray, source: str) -> Table:
         """Each group of rows through its function."""
         missing = np.isnan(rows.continuum_flux).any(axis=1)
-        result = LineQuantiles(
-            np.empty((len(rows), len(QUANTILES), len(LINES)), np.float32), np.empty(len(rows), bool)
-        )
+        ew_aa = np.empty((len(rows), len(QUANTILES), len(LINES)), np.float32)
+        in_domain = np.empty(len(rows), bool)
         for named in self.choice.models:
             for with_missing in (False, True):
                 which = np.flatnonzero((names == named.name) & (missing == with_missing))
                 predict, batch = self._function(with_missing)
                 for part, padded in _batches(which, batch):
                     out = predict(named.model, *_arrays(rows.select(padded)))
-                    result.ew_aa[part] = np.asarray(out.ew_aa)[: len(part)]
-                    result.in_domain[part] = np.asarray(out.in_domain)[: len(part)]
-        return result
+                    ew_aa[part] = np.asarray(out.ew_aa)[: len(part)]
+                    in_domain[part] = np.asarray(out.in_domain)[: len(part)]
+        return _as_table(rows, names, ew_aa, in_domain, source)
 
     def _function(self, with_missing: bool) -> tuple[Callable[..., LineQuantiles], int]:
         if self.observed:
@@ -260,7 +258,7 @@ def _completed_in_domain(
     model: LineModel, flux: Float[Array, "12"], redshift: Float[Array, ""]
 ) -> Bool[Array, ""]:
     """Of the likeliest completion, which is the continuum itself where no bin is missing."""
-    filled = completions(model, flux, redshift).continuum_flux[0]
+    filled = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
     return model.domain.contains(model.features(filled, redshift))
 
 
@@ -275,13 +273,18 @@ def _arrays(rows: GalaxyRows) -> tuple[Array, Array, Array]:
     return jnp.asarray(rows.continuum_flux), jnp.asarray(rows.redshift), jnp.asarray(rows.sigma_aa)
 
 
-def _as_table(rows: GalaxyRows, names: np.ndarray, quantiles: LineQuantiles, source: Table) -> Table:
+def _as_table(
+    rows: GalaxyRows,
+    names: np.ndarray,
+    ew_aa: Float[np.ndarray, "n 5 10"],
+    in_domain: Bool[np.ndarray, " n"],
+    source: str,
+) -> Table:
     columns: dict[str, np.ndarray] = {"target_id": rows.ids}
-    ew_aa: Any = quantiles.ew_aa
     for line, widths in zip(LINES, np.moveaxis(ew_aa, 2, 0), strict=True):
         columns |= {f"ew_{line}_{name}": widths[:, place] for place, name in enumerate(QUANTILES)}
     units = dict.fromkeys(list(columns)[1:], "Angstrom")
-    columns["in_domain"] = np.asarray(quantiles.in_domain)
+    columns["in_domain"] = in_domain
     columns["model"] = names.astype(np.str_)
     columns["n_missing_bins"] = np.isnan(rows.continuum_flux).sum(axis=1).astype(np.int16)
-    return Table(columns, units, source.name)
+    return Table(columns, units, source)

@@ -1,8 +1,8 @@
 """Scores of predicted equivalent widths, line by line, with their errors.
 
-Point predictions are scored in the published definitions (Khederlarian et al. 2024, MNRAS 531, 1454: Spearman's
-rho, uncentred NMAD, median ratio) and in the centred ones; distributions by coverage, PIT and CRPS. See
-`nebulium.metrics` for the formulas.
+Point predictions are scored in the published definitions (Khederlarian et al. 2024, MNRAS 531, 1454:
+Spearman's rho, uncentred NMAD, median ratio) and in the centred ones; distributions by coverage, PIT, CRPS.
+See `nebulium.metrics` for the formulas.
 """
 
 import math

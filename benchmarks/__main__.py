@@ -1,0 +1,58 @@
+"""Run benchmarks, write their results, print them beside their targets."""
+
+import argparse
+import importlib
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.results import Result
+from benchmarks.settings import RESULTS, Settings
+
+# In the order in which they run: the quick ones first.
+NAMES = (
+    "windows", "dsps", "speed", "coverage", "joint", "published", "training", "memory", "simulation", "selection",
+)  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is asked for; 1 if a target is missed."""
+    chosen = _parser().parse_args(arguments)
+    given = {name: value for name, value in vars(chosen).items() if name not in ("names", "results")}
+    settings = replace(Settings(), **{name: value for name, value in given.items() if value is not None})
+    settings.figures.mkdir(parents=True, exist_ok=True)
+    results = [result for name in chosen.names or NAMES for result in _run(name, settings, chosen.results)]
+    missed = [check for result in results for check in result.checks if not check.met]
+    total = sum(len(result.checks) for result in results)
+    print(f"\n{total - len(missed)} of {total} targets met")
+    return 1 if missed else 0
+
+
+def _run(name: str, settings: Settings, folder: Path) -> list[Result]:
+    start = time.perf_counter()
+    results = importlib.import_module(f"benchmarks.{name}").measure(settings)
+    for result in results:
+        print(result.text())
+        result.write(folder)
+    print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+    return results
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=NAMES, metavar="NAME", help=f"one of {', '.join(NAMES)}")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
+    parser.add_argument("--figures", type=Path, help="folder of the figures")
+    parser.add_argument("--model", help="packaged model or folder")
+    parser.add_argument("--colours-model", help="the same, of the model without luminosity")
+    parser.add_argument("--most-galaxies", type=int, help="test galaxies to use at most, for a quick look")
+    parser.add_argument(
+        "--memory-rows", type=int, nargs="+", help="rows of the tables of `memory`, ascending"
+    )
+    parser.add_argument("--repeats", type=int, help="runs of each timing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Time and peak memory of a command."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+# A process counts the memory of the one that started it as its own peak, so a small one stands in between.
+MEASURE = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+seconds = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps({"code": code, "seconds": seconds, "peak_bytes": peak * (1 if sys.platform == "darwin" else 1024)}))
+"""
+NEBULIUM = (sys.executable, "-c", "from nebulium.cli import main; main()")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took.
+
+    Attributes
+    ----------
+    seconds : float
+        Wall time.
+    peak_bytes : int
+        Largest resident memory.
+    """
+
+    seconds: float
+    peak_bytes: int
+
+
+def cost_of(*arguments: str) -> Cost:
+    """Run a command of nebulium in a process of its own."""
+    command = [sys.executable, "-c", MEASURE, *NEBULIUM, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    measured = json.loads(done.stdout)
+    if measured["code"] != 0:
+        raise RuntimeError(f"nebulium {' '.join(arguments)} ended with exit code {measured['code']}")
+    return Cost(measured["seconds"], measured["peak_bytes"])

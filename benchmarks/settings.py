@@ -1,0 +1,95 @@
+"""What every benchmark is given, and the galaxies they share."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from nebulium.data.rejects import Rejects
+from nebulium.data.table import Table
+from nebulium.data.tables import read_table
+from nebulium.lines.evaluate import Evaluation, evaluate
+from nebulium.lines.measured_galaxies import MeasuredGalaxies, measured_galaxies, parts_of_split
+from nebulium.lines.model import LineModel
+from nebulium.modelfile import describe_model, load_model
+
+REPOSITORY = Path(__file__).parent.parent
+RESULTS = REPOSITORY / "benchmarks" / "results"
+FIGURES = REPOSITORY / "docs" / "lines" / "figures"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a benchmark is run with.
+
+    Attributes
+    ----------
+    model : str
+        Packaged model, or folder.
+    colours_model : str
+        The same of the model without luminosity.
+    most_galaxies : int, optional
+        Test galaxies to use at most, for a quick look; all of them where absent.
+    memory_rows : tuple of int
+        Rows of the tables of the benchmark ``memory``, ascending.
+    repeats : int
+        Runs of each timing.
+    figures : Path
+        Folder of the figures.
+    """
+
+    model: str = "desi-lines"
+    colours_model: str = "desi-lines-colours"
+    most_galaxies: int | None = None
+    memory_rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
+    repeats: int = 5
+    figures: Path = FIGURES
+
+
+def data_folder() -> Path:
+    """Folder of the real data."""
+    return Path(os.environ.get("NEBULIUM_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+def desi_path() -> Path:
+    """The table of DESI galaxies with measured lines."""
+    return data_folder() / "desi" / "desi_edr_emission_lines.parquet"
+
+
+@cache
+def desi_table() -> Table:
+    """The table of DESI galaxies, in memory."""
+    return read_table(desi_path())
+
+
+@cache
+def line_model(name: str) -> LineModel:
+    """A model, loaded once."""
+    return load_model(name, of=LineModel)
+
+
+@cache
+def galaxies_of(settings: Settings, part: str) -> MeasuredGalaxies:
+    """Galaxies of one part of the model's split."""
+    table = desi_table()
+    rows = np.flatnonzero(parts_of_split(table, describe_model(settings.model).config["split"], part) == part)
+    limit = settings.most_galaxies if part == "test" else None
+    return measured_galaxies(table, line_model(settings.model), Rejects(), rows=rows[:limit])
+
+
+@cache
+def test_evaluation(settings: Settings, *, traditional: bool) -> Evaluation:
+    """The model on its test galaxies."""
+    return evaluate(_limited(settings), model=settings.model, traditional=traditional)
+
+
+def _limited(settings: Settings) -> Table:
+    """The table, with no more test galaxies than wanted."""
+    table = desi_table()
+    if settings.most_galaxies is None:
+        return table
+    part = parts_of_split(table, describe_model(settings.model).config["split"], "test")
+    test = np.flatnonzero(part == "test")[: settings.most_galaxies]
+    return table.select(np.union1d(test, np.flatnonzero(part == "train")))

@@ -1,0 +1,229 @@
+"""``nebulium lines``: emission lines from starlight."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nebulium.cli.options import (
+    Columns,
+    Ebv,
+    IdColumn,
+    Model,
+    ModelOutput,
+    PredictionsOutput,
+    Redshifts,
+    ReportOutput,
+    Seed,
+    SpectraOutput,
+    ends_well,
+    number_or_text,
+    say,
+)
+
+app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
+
+Table = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="Parquet, FITS, ECSV, CSV or HDF5.", show_default=False)
+]
+
+
+@app.command("train")
+@ends_well
+def train(
+    table: Table,
+    output: ModelOutput,
+    columns: Columns = None,
+    id_column: IdColumn = None,
+    luminosity: Annotated[
+        bool, typer.Option("--luminosity/--no-luminosity", help="Use the luminosity beside the colours.")
+    ] = True,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the training galaxies.")] = 25,
+    seed: Seed = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
+    ] = False,
+) -> None:
+    """Train a model on continua and measured lines.
+
+    TABLE has the columns redshift, continuum_flux_0 to continuum_flux_11 (1e-17 erg/s/cm2/AA), ew_LINE (AA)
+    and ew_ivar_LINE; --column maps other names.
+
+    Example: `nebulium lines train galaxies.parquet --output my-lines`
+
+    Example: `nebulium lines train fastspec.fits --output my-lines --column fastspecfit`
+    """
+    from nebulium.lines.recipe import LinesConfig
+    from nebulium.lines.train_file import train_file
+
+    run = train_file(
+        table,
+        output,
+        config=LinesConfig(with_luminosity=luminosity, epochs=epochs, seed=seed),
+        columns=columns or None,
+        id_column=id_column,
+        resume=resume,
+        progress=True,
+    )
+    say(f"{run.model}: trained on {run.galaxies:,} galaxies, validation and test included")
+    _say_rejects(run.rejects.summary(), run.rejects_path)
+
+
+@app.command("predict")
+@ends_well
+def predict(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="A table with continuum bins, or spectra.", show_default=False),
+    ],
+    output: PredictionsOutput,
+    model: Model = None,
+    observed: Annotated[
+        bool,
+        typer.Option(
+            "--observed",
+            help="Predict measurements: noise and selection included, with the row's ew_ivar_LINE where "
+            "there is one. Without it, the lines themselves.",
+        ),
+    ] = False,
+    columns: Columns = None,
+    id_column: IdColumn = None,
+    redshifts: Redshifts = None,
+    ebv: Ebv = None,
+) -> None:
+    """Predict the equivalent widths of ten lines from each continuum.
+
+    INPUT is a table with target_id, redshift and continuum_flux_0 to continuum_flux_11 (1e-17
+    erg/s/cm2/AA), or spectra: DESI coadds, SDSS spec files, other FITS, Multimodal Universe Parquet.
+    Written are, for each line, ew_LINE_q50, _q16, _q84, _q025 and _q975 (AA), and in_domain.
+
+    Example: `nebulium lines predict galaxies.parquet --output lines.parquet`
+
+    Example: `nebulium lines predict coadd.fits --redshifts redrock.fits --output lines.ecsv`
+    """
+    from nebulium.lines.predict_file import predict_file
+
+    with _progress("predicting") as progress:
+        run = predict_file(
+            source,
+            output,
+            model=model,
+            observed=observed,
+            columns=columns or None,
+            id_column=id_column,
+            redshifts=number_or_text(redshifts),
+            ebv=number_or_text(ebv),
+            progress=progress,
+        )
+    models = ", ".join(f"{count:,} by {name}" for name, count in run.rows_of_model.items())
+    say(f"{run.output}: {run.rows:,} galaxies ({models}); {run.out_of_domain:,} outside the training domain")
+    _say_rejects(run.rejects.summary(), run.rejects_path)
+
+
+@app.command("evaluate")
+@ends_well
+def evaluate(
+    table: Table,
+    output: ReportOutput,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME_OR_DIR", help="A packaged model or a model folder.")
+    ] = "desi-lines",
+    columns: Columns = None,
+    id_column: IdColumn = None,
+    all_rows: Annotated[
+        bool,
+        typer.Option("--all-rows", help="Score every row: only for galaxies that the model never saw."),
+    ] = False,
+    traditional: Annotated[
+        bool,
+        typer.Option("--traditional", help="Also fit and score PCA + k-NN and PCA + local regression."),
+    ] = False,
+    seed: Seed = 0,
+) -> None:
+    """Score a model on measured lines: a table of scores, and figures.
+
+    Scored are the galaxies in the test part of the model's own split.
+
+    Example: `nebulium lines evaluate galaxies.parquet --output scores`
+    """
+    from nebulium.lines.evaluate import evaluate
+    from nebulium.lines.train_file import read_measured
+
+    measured = read_measured(table, columns=columns or None, id_column=id_column, need_ivar=False)
+    result = evaluate(
+        measured, model=model, split=None if all_rows else "test", traditional=traditional, seed=seed
+    )
+    result.write(output)
+    say(f"{output}: {len(result.galaxies):,} galaxies scored; {result.rejects.summary()}")
+
+
+@app.command("inject")
+@ends_well
+def inject(
+    source: Annotated[Path, typer.Argument(metavar="SPECTRA", help="FITS or Parquet.", show_default=False)],
+    output: SpectraOutput,
+    ew: Annotated[
+        str,
+        typer.Option(
+            "--ew",
+            metavar="median|sample|TABLE",
+            help="What the model predicts from each continuum, or a table with target_id and ew_LINE (AA).",
+        ),
+    ] = "median",
+    model: Model = None,
+    redshifts: Redshifts = None,
+    ebv: Ebv = None,
+    velocity_dispersion: Annotated[
+        float, typer.Option("--velocity-dispersion", min=0.0, help="Sigma of the gas, km/s.")
+    ] = 80.0,
+    resolving_power: Annotated[
+        float | None,
+        typer.Option(
+            "--resolving-power",
+            min=1.0,
+            help="Wavelength over FWHM of the instrument. [default: that of the file]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Put emission lines into spectra, flux conserving, upon whatever is in them.
+
+    Beside FILE appears STEM.lines.ecsv, a table of the lines that were put in.
+
+    Example: `nebulium lines inject continua.fits --ew sample --seed 1 --output with-lines.fits`
+    """
+    from nebulium.lines.inject_file import inject_file
+
+    run = inject_file(
+        source,
+        output,
+        ew=ew,
+        model=model,
+        redshifts=number_or_text(redshifts),
+        ebv=number_or_text(ebv),
+        seed=seed,
+        velocity_dispersion_km_s=velocity_dispersion,
+        resolving_power=resolving_power,
+    )
+    say(f"{run.output}: {run.spectra:,} spectra with lines; {run.lines_path}: the lines")
+    _say_rejects(run.rejects.summary(), run.rejects_path)
+
+
+def _say_rejects(summary: str, path: Path | None) -> None:
+    if path is not None:
+        say(f"{path}: {summary}")
+
+
+@contextmanager
+def _progress(doing: str) -> Iterator[Callable[[int], None]]:
+    """A count of rows that is gone when the work is done."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    shown = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing)
+        yield lambda rows: bar.update(task, description=f"{doing}: {rows:,} rows")

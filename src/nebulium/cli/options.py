@@ -1,0 +1,108 @@
+"""Options of the commands, each declared once, and how faults end a command."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from nebulium.errors import NebuliumError
+
+FAULT, INTERRUPTED = 2, 130
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME_OR_DIR",
+        help="A packaged model (nebulium models list) or a model folder. By default desi-lines where "
+        "redshift and flux give a luminosity in its range, and desi-lines-colours elsewhere.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="NAME=COLUMN",
+        help="nebulium's name = the file's, as often as needed; or a JSON, ECSV or CSV file of them; or "
+        "'fastspecfit'.",
+        show_default=False,
+    ),
+]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="The file's column of ids. [default: target_id]", show_default=False
+    ),
+]
+Redshifts = Annotated[
+    str | None,
+    typer.Option(
+        "--redshifts",
+        metavar="FILE|NUMBER",
+        help="For spectra: a Redrock file, a table with target_id and redshift, or one redshift for all.",
+        show_default=False,
+    ),
+]
+Ebv = Annotated[
+    str | None,
+    typer.Option(
+        "--ebv",
+        metavar="COLUMN|NUMBER",
+        help="Correct for Galactic extinction with this E(B-V), mag: a number, or a "
+        "column (of spectra: ebv).",
+        show_default=False,
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of all that is random.")]
+
+
+PredictionsOutput = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help="Table ending in .parquet, .fits or .ecsv."),
+]
+SpectraOutput = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Spectra ending in .parquet or .fits.")
+]
+ModelOutput = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the model.")]
+ReportOutput = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="Folder to write; replaced if it is there."),
+]
+
+
+def ends_well(command: Callable[..., None]) -> Callable[..., None]:
+    """A fault that the user can mend ends in its message and code 2, Ctrl-C in code 130."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except NebuliumError as error:
+            _end(f"Error: {error}", FAULT)
+        except KeyboardInterrupt:
+            _end("Interrupted; nothing half-written is left.", INTERRUPTED)
+
+    return wrapped
+
+
+def number_or_text(value: str | None) -> str | float | None:
+    """What may be a number or a name."""
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def say(message: str) -> None:
+    """One line for the terminal."""
+    typer.echo(message)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,188 @@
+"""What a model says of many galaxies: distributions of their measurements, and draws of them.
+
+One compiled function each, in batches of one size; the last batch is filled up with its own last row. A draw
+depends on the seed and on the place of the galaxy, not on the batch.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nebulium.lines.likelihood import MeasuredLines
+from nebulium.lines.model import LineModel
+from nebulium.lines.observed import measured_quantiles, sample_measured
+
+Continua = Float[np.ndarray, "n 12"]
+Redshifts = Float[np.ndarray, " n"]
+Widths = Float[np.ndarray, "n 10"]
+
+BATCH = 256
+
+
+def quantiles_of_measurements(
+    model: LineModel,
+    continuum_flux: Continua,
+    redshift: Redshifts,
+    sigma_aa: Widths | None,
+    levels: Sequence[float] | Float[np.ndarray, " level"],
+) -> Float[np.ndarray, "n level 10"]:
+    """Quantiles of what would be measured of many galaxies, noise and selection included.
+
+    Parameters
+    ----------
+    model : LineModel
+        The model.
+    continuum_flux : ndarray of shape (n, 12)
+        As in `LineModel.features`, no bin missing.
+    redshift : ndarray of shape (n,)
+        Redshifts.
+    sigma_aa : ndarray of shape (n, 10), optional
+        Quoted errors, AA; NaN where unknown. The noise typical of each continuum where absent.
+    levels : sequence of float
+        Probabilities between 0 and 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, level, 10)
+        Rest frame, AA.
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> quantiles_of_measurements(model, np.ones((3, 12)), np.zeros(3), None, [0.16, 0.84]).shape
+    (3, 2, 10)
+    """
+    sigma = np.full((len(redshift), 10), np.nan) if sigma_aa is None else sigma_aa
+    at = jnp.asarray(levels, jnp.float32)
+    return _in_batches(
+        lambda rows: _quantiles(model, *rows, at), (single(continuum_flux), single(redshift), single(sigma))
+    )
+
+
+def draw_measurements(
+    model: LineModel,
+    continuum_flux: Continua,
+    redshift: Redshifts,
+    lines: MeasuredLines,
+    *,
+    seed: int,
+    independent: bool = False,
+) -> Widths:
+    """Draw a measurement of each galaxy, with its errors and its missing lines.
+
+    Parameters
+    ----------
+    model, continuum_flux, redshift
+        As in `quantiles_of_measurements`.
+    lines : MeasuredLines of shape (n, 10)
+        Whose errors and pattern of missing lines are kept.
+    seed : int
+        Of the draws.
+    independent : bool
+        Draw each line on its own.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 10)
+        Rest frame, AA; NaN where missing.
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> lines = MeasuredLines.from_columns(np.ones((3, 10)), np.ones((3, 10)))
+    >>> draw_measurements(model, np.ones((3, 12)), np.zeros(3), lines, seed=1).shape
+    (3, 10)
+    """
+    key = jax.random.key(seed)
+    galaxies = (single(continuum_flux), single(redshift), lines, np.arange(len(redshift)))
+    return _in_batches(lambda rows: _measurements(model, *rows, key, independent), galaxies)
+
+
+def draw_intrinsic(model: LineModel, continuum_flux: Continua, redshift: Redshifts, *, seed: int) -> Widths:
+    """Draw the lines of each galaxy themselves, without noise.
+
+    Parameters
+    ----------
+    model, continuum_flux, redshift, seed
+        As in `draw_measurements`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 10)
+        Rest frame, AA.
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> bool((draw_intrinsic(model, np.ones((3, 12)), np.zeros(3), seed=1) > 0).all())
+    True
+    """
+    key = jax.random.key(seed)
+    galaxies = (single(continuum_flux), single(redshift), np.arange(len(redshift)))
+    return _in_batches(lambda rows: _intrinsic(model, *rows, key), galaxies)
+
+
+def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
+    """Single precision.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers.
+
+    Returns
+    -------
+    ndarray of float32
+
+    Examples
+    --------
+    >>> single(np.ones(2)).dtype.name
+    'float32'
+    """
+    return np.asarray(values, np.float32)
+
+
+@eqx.filter_jit
+def _quantiles(model: LineModel, flux: Array, redshift: Array, sigma: Array, levels: Array) -> Array:
+    return jax.vmap(lambda c, z, s: measured_quantiles(model, c, z, s, levels))(flux, redshift, sigma)
+
+
+@eqx.filter_jit
+def _measurements(
+    model: LineModel,
+    flux: Array,
+    redshift: Array,
+    lines: MeasuredLines,
+    place: Array,
+    key: Array,
+    independent: bool,
+) -> Array:
+    def one(c: Array, z: Array, measured: MeasuredLines, number: Array) -> Array:
+        own_key = jax.random.fold_in(key, number)
+        return sample_measured(model, c, z, measured, own_key, independent=independent)
+
+    return jax.vmap(one)(flux, redshift, lines, place)
+
+
+@eqx.filter_jit
+def _intrinsic(model: LineModel, flux: Array, redshift: Array, place: Array, key: Array) -> Array:
+    def one(c: Array, z: Array, number: Array) -> Array:
+        return model.density(c, z).sample(jax.random.fold_in(key, number), 1)[0]
+
+    return jax.vmap(one)(flux, redshift, place)
+
+
+def _in_batches(function: Callable[[Any], Array], rows: Any) -> np.ndarray:
+    """Results of a batched function for all rows."""
+    count = len(jax.tree.leaves(rows)[0])
+    results = []
+    for first in range(0, count, BATCH):
+        chosen = np.minimum(np.arange(first, first + BATCH), count - 1)
+        batch = jax.tree.map(lambda leaf, at=chosen: jnp.asarray(leaf[at]), rows)
+        results.append(np.asarray(function(batch))[: count - first])
+    return np.concatenate(results)

@@ -1,0 +1,191 @@
+"""From a file of continua and measured lines to a trained model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.rejects import Rejects
+from nebulium.data.table import Table
+from nebulium.data.tables import read_table
+from nebulium.errors import OutputError, TableError
+from nebulium.lines.line_list import LINES
+from nebulium.lines.prediction_input import ID, IVAR_COLUMNS, Columns, checked_mapping
+from nebulium.lines.prediction_rows import FLUX_COLUMNS, galaxy_rows
+from nebulium.lines.recipe import LinesConfig, train
+
+EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
+PUBLISHED_COLUMNS = tuple(f"published_ew_{line}" for line in LINES)
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a training left.
+
+    Parameters
+    ----------
+    model : Path
+        The model folder.
+    galaxies : int
+        Rows used, validation and test included.
+    rejects : Rejects
+        Rows set aside.
+    rejects_path : Path, optional
+        Where they are listed; None if there are none.
+    """
+
+    model: Path
+    galaxies: int
+    rejects: Rejects
+    rejects_path: Path | None
+
+
+def train_file(
+    source: str | Path,
+    output: str | Path,
+    *,
+    config: LinesConfig | None = None,
+    columns: Columns | None = None,
+    id_column: str | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> TrainingRun:
+    """Train a model on a file of continua and measured lines.
+
+    Parameters
+    ----------
+    source : str or Path
+        Table with an id, `redshift`, `continuum_flux_0` to `_11`, `ew_LINE` and `ew_ivar_LINE`.
+    output : str or Path
+        Folder of the model; rows set aside are listed beside it in ``<name>.rejects.csv``.
+    config : LinesConfig, optional
+        Settings.
+    columns, id_column
+        As in `open_input`.
+    resume, progress
+        As in `nebulium.lines.recipe.train`.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    NebuliumError
+        The file, its columns or the output is at fault, or too few rows are left.
+
+    Examples
+    --------
+    See ``nebulium lines train --help`` and the guide in the documentation.
+    """
+    config, output = config or LinesConfig(), Path(output)
+    _check_free(output)
+    table = read_measured(source, columns=columns, id_column=id_column)
+    rejects = Rejects()
+    usable = usable_rows(table, rejects, with_luminosity=config.with_luminosity)
+    model = train(usable, output, config=config, resume=resume, progress=progress)
+    return TrainingRun(model, len(usable), rejects, rejects.write(output))
+
+
+def read_measured(
+    path: str | Path,
+    *,
+    columns: Columns | None = None,
+    id_column: str | None = None,
+    need_ivar: bool = True,
+) -> Table:
+    """Read a table of continua and measured lines, every id once.
+
+    Parameters
+    ----------
+    path : str or Path
+        As in `read_table`.
+    columns, id_column
+        As in `open_input`.
+    need_ivar : bool
+        Whether the columns `ew_ivar_LINE` must be there.
+
+    Returns
+    -------
+    Table
+        Under nebulium's names; with `published_ew_LINE` where the file has them.
+
+    Raises
+    ------
+    TableError
+        The file cannot be read, a column is missing, or an id occurs twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data.tables import write_table
+    >>> names = (ID, "redshift", *FLUX_COLUMNS, *EW_COLUMNS)
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table({name: np.arange(3) for name in names}), f"{scratch}/lines.parquet")
+    ...     len(read_measured(f"{scratch}/lines.parquet", need_ivar=False))
+    3
+    """
+    given = checked_mapping(columns, id_column)
+    names = (ID, "redshift", *FLUX_COLUMNS, *EW_COLUMNS, *IVAR_COLUMNS, *PUBLISHED_COLUMNS)
+    optional = PUBLISHED_COLUMNS if need_ivar else (*IVAR_COLUMNS, *PUBLISHED_COLUMNS)
+    table = read_table(
+        path,
+        columns={name: given.get(name, name) for name in names},
+        optional=[name for name in optional if name not in given],
+    )
+    check_unique_ids(lambda: [table[ID]], where=str(path))
+    return table
+
+
+def usable_rows(table: Table, rejects: Rejects, *, with_luminosity: bool) -> Table:
+    """Rows that a model can learn from; the others are set aside.
+
+    Parameters
+    ----------
+    table : Table
+        From `read_measured`.
+    rejects : Rejects
+        Takes the bad rows.
+    with_luminosity : bool
+        Whether the model needs a luminosity.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    TableError
+        If no row is left.
+
+    Examples
+    --------
+    >>> columns = {name: np.ones(2) for name in ("redshift", *FLUX_COLUMNS, *EW_COLUMNS, *IVAR_COLUMNS)}
+    >>> columns["continuum_flux_3"] = np.array([1.0, np.nan])
+    >>> rejects = Rejects()
+    >>> len(usable_rows(Table({ID: np.array([7, 8]), **columns}), rejects, with_luminosity=True))
+    1
+    """
+    rows = galaxy_rows(table, rejects, needs_luminosity=with_luminosity)
+    gaps = np.isnan(rows.continuum_flux).any(axis=1)
+    rejects.add(rows.places[gaps], rows.ids[gaps], "a bin is missing")
+    places = rows.places[~gaps]
+    for name in EW_COLUMNS:
+        infinite = np.isinf(table[name][places])
+        rejects.add(places[infinite], table[ID][places[infinite]], f"{name} is infinite")
+        places = places[~infinite]
+    if not len(places):
+        problem = f"has no row to learn from ({rejects.summary()})"
+        raise TableError(table.name, problem, "check the columns and their units")
+    return table.select(places)
+
+
+def _check_free(output: Path) -> None:
+    """Say so before the training, not after it."""
+    if output.exists():
+        raise OutputError(str(output), "is there already", "choose another folder, or remove it")
+    if not output.parent.is_dir():
+        raise OutputError(
+            str(output), f"there is no folder {output.parent}", f"make it: mkdir -p '{output.parent}'"
+        )
