@@ -12,7 +12,8 @@ from benchmarks.settings import RESULTS, Settings
 
 # In the order in which they run: the quick ones first.
 NAMES = (
-    "windows", "dsps", "speed", "coverage", "joint", "published", "training", "memory", "simulation", "selection",
+    "windows", "dsps", "speed", "coverage", "joint",
+    "published", "training", "memory", "simulation", "selection",
 )  # fmt: skip
 
 

@@ -84,8 +84,8 @@ def _by_fifth(scores: list[CalibrationScore]) -> Result:
     return Result(
         "coverage_by_flux",
         "Coverage against brightness",
-        "The same, 68 % / 95 % intervals, in fifths of the galaxies by `continuum_flux_9`, faintest first; wanted "
-        "within 5 points of the nominal.",
+        "The same, 68 % / 95 % intervals, in fifths of the galaxies by `continuum_flux_9`, faintest first; "
+        "wanted within 5 points of the nominal.",
         ("line", "faintest", "second", "third", "fourth", "brightest"),
         rows,
         checks,

@@ -44,11 +44,12 @@ def measure(settings: Settings) -> list[Result]:
         Result(
             "joint",
             "Samples against observed galaxies",
-            f"Area under the ROC curve (0.5: cannot be told apart) of gradient-boosted trees, cross-validated, "
-            f"that tell one sample of each of {len(galaxies):,} test galaxies, with its noise and its missing "
-            "lines, from its measurement. With its lines drawn independently the same model gives "
-            f"{apart.value:.3f} ± {apart.error:.3f} on all lines and colours; the joint samples should come at "
-            "least half way down to 0.5. Fits at their bound count as 0 in both sets.",
+            "Area under the ROC curve (0.5: cannot be told apart) of gradient-boosted trees, "
+            f"cross-validated, that tell one sample of each of {len(galaxies):,} test galaxies, with its "
+            "noise and its missing lines, from its measurement. With its lines drawn independently the "
+            f"same model gives {apart.value:.3f} ± {apart.error:.3f} on all lines and colours; the joint "
+            "samples should come at least half way down to 0.5. Fits at their bound count as 0 in both "
+            "sets.",
             CHECK_COLUMNS,
             check_rows(checks),
             checks,
@@ -62,7 +63,7 @@ def _check(quantity: str, sampled: np.ndarray, observed: np.ndarray) -> Check:
 
 
 def _auc(sampled: np.ndarray, observed: np.ndarray, *, complete: bool = False) -> ClassifierAUC:
-    """A galaxy and its sample share a fold, since they share their colours; ``complete`` leaves rows with gaps out."""
+    """A galaxy and its sample share a fold, since they share their colours; none with gaps if complete."""
     sets = []
     for rows in (sampled, observed):
         kept = np.isfinite(rows).all(axis=1) if complete else np.ones(len(rows), bool)

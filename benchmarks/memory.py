@@ -46,8 +46,8 @@ def measure(settings: Settings) -> list[Result]:
             "memory",
             "Memory of predictions",
             "Largest resident memory of `nebulium lines predict` from Parquet to Parquet in a process of its "
-            "own, on continua of the DESI table under new ids. Less 16 bytes a row, kept to find duplicate ids, "
-            f"it should not grow: {FLAT} of the shortest table's.",
+            "own, on continua of the DESI table under new ids. Less 16 bytes a row, kept to find duplicate "
+            f"ids, it should not grow: {FLAT} of the shortest table's.",
             ("rows", "peak / MiB", "of which ids / MiB", "the rest over the shortest's", "seconds"),
             rows,
             checks,

@@ -11,8 +11,9 @@ import json, resource, subprocess, sys, time
 start = time.perf_counter()
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps({"code": code, "seconds": seconds, "peak_bytes": peak * (1 if sys.platform == "darwin" else 1024)}))
+unit = 1 if sys.platform == "darwin" else 1024
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+print(json.dumps({"code": code, "seconds": seconds, "peak_bytes": peak}))
 """
 NEBULIUM = (sys.executable, "-c", "from nebulium.cli import main; main()")
 

@@ -61,10 +61,10 @@ def _gains(evaluation: Evaluation) -> Result:
         "published",
         "Against the published network",
         f"{len(evaluation.galaxies):,} test galaxies of the DESI table, the same for both. The medians of "
-        "`--observed` from the continuum alone are compared with the published network: Spearman's rho should "
-        f"be higher by {GAIN.least} on each line and {MEAN_GAIN.least} on average, and the uncentred NMAD no "
-        "larger. The last two columns use each row's inverse variances as well, which the network does not "
-        "know. Errors are bootstrapped, for gains on the same draws of galaxies.",
+        "`--observed` from the continuum alone are compared with the published network: Spearman's rho "
+        f"should be higher by {GAIN.least} on each line and {MEAN_GAIN.least} on average, and the "
+        "uncentred NMAD no larger. The last two columns use each row's inverse variances as well, which "
+        "the network does not know. Errors are bootstrapped, for gains on the same draws of galaxies.",
         (
             "line", "galaxies", "ρ published", "gain", "NMAD published / Å", "NMAD ratio",
             "gain with ivar", "NMAD ratio with ivar",
@@ -85,8 +85,8 @@ def _all_methods(evaluation: Evaluation) -> Result:
     return Result(
         "methods",
         "All methods",
-        "Spearman's rho of each method on the same test galaxies; the median of the training set has none. The "
-        "traditional methods are fitted to the training part of the table, one regressor a line.",
+        "Spearman's rho of each method on the same test galaxies; the median of the training set has none. "
+        "The traditional methods are fitted to the training part of the table, one regressor a line.",
         ("method", "mean", *LINES),
         rows,
     )

@@ -1,4 +1,4 @@
-"""What a benchmark hands back: a table, the targets that it checks, and the file that the documentation reads."""
+"""What a benchmark hands back: a table, checks of its targets, and the file that the documentation reads."""
 
 import json
 import math
@@ -26,8 +26,8 @@ class Target:
 
     def __str__(self) -> str:
         if math.isinf(self.most):
-            return f"≥ {self.least:g}"
-        return f"≤ {self.most:g}" if math.isinf(self.least) else f"{self.least:g} to {self.most:g}"
+            return f"≥ {self.least:.4g}"
+        return f"≤ {self.most:.4g}" if math.isinf(self.least) else f"{self.least:g} to {self.most:g}"
 
     def met_by(self, value: float) -> bool:
         """Whether a number is what it should be; NaN is not."""
@@ -118,11 +118,12 @@ class Result:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             for row in (self.columns, *self.rows)
         ]
-        verdicts = [
-            f"{'met   ' if check.met else 'MISSED'} {check.quantity}: {check.value:.4g} (target {check.target})"
+        missed = [
+            f"MISSED {check.quantity}: {check.value:.4g} (target {check.target})"
             for check in self.checks
+            if not check.met
         ]
-        return "\n".join([f"\n{self.title}", *lines, *verdicts])
+        return "\n".join([f"\n{self.title}", *lines, *missed])
 
 
 def check_rows(checks: Sequence[Check]) -> list[list[str]]:

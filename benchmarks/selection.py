@@ -31,10 +31,10 @@ def measure(settings: Settings) -> list[Result]:
         Result(
             "selection",
             "What a missing line means",
-            f"Three models trained alike ({EPOCHS} epochs) but for the selection that they assume, on validation "
-            "galaxies, means over the ten lines. Truncated: nothing is said of missing lines. Censored: their "
-            "measurement was negative. Learned: a smooth chance to be recorded at each S/N. Coverage and PIT are "
-            "those with each row's noise.",
+            f"Three models trained alike ({EPOCHS} epochs) but for the selection that they assume, on "
+            "validation galaxies, means over the ten lines. Truncated: nothing is said of missing lines. "
+            "Censored: their measurement was negative. Learned: a smooth chance to be recorded at each "
+            "S/N. Coverage and PIT are those with each row's noise.",
             (
                 "selection",
                 "Spearman's ρ",

@@ -44,10 +44,10 @@ def _by_line(found: Recovery) -> Result:
     return Result(
         "simulation",
         "Simulated measurements",
-        f"True equivalent widths of {len(found.true_ew_aa):,} galaxies, drawn from a law outside the model's family "
-        "given real continua and measured with the noise and the selection estimated from the data; a model "
-        "trained from scratch on such measurements is compared with the truth. Wanted: median of predicted over "
-        f"true {RATIO}, truth inside the intrinsic 68 % interval {COVERS}.",
+        f"True equivalent widths of {len(found.true_ew_aa):,} galaxies, drawn from a law outside the "
+        "model's family given real continua and measured with the noise and the selection estimated from "
+        "the data; a model trained from scratch on such measurements is compared with the truth. Wanted: "
+        f"median of predicted over true {RATIO}, truth inside the intrinsic 68 % interval {COVERS}.",
         ("line", "median of predicted / true", "inside 68 %", "median expected S/N"),
         rows,
         checks,
@@ -79,8 +79,8 @@ def _by_snr(found: Recovery) -> Result:
     return Result(
         "simulation_by_snr",
         "Simulated measurements by expected S/N",
-        "The same in bins of the S/N that is expected of a line, predicted median over the quoted error: mean over "
-        f"the lines with {FEWEST} galaxies or more in the bin, and the range of the lines.",
+        "The same in bins of the S/N that is expected of a line, predicted median over the quoted error: "
+        f"mean over the lines with {FEWEST} galaxies or more in the bin, and the range of the lines.",
         ("bin", "lines of galaxies", "predicted / true", "range", "inside 68 %", "range of it"),
         rows,
         checks,

@@ -20,8 +20,8 @@ def measure(settings: Settings) -> list[Result]:
         Result(
             "training",
             "Training",
-            f"`nebulium lines train` on the {len(desi_table()):,} galaxies of the DESI table, from the table to "
-            "the saved model, in a process of its own.",
+            f"`nebulium lines train` on the {len(desi_table()):,} galaxies of the DESI table, from the table "
+            "to the saved model, in a process of its own.",
             CHECK_COLUMNS,
             check_rows(checks),
             checks,

@@ -43,10 +43,10 @@ def measure(settings: Settings) -> list[Result]:
         Result(
             "windows",
             "Width of the line masks",
-            "Predicted median equivalent widths (model without luminosity) from real spectra whose emission was "
-            "taken out in windows of other half widths, over those with the default of "
-            f"{HALF_WIDTH_KM_S:g} km/s: range of the ten lines for each spectrum. The last column is the largest "
-            "change of any line in units of half its predicted 68 % interval, both in log EW.",
+            "Predicted median equivalent widths (model without luminosity) from real spectra whose "
+            "emission was taken out in windows of other half widths, over those with the default of "
+            f"{HALF_WIDTH_KM_S:g} km/s: range of the ten lines for each spectrum. The last column is the "
+            "largest change of any line in units of half its predicted 68 % interval, both in log EW.",
             ("half width / km/s", *names, "largest change over the scatter"),
             rows,
         )

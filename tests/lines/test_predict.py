@@ -50,7 +50,7 @@ def tiny_model(*, with_luminosity: bool) -> LineModel:
     flux = np.stack([table[name] for name in FLUX_COLUMNS], axis=1)
     redshift = table["redshift"].astype(np.float32)
     model = with_statistics(model, jnp.asarray(flux), jnp.asarray(redshift))
-    reference = eqx.filter_jit(jax.vmap(model.features))(jnp.asarray(flux), jnp.asarray(redshift))
+    reference = jax.vmap(model.features)(jnp.asarray(flux), jnp.asarray(redshift))
     return eqx.tree_at(
         lambda m: (m.domain.reference, m.domain.most_distance),
         model,
@@ -102,7 +102,9 @@ def test_quantiles_are_those_of_the_density():
     flux = np.stack([table[name] for name in FLUX_COLUMNS], axis=1)
     predicted = predict_table(table, model=WITH_LUMINOSITY).table
     for row in range(3):
-        density = WITH_LUMINOSITY.density(flux[row], jnp.asarray(table["redshift"][row], jnp.float32))
+        density = WITH_LUMINOSITY.density(
+            jnp.asarray(flux[row]), jnp.asarray(table["redshift"][row], jnp.float32)
+        )
         expected = density.quantile(jnp.array([0.5, 0.16, 0.84, 0.025, 0.975]))
         found = [[predicted[f"ew_{line}_{name}"][row] for line in LINES] for name in QUANTILES]
         np.testing.assert_allclose(found, expected, rtol=1e-4)
@@ -198,7 +200,10 @@ def test_missing_bins_are_marginalised_and_counted():
 def test_missing_bins_can_be_observed():
     gappy = galaxies(3).with_columns({"continuum_flux_0": np.full(3, np.nan)})
     predicted = predict_table(gappy, model=COLOURS_ONLY, observed=True).table
-    assert all(np.all(np.isfinite(predicted[name])) for name in EW_COLUMNS)
+    complete = predict_table(galaxies(3), model=COLOURS_ONLY, observed=True).table
+    for name in EW_COLUMNS:
+        assert np.all(predicted[name] >= 0)
+    np.testing.assert_allclose(predicted["ew_HALPHA_q50"], complete["ew_HALPHA_q50"], rtol=0.2)
 
 
 # Which model

@@ -20,6 +20,8 @@ from nebulium.lines.measured_galaxies import MeasuredGalaxies
 from nebulium.lines.scores import CalibrationScore, PointScore
 from nebulium.metrics.probabilistic import Estimate
 
+IN_ANGSTROM = ("nmad_uncentred", "nmad", "bias_median", "crps")
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -107,7 +109,8 @@ def _as_table(scores: tuple[PointScore, ...] | tuple[CalibrationScore, ...]) -> 
         for entry in dataclasses.fields(score):
             for name, value in _cells(entry.name, getattr(score, entry.name)):
                 columns.setdefault(name, []).append(value)
-    return Table({name: np.array(values) for name, values in columns.items()}, name="scores")
+    units = {name: "Angstrom" for name in columns if name.removesuffix("_error") in IN_ANGSTROM}
+    return Table({name: np.array(values) for name, values in columns.items()}, units, "scores")
 
 
 def _cells(name: str, value: Any) -> list[tuple[str, Any]]:

@@ -31,7 +31,8 @@ class InjectedSpectra:
     spectra : Spectra
         Those given, with lines; inverse variances as they were.
     lines : EmissionLines
-        Arrays (n, 10); the flux is NaN where a line falls outside the spectrum or into a gap.
+        Arrays (n, 10); the flux is NaN, and nothing was added, where a line falls outside the spectrum or
+        into a gap, or where noise makes the continuum negative.
     """
 
     spectra: Spectra
@@ -214,13 +215,14 @@ def _lines_on(
     continuum = jnp.where(ivar > 0, mask_lines(wave / (1.0 + redshift), flux, ivar, windows), jnp.nan)
     at_line = emission_lines(wave, continuum, ew_aa, redshift)
     near = emission_lines(wave, continuum, ew_aa, redshift, continuum_half_width_aa=CONTINUUM_HALF_WIDTH_AA)
-    # A line in a gap wider than itself has a mean nearby, but no place in the spectrum.
-    at_edge = ~_seen(wave, ivar, redshift)
     chosen = jax.tree.map(lambda a, b: jnp.where(jnp.isfinite(a), a, b), near, at_line)
+    # A line in a gap wider than itself has a mean nearby, but no place in the spectrum; and noise can make a
+    # continuum negative, of which an equivalent width means nothing.
+    kept = _seen(wave, ivar, redshift) & (chosen.line_flux * ew_aa >= 0)
     return EmissionLines(
         ew_aa,
-        jnp.where(at_edge, jnp.nan, chosen.line_flux),
-        jnp.where(at_edge, jnp.nan, chosen.log_luminosity),
+        jnp.where(kept, chosen.line_flux, jnp.nan),
+        jnp.where(kept, chosen.log_luminosity, jnp.nan),
     )
 
 

@@ -20,7 +20,7 @@ from nebulium.data.units import FLUX_UNIT
 from nebulium.lines.line_list import LINES
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import ModelChoice, check_unit_suits, choose_models
-from nebulium.lines.observed import completions, marginalised_quantiles, measured_quantiles
+from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles
 from nebulium.lines.prediction_rows import FLUX_COLUMNS, GalaxyRows, galaxy_rows
 
 #: Names of the quantiles in the tables, and their probabilities.
@@ -29,6 +29,8 @@ BATCH = 8192
 #: Rows at a time where each row takes many evaluations of the model.
 SMALL_BATCH = 256
 
+# Completions of a continuum with missing bins of which a measurement is predicted, and points for each.
+LIKELIEST, N_WITHIN = 8, 65
 _LEVELS = np.array(list(QUANTILES.values()), np.float32)
 
 
@@ -131,7 +133,7 @@ class LinePredictor:
 
     def _function(self, with_missing: bool) -> tuple[Callable[..., LineQuantiles], int]:
         if self.observed:
-            return _of_measurement, SMALL_BATCH
+            return (_of_gappy_measurement if with_missing else _of_measurement), SMALL_BATCH
         return (_of_gappy_continuum, SMALL_BATCH) if with_missing else (_of_continuum, BATCH)
 
 
@@ -250,6 +252,26 @@ def _of_measurement(
     def one(flux: Float[Array, "12"], redshift: Float[Array, ""], sigma: Float[Array, "10"]) -> LineQuantiles:
         ew = measured_quantiles(model, flux, redshift, sigma, jnp.asarray(_LEVELS))
         return LineQuantiles(ew, _completed_in_domain(model, flux, redshift))
+
+    return jax.vmap(one)(flux, redshift, sigma)
+
+
+@eqx.filter_jit
+def _of_gappy_measurement(
+    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
+) -> LineQuantiles:
+    """Measurements of the lines, missing bins marginalised over the likeliest completions."""
+    within = (jnp.arange(N_WITHIN, dtype=jnp.float32) + 0.5) / N_WITHIN
+
+    def one(flux: Float[Array, "12"], redshift: Float[Array, ""], sigma: Float[Array, "10"]) -> LineQuantiles:
+        filled = completions(model, flux, redshift)
+        continua = jnp.where(jnp.isnan(flux)[None], filled.continuum_flux[:LIKELIEST], flux[None])
+        ew = jax.vmap(lambda each: measured_quantiles(model, each, redshift, sigma, within))(continua)
+        weight = jnp.broadcast_to(filled.weight[:LIKELIEST, None, None], ew.shape)
+        points = WeightedPoints(ew.reshape(-1, len(LINES)), weight.reshape(-1, len(LINES)))
+        return LineQuantiles(
+            points.quantiles(jnp.asarray(_LEVELS)), _completed_in_domain(model, flux, redshift)
+        )
 
     return jax.vmap(one)(flux, redshift, sigma)
 

@@ -120,17 +120,17 @@ def galaxy_rows(
     return rows if ebv is None else _dereddened(rows, ebv[good])
 
 
-def single(values: np.ndarray) -> Float[np.ndarray, " n"]:
+def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
     """Single precision; what it cannot hold becomes infinite.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
+    values : ndarray
         Numbers.
 
     Returns
     -------
-    ndarray of float32 of shape (n,)
+    ndarray of float32, of the same shape
 
     Examples
     --------

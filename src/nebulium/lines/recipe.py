@@ -30,6 +30,10 @@ IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
 LEAST_GALAXIES = 200
 # Ending of the folder beside the model that keeps settings, losses and checkpoints.
 RUN_ENDING = ".run"
+# First guesses: lines scatter by e^0.7 around their medians, quoted errors by e^0.4; the stronger line of a
+# tied pair is three times the weaker.
+FIRST_LOG_SPREAD, FIRST_LOG_SIGMA_SPREAD, FIRST_LOG_RATIO = -0.3, -1.0, 1.1
+N_LINES = len(LINES)
 
 
 @dataclass(frozen=True)
@@ -283,13 +287,11 @@ def new_model(training: TrainingGalaxies, config: LinesConfig) -> LineModel:
     lines = training.lines
     log_ew = _column_medians(jnp.log(lines.ew_aa), lines.present)
     log_sigma = _column_medians(jnp.log(lines.sigma_aa), lines.present)
-    laws = model.marginals.bias[: 4 * FREE.size].reshape(FREE.size, 4)
-    laws = laws.at[:, 0].set(log_ew[FREE]).at[:, 1].set(-0.3).reshape(-1)
-    ratios = jnp.full(WEAK.size, np.log(3.0), jnp.float32)
-    noise = model.measurement.noise.layers[-1].bias.reshape(-1, 5)
-    noise = noise.at[:, 0].set(log_sigma).at[:, 1].set(-1.0).at[:, 4].set(0.0).reshape(-1)
+    centres = jnp.zeros((FREE.size, 4)).at[:, 0].set(log_ew[FREE]).at[:, 1].set(FIRST_LOG_SPREAD)
+    ratios = jnp.full(WEAK.size, FIRST_LOG_RATIO, jnp.float32)
+    noise = jnp.zeros((N_LINES, 5)).at[:, 0].set(log_sigma).at[:, 1].set(FIRST_LOG_SIGMA_SPREAD)
     biases = lambda m: (m.marginals.bias, m.measurement.noise.layers[-1].bias)  # noqa: E731
-    return eqx.tree_at(biases, model, (jnp.concatenate([laws, ratios]), noise))
+    return eqx.tree_at(biases, model, (jnp.append(centres, ratios), noise.reshape(-1)))
 
 
 def _loss_of(selection: SelectionKind) -> Any:

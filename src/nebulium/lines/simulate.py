@@ -17,7 +17,7 @@ from scipy import stats
 
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.line_list import LINES
-from nebulium.lines.measurement import BOUND_SNR, STRONG_OF_WEAK, WEAK
+from nebulium.lines.measurement import BOUND_SNR, STRONG_OF_WEAK, WEAK, NoiseLaw
 from nebulium.lines.model import FREE, LineModel
 from nebulium.lines.recipe import LinesConfig, TrainingGalaxies, fit_galaxies
 
@@ -184,27 +184,31 @@ def _terms(features: Float[np.ndarray, "n feature"]) -> Float[np.ndarray, "n ter
     return np.concatenate([np.ones((len(x), 1)), x, x[:, i] * x[:, j]], axis=1)
 
 
-def _what_the_model_says(model: LineModel, galaxies: TrainingGalaxies):  # type: ignore[no-untyped-def]
-    def of_one(flux: Array, redshift: Array):  # type: ignore[no-untyped-def]
+def _what_the_model_says(
+    model: LineModel, galaxies: TrainingGalaxies
+) -> tuple[np.ndarray, NoiseLaw, np.ndarray]:
+    """Features, noise and log ratios of the tied lines."""
+
+    def of_one(flux: Array, redshift: Array) -> tuple[Array, NoiseLaw, Array]:
         features = model.features(flux, redshift)
         ratio = model.log_ratio_of(model.marginals(model.trunk(features)))
         return features, model.noise_law(flux, redshift), ratio
 
-    return jax.lax.map(lambda g: of_one(*g), (galaxies.continuum_flux, galaxies.redshift), batch_size=1024)
+    features, law, ratio = jax.lax.map(
+        lambda g: of_one(*g), (galaxies.continuum_flux, galaxies.redshift), batch_size=1024
+    )
+    return np.asarray(features), law, np.asarray(ratio)
 
 
 def _true_widths(
-    features: Array,
+    features: np.ndarray,
     location: Float[np.ndarray, "term 8"],
-    log_ratio: Array,
+    log_ratio: np.ndarray,
     tie_scatter: np.ndarray,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "n 10"]:
-    features = np.asarray(features)
     n = len(features)
-    correlation = np.full((FREE.size, FREE.size), COPULA_CORRELATION) + (1 - COPULA_CORRELATION) * np.eye(
-        FREE.size
-    )
+    correlation = np.where(np.eye(FREE.size, dtype=bool), 1.0, COPULA_CORRELATION)
     scores = rng.standard_normal((n, FREE.size)) @ np.linalg.cholesky(correlation).T
     scores *= np.sqrt(COPULA_FREEDOM / rng.chisquare(COPULA_FREEDOM, (n, 1)))
     probability = np.clip(stats.t.cdf(scores, COPULA_FREEDOM), 1e-6, 1 - 1e-6)
@@ -216,11 +220,11 @@ def _true_widths(
     truth = np.zeros((n, len(LINES)))
     truth[:, FREE] = free
     noise = tie_scatter * rng.standard_normal((n, WEAK.size))
-    truth[:, WEAK] = truth[:, STRONG_OF_WEAK] * np.exp(-np.asarray(log_ratio) + noise)
+    truth[:, WEAK] = truth[:, STRONG_OF_WEAK] * np.exp(-log_ratio + noise)
     return truth
 
 
-def _measure(truth: np.ndarray, law, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+def _measure(truth: np.ndarray, law: NoiseLaw, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Add noise that grows with the line, as the data's does."""
     scores = jnp.asarray(rng.standard_normal(truth.shape), jnp.float32)
     ew = jnp.asarray(truth, jnp.float32)
