@@ -273,7 +273,11 @@ def list_models() -> tuple[str, ...]:
 def _skeleton(model_class: type[eqx.Module], hyperparameters: Mapping[str, Any]) -> PyTree:
     """Build the model with shapes in place of arrays: no memory, no random numbers."""
     build: Callable[..., eqx.Module] = model_class
-    return eqx.filter_eval_shape(lambda key: build(**_hashable(hyperparameters), key=key), jax.random.key(0))
+    # Weights are float32 on disk, also for a program that has switched JAX to float64.
+    with jax.enable_x64(False):
+        return eqx.filter_eval_shape(
+            lambda key: build(**_hashable(hyperparameters), key=key), jax.random.key(0)
+        )
 
 
 def _hashable(value: Any) -> Any:

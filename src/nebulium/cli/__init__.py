@@ -23,10 +23,11 @@ app.add_typer(lines.app, name="lines")
 app.add_typer(models.app, name="models")
 
 
-def _show_version(asked: bool) -> None:
+def _show_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"nebulium {version('nebulium')}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()

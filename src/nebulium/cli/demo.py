@@ -21,6 +21,4 @@ def demo(
     from nebulium.lines.demo import run_demo
 
     result = run_demo(output, n_galaxies=galaxies, seed=seed)
-    say(
-        f"{result.galaxies:,} galaxies in {result.seconds:.0f} s; {result.folder}/README.md tells more"
-    )
+    say(f"{result.galaxies:,} galaxies in {result.seconds:.0f} s; {result.folder}/README.md tells more")

@@ -20,8 +20,7 @@ def list_() -> None:
     from nebulium.modelfile import describe_model, list_models
 
     for name in list_models():
-        heading = describe_model(name).card.strip().partition("\n")[0].lstrip("# ")
-        say(f"{name}  {heading}")
+        say(f"{name}: {_first_paragraph(describe_model(name).card)}")
 
 
 @app.command("show")
@@ -38,3 +37,9 @@ def show(
 
     model = describe_model(name)
     say(json.dumps(model.config, indent=2) if config else f"{model.card.rstrip()}\n\nFolder: {model.path}")
+
+
+def _first_paragraph(card: str) -> str:
+    """What the card says below its heading, on one line."""
+    paragraphs = [" ".join(part.split()) for part in card.split("\n\n")]
+    return next((part for part in paragraphs if part and not part.startswith("#")), "")

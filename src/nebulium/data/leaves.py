@@ -124,7 +124,7 @@ def fill_leaves(skeleton: PyTree, arrays: Mapping[str, np.ndarray], *, where: st
     leaves, structure = jax.tree.flatten(skeleton)
     names = [name for name, _ in _named_leaves(skeleton)]
     filled = [
-        jax.numpy.asarray(arrays[name]) if _is_place(leaf) else leaf
+        jax.numpy.asarray(arrays[name], arrays[name].dtype) if _is_place(leaf) else leaf
         for name, leaf in zip(names, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, filled)

@@ -185,11 +185,13 @@ def _evaluation(
         INTRINSIC: median_ews(model, *continua).astype(float),
         **{name: values[:, MEDIAN].astype(float) for name, values in quantiles.items()},
     }
-    draws = {"resamples": resamples, "seed": seed}
-    points = [score_points(name, galaxies.ew_aa, said, **draws) for name, said in medians.items()]
+    points = [
+        score_points(name, galaxies.ew_aa, said, resamples=resamples, seed=seed)
+        for name, said in medians.items()
+    ]
     flux = galaxies.continuum_flux[:, FLUX_BIN].astype(float)
     calibration = [
-        score_distribution(name, galaxies.ew_aa, values.astype(float), flux, **draws)
+        score_distribution(name, galaxies.ew_aa, values.astype(float), flux, resamples=resamples, seed=seed)
         for name, values in quantiles.items()
     ]
     figures = _figures(model, galaxies, points, calibration, quantiles, seed)

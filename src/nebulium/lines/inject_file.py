@@ -15,7 +15,7 @@ from nebulium.data.table import Table
 from nebulium.data.table_source import stem_of
 from nebulium.data.table_writer import write_table
 from nebulium.data.tables import column_names, read_table
-from nebulium.errors import NebuliumError, SpectrumError, TableError
+from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.feature_table import features_from_spectra
 from nebulium.lines.inject_spectra import InjectedSpectra, inject_lines, sample_ews
 from nebulium.lines.line_list import LINES
@@ -182,7 +182,7 @@ def _write(injected: InjectedSpectra, output: Path) -> InjectionRun:
     try:
         write_spectra(injected.spectra, output)
         rejects_path = write_rejects(rejects, output)
-    except NebuliumError:
+    except BaseException:
         lines_path.unlink(missing_ok=True)
         raise
     return InjectionRun(output, lines_path, len(injected.spectra), rejects, rejects_path)

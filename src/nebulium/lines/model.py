@@ -327,7 +327,7 @@ class LineModel(eqx.Module):
         # Scores that differ by N(0, 2 - 2 rho) give, at the median, log ratios that scatter by the tie's.
         scatter = jnp.exp(self.tie_log_scatter - law.log_scale[WEAK])
         rho = jnp.clip(1.0 - 0.5 * scatter**2, 0.0, 1.0 - 1e-4)
-        damping = jnp.ones(N_LINES, jnp.float32).at[WEAK].set(rho)
+        damping = jnp.ones(N_LINES, rho.dtype).at[WEAK].set(rho)
         return jnp.where(_DIAGONAL, 1.0, together * jnp.outer(damping, damping))
 
     def free_correlation_of(self, output: Float[Array, " output"]) -> Float[Array, "8 8"]:

@@ -23,6 +23,8 @@ from nebulium.lines.model import LineDensity, LineModel
 
 N_LINES = 10
 N_POINTS = 512
+# Quantiles are found in log(EW + this), to a millionth of the range.
+LEAST_EW_AA, BISECTIONS = 1e-4, 22
 # Draws from the intrinsic law among which one measurement is chosen by its weight.
 N_DRAWS = 512
 # Scores at which the law of each completion of a continuum is read, to mix them.
@@ -64,7 +66,7 @@ def measured_quantiles(
     model : LineModel
         The model.
     continuum_flux : (12,) float32
-        As in `LineModel.features`; NaN where a bin is missing (marginalised over the training set).
+        As in `LineModel.features`; no bin missing (see `completions` for what to put there).
     redshift : () float32
         Redshift.
     sigma_aa : (10,) float32
@@ -263,10 +265,19 @@ def _for_each_line(scores: Float[Array, " point"]) -> Float[Array, "point 10"]:
 def _weighted_quantiles(
     values: Float[Array, " point"], weights: Float[Array, " point"], levels: Float[Array, " level"]
 ) -> Float[Array, " level"]:
-    order = jnp.argsort(values)
-    weights = weights[order]
-    middle = jnp.cumsum(weights) - 0.5 * weights
-    return jnp.interp(levels, middle / jnp.sum(weights), values[order])
+    """By bisection: many times faster than sorting the points."""
+    log_values = jnp.log(values + LEAST_EW_AA)
+    share = weights / jnp.sum(weights)
+
+    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        below = (log_values[None, :] <= middle[:, None]).astype(share.dtype) @ share
+        return jnp.where(below < levels, middle, low), jnp.where(below < levels, high, middle)
+
+    ends = (jnp.full(levels.shape, jnp.min(log_values)), jnp.full(levels.shape, jnp.max(log_values)))
+    low, high = jax.lax.fori_loop(0, BISECTIONS, halve, ends)
+    return jnp.maximum(jnp.exp(0.5 * (low + high)) - LEAST_EW_AA, 0.0)
 
 
 @cache

@@ -60,7 +60,7 @@ def quantiles_of_measurements(
     sigma = np.full((len(redshift), 10), np.nan) if sigma_aa is None else sigma_aa
     at = jnp.asarray(levels, jnp.float32)
     return _in_batches(
-        lambda rows: _quantiles(model, *rows, at), (single(continuum_flux), single(redshift), single(sigma))
+        lambda rows: _quantiles(model, rows, at), (single(continuum_flux), single(redshift), single(sigma))
     )
 
 
@@ -100,7 +100,7 @@ def draw_measurements(
     """
     key = jax.random.key(seed)
     galaxies = (single(continuum_flux), single(redshift), lines, np.arange(len(redshift)))
-    return _in_batches(lambda rows: _measurements(model, *rows, key, independent), galaxies)
+    return _in_batches(lambda rows: _measurements(model, rows, key, independent), galaxies)
 
 
 def draw_intrinsic(model: LineModel, continuum_flux: Continua, redshift: Redshifts, *, seed: int) -> Widths:
@@ -124,7 +124,7 @@ def draw_intrinsic(model: LineModel, continuum_flux: Continua, redshift: Redshif
     """
     key = jax.random.key(seed)
     galaxies = (single(continuum_flux), single(redshift), np.arange(len(redshift)))
-    return _in_batches(lambda rows: _intrinsic(model, *rows, key), galaxies)
+    return _in_batches(lambda rows: _intrinsic(model, rows, key), galaxies)
 
 
 def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
@@ -148,33 +148,27 @@ def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
 
 
 @eqx.filter_jit
-def _quantiles(model: LineModel, flux: Array, redshift: Array, sigma: Array, levels: Array) -> Array:
-    return jax.vmap(lambda c, z, s: measured_quantiles(model, c, z, s, levels))(flux, redshift, sigma)
+def _quantiles(model: LineModel, rows: tuple[Array, Array, Array], levels: Array) -> Array:
+    return jax.vmap(lambda c, z, sigma: measured_quantiles(model, c, z, sigma, levels))(*rows)
 
 
 @eqx.filter_jit
 def _measurements(
-    model: LineModel,
-    flux: Array,
-    redshift: Array,
-    lines: MeasuredLines,
-    place: Array,
-    key: Array,
-    independent: bool,
+    model: LineModel, rows: tuple[Array, Array, MeasuredLines, Array], key: Array, independent: bool
 ) -> Array:
-    def one(c: Array, z: Array, measured: MeasuredLines, number: Array) -> Array:
+    def one(c: Array, z: Array, lines: MeasuredLines, number: Array) -> Array:
         own_key = jax.random.fold_in(key, number)
-        return sample_measured(model, c, z, measured, own_key, independent=independent)
+        return sample_measured(model, c, z, lines, own_key, independent=independent)
 
-    return jax.vmap(one)(flux, redshift, lines, place)
+    return jax.vmap(one)(*rows)
 
 
 @eqx.filter_jit
-def _intrinsic(model: LineModel, flux: Array, redshift: Array, place: Array, key: Array) -> Array:
+def _intrinsic(model: LineModel, rows: tuple[Array, Array, Array], key: Array) -> Array:
     def one(c: Array, z: Array, number: Array) -> Array:
         return model.density(c, z).sample(jax.random.fold_in(key, number), 1)[0]
 
-    return jax.vmap(one)(flux, redshift, place)
+    return jax.vmap(one)(*rows)
 
 
 def _in_batches(function: Callable[[Any], Array], rows: Any) -> np.ndarray:

@@ -251,7 +251,7 @@ def _of_measurement(
 
     def one(flux: Float[Array, "12"], redshift: Float[Array, ""], sigma: Float[Array, "10"]) -> LineQuantiles:
         ew = measured_quantiles(model, flux, redshift, sigma, jnp.asarray(_LEVELS))
-        return LineQuantiles(ew, _completed_in_domain(model, flux, redshift))
+        return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
 
     return jax.vmap(one)(flux, redshift, sigma)
 

@@ -14,7 +14,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.table import Table
 from nebulium.data.table_writer import TableWriter
 from nebulium.data.tables import ROWS_PER_CHUNK
-from nebulium.errors import NebuliumError, OutputError, TableError
+from nebulium.errors import OutputError, TableError
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import choose_models
 from nebulium.lines.predict import LinePredictor
@@ -169,7 +169,7 @@ def write_rejects(rejects: Rejects, output: Path) -> Path | None:
     """
     try:
         return rejects.write(output)
-    except NebuliumError:
+    except BaseException:
         output.unlink(missing_ok=True)
         raise
 

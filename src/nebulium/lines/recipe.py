@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,7 @@ def new_model(training: TrainingGalaxies, config: LinesConfig) -> LineModel:
     return eqx.tree_at(biases, model, (jnp.append(centres, ratios), noise.reshape(-1)))
 
 
+@cache  # jit compiles again for another function, however alike
 def _loss_of(selection: SelectionKind) -> Any:
     def loss(model: LineModel, galaxies: TrainingGalaxies, key: Array) -> Array:
         likelihood = lambda c, z, lines: galaxy_log_likelihood(model, c, z, lines, selection)  # noqa: E731

@@ -267,18 +267,24 @@ def _score_line(
     observed, quantiles, fifth = observed[known], quantiles[known], fifth[known]
     if known.sum() < FEWEST:
         nothing = (UNKNOWN,) * FIFTHS
-        return CalibrationScore(*names, int(known.sum()), *(UNKNOWN,) * 4, nothing, nothing)
+        return CalibrationScore(
+            *names, int(known.sum()), UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, nothing, nothing
+        )
     pit = pit_from_quantiles(observed, levels, quantiles)
     crps = crps_from_quantiles(observed, levels, quantiles)
-    inside = [_inside(observed, quantiles, levels, bounds) for bounds in INTERVALS.values()]
-    by_fifth = [tuple(_share(hits[fifth == part]) for part in range(FIFTHS)) for hits in inside]
+    inside = {name: _inside(observed, quantiles, levels, bounds) for name, bounds in INTERVALS.items()}
+    by_fifth = {
+        name: tuple(_share(hits[fifth == part]) for part in range(FIFTHS)) for name, hits in inside.items()
+    }
     return CalibrationScore(
         *names,
         int(known.sum()),
-        *(_share(hits) for hits in inside),
-        bootstrap(pit_ks, pit, seed=seed, resamples=resamples),
-        bootstrap(lambda values: float(values.mean()), crps, seed=seed, resamples=resamples),
-        *by_fifth,
+        coverage_68=_share(inside["68 %"]),
+        coverage_95=_share(inside["95 %"]),
+        pit_ks=bootstrap(pit_ks, pit, seed=seed, resamples=resamples),
+        crps=bootstrap(lambda values: float(values.mean()), crps, seed=seed, resamples=resamples),
+        coverage_68_by_fifth=by_fifth["68 %"],
+        coverage_95_by_fifth=by_fifth["95 %"],
     )
 
 
