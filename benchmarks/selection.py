@@ -3,16 +3,19 @@
 import tempfile
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from benchmarks.results import Result, number
 from benchmarks.settings import Settings, desi_table
+from nebulium.data.splits import split_by_id
 from nebulium.data.table import Table
 from nebulium.lines.evaluate import OBSERVED, OBSERVED_IVAR, evaluate
-from nebulium.lines.likelihood import SELECTION_KINDS
+from nebulium.lines.likelihood import SELECTION_KINDS, missing_chance
 from nebulium.lines.line_list import LINES
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
-from nebulium.lines.recipe import LinesConfig, train
+from nebulium.lines.recipe import LinesConfig, TrainingGalaxies, train
+from nebulium.modelfile import load_model
 
 # Fewer than for a shipped model: the three are compared with each other.
 EPOCHS = 12
@@ -43,6 +46,7 @@ def measure(settings: Settings) -> list[Result]:
                 "PIT distance",
                 "CRPS relative to the median EW",
                 "intrinsic over observed median",
+                "worst error of the share of missing lines",
             ),
             rows,
         )
@@ -68,7 +72,21 @@ def _scores(table: Table, model: Path) -> list[str]:
         number(float(np.mean([score.pit_ks.value for score in scores]))),
         number(float(np.mean(crps)), digits=4),
         number(float(np.mean(intrinsic))),
+        number(_worst_missing_error(table, model)),
     ]
+
+
+def _worst_missing_error(table: Table, model: Path) -> float:
+    """Largest difference, over the lines, of the share predicted to be missing and the share that is."""
+    part = split_by_id(table["target_id"]) == "validation"
+    galaxies, lines_model = TrainingGalaxies.from_table(table.select(part)), load_model(model)
+    predicted = jax.lax.map(
+        lambda g: missing_chance(lines_model, *g),
+        (galaxies.continuum_flux, galaxies.redshift),
+        batch_size=256,
+    )
+    missing = 1.0 - np.mean(np.asarray(galaxies.lines.present), axis=0)
+    return float(np.max(np.abs(np.mean(np.asarray(predicted), axis=0) - missing)))
 
 
 def _worst(coverage: list[float], nominal: float) -> float:

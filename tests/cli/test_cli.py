@@ -245,7 +245,7 @@ def test_inject_refuses_a_table_without_widths(work, nebulium_data, desi):
 def trained(nebulium_data, tmp_path_factory):
     """A small model from a table in the names of FastSpecFit, by column mapping alone."""
     folder = tmp_path_factory.mktemp("trained")
-    table = read_table(nebulium_data / "desi" / "desi_edr_emission_lines.parquet").select(slice(0, 1600))
+    table = read_table(nebulium_data / "desi" / "desi_edr_emission_lines.parquet").select(slice(0, 2200))
     columns = {"TARGETID": table["target_id"], "Z": table["redshift"]}
     columns |= {name: table[name].copy() for name in FLUX_COLUMNS}
     columns["continuum_flux_4"][5] = -1.0
@@ -268,7 +268,7 @@ def trained(nebulium_data, tmp_path_factory):
 
 def test_train_by_column_mapping_alone(trained, work):
     folder, said = trained
-    assert "trained on 1,599 galaxies" in said
+    assert "trained on 2,199 galaxies" in said
     assert "continuum_flux_4 is not positive" in (folder / "mine.rejects.csv").read_text()
     assert "HALPHA" in succeeds("models", "show", folder / "mine", "--config")
     assert "is there already" in fails("lines", "train", folder / "fastspec.fits", "-o", folder / "mine")

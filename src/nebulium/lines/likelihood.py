@@ -40,6 +40,9 @@ OUTLIER_WIDTHS = (2.0, 1.5)
 IS_WEAK = np.isin(np.arange(N_LINES), WEAK)
 PARTNER = np.arange(N_LINES)
 PARTNER[WEAK] = STRONG_OF_WEAK
+# The line that is a measurement of this one where it is missing itself: the weaker of its pair.
+STAND_IN = np.arange(N_LINES)
+STAND_IN[STRONG_OF_WEAK] = WEAK
 # Evidence is floored here (log of 1e-9): a chance or a density of exactly zero has no gradient to learn from.
 TINY = 1e-9
 
@@ -144,11 +147,42 @@ def galaxy_log_likelihood(
     )
     unrecorded = _unrecorded(law, noise, model.measurement.selection)
     single = _single_lines(recorded, unrecorded, lines.present, selection)
+    single = jnp.where(
+        _seen_through_partner(lines.present), _passed_over(model, law, noise, lines, selection), single
+    )
     joint = _dependence(
         model.free_correlation_of(model.loadings(hidden)), recorded, unrecorded, lines.present
     )
     ratios = _tied_ratios(model.log_ratio_of(output), model.tie_log_scatter, lines)
     return jnp.sum(single) + joint + jnp.sum(ratios)
+
+
+def missing_chance(
+    model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
+) -> Float[Array, "10"]:
+    """Chance of each line to be missing from a table like the training set.
+
+    Parameters
+    ----------
+    model : LineModel
+        The law, the noise and the selection.
+    continuum_flux, redshift
+        As in `galaxy_log_likelihood`.
+
+    Returns
+    -------
+    (10,) float32
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> chance = missing_chance(model, jnp.ones(12), jnp.array(0.1))
+    >>> bool(jnp.all((chance > 0) & (chance < 1)))
+    True
+    """
+    law = model.density(continuum_flux, redshift).log_ew
+    noise = model.noise_law(continuum_flux, redshift)
+    return jnp.exp(_unrecorded(law, noise, model.measurement.selection).log_evidence)
 
 
 def _teachable(law: SinhArcsinh, present: Bool[Array, "10"]) -> SinhArcsinh:
@@ -235,6 +269,27 @@ def _single_lines(
     return jnp.where(present, recorded.log_evidence, unrecorded.log_evidence)
 
 
+def _seen_through_partner(present: Bool[Array, "10"]) -> Bool[Array, "10"]:
+    """Missing stronger lines of a tied pair whose weaker line was recorded: it is their measurement too."""
+    return ~present & present[STAND_IN] & (np.arange(N_LINES) != STAND_IN)
+
+
+def _passed_over(
+    model: LineModel, law: SinhArcsinh, noise: NoiseLaw, lines: MeasuredLines, kind: SelectionKind
+) -> Float[Array, "10"]:
+    """Evidence that a stronger line goes unrecorded although its measurement is known from its weaker partner.
+
+    Given the measurement, that says nothing more of the line: it teaches the selection alone. The quoted
+    error of the stronger line is not in the table; the typical one for such a line stands in.
+    """
+    if kind != "learned":
+        return jnp.zeros(N_LINES)
+    ratio = jnp.exp(law.location - law.location[STAND_IN])
+    ew = jnp.where(lines.present[STAND_IN], ratio * lines.ew_aa[STAND_IN], 1.0)
+    snr = jax.lax.stop_gradient(ew * jnp.exp(-noise.log_sigma.location - noise.shift(ew)))
+    return jnp.log1p(-jnp.clip(model.measurement.selection.chance(snr), 0.0, 1.0 - 1e-6))
+
+
 def _dependence(
     correlation: Float[Array, "8 8"], recorded: _Posterior, unrecorded: _Posterior, present: Bool[Array, "10"]
 ) -> Float[Array, ""]:
@@ -242,11 +297,8 @@ def _dependence(
 
     The matched Gaussians are held fixed, so that the laws of the lines answer to their own data alone.
     """
-    # A missing line whose weaker partner was recorded is measured by that.
-    stand_in = np.arange(N_LINES)
-    stand_in[STRONG_OF_WEAK] = WEAK
-    uses_partner = ~present & present[stand_in]
-    choose = lambda a, b: jnp.where(present, a, jnp.where(uses_partner, a[stand_in], b))[FREE]  # noqa: E731
+    through_partner = _seen_through_partner(present)
+    choose = lambda a, b: jnp.where(present, a, jnp.where(through_partner, a[STAND_IN], b))[FREE]  # noqa: E731
     mean = jax.lax.stop_gradient(choose(recorded.mean, unrecorded.mean))
     variance = jax.lax.stop_gradient(choose(recorded.variance, unrecorded.variance))
     variance = jnp.clip(variance, 1e-4, 0.98)

@@ -269,7 +269,7 @@ def _weighted_quantiles(
     log_values = jnp.log(values + LEAST_EW_AA)
     share = weights / jnp.sum(weights)
 
-    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Array | int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = 0.5 * (low + high)
         below = (log_values[None, :] <= middle[:, None]).astype(share.dtype) @ share
