@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,10 @@ def train(
     luminosity: Annotated[
         bool, typer.Option("--luminosity/--no-luminosity", help="Use the luminosity beside the colours.")
     ] = True,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the training galaxies.")] = 25,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", min=1, help="Passes over the training galaxies; the recipe's if not given."),
+    ] = None,
     seed: Seed = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
@@ -58,10 +62,11 @@ def train(
     from nebulium.lines.recipe import LinesConfig
     from nebulium.lines.train_file import train_file
 
+    config = LinesConfig(with_luminosity=luminosity, seed=seed)
     run = train_file(
         table,
         output,
-        config=LinesConfig(with_luminosity=luminosity, epochs=epochs, seed=seed),
+        config=config if epochs is None else replace(config, epochs=epochs),
         columns=columns or None,
         id_column=id_column,
         resume=resume,

@@ -38,11 +38,6 @@ SIGMA_WEIGHTS = (_weights / _weights.sum()).astype(np.float32)
 # An outlier has any width around the law's median (within e^2) and any sigma around the typical (e^1.5).
 OUTLIER_WIDTHS = (2.0, 1.5)
 IS_WEAK = np.isin(np.arange(N_LINES), WEAK)
-PARTNER = np.arange(N_LINES)
-PARTNER[WEAK] = STRONG_OF_WEAK
-# The line that is a measurement of this one where it is missing itself: the weaker of its pair.
-STAND_IN = np.arange(N_LINES)
-STAND_IN[STRONG_OF_WEAK] = WEAK
 # Evidence is floored here (log of 1e-9): a chance or a density of exactly zero has no gradient to learn from.
 TINY = 1e-9
 
@@ -140,16 +135,13 @@ def galaxy_log_likelihood(
     """
     hidden = model.trunk(model.features(continuum_flux, redshift))
     output = model.marginals(hidden)
-    law = _teachable(model.law_of(output), lines.present)
+    law = _teachable(model.law_of(output))
     noise = model.noise_law(continuum_flux, redshift)
     recorded = _recorded(
         law, noise, lines, model.measurement.selection, model.measurement.outlier_share, selection
     )
     unrecorded = _unrecorded(law, noise, model.measurement.selection)
     single = _single_lines(recorded, unrecorded, lines.present, selection)
-    single = jnp.where(
-        _seen_through_partner(lines.present), _passed_over(model, law, noise, lines, selection), single
-    )
     joint = _dependence(
         model.free_correlation_of(model.loadings(hidden)), recorded, unrecorded, lines.present
     )
@@ -185,10 +177,9 @@ def missing_chance(
     return jnp.exp(_unrecorded(law, noise, model.measurement.selection).log_evidence)
 
 
-def _teachable(law: SinhArcsinh, present: Bool[Array, "10"]) -> SinhArcsinh:
-    """A tied pair is one measurement: the weaker line teaches the law only where its partner is missing."""
-    teaches = ~IS_WEAK | (present & ~present[PARTNER])
-    return jax.tree.map(lambda a: jnp.where(teaches, a, jax.lax.stop_gradient(a)), law)
+def _teachable(law: SinhArcsinh) -> SinhArcsinh:
+    """A tied pair is one measurement, that of the stronger line: the weaker teaches its own noise alone."""
+    return jax.tree.map(lambda a: jnp.where(IS_WEAK, jax.lax.stop_gradient(a), a), law)
 
 
 def _recorded(
@@ -269,27 +260,6 @@ def _single_lines(
     return jnp.where(present, recorded.log_evidence, unrecorded.log_evidence)
 
 
-def _seen_through_partner(present: Bool[Array, "10"]) -> Bool[Array, "10"]:
-    """Missing stronger lines of a tied pair whose weaker line was recorded: it is their measurement too."""
-    return ~present & present[STAND_IN] & (np.arange(N_LINES) != STAND_IN)
-
-
-def _passed_over(
-    model: LineModel, law: SinhArcsinh, noise: NoiseLaw, lines: MeasuredLines, kind: SelectionKind
-) -> Float[Array, "10"]:
-    """Evidence that a stronger line goes unrecorded although its measurement is known from its weaker partner.
-
-    Given the measurement, that says nothing more of the line: it teaches the selection alone. The quoted
-    error of the stronger line is not in the table; the typical one for such a line stands in.
-    """
-    if kind != "learned":
-        return jnp.zeros(N_LINES)
-    ratio = jnp.exp(law.location - law.location[STAND_IN])
-    ew = jnp.where(lines.present[STAND_IN], ratio * lines.ew_aa[STAND_IN], 1.0)
-    snr = jax.lax.stop_gradient(ew * jnp.exp(-noise.log_sigma.location - noise.shift(ew)))
-    return jnp.log1p(-jnp.clip(model.measurement.selection.chance(snr), 0.0, 1.0 - 1e-6))
-
-
 def _dependence(
     correlation: Float[Array, "8 8"], recorded: _Posterior, unrecorded: _Posterior, present: Bool[Array, "10"]
 ) -> Float[Array, ""]:
@@ -297,8 +267,7 @@ def _dependence(
 
     The matched Gaussians are held fixed, so that the laws of the lines answer to their own data alone.
     """
-    through_partner = _seen_through_partner(present)
-    choose = lambda a, b: jnp.where(present, a, jnp.where(through_partner, a[STAND_IN], b))[FREE]  # noqa: E731
+    choose = lambda a, b: jnp.where(present, a, b)[FREE]  # noqa: E731
     mean = jax.lax.stop_gradient(choose(recorded.mean, unrecorded.mean))
     variance = jax.lax.stop_gradient(choose(recorded.variance, unrecorded.variance))
     variance = jnp.clip(variance, 1e-4, 0.98)

@@ -59,7 +59,7 @@ class LinesConfig:
     Examples
     --------
     >>> LinesConfig(with_luminosity=False).epochs
-    40
+    30
     """
 
     with_luminosity: bool = True
@@ -67,7 +67,7 @@ class LinesConfig:
     width: int = 256
     depth: int = 3
     copula_rank: int = 4
-    epochs: int = 40
+    epochs: int = 30
     batch_size: int = 512
     learning_rate: float = 1.5e-3
     weight_decay: float = 1e-3
