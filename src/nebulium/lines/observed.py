@@ -19,7 +19,7 @@ from nebulium.lines.domain import Completions, complete_continuum
 from nebulium.lines.features import log_luminosity
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK, Selection
-from nebulium.lines.model import LineDensity, LineModel
+from nebulium.lines.model import LOG_EW_BOUND, LineDensity, LineModel
 
 N_LINES = 10
 N_POINTS = 512
@@ -243,6 +243,8 @@ def _measured_points(
     known = jnp.isfinite(sigma_aa) & (sigma_aa > 0)
     log_known = jnp.log(jnp.where(known, sigma_aa, 1.0))
     log_typical = jax.vmap(law.log_sigma.value)(_for_each_line(scores[:, 1])) + shift
+    # The far tail of a law with heavy tails would overflow float32.
+    log_typical = jnp.clip(log_typical, -LOG_EW_BOUND, LOG_EW_BOUND)
     sigma = jnp.exp(jnp.where(known[None, :], log_known[None, :], log_typical))
     measured = ew + law.scale[None, :] * sigma * scores[:, 2:3]
     fits = jnp.exp(jax.vmap(lambda s: law.log_sigma.log_prob(log_known - s))(shift)) + 1e-12
