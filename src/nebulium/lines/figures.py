@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from nebulium.lines.bpt import bpt_diagram
 from nebulium.lines.line_list import COMPONENTS, DISPLAY_NAMES, LINES, line_index
@@ -245,6 +246,9 @@ def coverage_against_flux(
                 flux, values[place], color=colour, linestyle=style, marker=marker, markersize=3, label=name
             )
         axes.set(xscale="log", ylim=(min(0.5, min(nominal.values()) - 0.1), 1.0))
+        # Less than a decade: plain numbers at the ends, or the labels run into each other.
+        axes.set_xticks([float(flux[0]), float(flux[-1])], [f"{flux[0]:.2g}", f"{flux[-1]:.2g}"])
+        axes.xaxis.set_minor_formatter(NullFormatter())
         name_panel(axes, line)
     shared_legend(figure, panels)
     label_axes(figure, "Continuum flux at 6250 Å / 10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹", "Coverage")

@@ -134,6 +134,6 @@ def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
         handles, labels = axes.get_legend_handles_labels()
         if handles:
             figure.legend(
-                handles, labels, loc="outside upper center", ncols=len(labels), fontsize=SMALL, frameon=False
+                handles, labels, loc="outside upper right", ncols=len(labels), fontsize=SMALL, frameon=False
             )
             return
