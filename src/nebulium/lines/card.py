@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from nebulium.data.table import Table
 from nebulium.lines.features import BIN_EDGES_AA
 from nebulium.lines.line_list import LINES
-from nebulium.lines.measurement import BOUND_SNR, SCALAR_GAIN
+from nebulium.lines.measurement import BOUND_SNR
 from nebulium.lines.model import LineModel
 
 CITATION = (
@@ -57,7 +57,7 @@ def model_config(
     See `nebulium.lines.recipe.train`.
     """
     measurement = model.measurement
-    log_scale, slope, log_knee = (SCALAR_GAIN * measurement.raw_noise).T
+    log_scale, slope, log_knee = measurement.noise_scalars
     return {
         "hyperparameters": config.hyperparameters,
         "recipe": dataclasses.asdict(config),

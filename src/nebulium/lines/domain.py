@@ -7,7 +7,6 @@ from jaxtyping import Array, Bool, Float
 
 from nebulium.lines.features import LUMINOSITY_BIN
 
-N_COLOURS = 11
 N_REFERENCE = 2048
 # The distance to the domain is that to this neighbour among the reference galaxies: one odd galaxy is no
 # domain.

@@ -18,7 +18,7 @@ from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import log_ndtr, logsumexp
 from jaxtyping import Array, Bool, Float
 
-from nebulium.lines.measurement import BOUND_SNR, STRONG_OF_WEAK, WEAK, NoiseLaw, Selection
+from nebulium.lines.measurement import BOUND_SNR, N_LINES, STRONG_OF_WEAK, WEAK, NoiseLaw, Selection
 from nebulium.lines.model import FREE, LOG_EW_BOUND, LineModel
 from nebulium.nn import SinhArcsinh
 from nebulium.nn.sinh_arcsinh import HALF_LOG_TWO_PI
@@ -28,7 +28,6 @@ from nebulium.nn.sinh_arcsinh import HALF_LOG_TWO_PI
 SelectionKind = Literal["truncated", "censored", "learned"]
 SELECTION_KINDS = get_args(SelectionKind)
 
-N_LINES = 10
 NODES = 25
 FARTHEST_SCORE = 5.0
 # Nodes for lines that are missing: all that is known is the law itself and the chance to go unrecorded.

@@ -222,11 +222,16 @@ class Measurement(eqx.Module):
         (10,)
         """
         raw = self.noise(features).reshape(N_LINES, 5)
-        log_scale, slope, log_knee = (SCALAR_GAIN * self.raw_noise).T
+        log_scale, slope, log_knee = self.noise_scalars
         change = MOST_LOG_SCALE_CHANGE * jnp.tanh(raw[:, 4])
         return NoiseLaw(
             SinhArcsinh.from_raw(raw[:, :4]), jnp.exp(log_scale + change), slope, jnp.exp(log_knee)
         )
+
+    @property
+    def noise_scalars(self) -> Float[Array, "3 10"]:
+        """Of each line: log of the noise scale, slope and log of the knee of its quoted error."""
+        return (SCALAR_GAIN * self.raw_noise).T
 
     @property
     def selection(self) -> Selection:

@@ -18,11 +18,10 @@ from jaxtyping import Array, Bool, Float, Key
 from nebulium.lines.domain import TrainingDomain
 from nebulium.lines.features import LUMINOSITY_BIN, colours, log_luminosity
 from nebulium.lines.line_list import LINES, TIED, line_index
-from nebulium.lines.measurement import SCALAR_GAIN, STRONG_OF_WEAK, WEAK, Measurement, NoiseLaw
+from nebulium.lines.measurement import N_LINES, SCALAR_GAIN, WEAK, Measurement, NoiseLaw
 from nebulium.modelfile import register
 from nebulium.nn import SinhArcsinh, copula_log_density, factor_correlation
 
-N_LINES = len(LINES)
 N_COLOURS = 11
 #: Lines with a law of their own; a tied line has the law of its stronger partner, moved down by the ratio.
 FREE = np.array([line_index(line) for line in LINES if line not in TIED])
@@ -453,4 +452,3 @@ def _location_rows() -> Float[np.ndarray, "10 34"]:
 
 _LOCATIONS = _location_rows()
 _DIAGONAL: Bool[np.ndarray, "10 10"] = np.eye(N_LINES, dtype=bool)
-__all__ = ["FREE", "LineDensity", "LineModel", "STRONG_OF_WEAK", "with_statistics"]

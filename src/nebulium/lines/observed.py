@@ -18,10 +18,9 @@ from scipy.stats import norm, qmc
 from nebulium.lines.domain import Completions, complete_continuum
 from nebulium.lines.features import log_luminosity
 from nebulium.lines.likelihood import MeasuredLines
-from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK, Selection
+from nebulium.lines.measurement import N_LINES, STRONG_OF_WEAK, WEAK, Selection
 from nebulium.lines.model import LOG_EW_BOUND, LineDensity, LineModel
 
-N_LINES = 10
 N_POINTS = 512
 # Quantiles are found in log(EW + this), to a millionth of the range.
 LEAST_EW_AA, BISECTIONS = 1e-4, 22

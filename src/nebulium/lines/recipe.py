@@ -19,7 +19,7 @@ from nebulium.lines.card import model_card, model_config
 from nebulium.lines.domain import measure_domain
 from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
 from nebulium.lines.line_list import LINES
-from nebulium.lines.measurement import WEAK
+from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
 from nebulium.modelfile import save_model
 from nebulium.training import FitConfig, FitResult, fit
@@ -34,7 +34,6 @@ RUN_ENDING = ".run"
 # First guesses: lines scatter by e^0.7 around their medians, quoted errors by e^0.4; the stronger line of a
 # tied pair is three times the weaker.
 FIRST_LOG_SPREAD, FIRST_LOG_SIGMA_SPREAD, FIRST_LOG_RATIO = -0.3, -1.0, 1.1
-N_LINES = len(LINES)
 
 
 @dataclass(frozen=True)
