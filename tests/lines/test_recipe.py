@@ -16,8 +16,8 @@ from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.line_list import LINES
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
 from nebulium.lines.model import LineModel
+from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.lines.recipe import (
-    CONTINUUM_COLUMNS,
     EW_COLUMNS,
     IVAR_COLUMNS,
     LinesConfig,
@@ -42,7 +42,7 @@ def made_up_table(n: int, seed: int = 0) -> Table:
     missing = rng.random((n, 10)) < 0.2
     ew[missing] = ivar[missing] = np.nan
     columns = {"target_id": np.arange(n) + 10**15, "redshift": rng.uniform(0.06, 0.3, n)}
-    columns |= dict(zip(CONTINUUM_COLUMNS, flux.T, strict=True))
+    columns |= dict(zip(FLUX_COLUMNS, flux.T, strict=True))
     columns |= dict(zip(EW_COLUMNS, ew.T, strict=True)) | dict(zip(IVAR_COLUMNS, ivar.T, strict=True))
     return Table(columns, name="made_up.parquet")
 

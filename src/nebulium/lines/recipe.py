@@ -21,10 +21,10 @@ from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_l
 from nebulium.lines.line_list import LINES
 from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
+from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.modelfile import save_model
 from nebulium.training import FitConfig, FitResult, fit
 
-CONTINUUM_COLUMNS = tuple(f"continuum_flux_{j}" for j in range(12))
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
 # Fewer galaxies than this in a part of the split cannot set the statistics or tell epochs apart.
@@ -134,14 +134,14 @@ class TrainingGalaxies(eqx.Module):
 
         Examples
         --------
-        >>> names = (*CONTINUUM_COLUMNS, "redshift", *EW_COLUMNS, *IVAR_COLUMNS)
+        >>> names = (*FLUX_COLUMNS, "redshift", *EW_COLUMNS, *IVAR_COLUMNS)
         >>> table = Table({name: np.ones(3) for name in names})
         >>> TrainingGalaxies.from_table(table).continuum_flux.shape
         (3, 12)
         """
         stack = lambda names: np.stack([table[name] for name in names], axis=1)  # noqa: E731
         return cls(
-            jnp.asarray(stack(CONTINUUM_COLUMNS), jnp.float32),
+            jnp.asarray(stack(FLUX_COLUMNS), jnp.float32),
             jnp.asarray(table["redshift"], jnp.float32),
             MeasuredLines.from_columns(stack(EW_COLUMNS), stack(IVAR_COLUMNS)),
         )
