@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from nebulium.data.batches import padded_batches
 from nebulium.data.id_hash import hash_ids
 from nebulium.data.spectrum_set import Spectra
 from nebulium.lines.inject import LINE_CENTRES_AA, EmissionLines, emission_lines, line_spectrum
@@ -77,14 +78,11 @@ def inject_lines(
     dispersion = jnp.asarray(velocity_dispersion_km_s, jnp.float32)
     parts = spectra.wave_aa, spectra.flux_lambda, spectra.ivar, spectra.redshift, lsf, ew_aa
     flux, lines = np.empty_like(spectra.flux_lambda), []
-    for first in range(0, len(spectra), BATCH):
-        rows = np.arange(first, min(first + BATCH, len(spectra)))
-        # The last batch is filled up with its last spectrum, so that every batch has one shape.
-        padded = np.minimum(np.arange(first, first + BATCH), rows[-1])
-        batch = tuple(jnp.asarray(part[padded], jnp.float32) for part in parts)
+    for rows, count in padded_batches(len(spectra), BATCH):
+        batch = tuple(jnp.asarray(part[rows], jnp.float32) for part in parts)
         out, of_batch = _inject_batch(batch, dispersion)
-        flux[rows] = np.asarray(out)[: len(rows)]
-        lines.append(jax.tree.map(partial(_first_rows, n=len(rows)), of_batch))
+        flux[rows[:count]] = np.asarray(out)[:count]
+        lines.append(jax.tree.map(partial(_first_rows, n=count), of_batch))
     together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *lines)
     metadata = {
         "lines_added": {
@@ -135,13 +133,9 @@ def sample_ews(
     hashes = hash_ids(ids, seed=f"sample {seed}")
     halves = np.stack([hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)], axis=1).astype(np.uint32)
     drawn = np.empty((len(ids), 10), np.float32)
-    for first in range(0, len(ids), BATCH):
-        rows = np.arange(first, min(first + BATCH, len(ids)))
-        padded = np.minimum(np.arange(first, first + BATCH), rows[-1])
-        out = _sample_batch(
-            model, *(jnp.asarray(part[padded]) for part in (continuum_flux, redshift, halves))
-        )
-        drawn[rows] = np.asarray(out)[: len(rows)]
+    for rows, count in padded_batches(len(ids), BATCH):
+        out = _sample_batch(model, *(jnp.asarray(part[rows]) for part in (continuum_flux, redshift, halves)))
+        drawn[rows[:count]] = np.asarray(out)[:count]
     return drawn
 
 

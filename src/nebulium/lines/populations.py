@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.data.batches import padded_batches
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import measured_quantiles, sample_measured
@@ -175,8 +176,7 @@ def _in_batches(function: Callable[[Any], Array], rows: Any) -> np.ndarray:
     """Results of a batched function for all rows."""
     count = len(jax.tree.leaves(rows)[0])
     results = []
-    for first in range(0, count, BATCH):
-        chosen = np.minimum(np.arange(first, first + BATCH), count - 1)
+    for chosen, wanted in padded_batches(count, BATCH):
         batch = jax.tree.map(lambda leaf, at=chosen: jnp.asarray(leaf[at]), rows)
-        results.append(np.asarray(function(batch))[: count - first])
+        results.append(np.asarray(function(batch))[:wanted])
     return np.concatenate(results)

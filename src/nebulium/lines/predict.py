@@ -4,7 +4,7 @@ The models are written for one galaxy. Here they are mapped over batches of one 
 compiled once, whatever the length of the table; the last batch is filled up with its own last row.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from nebulium.data.batches import padded_batches
 from nebulium.data.rejects import Rejects
 from nebulium.data.table import Table
 from nebulium.data.units import FLUX_UNIT
@@ -125,10 +126,10 @@ class LinePredictor:
             for with_missing in (False, True):
                 which = np.flatnonzero((names == named.name) & (missing == with_missing))
                 predict, batch = self._function(with_missing)
-                for part, padded in _batches(which, batch):
-                    out = predict(named.model, *_arrays(rows.select(padded)))
-                    ew_aa[part] = np.asarray(out.ew_aa)[: len(part)]
-                    in_domain[part] = np.asarray(out.in_domain)[: len(part)]
+                for chosen, count in padded_batches(len(which), batch):
+                    out = predict(named.model, *_arrays(rows.select(which[chosen])))
+                    ew_aa[which[chosen[:count]]] = np.asarray(out.ew_aa)[:count]
+                    in_domain[which[chosen[:count]]] = np.asarray(out.in_domain)[:count]
         return _as_table(rows, names, ew_aa, in_domain, source)
 
     def _function(self, with_missing: bool) -> tuple[Callable[..., LineQuantiles], int]:
@@ -203,9 +204,9 @@ def median_ews(
     (3, 10)
     """
     medians = np.empty((len(redshift), len(LINES)), np.float32)
-    for part, padded in _batches(np.arange(len(redshift)), BATCH):
-        out = _medians(model, jnp.asarray(continuum_flux[padded]), jnp.asarray(redshift[padded]))
-        medians[part] = np.asarray(out)[: len(part)]
+    for rows, count in padded_batches(len(redshift), BATCH):
+        out = _medians(model, jnp.asarray(continuum_flux[rows]), jnp.asarray(redshift[rows]))
+        medians[rows[:count]] = np.asarray(out)[:count]
     return medians
 
 
@@ -282,13 +283,6 @@ def _completed_in_domain(
     """Of the likeliest completion, which is the continuum itself where no bin is missing."""
     filled = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
     return model.domain.contains(model.features(filled, redshift))
-
-
-def _batches(which: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of each batch, and the same filled up to its size."""
-    for first in range(0, len(which), size):
-        part = which[first : first + size]
-        yield part, np.concatenate([part, np.full(size - len(part), part[-1])])
 
 
 def _arrays(rows: GalaxyRows) -> tuple[Array, Array, Array]:
