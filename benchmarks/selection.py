@@ -3,7 +3,9 @@
 import tempfile
 from pathlib import Path
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.results import Result, number
@@ -13,9 +15,10 @@ from nebulium.data.table import Table
 from nebulium.lines.evaluate import OBSERVED, OBSERVED_IVAR, evaluate
 from nebulium.lines.likelihood import SELECTION_KINDS, missing_chance
 from nebulium.lines.line_list import LINES
+from nebulium.lines.model import KNOTS, LineModel
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.lines.recipe import LinesConfig, TrainingGalaxies, train
-from nebulium.modelfile import load_model
+from nebulium.modelfile import describe_model, load_model, save_model
 
 # Fewer than for a shipped model: the three are compared with each other.
 EPOCHS = 12
@@ -28,7 +31,7 @@ def measure(settings: Settings) -> list[Result]:
     for kind in SELECTION_KINDS:
         with tempfile.TemporaryDirectory(prefix="nebulium-selection-") as folder:
             config = LinesConfig(selection=kind, epochs=EPOCHS)
-            model = train(table, Path(folder) / kind, config=config)
+            model = _uncalibrated(train(table, Path(folder) / kind, config=config))
             rows.append([kind, *_scores(table, model)])
     return [
         Result(
@@ -37,7 +40,7 @@ def measure(settings: Settings) -> list[Result]:
             f"Three models trained alike ({EPOCHS} epochs) but for the selection that they assume, on "
             "validation galaxies, means over the ten lines. Truncated: nothing is said of missing lines. "
             "Censored: their measurement was negative. Learned: a smooth chance to be recorded at each "
-            "S/N. Coverage and PIT are those with each row's noise.",
+            "S/N. Coverage and PIT are those with each row's noise, uncalibrated.",
             (
                 "selection",
                 "Spearman's ρ",
@@ -51,6 +54,16 @@ def measure(settings: Settings) -> list[Result]:
             rows,
         )
     ]
+
+
+def _uncalibrated(folder: Path) -> Path:
+    """The same model without the levels that were set on the galaxies it is to be scored on."""
+    described, model = describe_model(folder), load_model(folder, of=LineModel)
+    levels = jnp.tile(jnp.asarray(KNOTS), (2, len(LINES), 1))
+    model = eqx.tree_at(lambda m: m.measured_levels, model, levels)
+    path = folder.with_name(f"{folder.name}-uncalibrated")
+    save_model(path, model, config=described.config, card=f"For the benchmark {Path(__file__).stem}.")
+    return path
 
 
 def _usable(table: Table) -> Table:

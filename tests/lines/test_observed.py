@@ -9,7 +9,7 @@ import pytest
 from nebulium.lines.domain import COMPLETIONS, TrainingDomain, complete_continuum, measure_domain
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
-from nebulium.lines.model import LineModel
+from nebulium.lines.model import KNOTS, LineModel
 from nebulium.lines.observed import completions, marginalised_quantiles, measured_quantiles, sample_measured
 from nebulium.modelfile import load_model
 
@@ -35,6 +35,8 @@ def test_tiny_noise_gives_back_the_intrinsic_law(model: LineModel, flux: jax.Arr
     silent = eqx.tree_at(lambda m: m.measurement.raw_noise, model, jnp.zeros((10, 3)).at[:, 2].set(5.0))
     all_recorded = jnp.tile(jnp.array([-5.0, -5.0, 0.0, 0.0, 5.0, -5.0]), (10, 1))
     silent = eqx.tree_at(lambda m: m.measurement.raw_selection, silent, all_recorded)
+    levels_as_they_are = jnp.tile(jnp.asarray(KNOTS), (2, 10, 1))
+    silent = eqx.tree_at(lambda m: m.measured_levels, silent, levels_as_they_are)
     measured = measured_quantiles(silent, flux, Z, jnp.full(10, 1e-4), LEVELS)
     np.testing.assert_allclose(measured, silent.density(flux, Z).quantile(LEVELS), rtol=0.08)
 

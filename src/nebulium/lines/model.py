@@ -35,6 +35,8 @@ LOG_EW_BOUND = 11.0
 FEATURE_BOUND = 6.0
 # The luminosity range of the training set, but for the odd galaxy.
 LUMINOSITY_LEVELS = (0.0005, 0.9995)
+# Probabilities at which quantiles of measurements are calibrated; see `nebulium.lines.calibration`.
+KNOTS = np.array([0.025, 0.05, 0.1, 0.16, 0.25, 0.375, 0.5, 0.625, 0.75, 0.84, 0.9, 0.95, 0.975], np.float32)
 
 
 class LineDensity(eqx.Module):
@@ -108,6 +110,9 @@ class LineModel(eqx.Module):
         Noise and selection of the survey it was trained on.
     domain : TrainingDomain
         Where the training galaxies lie.
+    measured_levels : (2, 10, knot) float32
+        Levels at which the law of a measurement holds the shares `KNOTS`, with the galaxy's own noise and
+        with the noise typical of its continuum; see `nebulium.lines.calibration`.
     """
 
     with_luminosity: bool = eqx.field(static=True)
@@ -121,6 +126,7 @@ class LineModel(eqx.Module):
     log_tie_scatter: Float[Array, "2"]
     measurement: Measurement
     domain: TrainingDomain
+    measured_levels: Float[Array, "2 10 knot"]
     copula_rank: int = eqx.field(static=True)
 
     def __init__(
@@ -158,6 +164,7 @@ class LineModel(eqx.Module):
         noise_features = n_features + int(with_luminosity)
         self.measurement = Measurement(noise_features, width=noise_width, selective=selective, key=keys[3])
         self.domain = TrainingDomain(n_features)
+        self.measured_levels = jnp.tile(jnp.asarray(KNOTS), (2, N_LINES, 1))
 
     def features(
         self, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]

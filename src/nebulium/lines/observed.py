@@ -12,14 +12,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 from scipy.stats import norm, qmc
 
 from nebulium.lines.domain import Completions, complete_continuum
 from nebulium.lines.features import log_luminosity
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import N_LINES, STRONG_OF_WEAK, WEAK, Selection
-from nebulium.lines.model import LOG_EW_BOUND, LineDensity, LineModel
+from nebulium.lines.model import KNOTS, LOG_EW_BOUND, LineDensity, LineModel
 
 N_POINTS = 512
 # Quantiles are found in log(EW + this), to a millionth of the range.
@@ -46,9 +46,16 @@ class WeightedPoints(eqx.Module):
 
     def quantiles(self, levels: Float[Array, " level"]) -> Float[Array, "level 10"]:
         """Quantiles of each line at probabilities between 0 and 1."""
-        return jax.vmap(_weighted_quantiles, in_axes=(1, 1, None), out_axes=1)(
-            self.ew_aa, self.weight, levels
-        )
+        return self.quantiles_by_line(_for_each_line(levels))
+
+    def quantiles_by_line(self, levels: Float[Array, "level 10"]) -> Float[Array, "level 10"]:
+        """Quantiles of each line at probabilities of its own."""
+        return jax.vmap(_weighted_quantiles, 1, 1)(self.ew_aa, self.weight, levels)
+
+    def share_below(self, ew_aa: Float[Array, "10"]) -> Float[Array, "10"]:
+        """Share of each line's distribution up to an equivalent width."""
+        below = jnp.where(self.ew_aa <= ew_aa[None, :], self.weight, 0.0)
+        return jnp.sum(below, axis=0) / jnp.sum(self.weight, axis=0)
 
 
 def measured_quantiles(
@@ -77,7 +84,7 @@ def measured_quantiles(
     Returns
     -------
     (level, 10) float32
-        Rest frame, AA.
+        Rest frame, AA; at the levels that held these shares of the validation galaxies' measurements.
 
     Examples
     --------
@@ -87,7 +94,39 @@ def measured_quantiles(
     >>> bool(jnp.all(wide[0] < wide[1]))
     True
     """
-    return _measured_points(model, continuum_flux, redshift, sigma_aa).quantiles(levels)
+    own, typical = (_calibrated(levels, of_noise) for of_noise in model.measured_levels)
+    points = _measured_points(model, continuum_flux, redshift, sigma_aa)
+    return points.quantiles_by_line(jnp.where(_is_known(sigma_aa)[None, :], own, typical))
+
+
+def measured_share_below(
+    model: LineModel,
+    continuum_flux: Float[Array, "12"],
+    redshift: Float[Array, ""],
+    sigma_aa: Float[Array, "10"],
+    ew_aa: Float[Array, "10"],
+) -> Float[Array, "10"]:
+    """Probability that what would be measured of each line is no larger; before any calibration.
+
+    Parameters
+    ----------
+    model, continuum_flux, redshift, sigma_aa
+        As in `measured_quantiles`.
+    ew_aa : (10,) float32
+        Equivalent widths, AA.
+
+    Returns
+    -------
+    (10,) float32
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> below = measured_share_below(model, jnp.ones(12), jnp.array(0.1), jnp.ones(10), jnp.full(10, 1e4))
+    >>> bool(jnp.all(below == 1.0))
+    True
+    """
+    return _measured_points(model, continuum_flux, redshift, sigma_aa).share_below(ew_aa)
 
 
 def marginalised_quantiles(
@@ -239,7 +278,7 @@ def _measured_points(
     density = model.density(continuum_flux, redshift)
     ew = jax.vmap(density.at_scores)(_for_each_line(scores[:, 0]))
     shift = law.shift(ew)
-    known = jnp.isfinite(sigma_aa) & (sigma_aa > 0)
+    known = _is_known(sigma_aa)
     log_known = jnp.log(jnp.where(known, sigma_aa, 1.0))
     log_typical = jax.vmap(law.log_sigma.value)(_for_each_line(scores[:, 1])) + shift
     # The far tail of a law with heavy tails would overflow float32.
@@ -251,6 +290,17 @@ def _measured_points(
         model.measurement.selection, measured, sigma
     )
     return WeightedPoints(jnp.maximum(measured, 0.0), weight)
+
+
+def _is_known(sigma_aa: Float[Array, "10"]) -> Bool[Array, "10"]:
+    return jnp.isfinite(sigma_aa) & (sigma_aa > 0)
+
+
+def _calibrated(wanted: Float[Array, " level"], held: Float[Array, "10 knot"]) -> Float[Array, "level 10"]:
+    """Levels of each line at which the wanted shares were held."""
+    ends = lambda knots: jnp.concatenate([jnp.zeros(1), knots, jnp.ones(1)])  # noqa: E731
+    at = ends(jnp.asarray(KNOTS))
+    return jax.vmap(lambda of_line: jnp.interp(wanted, at, ends(of_line)), 0, 1)(held)
 
 
 def _chance_recorded(

@@ -15,6 +15,7 @@ from jaxtyping import Array, PyTree
 from nebulium.data.splits import FRACTIONS, split_by_id
 from nebulium.data.table import Table
 from nebulium.errors import TableError
+from nebulium.lines.calibration import calibrated
 from nebulium.lines.card import model_card, model_config
 from nebulium.lines.domain import measure_domain
 from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
@@ -206,10 +207,12 @@ def train(
         resume=resume,
         progress=progress,
     )
+    held_out = galaxies["validation"]
+    model = calibrated(result.model, held_out.continuum_flux, held_out.redshift, held_out.lines)
     split = {"seed": config.split_seed, "fractions": dict(FRACTIONS), "id_column": id_column}
     split |= {"galaxies": {name: len(those) for name, those in galaxies.items()}}
-    document = model_config(result.model, config, split=split, metrics=_training_metrics(result), table=table)
-    save_model(output, result.model, config=document, card=model_card(document))
+    document = model_config(model, config, split=split, metrics=_training_metrics(result), table=table)
+    save_model(output, model, config=document, card=model_card(document))
     return output
 
 
@@ -306,7 +309,12 @@ def _loss_of(selection: SelectionKind) -> Any:
 def _trained(model: LineModel) -> PyTree:
     """All floating-point leaves but those that are measured on the training set."""
     mask = jax.tree.map(eqx.is_inexact_array, model)
-    measured = lambda m: (*statistics_of(m), m.domain.reference, m.domain.most_distance)  # noqa: E731
+    measured = lambda m: (  # noqa: E731
+        *statistics_of(m),
+        m.domain.reference,
+        m.domain.most_distance,
+        m.measured_levels,
+    )
     return eqx.tree_at(measured, mask, (False,) * len(measured(mask)))
 
 
