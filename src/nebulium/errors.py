@@ -42,6 +42,10 @@ class OutputError(NebuliumError):
     """A file or folder that cannot be written."""
 
 
+class SurveyError(NebuliumError):
+    """A mock survey that is not known, or that cannot be made of what was given."""
+
+
 class MissingExtraError(NebuliumError, ImportError):
     """An optional dependency is not installed."""
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sedpy.observate import Filter
 
+from nebulium.data.wavelengths import vacuum_from_air
 from nebulium.errors import SpectrumError
 from nebulium.sed import (
     FilterCurve,
@@ -157,6 +158,37 @@ FAULTS = {
     "transmission from": FilterCurve("x", WAVE, -BOX),
     "3 wavelengths and 2": FilterCurve("x", WAVE, BOX[:2]),
 }
+
+
+def test_filters_of_euclid_by_name():
+    """Pivot wavelengths of Y, J and H: Schirmer et al. 2022, A&A 662, A92, to the quarter per cent."""
+    names = ("euclid_y", "euclid_j", "euclid_h")
+    assert {"euclid_vis", *names} == set(list_filters("euclid"))
+    np.testing.assert_allclose(load_filters(*names).pivot_aa, [10809.0, 13673.0, 17714.0], rtol=3e-3)
+    assert 7000 < load_filters("euclid_vis").pivot_aa[0] < 7300
+
+
+def test_a_curve_in_air_is_moved_to_vacuum(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("1000 0\n6562.79 1\n8000 0\n")
+    np.testing.assert_allclose(read_filter(path, in_air=True).wave_aa[:2], [1000.0, 6564.60], atol=0.02)
+    np.testing.assert_array_equal(read_filter(path).wave_aa, [1000.0, 6562.79, 8000.0])
+
+
+def test_air_taken_for_vacuum_changes_magnitudes_by_millimagnitudes():
+    """The statement in the module: what it would cost if a named curve were in air."""
+    names = [f"{survey}_{band}" for survey in ("decam", "panstarrs") for band in "griz"]
+    names += [f"sdss_{band}0" for band in "griz"]
+    curves = [FilterCurve(name, Filter(name).wavelength, Filter(name).transmission) for name in names]
+    moved = [FilterCurve(c.name, vacuum_from_air(c.wave_aa), c.transmission) for c in curves]
+    for age, redshift in ((40, 0.1), (190, 0.05), (190, 0.3)):
+        wave = SSP.wave_aa * (1.0 + redshift)
+        flux = 1e25 * SSP.flux[4, age] / wave**2
+        difference = (
+            photometry(wave, flux, make_filters(moved)).mag_ab
+            - photometry(wave, flux, make_filters(curves)).mag_ab
+        )
+        assert 0 < np.abs(difference).max() < 4e-3
 
 
 @pytest.mark.parametrize("message", FAULTS)

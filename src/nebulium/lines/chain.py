@@ -240,13 +240,8 @@ def make_chain(
     >>> bool(out.photometry.mag_ab[0] < out.stars.photometry.mag_ab[0])
     True
     """
+    check_spans_bins(ssp)
     wave = np.asarray(ssp.wave_aa)
-    if wave[0] > BIN_EDGES_AA[0] or wave[-1] < BIN_EDGES_AA[-1]:
-        raise NebuliumError(
-            "template grid",
-            f"spans {wave[0]:.0f} to {wave[-1]:.0f} AA; the continuum bins need 3400 to 7000",
-            "use a grid that reaches further, such as the shipped one",
-        )
     fine = line_grid(wave, reach_km_s=REACH_KM_S)
     return LineChain(
         ssp,
@@ -259,6 +254,31 @@ def make_chain(
         windows_of_lines(fine),
         bin_means(wave),
     )
+
+
+def check_spans_bins(ssp: SSPGrid) -> None:
+    """Refuse templates that do not reach over the twelve bins of the line models.
+
+    Parameters
+    ----------
+    ssp : SSPGrid
+
+    Raises
+    ------
+    NebuliumError
+
+    Examples
+    --------
+    >>> from nebulium.sed import load_ssp
+    >>> check_spans_bins(load_ssp())
+    """
+    shortest, longest = float(ssp.wave_aa[0]), float(ssp.wave_aa[-1])
+    if shortest > BIN_EDGES_AA[0] or longest < BIN_EDGES_AA[-1]:
+        raise NebuliumError(
+            "template grid",
+            f"spans {shortest:.0f} to {longest:.0f} AA; the continuum bins need 3400 to 7000",
+            "use a grid that reaches further, such as the shipped one",
+        )
 
 
 def synthesise(

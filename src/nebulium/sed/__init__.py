@@ -6,6 +6,7 @@ The stellar populations are those of DSPS, in JAX; importing this package change
 from nebulium.sed.cosmology import Cosmology, age_gyr, from_astropy, luminosity_distance_mpc
 from nebulium.sed.dust import AbstractDust, CalzettiDust, NoDust, NollDust, SalimDust
 from nebulium.sed.filters import FilterCurve, Filters, list_filters, load_filters, make_filters, read_filter
+from nebulium.sed.igm import igm_transmission, resolve_lyman_steps
 from nebulium.sed.photometry import Photometry, photometry
 from nebulium.sed.sfh import (
     AbstractHistory,
@@ -42,6 +43,7 @@ __all__ = [
     "TwoComponents",
     "age_gyr",
     "from_astropy",
+    "igm_transmission",
     "list_filters",
     "load_filters",
     "load_ssp",
@@ -50,5 +52,6 @@ __all__ = [
     "observe",
     "photometry",
     "read_filter",
+    "resolve_lyman_steps",
     "rest_spectrum",
 ]

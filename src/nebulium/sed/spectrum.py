@@ -81,6 +81,21 @@ class RestSpectrum(eqx.Module):
     log_sfr: Float[Array, "*batch"]
 
 
+class RestSpectraOfParts(eqx.Module):
+    """Spectra of the parts of a galaxy at rest, behind its dust.
+
+    Parameters
+    ----------
+    lum_lsun_hz : array (part, wave)
+        Luminosity density on the wavelengths of the templates, Lsun/Hz.
+    log_mformed : scalar
+        log10 of all mass ever formed in all parts, Msun.
+    """
+
+    lum_lsun_hz: Float[Array, "*batch part wave"]
+    log_mformed: Float[Array, "*batch"]
+
+
 class ObservedSpectrum(eqx.Module):
     """Spectrum as it arrives.
 
@@ -119,22 +134,54 @@ def rest_spectrum(galaxy: Galaxy, ssp: SSPGrid, cosmology: Cosmology = DEFAULT_C
     10.23
     """
     t_obs = age_gyr(galaxy.redshift, cosmology)
-    by_age = age_weights(galaxy.history, ssp.lg_age_gyr, t_obs)
-    by_metal = dsps_adapter.metallicity_weights(galaxy.lgmet, galaxy.lgmet_scatter, ssp.lgmet)
-    surviving = jnp.sum(by_age * dsps_adapter.surviving_fraction(ssp.lg_age_gyr))
-    log_mformed = galaxy.log_mstar - jnp.log10(surviving)
-    # One product of matrices over a batch: some ten times faster than to weigh each template and sum.
-    weights = (by_metal[:, None] * by_age[None, :]).reshape(-1)
-    per_mass = weights @ ssp.flux.reshape(weights.size, -1).astype(weights.dtype)
-    dimming_dex = -0.4 * galaxy.dust.attenuation_mag(ssp.wave_aa)
+    parts = rest_spectra_of_parts(galaxy, age_weights(galaxy.history, ssp.lg_age_gyr, t_obs)[None], ssp)
     recent = mass_fraction_since(galaxy.history, jnp.full(1, RECENT_GYR, t_obs.dtype), t_obs)[0]
     return RestSpectrum(
         wave_rest_aa=ssp.wave_aa,
-        lum_lsun_hz=per_mass * 10.0 ** (log_mformed + dimming_dex),
+        lum_lsun_hz=parts.lum_lsun_hz[0],
         log_mstar=galaxy.log_mstar,
-        log_mformed=log_mformed,
-        log_sfr=log_mformed + jnp.log10(recent / (RECENT_GYR * 1e9)),
+        log_mformed=parts.log_mformed,
+        log_sfr=parts.log_mformed + jnp.log10(recent / (RECENT_GYR * 1e9)),
     )
+
+
+def rest_spectra_of_parts(
+    galaxy: Galaxy, formed_share: Float[Array, "part age"], ssp: SSPGrid
+) -> RestSpectraOfParts:
+    """Spectra of the parts of one galaxy, such as bulge and disc, that differ in the ages of their stars.
+
+    All parts have the galaxy's metallicity and dust, so that they add up to the galaxy's own spectrum
+    whatever the parts.
+
+    Parameters
+    ----------
+    galaxy : Galaxy
+        Its history is not used: the shares stand for it.
+    formed_share : array (part, age)
+        Share of all mass formed that each template age stands for in each part; sums to 1 over both.
+    ssp : SSPGrid
+
+    Returns
+    -------
+    RestSpectraOfParts
+
+    Examples
+    --------
+    >>> from nebulium.sed.sfh import Exponential
+    >>> from nebulium.sed.ssp import load_ssp
+    >>> ssp, galaxy = load_ssp(), Galaxy(Exponential(8.0, 1.0), log_mstar=10.0, redshift=0.1)
+    >>> share = age_weights(galaxy.history, ssp.lg_age_gyr, jnp.array(12.0))
+    >>> rest_spectra_of_parts(galaxy, jnp.stack([0.3 * share, 0.7 * share]), ssp).lum_lsun_hz.shape
+    (2, 842)
+    """
+    by_metal = dsps_adapter.metallicity_weights(galaxy.lgmet, galaxy.lgmet_scatter, ssp.lgmet)
+    surviving = jnp.sum(formed_share.sum(axis=0) * dsps_adapter.surviving_fraction(ssp.lg_age_gyr))
+    log_mformed = galaxy.log_mstar - jnp.log10(surviving)
+    # One product of matrices over a batch: some ten times faster than to weigh each template and sum.
+    weights = (by_metal[None, :, None] * formed_share[:, None, :]).reshape(formed_share.shape[0], -1)
+    per_mass = weights @ ssp.flux.reshape(weights.shape[1], -1).astype(weights.dtype)
+    dimming_dex = -0.4 * galaxy.dust.attenuation_mag(ssp.wave_aa)
+    return RestSpectraOfParts(per_mass * 10.0 ** (log_mformed + dimming_dex)[None, :], log_mformed)
 
 
 def observe(
