@@ -46,6 +46,10 @@ class SurveyError(NebuliumError):
     """A mock survey that is not known, or that cannot be made of what was given."""
 
 
+class ImageError(NebuliumError):
+    """An instrument that is not known, or a galaxy that cannot be drawn as asked."""
+
+
 class MissingExtraError(NebuliumError, ImportError):
     """An optional dependency is not installed."""
 
