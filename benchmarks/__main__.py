@@ -13,7 +13,8 @@ from benchmarks.settings import RESULTS, Settings
 # In the order in which they run: the quick ones first.
 NAMES = (
     "windows", "dsps", "speed", "coverage", "joint",
-    "published", "training", "memory", "simulation", "selection",
+    "published", "training", "memory", "simulation", "selection", "mock_population",
+    "mock_light", "mock_images", "mock_survey",
 )  # fmt: skip
 
 
@@ -50,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--most-galaxies", type=int, help="test galaxies to use at most, for a quick look")
     parser.add_argument(
         "--memory-rows", type=int, nargs="+", help="rows of the tables of `memory`, ascending"
+    )
+    parser.add_argument(
+        "--mock-galaxies", type=int, nargs="+", help="lengths of the surveys of `mock_survey`"
     )
     parser.add_argument("--repeats", type=int, help="runs of each timing")
     return parser

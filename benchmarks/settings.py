@@ -34,6 +34,8 @@ class Settings:
         Test galaxies to use at most, for a quick look; all of them where absent.
     memory_rows : tuple of int
         Rows of the tables of the benchmark ``memory``, ascending.
+    mock_galaxies : tuple of int
+        Lengths of the surveys of the benchmark ``mock_survey``.
     repeats : int
         Runs of each timing.
     figures : Path
@@ -44,6 +46,7 @@ class Settings:
     colours_model: str = "desi-lines-colours"
     most_galaxies: int | None = None
     memory_rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
+    mock_galaxies: tuple[int, ...] = (1_000, 20_000)
     repeats: int = 5
     figures: Path = FIGURES
 

@@ -32,8 +32,18 @@ def model_cards() -> str:
 
 
 def measured() -> str:
+    """What was measured of emission lines."""
+    return _results(path for path in sorted(RESULTS.glob("*.json")) if not path.name.startswith("mock"))
+
+
+def measured_mock() -> str:
+    """What was measured of mock universes."""
+    return _results(sorted(RESULTS.glob("mock*.json")))
+
+
+def _results(paths: Iterable[Path]) -> str:
     """Each file of results as a table: a title, a text ``about`` it, names of columns, and rows."""
-    results = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json")))
+    results = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
     sections = (f"## {r['title']}\n\n{r['about']}\n\n{table(r['columns'], r['rows'])}" for r in results)
     return "\n\n".join(sections)
 
@@ -62,5 +72,6 @@ MAKERS: dict[str, Callable[[], str]] = {
     "glossary": glossary,
     "model_cards": model_cards,
     "measured": measured,
+    "measured_mock": measured_mock,
     "commands": commands,
 }

@@ -24,7 +24,8 @@ HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "depth": 2, "noise_widt
 QUANTILES = ("q50", "q16", "q84", "q025", "q975")
 COMMANDS = (
     (), ("demo",), ("lines",), ("lines", "train"), ("lines", "predict"), ("lines", "evaluate"),
-    ("lines", "inject"), ("models",), ("models", "list"), ("models", "show"),
+    ("lines", "inject"), ("mock",), ("mock", "make"), ("mock", "show"),
+    ("models",), ("models", "list"), ("models", "show"),
 )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def fails(*arguments: object) -> str:
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_is_enough_to_start(command):
     text = succeeds(*command, "--help")
-    if command and command[-1] not in ("lines", "models"):
+    if command and command[-1] not in ("lines", "mock", "models"):
         assert f"Example: nebulium {' '.join(command)}" in " ".join(text.split())
 
 

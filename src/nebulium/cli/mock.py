@@ -1,0 +1,137 @@
+"""``nebulium mock``: a universe with known answers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nebulium.cli.options import Seed, ends_well, say
+
+app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
+
+
+@app.command("make")
+@ends_well
+def make(
+    survey: Annotated[
+        str,
+        typer.Option(
+            "--survey",
+            metavar="candels|sdss|legacy|ps1|roman",
+            help="candels: as Hubble sees them, F160W < 26; roman: the same by Roman; sdss: the main galaxy "
+            "sample, r < 17.77; legacy, ps1: the same in those images.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="A new or empty folder.", show_default=False)
+    ],
+    n: Annotated[
+        int | None,
+        typer.Option("--n", help="How many galaxies. [default: the rows of --table]", show_default=False),
+    ] = None,
+    seed: Seed = 0,
+    processes: Annotated[
+        int, typer.Option("--processes", help="How many work side by side; best one a core.")
+    ] = 1,
+    shards: Annotated[int, typer.Option("--shards", help="Number of files with images.")] = 1,
+    pixels: Annotated[
+        int | None,
+        typer.Option("--pixels", help="Side of the images. [default: the instrument's]", show_default=False),
+    ] = None,
+    neighbours: Annotated[
+        float | None,
+        typer.Option(
+            "--neighbours",
+            help="Mean number of other galaxies in an image. [default: by the survey's density]",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--table",
+            metavar="FILE",
+            help="Galaxies of your own, a row each: redshift, log_mstar, age_gyr, tau_gyr, av_mag, oh12, "
+            "lgmet.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+) -> None:
+    """Make a survey: truth, photometry with noise, spectroscopic labels, images.
+
+    DIR gets catalogue.parquet, data/*.parquet (the same with images), figures/, README.md and run.json.
+    Galaxy i of a seed is the same however many are made, by however many processes, into however many files.
+
+    Example: `nebulium mock make --survey sdss --n 200 --seed 1 --output mock`
+
+    Example: `nebulium mock make --survey candels --n 20000 --processes 2 --shards 8 --output mock`
+    """
+    from nebulium.mock.survey import make_survey
+
+    with _telling_how_to_go_on(), _progress(n) as progress:
+        run = make_survey(
+            survey,
+            output,
+            n=n,
+            seed=seed,
+            processes=processes,
+            shards=shards,
+            pixels=pixels,
+            neighbours=neighbours,
+            table=table,
+            resume=resume,
+            progress=progress,
+        )
+    rate = f", {run.made / run.seconds:.0f} a second" if run.made else ""
+    say(
+        f"{run.folder}: {run.galaxies:,} galaxies, {run.made:,} of them made now in {run.seconds:.0f} s{rate}"
+    )
+    say(f"{run.folder}/README.md tells what is there, {run.folder}/figures shows it")
+
+
+@app.command("show")
+@ends_well
+def show(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of a survey.", show_default=False)],
+) -> None:
+    """Draw the pictures of a survey into DIR/figures.
+
+    Two pages of colour images, sorted by redshift and by metallicity, and a page of relations: colour and
+    redshift, size and mass, main sequence, mass and metallicity, BPT, counts.
+
+    Example: `nebulium mock show mock`
+    """
+    from nebulium.mock.show import show_survey
+
+    for path in show_survey(folder):
+        say(str(path))
+
+
+@contextmanager
+def _telling_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("What is made stays; the same command with --resume goes on.")
+        raise
+
+
+@contextmanager
+def _progress(total: int | None) -> Iterator[Callable[[int], None]]:
+    """Galaxies made, how fast, and how long it will take."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    shown = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("galaxies"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("making", total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,45 @@
+"""A mock universe: from the properties of galaxies to spectra, photometry, images, and whole surveys."""
+
+from nebulium.mock.colour_images import lupton_rgb, petrosian_cutout, petrosian_radii
+from nebulium.mock.galaxies import GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
+from nebulium.mock.images import Neighbour, noiseless_image
+from nebulium.mock.instruments import INSTRUMENTS, Band, Instrument, instrument
+from nebulium.mock.light import Light, LightModel, make_light_model
+from nebulium.mock.noise import add_noise
+from nebulium.mock.properties import GalaxyProperties
+from nebulium.mock.show import show_survey
+from nebulium.mock.stamp_page import stamp_colours, stamp_page
+from nebulium.mock.structure import Structure, draw_structure
+from nebulium.mock.survey import SurveyRun, make_survey
+from nebulium.mock.survey_list import SURVEYS, Survey, find_survey
+
+__all__ = [
+    "INSTRUMENTS",
+    "SURVEYS",
+    "Band",
+    "GalaxyMaker",
+    "GalaxyProperties",
+    "Instrument",
+    "Light",
+    "LightModel",
+    "MockGalaxy",
+    "Neighbour",
+    "Structure",
+    "Survey",
+    "SurveyRun",
+    "add_noise",
+    "draw_structure",
+    "find_survey",
+    "instrument",
+    "load_population",
+    "lupton_rgb",
+    "make_galaxy_maker",
+    "make_light_model",
+    "make_survey",
+    "noiseless_image",
+    "petrosian_cutout",
+    "petrosian_radii",
+    "show_survey",
+    "stamp_colours",
+    "stamp_page",
+]

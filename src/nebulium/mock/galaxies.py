@@ -1,0 +1,224 @@
+"""From a key to a galaxy that a survey has seen: properties, structure, light, photometry, label."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import gammainc
+from jaxtyping import Array, Bool, Float, Key
+
+from nebulium.mock.light import Light, LightModel, make_light_model
+from nebulium.mock.properties import GalaxyProperties
+from nebulium.mock.selection import MeasuredPhotometry, PhotometricNoise, photometric_noise
+from nebulium.mock.structure import Structure, draw_structure
+from nebulium.mock.survey_list import Survey
+from nebulium.sed import load_filters
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, luminosity_distance_mpc
+
+Scalar = Float[Array, ""]
+ARCSEC_PER_RAD = 206264.806
+RADII = np.logspace(-2.0, 1.6, 181, dtype=np.float32)  # of the curve of growth, in radii of the disc
+B_1 = 1.67835  # half of an exponential disc's light lies within so many scale lengths
+
+
+@runtime_checkable
+class Population(Protocol):
+    """Draws the properties of galaxies."""
+
+    def draw(self, key: Key[Array, ""]) -> GalaxyProperties:
+        """One galaxy."""
+        ...
+
+
+class MockGalaxy(eqx.Module):
+    """One galaxy of a mock survey, or many with leaves (n, ...).
+
+    Parameters
+    ----------
+    properties : GalaxyProperties
+    structure : Structure
+    light : Light
+        The truth.
+    half_light_radius_kpc : scalar
+        Of the whole galaxy along its major axis, in the band of the magnitude limit.
+    measured : MeasuredPhotometry
+        With noise.
+    redshift_spec : scalar
+        NaN where the galaxy has no spectrum.
+    selected : scalar of bool
+        Whether it passes the magnitude limit, and its half-light radius is smaller than the survey's largest.
+    """
+
+    properties: GalaxyProperties
+    structure: Structure
+    light: Light
+    half_light_radius_kpc: Float[Array, "*n"]
+    measured: MeasuredPhotometry
+    redshift_spec: Float[Array, "*n"]
+    selected: Bool[Array, "*n"]
+
+
+class GalaxyMaker(eqx.Module):
+    """Makes galaxies of a survey, one a key; from `make_galaxy_maker`. Jit and vmap it for many.
+
+    Parameters
+    ----------
+    survey : Survey
+    light_model : LightModel
+    noise : PhotometricNoise
+    """
+
+    survey: Survey = eqx.field(static=True)
+    light_model: LightModel
+    noise: PhotometricNoise
+
+    def __call__(self, properties: GalaxyProperties, key: Key[Array, ""]) -> MockGalaxy:
+        """What becomes of one galaxy.
+
+        Parameters
+        ----------
+        properties : GalaxyProperties
+        key : jax key
+            Draws its structure, its lines, the noise and the label.
+
+        Returns
+        -------
+        MockGalaxy
+        """
+        for_structure, for_light, for_noise, for_label = jax.random.split(key, 4)
+        structure = draw_structure(properties, for_structure)
+        light = self.light_model(properties, structure, for_light)
+        band = self.survey.instrument().band_names.index(self.survey.limit.band)
+        radius_kpc = half_light_radius_kpc(structure, light.flux_njy[:, band])
+        flux_njy = jnp.where(light.covered, jnp.sum(light.flux_njy, axis=0), jnp.nan)
+        radius_arcsec = _arcsec(radius_kpc, properties.redshift)
+        measured = self.noise(flux_njy, radius_arcsec, for_noise)
+        mag_ab = measured.mag_ab[band]
+        redshift_spec = self.survey.labels.redshift(
+            properties.redshift, mag_ab, light.log_sfr - properties.log_mstar, for_label
+        )
+        return MockGalaxy(
+            properties=properties,
+            structure=structure,
+            light=light,
+            half_light_radius_kpc=radius_kpc,
+            measured=measured,
+            redshift_spec=redshift_spec,
+            selected=self.survey.limit.passes(mag_ab) & (radius_arcsec < self.survey.largest_arcsec()),
+        )
+
+
+def make_galaxy_maker(survey: Survey, **options: Any) -> GalaxyMaker:
+    """Prepare all that galaxies of a survey are made with.
+
+    Parameters
+    ----------
+    survey : Survey
+        From `find_survey`.
+    **options
+        For `make_light_model`: other templates, another line model, another cosmology.
+
+    Returns
+    -------
+    GalaxyMaker
+
+    Raises
+    ------
+    NebuliumError
+        A filter is unknown.
+    MissingExtraError
+        A package of the extra `mock` is missing.
+
+    Examples
+    --------
+    >>> from nebulium.mock.survey_list import find_survey
+    >>> make = make_galaxy_maker(find_survey("sdss"))
+    >>> properties = GalaxyProperties(0.1, 10.5, 8.0, 4.0, 0.5, 8.9, -1.7)
+    >>> eqx.filter_jit(make)(properties, jax.random.key(1)).light.mag_ab.shape
+    (3,)
+    """
+    instrument = survey.instrument()
+    light_model = make_light_model(load_filters(*instrument.filters), **options)
+    return GalaxyMaker(survey, light_model, photometric_noise(instrument))
+
+
+def load_population(survey: Survey) -> Population:
+    """The population that a survey is drawn from.
+
+    Parameters
+    ----------
+    survey : Survey
+
+    Returns
+    -------
+    Population
+        With a method `draw(key)`.
+
+    Raises
+    ------
+    MissingExtraError
+        flowjax is not installed.
+
+    Examples
+    --------
+    >>> from nebulium.mock.survey_list import find_survey
+    >>> population = load_population(find_survey("sdss"))
+    >>> bool(population.draw(jax.random.key(0)).redshift < 0.5)
+    True
+    """
+    if survey.population == "candels":
+        from nebulium.mock.candels import candels_population
+
+        return candels_population()
+    from nebulium.mock.sdss import sdss_population
+
+    return sdss_population()
+
+
+def half_light_radius_kpc(structure: Structure, flux: Float[Array, " component"]) -> Scalar:
+    """Half-light radius of a whole galaxy along its major axis.
+
+    Where the curves of growth of a Sersic bulge and two exponential discs (Graham & Driver 2005, PASA 22,
+    118, eq. 2), weighted by their light, reach a half; their ellipses are taken to be the same.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of one galaxy.
+    flux : array (component,)
+        Light of bulge, disc and young stars, in any one unit.
+
+    Returns
+    -------
+    scalar
+        kpc.
+
+    Examples
+    --------
+    >>> from nebulium.mock.structure import draw_structure
+    >>> properties = GalaxyProperties(0.1, 10.5, 8.0, 4.0, 0.5, 8.9, -1.7)
+    >>> structure = draw_structure(properties, jax.random.key(0))
+    >>> disc_alone = half_light_radius_kpc(structure, jnp.array([0.0, 1.0, 0.0]))
+    >>> bool(jnp.isclose(disc_alone, structure.disc_re_kpc, rtol=0.01))
+    True
+    """
+    radii = structure.disc_re_kpc * jnp.asarray(RADII)
+    n = structure.bulge_sersic_n
+    # Ciotti & Bertin 1999, A&A 352, 447, eq. 18.
+    b_n = 2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25515.0 * n**2)
+    inside = jnp.stack(
+        [
+            gammainc(2.0 * n, b_n * (radii / structure.bulge_re_kpc) ** (1.0 / n)),
+            gammainc(2.0, B_1 * radii / structure.disc_re_kpc),
+            gammainc(2.0, B_1 * radii / structure.young_re_kpc),
+        ]
+    )
+    growth = flux @ inside / jnp.sum(flux)
+    return 10.0 ** jnp.interp(0.5, growth, jnp.log10(radii))
+
+
+def _arcsec(radius_kpc: Scalar, redshift: Scalar) -> Scalar:
+    angular_distance_kpc = 1e3 * luminosity_distance_mpc(redshift, DEFAULT_COSMOLOGY) / (1.0 + redshift) ** 2
+    return ARCSEC_PER_RAD * radius_kpc / angular_distance_kpc

@@ -1,0 +1,222 @@
+"""What a run was asked for, kept in its folder, so that it can be taken up and so that it explains itself."""
+
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nebulium.data.output import output_error, replace_on_success
+from nebulium.errors import OutputError
+
+RUN_FILE, WORK, OWN_TABLE = "run.json", ".work", "table.parquet"
+FORMAT_VERSION = 1
+VERSIONS_OF = (
+    "nebulium",
+    "jax",
+    "jaxlib",
+    "equinox",
+    "numpy",
+    "scipy",
+    "galsim",
+    "dsps",
+    "flowjax",
+    "astro-sedpy",
+)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What decides every number of a survey, and into how many files it is cut.
+
+    Parameters
+    ----------
+    survey : str
+        Its name.
+    n : int
+        Number of galaxies.
+    seed : int
+    pixels : int
+        Side of the stamps.
+    neighbours : float
+        Mean number of other galaxies in a stamp.
+    shards : int
+        Number of files.
+    table : str, optional
+        Hash of the user's table, if there is one.
+    """
+
+    survey: str
+    n: int
+    seed: int
+    pixels: int
+    neighbours: float
+    shards: int
+    table: str | None = None
+
+    def shard_rows(self) -> list[range]:
+        """The galaxies of each file, in order; as equal in number as can be.
+
+        Returns
+        -------
+        list of range
+
+        Examples
+        --------
+        >>> RunSettings("sdss", 10, 0, 64, 0.0, shards=3).shard_rows()
+        [range(0, 3), range(3, 6), range(6, 10)]
+        """
+        edges = [self.n * shard // self.shards for shard in range(self.shards + 1)]
+        return [range(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """The contents of ``run.json``.
+
+    Parameters
+    ----------
+    settings : RunSettings
+    versions : dict of str to str
+        Of the packages that made it.
+    """
+
+    settings: RunSettings
+    versions: dict[str, str]
+
+
+def start_run(folder: Path, settings: RunSettings) -> None:
+    """Begin a run in a new or empty folder.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : RunSettings
+
+    Raises
+    ------
+    OutputError
+        There is something in the folder, or it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     start_run(Path(scratch), RunSettings("sdss", 10, 0, 64, 0.0, 1))
+    ...     read_run(Path(scratch)).settings.n
+    10
+    """
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            found = "is not empty" if folder.is_dir() else "is a file"
+            mend = "choose another folder; --resume takes up a run that was stopped"
+            raise OutputError(str(folder), found, mend)
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        mend = f"make it first: mkdir -p '{folder.parent}'"
+        raise OutputError(str(folder), f"cannot be made: there is no folder {folder.parent}", mend) from error
+    except OSError as error:
+        raise output_error(folder, error) from error
+    document = {"format": FORMAT_VERSION, **asdict(settings), "versions": versions()}
+    with replace_on_success(folder / RUN_FILE) as partial:
+        partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def resume_run(folder: Path, settings: RunSettings) -> None:
+    """Check that a folder holds a run of the same settings, made by the same versions.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : RunSettings
+
+    Raises
+    ------
+    OutputError
+        It holds none, or another one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from dataclasses import replace
+    >>> settings = RunSettings("sdss", 10, 0, 64, 0.0, 1)
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     start_run(Path(scratch), settings)
+    ...     resume_run(Path(scratch), replace(settings, seed=5))
+    Traceback (most recent call last):
+    nebulium.errors.OutputError: ...run.json: the run there has seed = 0, this one 5. To mend: resume with the
+    same settings, or choose another folder
+    """
+    there = read_run(folder)
+    before = {**asdict(there.settings), **_versions(there.versions)}
+    now = {**asdict(settings), **_versions(versions())}
+    for name in now:
+        if before.get(name) != now[name]:
+            problem = f"the run there has {name} = {before.get(name)}, this one {now[name]}"
+            mend = "resume with the same settings, or choose another folder"
+            raise OutputError(str(folder / RUN_FILE), problem, mend)
+    for half_written in folder.rglob(".partial-*"):
+        half_written.unlink() if half_written.is_file() else shutil.rmtree(half_written, ignore_errors=True)
+
+
+def read_run(folder: Path) -> RunFile:
+    """Read what a run was asked for.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    RunFile
+
+    Raises
+    ------
+    OutputError
+        There is no run, or it is of a newer version.
+
+    Examples
+    --------
+    See `start_run`.
+    """
+    try:
+        document = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        if document["format"] != FORMAT_VERSION:
+            problem = f"is of format {document['format']}, expected {FORMAT_VERSION}"
+            raise OutputError(str(folder / RUN_FILE), problem, "upgrade nebulium")
+        names = RunSettings.__dataclass_fields__
+        return RunFile(RunSettings(**{name: document[name] for name in names}), document["versions"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"holds no mock survey ({type(error).__name__}: {error})"
+        raise OutputError(
+            str(folder), problem, "check the path; without --resume a new run begins"
+        ) from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide the numbers of a survey.
+
+    Returns
+    -------
+    dict of str to str
+        Empty text where a package is not installed.
+
+    Examples
+    --------
+    >>> versions()["nebulium"].count(".") >= 1
+    True
+    """
+    return {package: _version(package) for package in VERSIONS_OF}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _versions(of: Mapping[str, str]) -> dict[str, Any]:
+    return {f"version of {package}": text for package, text in of.items()}

@@ -1,0 +1,93 @@
+"""The commands `nebulium mock`: options reach the library, faults end well, Ctrl-C says how to go on."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nebulium.cli import app
+from nebulium.mock import show as show_module
+from nebulium.mock import survey as survey_module
+from nebulium.mock.survey import SurveyRun
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def nebulium(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def fails(*arguments: object) -> str:
+    result = nebulium(*arguments)
+    assert result.exit_code == 2, (result.output, result.exception)
+    return " ".join(result.stderr.split())
+
+
+def test_make_passes_its_options_on(monkeypatch):
+    asked = {}
+
+    def pretend(survey, output, **options):
+        asked.update(options, survey=survey, output=output)
+        options["progress"](64)
+        return SurveyRun(Path(output), 100, 36, 2.0)
+
+    monkeypatch.setattr(survey_module, "make_survey", pretend)
+    result = nebulium(
+        "mock", "make", "--survey", "candels", "-o", "here", "--n", 100, "--seed", 7, "--processes", 2,
+        "--shards", 3, "--pixels", 32, "--neighbours", 0.5, "--table", "t.ecsv", "--resume",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    progress = asked.pop("progress")
+    assert callable(progress)
+    assert asked == {
+        "survey": "candels", "output": Path("here"), "n": 100, "seed": 7, "processes": 2, "shards": 3,
+        "pixels": 32, "neighbours": 0.5, "table": Path("t.ecsv"), "resume": True,
+    }  # fmt: skip
+    said = " ".join(result.stdout.split())
+    assert "100 galaxies, 36 of them made now in 2 s, 18 a second" in said
+    assert "here/README.md" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--survey", "sdds", "--n", 5), "did you mean sdss"),
+        (("--survey", "sdss"), "n: is not given"),
+        (("--survey", "sdss", "--n", 5, "--table", "none.parquet"), "none.parquet: is not there"),
+        (("--survey", "sdss", "--n", 5, "--resume"), "holds no mock survey"),
+    ],
+)
+def test_bad_options_end_with_a_message_and_leave_nothing(work, options, message):
+    assert message in fails("mock", "make", "-o", "mock", *options)
+    assert not list(work.iterdir())
+
+
+def test_an_output_that_is_not_empty_is_left_alone(work):
+    (work / "mock").mkdir()
+    (work / "mock" / "thesis.txt").write_text("ten years")
+    assert "is not empty" in fails("mock", "make", "--survey", "sdss", "--n", 5, "-o", "mock")
+    assert [path.name for path in (work / "mock").iterdir()] == ["thesis.txt"]
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(survey_module, "make_survey", interrupt)
+    result = nebulium("mock", "make", "--survey", "sdss", "--n", 5, "-o", "mock")
+    assert result.exit_code == 130
+    assert "--resume" in result.output + result.stderr
+
+
+def test_show_names_the_pictures(monkeypatch):
+    monkeypatch.setattr(show_module, "show_survey", lambda folder: [folder / "figures" / "relations.png"])
+    assert nebulium("mock", "show", "mock").stdout.strip() == "mock/figures/relations.png"
+
+
+def test_show_of_no_survey_is_an_error():
+    assert re.search("mock: holds no mock survey", fails("mock", "show", "mock"))
