@@ -273,17 +273,19 @@ def _count_panel(axes: Axes, galaxies: Table, band: str) -> None:
     labelled = good & np.isfinite(galaxies["redshift_spec"])
     low, high = np.percentile(mag[good], [0.2, 100.0]) if good.any() else (0.0, 1.0)
     edges = np.linspace(low, high, 25).tolist()
-    axes.hist(mag[good], edges, color="0.8", label="all")
+    percent = 100.0 / max(good.sum(), 1)
+    axes.hist(mag[good], edges, weights=np.full(good.sum(), percent), color="0.8", label="all")
     share = labelled.sum() / max(good.sum(), 1)
     axes.hist(
         mag[labelled],
         edges,
+        weights=np.full(labelled.sum(), percent),
         histtype="step",
         color=VERMILION,
         linewidth=1.3,
         label=f"spectroscopic ({share:.0%})",
     )
-    _names(axes, "Counts", f"{_short(band)} / mag (AB, measured)", "Galaxies")
+    _names(axes, "Counts", f"{_short(band)} / mag (AB, measured)", "Galaxies / % a bin")
     _legend(axes, "upper left")
 
 

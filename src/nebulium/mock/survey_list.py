@@ -51,7 +51,7 @@ class Survey:
         return instrument(self.instrument_name)
 
     def largest_arcsec(self) -> float:
-        """Half-light radius from which on a galaxy is left out: half the side of the instrument's usual stamp.
+        """Half-light radius from which on a galaxy is left out: half the side of the usual stamp.
 
         Half of the light of a larger one lies outside its image, and the pipelines of surveys tear such
         galaxies apart.
