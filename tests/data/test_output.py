@@ -151,7 +151,9 @@ def test_an_error_of_the_input_is_not_one_of_the_output(tmp_path):
 
 def test_kill_leaves_no_half_file(tmp_path):
     script = (
-        "import sys, time, numpy as np\nfrom nebulium.data.tables import Table, TableWriter\n"
+        "import signal, sys, time, numpy as np\nfrom nebulium.data.tables import Table, TableWriter\n"
+        # A shell's background job ignores Ctrl-C, and so would its children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with TableWriter(sys.argv[1]) as writer:\n"
         "    writer.append(Table({'redshift': np.zeros(10)}))\n"
         "    print('on', flush=True)\n    time.sleep(60)\n"

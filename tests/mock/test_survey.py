@@ -20,6 +20,7 @@ from nebulium.errors import ImageError, NebuliumError, OutputError, SurveyError,
 from nebulium.mock import survey as survey_module
 from nebulium.mock.blocks import BLOCK, BlockMaker
 from nebulium.mock.columns import MOST_NEIGHBOURS
+from nebulium.mock.on_sky import kpc_per_arcsec
 from nebulium.mock.run_file import RUN_FILE, WORK, RunSettings, read_run, start_run
 from nebulium.mock.shards import shard_paths
 from nebulium.mock.show import show_survey
@@ -236,7 +237,11 @@ def test_a_table_of_ones_own_is_kept_row_by_row(tmp_path, monkeypatch):
     assert run.galaxies == len(catalogue) == 70
     for name, values in own_table().columns.items():
         np.testing.assert_allclose(catalogue[name], values, rtol=1e-6)
-    np.testing.assert_array_equal(catalogue["selected"], catalogue["mag_ab_obs_sdss_r0"] < 17.77)
+    bright = catalogue["mag_ab_obs_sdss_r0"] < 17.77
+    scales = np.array([kpc_per_arcsec(float(z)) for z in catalogue["redshift"]])
+    fits = catalogue["half_light_radius_kpc"] / scales < find_survey("sdss").largest_arcsec()
+    np.testing.assert_array_equal(catalogue["selected"], bright & fits)
+    assert np.any(bright & ~fits)
     assert 0 < catalogue["selected"].sum() < 70
     assert np.nanmax(catalogue["neighbour_id_0"]) < 70
     with pytest.raises(OutputError, match="the run there has table"):
