@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import gammainc, gammaincinv
 from scipy.stats import norm
 
 from nebulium.mock.galaxies import half_light_radius_kpc
@@ -18,6 +19,7 @@ from nebulium.mock.size_relations import (
 from nebulium.mock.structure import (
     SERSIC_INDICES,
     draw_structure,
+    half_light_radius,
     is_early_type,
     light_shares,
     median_log_size,
@@ -93,6 +95,18 @@ def test_the_whole_galaxy_has_the_median_size_and_its_scatter(galaxy, redshift):
         else van_der_wel_2014_scatter(galaxy.redshift, early)
     )
     assert abs(np.std(found) / scatter - 1.0) < 0.12
+
+
+@pytest.mark.parametrize("shares", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.4, 0.4, 0.2), (0.1, 0.3, 0.6)])
+@pytest.mark.parametrize("n", [1.0, 2.5, 6.0])
+def test_half_of_the_light_lies_within_the_half_light_radius(shares, n):
+    radii = (0.7, 3.0, 4.5)
+    found = half_light_radius(jnp.array(shares), *(jnp.float32(value) for value in (n, *radii)))
+    inside = sum(
+        share * gammainc(2 * index, gammaincinv(2 * index, 0.5) * (float(found) / radius) ** (1 / index))
+        for share, index, radius in zip(shares, (n, 1.0, 1.0), radii, strict=True)
+    )
+    assert abs(inside - 0.5) < 1e-3
 
 
 def test_early_types_have_large_bulges_and_steep_ones():

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from nebulium.data.batches import padded_batches
 from nebulium.errors import NebuliumError
 from nebulium.lines.features import BIN_EDGES_AA
 from nebulium.lines.fixed_grid import (
@@ -330,10 +331,10 @@ def synthesise(
         jnp.broadcast_to(as_float(velocity_dispersion_km_s), (n,)),
         None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(n)),
     )
-    # The last batch is filled up with its last galaxy, so that every batch has one shape.
-    batch = min(batch, n)
-    rows = np.minimum(np.arange(-(-n // batch) * batch), n - 1).reshape(-1, batch)
-    parts = [_synthesise_batch(chain, jax.tree.map(lambda leaf, r=r: leaf[r], per_galaxy)) for r in rows]
+    parts = [
+        _synthesise_batch(chain, jax.tree.map(lambda leaf, rows=rows: leaf[rows], per_galaxy))
+        for rows, _ in padded_batches(n, min(batch, n))
+    ]
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *parts)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.data.batches import padded_batches
 from nebulium.data.spectrum_set import Spectra
 from nebulium.data.table import Table
 from nebulium.data.units import FLUX_UNIT
@@ -93,8 +94,7 @@ def _batch_features(
 def _padded(spectra: Spectra, batch_size: int) -> Iterator[tuple[Array, Array, Array, Array]]:
     """Batches of equal shape: the last is filled up with its own last row, pixels up to a multiple of 512."""
     extra = -spectra.wave_aa.shape[1] % PIXEL_MULTIPLE
-    for first in range(0, len(spectra), batch_size):
-        rows = np.minimum(np.arange(first, first + batch_size), len(spectra) - 1)
+    for rows, _ in padded_batches(len(spectra), batch_size):
         zeros = np.zeros((batch_size, extra), np.float32)
         yield (
             jnp.asarray(_prolonged(spectra.wave_aa[rows], extra)),

@@ -5,22 +5,18 @@ from typing import Any, Protocol, runtime_checkable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.scipy.special import gammainc
 from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.mock.light import Light, LightModel, make_light_model
+from nebulium.mock.point_spread import ARCSEC_PER_RADIAN
 from nebulium.mock.properties import GalaxyProperties
 from nebulium.mock.selection import MeasuredPhotometry, PhotometricNoise, photometric_noise
-from nebulium.mock.structure import Structure, draw_structure
+from nebulium.mock.structure import Structure, draw_structure, half_light_radius
 from nebulium.mock.survey_list import Survey
 from nebulium.sed import load_filters
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, luminosity_distance_mpc
 
 Scalar = Float[Array, ""]
-ARCSEC_PER_RAD = 206264.806
-RADII = np.logspace(-2.0, 1.6, 181, dtype=np.float32)  # of the curve of growth, in radii of the disc
-B_1 = 1.67835  # half of an exponential disc's light lies within so many scale lengths
 
 
 @runtime_checkable
@@ -180,8 +176,7 @@ def load_population(survey: Survey) -> Population:
 def half_light_radius_kpc(structure: Structure, flux: Float[Array, " component"]) -> Scalar:
     """Half-light radius of a whole galaxy along its major axis.
 
-    Where the curves of growth of a Sersic bulge and two exponential discs (Graham & Driver 2005, PASA 22,
-    118, eq. 2), weighted by their light, reach a half; their ellipses are taken to be the same.
+    See `nebulium.mock.structure.half_light_radius`.
 
     Parameters
     ----------
@@ -204,21 +199,15 @@ def half_light_radius_kpc(structure: Structure, flux: Float[Array, " component"]
     >>> bool(jnp.isclose(disc_alone, structure.disc_re_kpc, rtol=0.01))
     True
     """
-    radii = structure.disc_re_kpc * jnp.asarray(RADII)
-    n = structure.bulge_sersic_n
-    # Ciotti & Bertin 1999, A&A 352, 447, eq. 18.
-    b_n = 2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25515.0 * n**2)
-    inside = jnp.stack(
-        [
-            gammainc(2.0 * n, b_n * (radii / structure.bulge_re_kpc) ** (1.0 / n)),
-            gammainc(2.0, B_1 * radii / structure.disc_re_kpc),
-            gammainc(2.0, B_1 * radii / structure.young_re_kpc),
-        ]
+    return half_light_radius(
+        flux / jnp.sum(flux),
+        structure.bulge_sersic_n,
+        structure.bulge_re_kpc,
+        structure.disc_re_kpc,
+        structure.young_re_kpc,
     )
-    growth = flux @ inside / jnp.sum(flux)
-    return 10.0 ** jnp.interp(0.5, growth, jnp.log10(radii))
 
 
 def _arcsec(radius_kpc: Scalar, redshift: Scalar) -> Scalar:
     angular_distance_kpc = 1e3 * luminosity_distance_mpc(redshift, DEFAULT_COSMOLOGY) / (1.0 + redshift) ** 2
-    return ARCSEC_PER_RAD * radius_kpc / angular_distance_kpc
+    return ARCSEC_PER_RADIAN * radius_kpc / angular_distance_kpc

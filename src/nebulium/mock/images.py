@@ -17,10 +17,9 @@ from scipy import fft
 from nebulium.errors import ImageError
 from nebulium.mock.instruments import Instrument
 from nebulium.mock.on_sky import GalaxyOnSky, Points, on_sky
-from nebulium.mock.point_spread import galsim_module, point_spread
+from nebulium.mock.point_spread import FWHM_PER_SIGMA, galsim_module, point_spread
 from nebulium.mock.structure import Structure
 
-FWHM_PER_SIGMA = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
 # Grids of so many pixels a side, the least that holds the galaxy is taken.
 GRID_PIXELS = (96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 LOST_FREQUENCIES = 2e-3  # amplitude of the point-spread function at the frequencies that are left out

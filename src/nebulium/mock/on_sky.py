@@ -6,16 +6,14 @@ import jax
 import numpy as np
 
 from nebulium.errors import ImageError
+from nebulium.mock.point_spread import ARCSEC_PER_RADIAN
 from nebulium.mock.structure import Structure
 from nebulium.sed.cosmology import luminosity_distance_mpc
 
-ARCSEC_PER_RADIAN = 648000.0 / np.pi
 KNOTS_PER_ARM = 32
 OLD_OVER_YOUNG_IN_ARMS = 0.35  # arms are in the old disc too, with so much less of its light
 ARM_FWHM = 0.3  # across an arm, in half-light radii of the young stars
-HALF_LIGHT_SCALE_LENGTHS = (
-    1.6783469900166605  # half-light radius of an exponential disc over its scale length
-)
+HALF_LIGHT_SCALE_LENGTHS = 1.6783469900166605  # half-light radius of an exponential disc over its scale
 _distance_mpc = jax.jit(luminosity_distance_mpc)
 
 # Growth of the light of an exponential disc with radius in scale lengths, to find the radius of a share of

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammainc, ndtr
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
-from scipy.special import gammaincinv
 
 from nebulium.mock.properties import GalaxyProperties
 from nebulium.mock.relations import av_stars, oh12_mass
@@ -40,9 +39,8 @@ _AV_SPREAD_MAG = 0.3  # of the attenuation about that typical of the mass
 _LOG_SSFR = np.array([-11.5, -10.5, -10.0, -9.5, -9.0, -8.5], np.float32)
 _YOUNG_OVER_DISC_LIGHT = np.array([40.0, 40.0, 27.0, 11.5, 6.5, 4.9], np.float32)
 _BULGE_OVER_DISC_LIGHT = np.array([0.8, 0.4, 0.4, 0.4, 0.62, 1.1], np.float32)
-_LOG_RADII = np.linspace(
-    -2.0, 1.6, 181, dtype=np.float32
-)  # of the curve of growth, in half-light radii of the disc
+# Of the curve of growth, in half-light radii of the disc.
+_LOG_RADII = np.linspace(-2.0, 1.6, 181, dtype=np.float32)
 
 
 class Structure(eqx.Module):
@@ -288,8 +286,9 @@ def _draw_sizes(traits: _Traits, bulge: _Bulge, key: PRNGKeyArray) -> _Sizes:
     typical = jnp.where(traits.early, 0.6, 0.22)
     bulge_over_disc = typical * jnp.exp(0.25 * jax.random.normal(keys[1]))
     young_over_disc = 1.15 * 10.0 ** (0.05 * (traits.mass - 10.0) + 0.05 * jax.random.normal(keys[2]))
-    in_discs = _half_light(
-        light_shares(bulge.share, traits.log_ssfr), bulge.sersic_n, bulge_over_disc, young_over_disc
+    shares = light_shares(bulge.share, traits.log_ssfr)
+    in_discs = half_light_radius(
+        shares, bulge.sersic_n, bulge_over_disc, jnp.ones_like(bulge_over_disc), young_over_disc
     )
     disc = whole / in_discs
     return _Sizes(bulge_over_disc * disc, disc, young_over_disc * disc)
@@ -327,22 +326,46 @@ def light_shares(bulge_share: Scalar, log_ssfr: Scalar) -> Float[Array, "3"]:
     return light / light.sum()
 
 
-def _half_light(
-    shares: Float[Array, "3"], sersic_n: Scalar, bulge_over_disc: Scalar, young_over_disc: Scalar
+def half_light_radius(
+    shares: Float[Array, "3"], sersic_n: Scalar, bulge_re: Scalar, disc_re: Scalar, young_re: Scalar
 ) -> Scalar:
-    """Half-light radius of the sum of the components, in half-light radii of the old disc."""
-    radii = jnp.asarray(10.0**_LOG_RADII)
-    indices = jnp.asarray(SERSIC_INDICES, jnp.float32)
-    b_n = jnp.asarray(_B_N)[jnp.argmin(jnp.abs(indices - sersic_n))]
+    """Half-light radius of a Sersic bulge and two exponential discs together, along the major axis.
+
+    Where their curves of growth (Graham & Driver 2005, PASA 22, 118, eq. 2), weighted by their light, reach a
+    half; their ellipses are taken to be the same.
+
+    Parameters
+    ----------
+    shares : array (3,)
+        Of bulge, old disc and young stars in the light; sum to 1.
+    sersic_n : scalar
+        Of the bulge.
+    bulge_re, disc_re, young_re : scalar
+        Their half-light radii, in any one unit.
+
+    Returns
+    -------
+    scalar
+        In that unit.
+
+    Examples
+    --------
+    >>> one = jnp.array(1.0)
+    >>> round(float(half_light_radius(jnp.array([0.0, 1.0, 0.0]), 4 * one, one, 2 * one, one)), 2)
+    2.0
+    """
+    radii = disc_re * jnp.asarray(10.0**_LOG_RADII)
     growth = (
-        shares[0] * gammainc(2.0 * sersic_n, b_n * (radii / bulge_over_disc) ** (1.0 / sersic_n))
-        + shares[1] * gammainc(2.0, _B_N[0] * radii)
-        + shares[2] * gammainc(2.0, _B_N[0] * radii / young_over_disc)
+        shares[0] * gammainc(2.0 * sersic_n, _b(sersic_n) * (radii / bulge_re) ** (1.0 / sersic_n))
+        + shares[1] * gammainc(2.0, _b(1.0) * radii / disc_re)
+        + shares[2] * gammainc(2.0, _b(1.0) * radii / young_re)
     )
-    return 10.0 ** jnp.interp(0.5, growth, jnp.asarray(_LOG_RADII))
+    return disc_re * 10.0 ** jnp.interp(0.5, growth, jnp.asarray(_LOG_RADII))
 
 
-_B_N = gammaincinv(2.0 * np.array(SERSIC_INDICES), 0.5).astype(np.float32)
+def _b(n: Scalar | float) -> Scalar | float:
+    """The constant of a Sersic law: Ciotti & Bertin 1999, A&A 352, 447, eq. 18."""
+    return 2.0 * n - 1.0 / 3.0 + 4.0 / (405.0 * n) + 46.0 / (25515.0 * n**2)
 
 
 def _draw_clumps(traits: _Traits, young_re_kpc: Scalar, key: PRNGKeyArray) -> dict[str, Array]:
