@@ -14,7 +14,7 @@ from benchmarks.settings import RESULTS, Settings
 NAMES = (
     "windows", "dsps", "speed", "coverage", "joint",
     "published", "training", "memory", "simulation", "selection", "mock_population",
-    "mock_light", "mock_images", "mock_survey",
+    "mock_light", "mock_images", "mock_survey", "properties_speed", "properties_memory",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mock-galaxies", type=int, nargs="+", help="lengths of the surveys of `mock_survey`"
     )
+    parser.add_argument("--memory-images", type=int, help="images of the set of `properties_memory`")
     parser.add_argument("--repeats", type=int, help="runs of each timing")
     return parser
 

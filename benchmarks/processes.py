@@ -36,9 +36,14 @@ class Cost:
 
 def cost_of(*arguments: str) -> Cost:
     """Run a command of nebulium in a process of its own."""
-    command = [sys.executable, "-c", MEASURE, *NEBULIUM, *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return cost_of_command(*NEBULIUM, *arguments)
+
+
+def cost_of_command(*command: str) -> Cost:
+    """Run any command in a process of its own."""
+    whole = [sys.executable, "-c", MEASURE, *command]
+    done = subprocess.run(whole, check=True, stdout=subprocess.PIPE, text=True)
     measured = json.loads(done.stdout)
     if measured["code"] != 0:
-        raise RuntimeError(f"nebulium {' '.join(arguments)} ended with exit code {measured['code']}")
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {measured['code']}")
     return Cost(measured["seconds"], measured["peak_bytes"])

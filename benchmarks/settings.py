@@ -36,6 +36,8 @@ class Settings:
         Rows of the tables of the benchmark ``memory``, ascending.
     mock_galaxies : tuple of int
         Lengths of the surveys of the benchmark ``mock_survey``.
+    memory_images : int
+        Images of the set of the benchmark ``properties_memory``.
     repeats : int
         Runs of each timing.
     figures : Path
@@ -47,6 +49,7 @@ class Settings:
     most_galaxies: int | None = None
     memory_rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
     mock_galaxies: tuple[int, ...] = (1_000, 20_000)
+    memory_images: int = 200_000
     repeats: int = 5
     figures: Path = FIGURES
 

@@ -1,8 +1,8 @@
 """The light of galaxies and their physical properties, both ways, in JAX.
 
-The names below are here; the rest is in the rooms `nebulium.mock`, `nebulium.lines`, `nebulium.sed`,
-`nebulium.data`, `nebulium.metrics` and `nebulium.training`. Each is imported when it is first asked for, so
-that the command line answers at once.
+The names below are here; the rest is in the rooms `nebulium.mock`, `nebulium.lines`, `nebulium.properties`,
+`nebulium.sed`, `nebulium.data`, `nebulium.nn`, `nebulium.metrics` and `nebulium.training`. Each is imported
+when it is first asked for, so that the command line answers at once.
 """
 
 from importlib import import_module
@@ -30,7 +30,7 @@ _HOMES = {
     "write_spectra": "nebulium.data.spectra",
     "write_table": "nebulium.data.tables",
 }
-_ROOMS = ("data", "errors", "lines", "metrics", "mock", "modelfile", "sed", "training")
+_ROOMS = ("data", "errors", "lines", "metrics", "mock", "modelfile", "nn", "properties", "sed", "training")
 
 __all__ = [
     "LINES",

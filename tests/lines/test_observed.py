@@ -1,4 +1,4 @@
-"""Distributions of measurements, the training domain, and continua with missing bins."""
+"""Distributions of measurements, and continua with missing bins."""
 
 import equinox as eqx
 import jax
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.lines.domain import COMPLETIONS, TrainingDomain, complete_continuum, measure_domain
+from nebulium.lines.completion import COMPLETIONS, complete_continuum
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
 from nebulium.lines.model import KNOTS, LineModel
@@ -111,18 +111,9 @@ def test_completions_keep_what_was_seen(model: LineModel, flux: jax.Array) -> No
 def test_completion_of_one_colour_finds_the_galaxy_it_came_from() -> None:
     colours = 0.1 * jax.random.normal(jax.random.key(0), (2048, 11))
     truth = 10.0 ** jnp.pad(jnp.cumsum(colours[7]), (1, 0))
-    filled = complete_continuum(TrainingDomain(11), colours, truth.at[3].set(jnp.nan))
+    filled = complete_continuum(colours, truth.at[3].set(jnp.nan))
     best = np.asarray(filled.continuum_flux)[int(jnp.argmax(filled.weight))]
     assert best[3] == pytest.approx(float(truth[3]), rel=1e-3)
-
-
-def test_domain_holds_the_share_it_was_set_to() -> None:
-    features = jax.random.normal(jax.random.key(0), (6000, 4))
-    domain = measure_domain(features[:3000], features[3000:])
-    share = np.mean(np.asarray(jax.vmap(domain.contains)(features[3000:])))
-    assert share == pytest.approx(0.997, abs=0.001)
-    assert not bool(domain.contains(jnp.full(4, 8.0)))
-    assert not bool(domain.contains(jnp.full(4, jnp.nan)))
 
 
 def test_far_outside_the_domain_is_flagged(model: LineModel, flux: jax.Array) -> None:

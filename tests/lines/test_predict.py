@@ -72,9 +72,8 @@ WITH_LUMINOSITY, COLOURS_ONLY = tiny_model(with_luminosity=True), tiny_model(wit
 
 def with_range(low: float, high: float) -> LineModel:
     """The model with luminosity, told that it was trained between two luminosities."""
-    return eqx.tree_at(
-        lambda m: m.domain.log_luminosity_range, WITH_LUMINOSITY, jnp.array([low, high], jnp.float32)
-    )
+    bounds = jnp.array([low, high], jnp.float32)
+    return eqx.tree_at(lambda m: m.log_luminosity_range, WITH_LUMINOSITY, bounds)
 
 
 def assert_same(one: Table, other: Table, columns=EW_COLUMNS):

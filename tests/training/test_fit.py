@@ -12,7 +12,9 @@ from jaxtyping import TypeCheckError
 
 from nebulium.errors import NebuliumError
 from nebulium.training import FitConfig, fit
-from nebulium.training.epoch import FitState, train_epoch, weighted_mean
+from nebulium.training.batches import weighted_mean
+from nebulium.training.epoch import train_epoch
+from nebulium.training.state import FitState
 
 N = 103
 QUICK = FitConfig(epochs=4, batch_size=16, learning_rate=0.05, averaging=None)

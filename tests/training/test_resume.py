@@ -20,25 +20,34 @@ from nebulium.training import FitConfig, fit
 SCRIPT = """
 import sys
 import equinox as eqx, jax, jax.numpy as jnp, numpy as np
-from nebulium.training import FitConfig, fit
+from nebulium.training import FitConfig, fit, rows
 
-folder, resume = sys.argv[1], sys.argv[2] == "resume"
+folder, resume, streamed = sys.argv[1], sys.argv[2] == "resume", sys.argv[3] == "rows"
 x = np.random.default_rng(0).normal(size=(20_000, 2)).astype(np.float32)
 data = {"x": x, "y": np.sin(x[:, 0]) * x[:, 1]}
 validation = jax.tree.map(lambda array: array[:500], data)
+
+class Rows:
+    def __len__(self):
+        return len(x)
+    def take(self, rows):
+        return jax.tree.map(lambda array: array[rows], data)
+
+rows.CHUNK_BYTES = 2**16  # four chunks an epoch
 
 def loss(model, batch, key):
     noise = 0.1 * jax.random.normal(key, batch["y"].shape)
     return (jax.vmap(model)(batch["x"]) - batch["y"] - noise) ** 2
 
 model = eqx.nn.MLP(2, "scalar", 16, 2, key=jax.random.key(1))
-config = FitConfig(epochs=60, batch_size=50)
-fit(model, loss, data, validation=validation, config=config, run_folder=folder, resume=resume)
+config = FitConfig(epochs=60, batch_size=500 if streamed else 50)
+examples = Rows() if streamed else data
+fit(model, loss, examples, validation=validation, config=config, run_folder=folder, resume=resume)
 """
 
 
-def start(folder: Path, *, resume: bool) -> subprocess.Popen:
-    arguments = [sys.executable, "-c", SCRIPT, str(folder), "resume" if resume else "new"]
+def start(folder: Path, kind: str, *, resume: bool) -> subprocess.Popen:
+    arguments = [sys.executable, "-c", SCRIPT, str(folder), "resume" if resume else "new", kind]
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
 
 
@@ -59,15 +68,16 @@ def kill_once_beyond(folder: Path, child: subprocess.Popen, epochs: int) -> None
     child.communicate()
 
 
-def test_killed_and_resumed_is_as_if_never_killed(tmp_path):
-    whole = start(tmp_path / "whole", resume=False)
+@pytest.mark.parametrize("kind", ["arrays", "rows"])
+def test_killed_and_resumed_is_as_if_never_killed(tmp_path, kind):
+    whole = start(tmp_path / "whole", kind, resume=False)
     assert whole.wait() == 0, whole.communicate()[1]
     whole.communicate()
     broken = tmp_path / "broken"
     for turn, epochs in enumerate((1, 20)):
-        kill_once_beyond(broken, start(broken, resume=turn > 0), epochs)
+        kill_once_beyond(broken, start(broken, kind, resume=turn > 0), epochs)
     assert 0 < len(lines_of(broken)) < 60, "the run was over before it was killed; make it longer"
-    last = start(broken, resume=True)
+    last = start(broken, kind, resume=True)
     assert last.wait() == 0, last.communicate()[1]
     last.communicate()
     assert lines_of(broken) == lines_of(tmp_path / "whole")

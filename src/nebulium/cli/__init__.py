@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli import demo, lines, mock, models
+from nebulium.cli import demo, lines, mock, models, properties
 
 app = typer.Typer(
     name="nebulium",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.add_typer(lines.app, name="lines")
+app.add_typer(properties.app, name="properties")
 app.add_typer(mock.app, name="mock")
 app.add_typer(models.app, name="models")
 

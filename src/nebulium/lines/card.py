@@ -74,7 +74,7 @@ def model_config(
             "ew": "AA, rest frame, emission positive",
         },
         "training_domain": {
-            "log_luminosity_range": model.domain.log_luminosity_range if model.with_luminosity else None,
+            "log_luminosity_range": model.log_luminosity_range if model.with_luminosity else None,
             "most_distance": model.domain.most_distance,
         },
         "measurement": {

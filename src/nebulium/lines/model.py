@@ -15,12 +15,11 @@ import numpy as np
 from jax.scipy.special import ndtri
 from jaxtyping import Array, Bool, Float, Key
 
-from nebulium.lines.domain import TrainingDomain
 from nebulium.lines.features import LUMINOSITY_BIN, colours, log_luminosity
 from nebulium.lines.line_list import LINES, TIED, line_index
 from nebulium.lines.measurement import N_LINES, SCALAR_GAIN, WEAK, Measurement, NoiseLaw
 from nebulium.modelfile import register
-from nebulium.nn import SinhArcsinh, copula_log_density, factor_correlation
+from nebulium.nn import SinhArcsinh, TrainingDomain, copula_log_density, factor_correlation
 
 N_COLOURS = 11
 #: Lines with a law of their own; a tied line has the law of its stronger partner, moved down by the ratio.
@@ -110,6 +109,8 @@ class LineModel(eqx.Module):
         Noise and selection of the survey it was trained on.
     domain : TrainingDomain
         Where the training galaxies lie.
+    log_luminosity_range : (2,) float32
+        Range of the training luminosities (see `nebulium.lines.features.log_luminosity`).
     measured_levels : (2, 10, knot) float32
         Levels at which the law of a measurement holds the shares `KNOTS`, with the galaxy's own noise and
         with the noise typical of its continuum; see `nebulium.lines.calibration`.
@@ -126,6 +127,7 @@ class LineModel(eqx.Module):
     log_tie_scatter: Float[Array, "2"]
     measurement: Measurement
     domain: TrainingDomain
+    log_luminosity_range: Float[Array, "2"]
     measured_levels: Float[Array, "2 10 knot"]
     copula_rank: int = eqx.field(static=True)
 
@@ -164,6 +166,7 @@ class LineModel(eqx.Module):
         noise_features = n_features + int(with_luminosity)
         self.measurement = Measurement(noise_features, width=noise_width, selective=selective, key=keys[3])
         self.domain = TrainingDomain(n_features)
+        self.log_luminosity_range = jnp.array([-jnp.inf, jnp.inf], jnp.float32)
         self.measured_levels = jnp.tile(jnp.asarray(KNOTS), (2, N_LINES, 1))
 
     def features(
@@ -441,7 +444,7 @@ def statistics_of(model: Any) -> tuple[Any, ...]:
         model.feature_std,
         model.brightness_mean,
         model.brightness_std,
-        model.domain.log_luminosity_range,
+        model.log_luminosity_range,
     )
 
 

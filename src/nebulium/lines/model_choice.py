@@ -167,6 +167,6 @@ def _luminosity_in_range(
     model: LineModel, continuum_flux: Float[np.ndarray, "n 12"], redshift: Float[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " n"]:
     """False also where the luminosity is not known."""
-    low, high = np.asarray(model.domain.log_luminosity_range)
+    low, high = np.asarray(model.log_luminosity_range)
     luminosity = np.asarray(_log_luminosities(continuum_flux, redshift))
     return (luminosity >= low) & (luminosity <= high)

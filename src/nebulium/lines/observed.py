@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from scipy.stats import norm, qmc
 
-from nebulium.lines.domain import Completions, complete_continuum
+from nebulium.lines.completion import Completions, complete_continuum
 from nebulium.lines.features import log_luminosity
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import N_LINES, STRONG_OF_WEAK, WEAK, Selection
@@ -198,9 +198,9 @@ def completions(
     """
     raw = model.domain.reference * model.feature_std[None, :] + model.feature_mean[None, :]
     if not model.with_luminosity:
-        return complete_continuum(model.domain, raw, continuum_flux)
+        return complete_continuum(raw, continuum_flux)
     of_unit_flux = log_luminosity(jnp.ones(12, jnp.float32), redshift)
-    return complete_continuum(model.domain, raw[:, :-1], continuum_flux, raw[:, -1], of_unit_flux)
+    return complete_continuum(raw[:, :-1], continuum_flux, raw[:, -1], of_unit_flux)
 
 
 def sample_measured(

@@ -17,13 +17,13 @@ from nebulium.data.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.calibration import calibrated
 from nebulium.lines.card import model_card, model_config
-from nebulium.lines.domain import measure_domain
 from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
 from nebulium.lines.line_list import LINES
 from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.modelfile import save_model
+from nebulium.nn import measure_domain
 from nebulium.training import FitConfig, FitResult, fit
 
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
@@ -249,8 +249,8 @@ def fit_galaxies(
     domain = measure_domain(
         domain_features(training.continuum_flux, training.redshift),
         domain_features(validation.continuum_flux, validation.redshift),
+        n_reference=model.domain.reference.shape[0],
     )
-    domain = eqx.tree_at(lambda d: d.log_luminosity_range, domain, model.domain.log_luminosity_range)
     model = eqx.tree_at(lambda m: m.domain, model, domain)
     return fit(
         model,

@@ -1,7 +1,27 @@
 """The one fit loop, for all subjects."""
 
+from nebulium.training.augmentation import (
+    augment,
+    orientations,
+    random_noise,
+    random_orientation,
+    random_shift,
+)
 from nebulium.training.config import FitConfig
 from nebulium.training.fit import FitResult, fit
+from nebulium.training.rows import ArrayRows, RowSource
 from nebulium.training.run_folder import EpochRecord
 
-__all__ = ["EpochRecord", "FitConfig", "FitResult", "fit"]
+__all__ = [
+    "ArrayRows",
+    "EpochRecord",
+    "FitConfig",
+    "FitResult",
+    "RowSource",
+    "augment",
+    "fit",
+    "orientations",
+    "random_noise",
+    "random_orientation",
+    "random_shift",
+]

@@ -1,152 +1,54 @@
-"""One pass over the data, compiled as one scan: no Python between the batches."""
+"""One pass over the data.
+
+Arrays in memory are trained on in one compiled scan, without any Python between the batches, as suits small
+networks on many rows. Rows that are read are trained on in compiled steps: their networks are large, and on
+CPU the compiler makes convolutions inside a loop take twice as long.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from nebulium.training.batches import Batches, make_batches, weighted_mean
+from nebulium.training.devices import batch_mesh, replicated, split_batch
+from nebulium.training.rows import RowSource, count_examples, is_row_source, read_chunks
+from nebulium.training.state import FitState
 
 LossFunction: TypeAlias = Callable[[Any, Any, Any], Array]
 
 
-class FitState(eqx.Module):
-    """All that changes while a model is trained; a checkpoint is this and nothing else.
+@dataclass(frozen=True)
+class _Learning:
+    """How a step is made: one hashable record, so that each is compiled once."""
 
-    Attributes
-    ----------
-    weights : pytree
-        The trained part of the model, the rest None.
-    average : pytree
-        Running average of the weights.
-    best : pytree
-        The average at the epoch of the lowest validation loss.
-    optimiser : pytree
-        State of the optimiser.
-    epoch, best_epoch : () int32
-        Epochs done; the epoch of ``best``, counted from 1.
-    best_loss : () float32
-        Validation loss of ``best``.
-    """
-
-    weights: PyTree
-    average: PyTree
-    best: PyTree
-    optimiser: PyTree
-    epoch: Int[Array, ""]
-    best_epoch: Int[Array, ""]
-    best_loss: Float[Array, ""]
+    loss_fn: LossFunction
+    optimiser: optax.GradientTransformation
+    averaging: float | None
+    mesh: Mesh | None
 
 
-class Batches(eqx.Module):
-    """Which examples make each batch, and which of them are padding.
-
-    Attributes
-    ----------
-    indices : (steps, batch) int32
-        Rows of the data.
-    weights : (steps, batch) float32
-        1, or 0 for padding.
-    """
-
-    indices: Int[Array, "steps batch"]
-    weights: Float[Array, "steps batch"]
-
-
-def count_examples(data: PyTree) -> int:
-    """Length of the first axis, which all arrays must share.
-
-    Parameters
-    ----------
-    data : pytree of arrays (n, ...)
-        The examples.
-
-    Returns
-    -------
-    int
-        How many there are.
-
-    Raises
-    ------
-    ValueError
-        If there is no array, no example, or the lengths differ.
-
-    Examples
-    --------
-    >>> count_examples({"x": jnp.zeros((5, 2)), "y": jnp.zeros(5)})
-    5
-    """
-    lengths = {jnp.shape(array)[:1] for array in jax.tree.leaves(data)}
-    if len(lengths) != 1 or lengths & {(), (0,)}:
-        raise ValueError(f"expected arrays of one common length of at least 1, found {sorted(lengths)}")
-    return lengths.pop()[0]
-
-
-def make_batches(order: Int[Array, " n"], batch_size: int) -> Batches:
-    """Cut an order of examples into batches of one shape.
-
-    Parameters
-    ----------
-    order : (n,) int32
-        Row numbers in the order of use.
-    batch_size : int
-        Examples per batch.
-
-    Returns
-    -------
-    Batches
-        The last one padded with row 0 at weight 0.
-
-    Examples
-    --------
-    >>> make_batches(jnp.arange(5), 3).weights.tolist()
-    [[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
-    """
-    steps = -(-order.size // batch_size)
-    padding = (0, steps * batch_size - order.size)
-    weights = jnp.pad(jnp.ones(order.shape, jnp.float32), padding)
-    shape = (steps, batch_size)
-    return Batches(jnp.pad(order, padding).reshape(shape), weights.reshape(shape))
-
-
-def weighted_mean(losses: Float[Array, " batch"], weights: Float[Array, " batch"]) -> Float[Array, ""]:
-    """Mean over the examples that are not padding.
-
-    Parameters
-    ----------
-    losses : (batch,) float32
-        Loss of each example; what padding holds does not count, be it NaN.
-    weights : (batch,) float32
-        1, or 0 for padding.
-
-    Returns
-    -------
-    () float32
-        The mean.
-
-    Examples
-    --------
-    >>> float(weighted_mean(jnp.array([1.0, 3.0, jnp.nan]), jnp.array([1.0, 1.0, 0.0])))
-    2.0
-    """
-    return jnp.sum(jnp.where(weights > 0, losses, 0.0) * weights) / jnp.sum(weights)
-
-
-@eqx.filter_jit
 def train_epoch(
     state: FitState,
     fixed: PyTree,
-    data: PyTree,
+    data: PyTree | RowSource,
     key: Key[Array, ""],
     *,
     loss_fn: LossFunction,
     optimiser: optax.GradientTransformation,
     batch_size: int,
     averaging: float | None,
-) -> tuple[FitState, Float[Array, ""]]:
+) -> tuple[FitState, float]:
     """Train on every example once.
+
+    The order and the keys of the batches follow from the key and the number of examples alone: data in
+    memory and a source of the same rows are trained on alike.
 
     Parameters
     ----------
@@ -154,10 +56,10 @@ def train_epoch(
         Before the epoch.
     fixed : pytree
         The part of the model that is not trained.
-    data : pytree of arrays (n, ...)
+    data : pytree of arrays (n, ...), or RowSource
         The examples.
     key : key
-        Of this epoch: fixes the order and the keys of the batches.
+        Of this epoch.
     loss_fn : callable
         ``(model, batch, key) -> (batch,)``.
     optimiser : optax.GradientTransformation
@@ -171,7 +73,7 @@ def train_epoch(
     -------
     state : FitState
         With new weights, average and optimiser.
-    loss : () float32
+    loss : float
         Mean over the epoch, each batch at the weights it was met with.
 
     Examples
@@ -184,54 +86,35 @@ def train_epoch(
     ...     return (weight - batch) ** 2
     >>> state, loss = train_epoch(state, None, jnp.ones(8), jax.random.key(0), loss_fn=squared_error,
     ...                           optimiser=descent, batch_size=8, averaging=None)
-    >>> float(state.weights), float(loss)
+    >>> float(state.weights), loss
     (1.0, 1.0)
     """
     order_key, loss_key = jax.random.split(key)
     n = count_examples(data)
     batches = make_batches(jax.random.permutation(order_key, n), batch_size)
-    step_keys = jax.random.split(loss_key, batches.indices.shape[0])
-    first_step = state.epoch * batches.indices.shape[0]
-
-    def step(carry: tuple[PyTree, PyTree, PyTree], now: tuple[Any, ...]) -> tuple[Any, Array]:
-        weights, average, optimiser_state = carry
-        indices, example_weights, step_key, number = now
-        batch = jax.tree.map(lambda array: array[indices], data)
-        loss, gradient = eqx.filter_value_and_grad(_batch_loss)(
-            weights, fixed, batch, example_weights, step_key, loss_fn
-        )
-        updates, optimiser_state = optimiser.update(gradient, optimiser_state, weights)
-        weights = optax.apply_updates(weights, updates)
-        average = _update_average(average, weights, number, averaging)
-        return (weights, average, optimiser_state), loss * jnp.sum(example_weights)
-
-    numbers = first_step + jnp.arange(batches.indices.shape[0])
-    start = (state.weights, state.average, state.optimiser)
-    (weights, average, optimiser_state), sums = jax.lax.scan(
-        step, start, (batches.indices, batches.weights, step_keys, numbers)
-    )
-    loss = jnp.sum(sums) / n
-    new = (weights, average, optimiser_state, state.epoch + 1)
-    return eqx.tree_at(lambda s: (s.weights, s.average, s.optimiser, s.epoch), state, new), loss
+    keys = jax.random.split(loss_key, len(batches))
+    train = _train_on_rows if is_row_source(data) else _train_on_arrays
+    how = _Learning(loss_fn, optimiser, averaging, batch_mesh(batch_size))
+    state, total = train(state, fixed, data, batches, keys, how)
+    return eqx.tree_at(lambda s: s.epoch, state, state.epoch + 1), float(total) / n
 
 
-@eqx.filter_jit
 def mean_loss(
     weights: PyTree,
     fixed: PyTree,
-    data: PyTree,
+    data: PyTree | RowSource,
     key: Key[Array, ""],
     *,
     loss_fn: LossFunction,
     batch_size: int,
-) -> Float[Array, ""]:
+) -> float:
     """Mean loss over all examples, batch by batch, nothing trained.
 
     Parameters
     ----------
     weights, fixed : pytree
         The two parts of the model.
-    data : pytree of arrays (n, ...)
+    data : pytree of arrays (n, ...), or RowSource
         The examples.
     key : key
         For the loss.
@@ -242,7 +125,7 @@ def mean_loss(
 
     Returns
     -------
-    () float32
+    float
         The mean.
 
     Examples
@@ -250,51 +133,135 @@ def mean_loss(
     >>> def squared_error(weight, batch, key):
     ...     return (weight - batch) ** 2
     >>> data = jnp.arange(3.0)
-    >>> float(mean_loss(jnp.ones(()), None, data, jax.random.key(0), loss_fn=squared_error, batch_size=2))
-    0.6666666865348816
+    >>> mean_loss(jnp.ones(()), None, data, jax.random.key(0), loss_fn=squared_error, batch_size=2)
+    0.6666666666666666
     """
     n = count_examples(data)
     batches = make_batches(jnp.arange(n), min(batch_size, n))
-    keys = jax.random.split(key, batches.indices.shape[0])
-
-    def step(total: Array, now: tuple[Any, ...]) -> tuple[Array, None]:
-        indices, example_weights, step_key = now
-        batch = jax.tree.map(lambda array: array[indices], data)
-        loss = _batch_loss(weights, fixed, batch, example_weights, step_key, loss_fn)
-        return total + loss * jnp.sum(example_weights), None
-
-    total, _ = jax.lax.scan(step, jnp.zeros(()), (batches.indices, batches.weights, keys))
-    return total / n
+    keys = jax.random.split(key, len(batches))
+    measure = _measure_on_rows if is_row_source(data) else _measure_on_arrays
+    mesh = batch_mesh(batches.indices.shape[1])
+    return float(measure(weights, fixed, data, batches, keys, loss_fn, mesh)) / n
 
 
 @eqx.filter_jit
-def keep_best(state: FitState, loss: Float[Array, ""]) -> FitState:
-    """Remember the average if its validation loss is the lowest so far.
+def _train_on_arrays(
+    state: FitState, fixed: PyTree, data: PyTree, batches: Batches, keys: Key[Array, " steps"], how: _Learning
+) -> tuple[FitState, Float[Array, ""]]:
+    """An epoch as one scan; also the sum of the losses."""
 
-    Parameters
-    ----------
-    state : FitState
-        After an epoch.
-    loss : () float32
-        Validation loss of ``state.average``.
+    def step(state: FitState, now: tuple[Any, ...]) -> tuple[FitState, Array]:
+        indices, example_weights, key, number = now
+        batch = jax.tree.map(lambda array: array[indices], data)
+        return _step(state, fixed, batch, example_weights, key, state.epoch * keys.size + number, how)
 
-    Returns
-    -------
-    FitState
-        With ``best``, ``best_loss`` and ``best_epoch`` brought up to date.
+    numbers = jnp.arange(len(batches), dtype=jnp.int32)
+    state, sums = jax.lax.scan(step, state, (batches.indices, batches.weights, keys, numbers))
+    return state, jnp.sum(sums)
 
-    Examples
-    --------
-    >>> state = FitState(jnp.ones(1), jnp.ones(1), jnp.zeros(1), None, jnp.asarray(3), jnp.asarray(2),
-    ...                  jnp.asarray(0.5))
-    >>> int(keep_best(state, jnp.asarray(0.4)).best_epoch), int(keep_best(state, jnp.asarray(0.6)).best_epoch)
-    (3, 2)
-    """
-    better: Bool[Array, ""] = loss < state.best_loss
-    new = (state.average, loss, state.epoch)
-    old = (state.best, state.best_loss, state.best_epoch)
-    chosen = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
-    return eqx.tree_at(lambda s: (s.best, s.best_loss, s.best_epoch), state, chosen)
+
+def _train_on_rows(
+    state: FitState,
+    fixed: PyTree,
+    source: RowSource,
+    batches: Batches,
+    keys: Key[Array, " steps"],
+    how: _Learning,
+) -> tuple[FitState, float]:
+    """An epoch step by step; also the sum of the losses."""
+    total = 0.0
+    for chunk in read_chunks(source, batches):
+        sums = []
+        for number, batch, example_weights in chunk:
+            batch, example_weights = split_batch((batch, example_weights), how.mesh)
+            state, loss = _compiled_step(state, fixed, batch, example_weights, keys, number, how)
+            sums.append(loss)
+        # Waits for the chunk: the next one is read in the meantime, and no more than that.
+        total += sum(map(float, sums))
+    return state, total
+
+
+@eqx.filter_jit
+def _compiled_step(
+    state: FitState,
+    fixed: PyTree,
+    batch: PyTree,
+    example_weights: Float[Array, " batch"],
+    keys: Key[Array, " steps"],
+    number: Int[Array, ""],
+    how: _Learning,
+) -> tuple[FitState, Float[Array, ""]]:
+    step_number = state.epoch * keys.size + number
+    return _step(state, fixed, batch, example_weights, keys[number], step_number, how)
+
+
+def _step(
+    state: FitState,
+    fixed: PyTree,
+    batch: PyTree,
+    example_weights: Float[Array, " batch"],
+    key: Key[Array, ""],
+    number: Int[Array, ""],
+    how: _Learning,
+) -> tuple[FitState, Float[Array, ""]]:
+    """One batch, the ``number``-th of the training; also the sum of its losses."""
+    batch, example_weights = split_batch((batch, example_weights), how.mesh)
+    loss, gradient = eqx.filter_value_and_grad(_batch_loss)(
+        state.weights, fixed, batch, example_weights, key, how.loss_fn
+    )
+    updates, optimiser_state = how.optimiser.update(gradient, state.optimiser, state.weights)
+    weights = optax.apply_updates(state.weights, updates)
+    average = _update_average(state.average, weights, number, how.averaging)
+    new = replicated((weights, average, optimiser_state), how.mesh)
+    return eqx.tree_at(lambda s: (s.weights, s.average, s.optimiser), state, new), loss * jnp.sum(
+        example_weights
+    )
+
+
+@eqx.filter_jit
+def _measure_on_arrays(
+    weights: PyTree,
+    fixed: PyTree,
+    data: PyTree,
+    batches: Batches,
+    keys: Key[Array, " steps"],
+    loss_fn: LossFunction,
+    mesh: Mesh | None,
+) -> Float[Array, ""]:
+    """Sum of all losses, as one scan."""
+
+    def step(total: Array, now: tuple[Any, ...]) -> tuple[Array, None]:
+        indices, example_weights, key = now
+        batch = jax.tree.map(lambda array: array[indices], data)
+        batch, example_weights = split_batch((batch, example_weights), mesh)
+        loss = _batch_loss(weights, fixed, batch, example_weights, key, loss_fn)
+        return total + loss * jnp.sum(example_weights), None
+
+    return jax.lax.scan(step, jnp.zeros(()), (batches.indices, batches.weights, keys))[0]
+
+
+def _measure_on_rows(
+    weights: PyTree,
+    fixed: PyTree,
+    source: RowSource,
+    batches: Batches,
+    keys: Key[Array, " steps"],
+    loss_fn: LossFunction,
+    mesh: Mesh | None,
+) -> float:
+    """Sum of all losses, batch by batch."""
+    total = 0.0
+    for chunk in read_chunks(source, batches):
+        for number, batch, example_weights in chunk:
+            batch, example_weights = split_batch((batch, example_weights), mesh)
+            loss = _compiled_loss(weights, fixed, batch, example_weights, keys[number], loss_fn)
+            total += float(loss) * float(jnp.sum(example_weights))
+    return total
+
+
+@eqx.filter_jit
+def _compiled_loss(*arguments: Any) -> Float[Array, ""]:
+    return _batch_loss(*arguments)
 
 
 def _batch_loss(

@@ -11,14 +11,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, PyTree
+from jax.sharding import Mesh
+from jaxtyping import PyTree
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nebulium.errors import NebuliumError
 from nebulium.training.config import FitConfig, make_optimiser
-from nebulium.training.epoch import FitState, LossFunction, count_examples, keep_best, mean_loss, train_epoch
+from nebulium.training.devices import batch_mesh, on_one_device, replicated
+from nebulium.training.epoch import LossFunction, mean_loss, train_epoch
+from nebulium.training.rows import RowSource, count_examples, fingerprint_data, is_row_source
 from nebulium.training.run_folder import EpochRecord, RunFolder, fingerprint, open_run
+from nebulium.training.state import FitState, keep_best
 
 Model = TypeVar("Model", bound=eqx.Module)
 
@@ -47,8 +51,8 @@ class _Task:
     """What stays the same from epoch to epoch."""
 
     fixed: PyTree
-    data: PyTree
-    validation: PyTree | None
+    data: PyTree | RowSource
+    validation: PyTree | RowSource | None
     loss_fn: LossFunction
     config: FitConfig
     optimiser: optax.GradientTransformation
@@ -57,9 +61,9 @@ class _Task:
 def fit(
     model: Model,
     loss_fn: LossFunction,
-    data: PyTree,
+    data: PyTree | RowSource,
     *,
-    validation: PyTree | None = None,
+    validation: PyTree | RowSource | None = None,
     config: FitConfig | None = None,
     run_folder: str | Path | None = None,
     resume: bool = False,
@@ -70,7 +74,7 @@ def fit(
     """Train a model.
 
     Same data, settings, seed and kind of machine: same result, to the last bit, also if the run was killed at
-    any moment and resumed.
+    any moment and resumed. Where there are several devices, they share each batch that can be divided evenly.
 
     Parameters
     ----------
@@ -78,9 +82,10 @@ def fit(
         At its start.
     loss_fn : callable
         ``loss_fn(model, batch, key) -> (batch,)``: the loss of each example of a batch.
-    data : pytree of arrays (n, ...)
-        The training set; moved to the device once.
-    validation : pytree of arrays (m, ...), optional
+    data : pytree of arrays (n, ...), or RowSource
+        The training set. Arrays are moved to the device once; a source is read chunk by chunk, ahead of the
+        training, in the same order as arrays would be.
+    validation : pytree of arrays (m, ...), or RowSource, optional
         Decides which epoch is the best, and when to stop.
     config : FitConfig, optional
         The settings; those of ``FitConfig()`` by default.
@@ -123,7 +128,8 @@ def fit(
     3.0
     """
     config = config or FitConfig()
-    data, validation = jax.tree.map(jnp.asarray, (data, validation))
+    mesh = batch_mesh(config.batch_size)
+    data, validation = (_on_device(examples, mesh) for examples in (data, validation))
     weights, fixed = eqx.partition(model, trainable)
     steps = config.epochs * -(-count_examples(data) // config.batch_size)
     task = _Task(fixed, data, validation, loss_fn, config, make_optimiser(config, steps))
@@ -135,8 +141,13 @@ def fit(
         history = run.history(int(state.epoch))
     elif resume:
         raise ValueError("resume needs a run_folder")
-    state, history = _train(state, history, task, run, progress)
-    return FitResult(eqx.combine(state.best, fixed), tuple(history), int(state.best_epoch))
+    state, history = _train(replicated(state, mesh), history, task, run, progress)
+    best = on_one_device(state.best, mesh)
+    return FitResult(eqx.combine(best, fixed), tuple(history), int(state.best_epoch))
+
+
+def _on_device(data: PyTree | RowSource, mesh: Mesh | None) -> PyTree | RowSource:
+    return data if is_row_source(data) else replicated(jax.tree.map(jnp.asarray, data), mesh)
 
 
 def _first_state(weights: PyTree, optimiser: optax.GradientTransformation) -> FitState:
@@ -150,8 +161,8 @@ def _settings(model: eqx.Module, task: _Task, about: Mapping[str, Any] | None) -
     """All that decides the result, but for the code of the loss."""
     return {
         "fit": dataclasses.asdict(task.config),
-        "data": fingerprint(task.data),
-        "validation": fingerprint(task.validation),
+        "data": fingerprint_data(task.data),
+        "validation": fingerprint_data(task.validation),
         "model": fingerprint(model),
         "about": dict(about or {}),
     }
@@ -193,10 +204,10 @@ def _one_epoch(state: FitState, task: _Task) -> tuple[FitState, EpochRecord]:
         batch_size=config.batch_size,
         averaging=config.averaging,
     )
-    _check_finite(float(loss), "training", epoch)
+    _check_finite(loss, "training", epoch)
     if task.validation is None:
         state = _keep_last(state, loss)
-        return state, EpochRecord(epoch, float(loss), None, time.perf_counter() - began)
+        return state, EpochRecord(epoch, loss, None, time.perf_counter() - began)
     validation_loss = mean_loss(
         state.average,
         task.fixed,
@@ -205,14 +216,15 @@ def _one_epoch(state: FitState, task: _Task) -> tuple[FitState, EpochRecord]:
         loss_fn=task.loss_fn,
         batch_size=config.batch_size,
     )
-    _check_finite(float(validation_loss), "validation", epoch)
-    state = keep_best(state, validation_loss)
-    return state, EpochRecord(epoch, float(loss), float(validation_loss), time.perf_counter() - began)
+    _check_finite(validation_loss, "validation", epoch)
+    state = keep_best(state, jnp.asarray(validation_loss, jnp.float32))
+    return state, EpochRecord(epoch, loss, validation_loss, time.perf_counter() - began)
 
 
-def _keep_last(state: FitState, loss: Array) -> FitState:
+def _keep_last(state: FitState, loss: float) -> FitState:
     """Without validation data there is no better epoch than the last."""
-    return dataclasses.replace(state, best=state.average, best_loss=loss, best_epoch=state.epoch)
+    best_loss = jnp.asarray(loss, jnp.float32)
+    return dataclasses.replace(state, best=state.average, best_loss=best_loss, best_epoch=state.epoch)
 
 
 def _check_finite(loss: float, kind: str, epoch: int) -> None:

@@ -1,0 +1,152 @@
+"""Images a second in training and inference, beside the same network in PyTorch."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.results import Check, Result, Target, marked, number
+from benchmarks.settings import Settings
+from benchmarks.timing import median_seconds
+from benchmarks.torch_convnext import load_torch, torch_regression
+from nebulium.nn.convnext import ConvNeXt
+from nebulium.nn.encoders import make_encoder
+from nebulium.training import ArrayRows, FitConfig, fit
+
+ENCODER = "convnext-nano"
+IMAGES, SIZE, BANDS = 512, 64, 4
+BATCH = 64
+CONFIG = FitConfig(epochs=1, batch_size=BATCH, clip_norm=None, averaging=None, schedule="constant")
+TRAINING, INFERENCE = "training", "inference"
+OURS, FIRST, LAST = "nebulium", "PyTorch, channels first", "PyTorch, channels last"
+
+
+class Regression(eqx.Module):
+    """An encoder and one linear layer."""
+
+    encoder: ConvNeXt
+    head: eqx.nn.Linear
+
+    def __init__(self) -> None:
+        encoder, head = jax.random.split(jax.random.key(0))
+        self.encoder = make_encoder(ENCODER, BANDS, key=encoder)
+        self.head = eqx.nn.Linear(self.encoder.width, 1, key=head)
+
+    def __call__(self, image: jax.Array) -> jax.Array:
+        """One number for an image."""
+        return self.head(self.encoder(image))[0]
+
+
+def measure(settings: Settings) -> list[Result]:
+    """Times taken in turns, in one process."""
+    torch, model, data = load_torch(), Regression(), _images()
+    torch.set_num_threads(_threads())
+    disagreement = _disagreement(model, data["image"][:BATCH])
+    contestants = {(TRAINING, OURS): partial(_train, model, data), (INFERENCE, OURS): _infer(model, data)}
+    for name, layout in ((FIRST, torch.contiguous_format), (LAST, torch.channels_last)):
+        network, images = _in_torch(model, data["image"], layout)
+        contestants[INFERENCE, name] = partial(_infer_torch, network, images)
+        contestants[TRAINING, name] = _torch_trainer(network, images, data["value"])
+    labels = {" ".join(key): function for key, function in contestants.items()}
+    seconds = median_seconds(labels, settings.repeats)
+    return [_result({key: seconds[" ".join(key)] for key in contestants}, disagreement)]
+
+
+def _result(seconds: dict[tuple[str, str], float], disagreement: float) -> Result:
+    rows, checks = [], []
+    for task, target in ((TRAINING, Target(least=1.0)), (INFERENCE, Target(least=1.3))):
+        theirs = min(seconds[task, FIRST], seconds[task, LAST])
+        check = Check(f"{task}: images a second over PyTorch's", theirs / seconds[task, OURS], target)
+        checks.append(check)
+        for name in (OURS, FIRST, LAST):
+            ratio = marked(number(check.value), check) if name == OURS else ""
+            rows.append([task, name, number(IMAGES / seconds[task, name]), ratio])
+    checks.append(Check("largest difference of the outputs", disagreement, Target(most=1e-3)))
+    return Result(
+        "properties_speed",
+        "Speed of networks of images",
+        f"{IMAGES} images of {SIZE}x{SIZE}x{BANDS}, the network `{ENCODER}` with a linear layer, in float32 "
+        f"on {_device()} with {_threads()} threads, batches of {BATCH}, the same weights in both; runs take "
+        "turns and the median counts. Training is one epoch of AdamW, for nebulium through `fit` with its "
+        "shuffling and reading. The ratio is to the faster layout of PyTorch.",
+        ("task", "with", "images a second", "over PyTorch's"),
+        rows,
+        checks,
+    )
+
+
+def _images() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(IMAGES, SIZE, SIZE, BANDS)).astype(np.float32)
+    return {"image": images, "value": rng.normal(size=IMAGES).astype(np.float32)}
+
+
+def _squared_error(model: Regression, batch: dict[str, jax.Array], key: jax.Array) -> jax.Array:
+    return (jax.vmap(model)(batch["image"]) - batch["value"]) ** 2
+
+
+def _train(model: Regression, data: dict[str, np.ndarray]) -> None:
+    fit(model, _squared_error, ArrayRows(data), config=CONFIG)
+
+
+def _infer(model: Regression, data: dict[str, np.ndarray]) -> Callable[[], np.ndarray]:
+    compiled = eqx.filter_jit(lambda model, images: jax.vmap(model)(images))
+    batches = data["image"].reshape(-1, BATCH, SIZE, SIZE, BANDS)
+    return lambda: np.concatenate([np.asarray(compiled(model, jnp.asarray(batch))) for batch in batches])
+
+
+def _in_torch(model: Regression, images: np.ndarray, layout: Any) -> tuple[Any, Any]:
+    torch = load_torch()
+    network = torch_regression(model.encoder, model.head, SIZE).to(_torch_device(), memory_format=layout)
+    tensor = torch.from_numpy(np.ascontiguousarray(np.transpose(images, (0, 3, 1, 2))))
+    return network, tensor.to(memory_format=layout)
+
+
+def _torch_trainer(network: Any, images: Any, values: np.ndarray) -> Callable[[], float]:
+    torch = load_torch()
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=CONFIG.learning_rate, weight_decay=CONFIG.weight_decay
+    )
+    targets, device = torch.from_numpy(values), _torch_device()
+
+    def epoch() -> float:
+        for rows in torch.randperm(len(images)).split(BATCH):
+            optimiser.zero_grad()
+            predicted = network(images[rows].to(device))[:, 0]
+            loss = torch.mean((predicted - targets[rows].to(device)) ** 2)
+            loss.backward()
+            optimiser.step()
+        return loss.item()
+
+    return epoch
+
+
+def _infer_torch(network: Any, images: Any) -> np.ndarray:
+    torch = load_torch()
+    with torch.inference_mode():
+        parts = [network(batch.to(_torch_device())).cpu().numpy() for batch in images.split(BATCH)]
+    return np.concatenate(parts)[:, 0]
+
+
+def _disagreement(model: Regression, images: np.ndarray) -> float:
+    """Largest difference between the outputs of the two: they must be one network."""
+    network, tensor = _in_torch(model, images, load_torch().contiguous_format)
+    return float(np.abs(jax.vmap(model)(images) - _infer_torch(network, tensor)).max())
+
+
+def _device() -> str:
+    return f"one {jax.devices()[0].device_kind}" if _torch_device() == "cuda" else "the processor"
+
+
+def _torch_device() -> str:
+    """Both on the graphics card, or both on the processor."""
+    return "cuda" if jax.default_backend() == "gpu" and load_torch().cuda.is_available() else "cpu"
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))

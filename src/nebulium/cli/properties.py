@@ -1,0 +1,270 @@
+"""``nebulium properties``: metallicity, and any other property, from images of galaxies."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nebulium.cli.options import IdColumn, ModelOutput, PredictionsOutput, ReportOutput, Seed, ends_well, say
+from nebulium.cli.progress import counting
+
+app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
+
+Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
+Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
+
+Images = Annotated[
+    Path,
+    typer.Option(
+        "--images",
+        metavar="PATH",
+        help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, Parquet, or "
+        "a mock survey.",
+        show_default=False,
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        metavar="TABLE",
+        help="Parquet, FITS, ECSV, CSV or HDF5. [default: the columns beside the images]",
+        show_default=False,
+    ),
+]
+Bands = Annotated[
+    str | None,
+    typer.Option(
+        "--bands",
+        metavar="A,B,...",
+        help="Bands to use, in order; names for them where the files have none.",
+        show_default=False,
+    ),
+]
+Missing = Annotated[
+    float | None,
+    typer.Option("--missing", help="Number that stands for a missing label, as -9999.", show_default=False),
+]
+ModelOfImages = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.", show_default=False
+    ),
+]
+
+
+@app.command("train")
+@ends_well
+def train(
+    images: Images,
+    target: Annotated[
+        list[str],
+        typer.Option(
+            "--target", metavar="COLUMN", help="Label to learn; as often as needed.", show_default=False
+        ),
+    ],
+    output: ModelOutput,
+    labels: Labels = None,
+    id_column: IdColumn = None,
+    bands: Bands = None,
+    missing: Missing = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init", metavar="DIR_OR_NAME", help="Start from the networks of a model.", show_default=False
+        ),
+    ] = None,
+    encoder: Annotated[Encoder, typer.Option("--encoder", help="Network of the image.")] = "resnet-small",
+    head: Annotated[
+        Head,
+        typer.Option(
+            "--head",
+            help="Error bars: of one Gaussian, of three, or quantiles; gaussian-process, with --init, is for "
+            "hundreds of galaxies.",
+        ),
+    ] = "gaussian",
+    members: Annotated[int, typer.Option("--members", min=1, help="Networks of the ensemble.")] = 1,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", min=1, help="Passes over the training galaxies; the recipe's if not given."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=8, help="Pixels on a side, cut or padded; those of the first image."),
+    ] = None,
+    binning: Annotated[
+        int, typer.Option("--binning", min=1, help="Average blocks of so many pixels on a side.")
+    ] = 1,
+    profiles: Annotated[
+        bool, typer.Option("--profiles/--no-profiles", help="Radial profiles beside the image.")
+    ] = True,
+    conformal: Annotated[
+        bool, typer.Option("--conformal", help="Set the error bars so that they hold 68 % in validation.")
+    ] = False,
+    seed: Seed = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
+    ] = False,
+) -> None:
+    """Train a model on images of galaxies and a table of labels.
+
+    Images and labels are brought together by the id. TARGET_sigma or TARGET_err in the table is the error of
+    a label. What cannot be used is listed beside the model.
+
+    Example: `nebulium properties train --images cutouts --labels z.csv --id objid --target oh_p50 -o mine`
+
+    Example: `nebulium properties train --images mock --target oh12 --target log_mstar --output mine`
+    """
+    from nebulium.properties.recipe import PropertiesConfig
+    from nebulium.properties.train_file import train_file
+
+    given = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "size": size, "init": init}
+    config = PropertiesConfig(
+        encoder=encoder,
+        head=head,
+        members=members,
+        binning=binning,
+        with_profiles=profiles,
+        conformal=conformal,
+        seed=seed,
+        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+    )
+    run = train_file(
+        images,
+        labels,
+        output,
+        targets=target,
+        config=config,
+        id_column=id_column,
+        bands=_split(bands),
+        missing=missing,
+        resume=resume,
+        progress=True,
+    )
+    say(f"{run.model}: trained on {run.galaxies:,} galaxies, validation and test included")
+    _say_rest(run)
+
+
+@app.command("predict")
+@ends_well
+def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, bands: Bands = None) -> None:
+    """Predict the properties of galaxies from their images.
+
+    Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, and in_domain.
+
+    Example: `nebulium properties predict --images cutouts --model mine --output metallicities.parquet`
+    """
+    from nebulium.properties.predict_file import predict_file
+
+    with counting("predicting", "galaxies") as progress:
+        run = predict_file(images, output, model=model, bands=_split(bands), progress=progress)
+    say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
+    _say_rest(run)
+
+
+@app.command("evaluate")
+@ends_well
+def evaluate(
+    images: Images,
+    model: ModelOfImages,
+    output: ReportOutput,
+    labels: Labels = None,
+    id_column: IdColumn = None,
+    bands: Bands = None,
+    missing: Missing = None,
+    all_rows: Annotated[
+        bool,
+        typer.Option("--all-rows", help="Score every galaxy: only for those that the model never saw."),
+    ] = False,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            metavar="COLUMN",
+            help="More columns of the labels to draw residuals against.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Score a model on images with labels: a table of scores, and figures.
+
+    Scored are the galaxies in the test part of the model's own split. Columns log_mstar, redshift and
+    half_light_radius_kpc of the labels are used where they are there.
+
+    Example: `nebulium properties evaluate --images cutouts --labels z.csv --id objid --model mine -o scores`
+    """
+    from nebulium.properties.evaluate_file import evaluate_file
+
+    result = evaluate_file(
+        images,
+        labels,
+        model=model,
+        id_column=id_column,
+        bands=_split(bands),
+        missing=missing,
+        all_rows=all_rows,
+        against=against or (),
+        seed=seed,
+    )
+    result.write(output)
+    for score in result.scores:
+        say(f"{score.target}: {score.galaxies:,} galaxies, RMSE {score.rmse.value:.4f}")
+    say(f"{output}: scores and figures; {result.about['images_set_aside']}")
+    _say_notes(result.about["supposed"])
+
+
+@app.command("explain")
+@ends_well
+def explain(
+    images: Images,
+    model: ModelOfImages,
+    output: ReportOutput,
+    galaxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--galaxy",
+            metavar="ID",
+            help="As often as needed; some at random if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many at random.")] = 6,
+    bands: Bands = None,
+    seed: Seed = 0,
+) -> None:
+    """Draw what a model looks at: integrated gradients and Grad-CAM over the galaxies.
+
+    Example: `nebulium properties explain --images cutouts --model mine --galaxy 1237648704043942146 -o seen`
+    """
+    from nebulium.properties.explain_file import explain_file
+
+    run = explain_file(
+        images, output, model=model, galaxies=galaxy or (), n=n, bands=_split(bands), seed=seed
+    )
+    say(f"{run.output}: {', '.join(run.figures)} of {run.galaxies:,} galaxies; {run.rejects.summary()}")
+    say(f"the shares of the pixels add up to within {run.largest_gap:.2g} standard deviations")
+    _say_notes(run.notes)
+
+
+def _split(bands: str | None) -> list[str] | None:
+    return None if bands is None else [band.strip() for band in bands.split(",")]
+
+
+def _say_rest(run: Any) -> None:
+    """What was set aside, and what was taken for granted."""
+    if run.rejects_path is not None:
+        say(f"{run.rejects_path}: {run.rejects.summary()}")
+    _say_notes(run.notes)
+
+
+def _say_notes(notes: Any) -> None:
+    for note in notes:
+        say(f"Note: {note}")

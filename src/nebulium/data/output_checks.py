@@ -1,0 +1,82 @@
+"""What is checked of an output before the work, and written beside it after."""
+
+from pathlib import Path
+
+from nebulium.data.rejects import Rejects
+from nebulium.errors import OutputError
+
+
+def check_not_input(source: Path, output: Path) -> None:
+    """Refuse to replace the input.
+
+    Parameters
+    ----------
+    source, output : Path
+
+    Raises
+    ------
+    OutputError
+        They are one file.
+
+    Examples
+    --------
+    >>> check_not_input(Path("a.parquet"), Path("b.parquet"))
+    """
+    if source.exists() and output.exists() and source.samefile(output):
+        raise OutputError(str(output), "is the input, which would be lost", "choose another name")
+
+
+def check_free(output: Path) -> None:
+    """Refuse a folder that is there, or has no place, before a long training and not after it.
+
+    Parameters
+    ----------
+    output : Path
+
+    Raises
+    ------
+    OutputError
+        It is there already, or the folder around it is not.
+
+    Examples
+    --------
+    >>> check_free(Path("no/such/folder/model"))
+    Traceback (most recent call last):
+    nebulium.errors.OutputError: no/such/folder/model: there is no folder no/such/folder. To mend: ...
+    """
+    if output.exists():
+        raise OutputError(str(output), "is there already", "choose another folder, or remove it")
+    if not output.parent.is_dir():
+        problem = f"there is no folder {output.parent}"
+        raise OutputError(str(output), problem, f"make it: mkdir -p '{output.parent}'")
+
+
+def write_rejects(rejects: Rejects, output: Path) -> Path | None:
+    """List the rejects beside an output that is there; if that fails, neither stays.
+
+    Parameters
+    ----------
+    rejects : Rejects
+    output : Path
+        A file.
+
+    Returns
+    -------
+    Path or None
+        None if there are none.
+
+    Raises
+    ------
+    OutputError
+        They cannot be written.
+
+    Examples
+    --------
+    >>> write_rejects(Rejects(), Path("lines.parquet")) is None
+    True
+    """
+    try:
+        return rejects.write(output)
+    except BaseException:
+        output.unlink(missing_ok=True)
+        raise

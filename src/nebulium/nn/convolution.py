@@ -1,0 +1,159 @@
+"""Convolutions of one image with the bands last, as a processor likes them.
+
+On CPU, XLA's convolutions run twice as fast with the channels last, and a depthwise convolution as a sum of
+shifted images three to four times as fast as the grouped one.
+"""
+
+from typing import TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+Image: TypeAlias = Float[Array, "height width band"]
+FeatureMap: TypeAlias = Float[Array, "rows columns channels"]
+
+
+class Convolution(eqx.Module):
+    """Convolution of all channels.
+
+    Parameters
+    ----------
+    channels_in, channels_out : int
+    kernel : int
+        Side of the kernel, in pixels.
+    stride : int
+        Every so many pixels are kept; the image is padded with zeros so that ceil(side / stride) remain.
+    key : key
+        Of the first weights: normal, of variance 2 / inputs (He et al. 2015, arXiv:1502.01852).
+
+    Examples
+    --------
+    >>> halve = Convolution(3, 8, kernel=3, stride=2, key=jax.random.key(0))
+    >>> halve(jnp.ones((9, 8, 3))).shape
+    (5, 4, 8)
+    """
+
+    weight: Float[Array, "kernel kernel channels_in channels_out"]
+    bias: Float[Array, " channels_out"]
+    stride: int = eqx.field(static=True)
+
+    def __init__(
+        self, channels_in: int, channels_out: int, *, kernel: int, stride: int = 1, key: Key[Array, ""]
+    ):
+        scale = (2.0 / (kernel * kernel * channels_in)) ** 0.5
+        shape = (kernel, kernel, channels_in, channels_out)
+        self.weight = scale * jax.random.normal(key, shape, jnp.float32)
+        self.bias = jnp.zeros(channels_out, jnp.float32)
+        self.stride = stride
+
+    def __call__(self, image: Image) -> FeatureMap:
+        """The convolved image, of shape (ceil(height / stride), ceil(width / stride), channels_out)."""
+        convolved = jax.lax.conv_general_dilated(
+            image[None],
+            self.weight,
+            window_strides=(self.stride, self.stride),
+            padding="SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )[0]
+        return convolved + self.bias[None, None, :]
+
+
+class DepthwiseConvolution(eqx.Module):
+    """Convolution of each channel with a kernel of its own.
+
+    Parameters
+    ----------
+    channels : int
+    kernel : int
+        Side of the kernel, in pixels; odd.
+    key : key
+        Of the first weights.
+
+    Examples
+    --------
+    >>> DepthwiseConvolution(4, kernel=5, key=jax.random.key(0))(jnp.ones((8, 8, 4))).shape
+    (8, 8, 4)
+    """
+
+    weight: Float[Array, "kernel kernel channels"]
+    bias: Float[Array, " channels"]
+
+    def __init__(self, channels: int, *, kernel: int, key: Key[Array, ""]):
+        self.weight = jax.random.normal(key, (kernel, kernel, channels), jnp.float32) / kernel
+        self.bias = jnp.zeros(channels, jnp.float32)
+
+    def __call__(self, image: Image) -> FeatureMap:
+        """The convolved image, of the same shape; zeros stand beyond its border."""
+        kernel, (height, width, _) = self.weight.shape[0], image.shape
+        border = kernel // 2
+        padded = jnp.pad(image, ((border, border), (border, border), (0, 0)))
+        total = jnp.broadcast_to(self.bias[None, None, :], image.shape)
+        for row in range(kernel):
+            for column in range(kernel):
+                shifted = padded[row : row + height, column : column + width]
+                total = total + shifted * self.weight[row, column][None, None, :]
+        return total
+
+
+class ChannelNorm(eqx.Module):
+    """Each pixel's channels brought to mean 0 and variance 1, then scaled and shifted.
+
+    Unlike statistics of a batch these are the galaxy's own, so that a prediction does not depend on which
+    others it is made with. Ba et al. 2016, arXiv:1607.06450.
+
+    Parameters
+    ----------
+    channels : int
+
+    Examples
+    --------
+    >>> ChannelNorm(2)(jnp.array([[[1.0, 3.0]]])).round(2).tolist()
+    [[[-1.0, 1.0]]]
+    """
+
+    scale: Float[Array, " channels"]
+    shift: Float[Array, " channels"]
+
+    def __init__(self, channels: int):
+        self.scale = jnp.ones(channels, jnp.float32)
+        self.shift = jnp.zeros(channels, jnp.float32)
+
+    def __call__(self, values: Float[Array, "*pixels channels"]) -> Float[Array, "*pixels channels"]:
+        """Normalised values, of the same shape."""
+        # In single precision whatever the values are in: variances of many numbers need it.
+        single = values.astype(jnp.float32)
+        centred = single - jnp.mean(single, axis=-1, keepdims=True)
+        variance = jnp.mean(centred**2, axis=-1, keepdims=True)
+        axes = tuple(range(values.ndim - 1))
+        scale, shift = (jnp.expand_dims(leaf, axes).astype(jnp.float32) for leaf in (self.scale, self.shift))
+        # The small number keeps the gradient finite where all channels agree, as in an empty image.
+        return (centred * jax.lax.rsqrt(variance + 1e-6) * scale + shift).astype(values.dtype)
+
+
+class PointwiseLinear(eqx.Module):
+    """A linear map of the channels of each pixel.
+
+    Parameters
+    ----------
+    channels_in, channels_out : int
+    key : key
+        Of the first weights: normal, of variance 1 / inputs.
+
+    Examples
+    --------
+    >>> PointwiseLinear(3, 5, key=jax.random.key(0))(jnp.ones((4, 4, 3))).shape
+    (4, 4, 5)
+    """
+
+    weight: Float[Array, "channels_in channels_out"]
+    bias: Float[Array, " channels_out"]
+
+    def __init__(self, channels_in: int, channels_out: int, *, key: Key[Array, ""]):
+        self.weight = jax.random.normal(key, (channels_in, channels_out), jnp.float32) / channels_in**0.5
+        self.bias = jnp.zeros(channels_out, jnp.float32)
+
+    def __call__(self, image: Image) -> FeatureMap:
+        """The mapped image, of shape (height, width, channels_out)."""
+        return image @ self.weight + self.bias[None, None, :]

@@ -1,0 +1,89 @@
+"""Networks that make a vector of an image, by name."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from nebulium.nn.convnext import ConvNeXt
+from nebulium.nn.convolution import Image
+from nebulium.nn.residual import ResNet
+
+Encoder: TypeAlias = ConvNeXt | ResNet
+
+#: In the order of their cost; the residual networks of 18 and 34 layers have the usual shapes.
+ENCODERS: Mapping[str, Callable[..., Encoder]] = {
+    "convnext-nano": partial(ConvNeXt, widths=(32, 64, 128), depths=(2, 2, 2)),
+    "convnext-tiny": partial(ConvNeXt, widths=(64, 128, 256), depths=(2, 4, 2)),
+    "resnet-small": partial(
+        ResNet, widths=(16, 32, 64, 128), depths=(1, 1, 1, 1), stem_kernel=3, stem_stride=2
+    ),
+    "resnet18": partial(
+        ResNet, widths=(64, 128, 256, 512), depths=(2, 2, 2, 2), stem_kernel=7, stem_stride=2
+    ),
+    "resnet34": partial(
+        ResNet, widths=(64, 128, 256, 512), depths=(3, 4, 6, 3), stem_kernel=7, stem_stride=2
+    ),
+}
+
+
+def make_encoder(name: str, bands: int, *, key: Key[Array, ""]) -> Encoder:
+    """An encoder with random weights.
+
+    Parameters
+    ----------
+    name : str
+        One of `ENCODERS`.
+    bands : int
+        Of the images.
+    key : key
+
+    Returns
+    -------
+    ConvNeXt or ResNet
+        Called with an image (height, width, band) of any size, it gives a vector (width,);
+        ``feature_map`` is what it pools.
+
+    Raises
+    ------
+    ValueError
+        If there is no such encoder; the message lists them.
+
+    Examples
+    --------
+    >>> import jax
+    >>> make_encoder("convnext-nano", 3, key=jax.random.key(0)).width
+    128
+    """
+    if name not in ENCODERS:
+        raise ValueError(f"encoder must be one of {', '.join(ENCODERS)}, got {name!r}")
+    return ENCODERS[name](bands, key=key)
+
+
+def encode_in_half(encoder: Encoder, image: Image) -> Float[Array, " width"]:
+    """The vector of an image, computed in bfloat16 as fast devices like it; the weights stay as they are.
+
+    Parameters
+    ----------
+    encoder : ConvNeXt or ResNet
+        With weights in float32, to which gradients come back in float32.
+    image : (height, width, band) float32
+
+    Returns
+    -------
+    (width,) float32
+
+    Examples
+    --------
+    >>> encoder = make_encoder("resnet-small", 3, key=jax.random.key(0))
+    >>> encode_in_half(encoder, jnp.ones((16, 16, 3))).dtype
+    dtype('float32')
+    """
+    half = jax.tree.map(
+        lambda leaf: leaf.astype(jnp.bfloat16) if eqx.is_inexact_array(leaf) else leaf, encoder
+    )
+    return half(image.astype(jnp.bfloat16)).astype(jnp.float32)

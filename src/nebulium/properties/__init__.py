@@ -1,0 +1,1 @@
+"""Metallicity, and any other property, from images of galaxies."""

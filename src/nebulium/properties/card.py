@@ -1,0 +1,165 @@
+"""What a model of properties says of itself: the entries of its config.json and its model card."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nebulium.properties.model import PropertyModel
+from nebulium.training import FitResult
+
+CITATION = "the data set that the model was trained on; the method follows Wu & Boada 2019, MNRAS 484, 4683"
+
+
+def model_config(
+    model: PropertyModel,
+    config: Any,
+    *,
+    split: Mapping[str, Any],
+    results: Sequence[FitResult[Any]],
+    units: Mapping[str, str],
+) -> dict[str, Any]:
+    """Entries of config.json; see `nebulium.modelfile.save_model`.
+
+    Parameters
+    ----------
+    model : PropertyModel
+        Trained.
+    config : PropertiesConfig
+        The settings it was trained with.
+    split : mapping
+        The seed and the sizes of the parts.
+    results : sequence of FitResult
+        Of its networks; empty if they were not trained.
+    units : mapping of str to str
+        Of the targets, where known.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+    preparation, standards = model.preparation, model.standards
+    labels = {
+        target: {"mean": float(mean), "scatter": float(scale)}
+        for target, mean, scale in zip(
+            model.targets, standards.target_mean, standards.target_scale, strict=True
+        )
+    }
+    return {
+        "hyperparameters": hyperparameters(model),
+        "preprocessing": {
+            "bands": list(model.bands),
+            "unit": model.unit,
+            "size_px": preparation.size,
+            "binning": preparation.binning,
+            "stretch": preparation.stretch.as_dict(),
+        },
+        "units": {target: units.get(target, "") for target in model.targets},
+        "training_domain": {
+            "labels": labels,
+            "images": "radial profiles no further from those of training galaxies than those of 99.7 % of "
+            "the validation galaxies",
+        },
+        "split": dict(split),
+        "metrics": {"networks": [_result(result) for result in results]},
+        "interval_factor": np.asarray(model.interval_factor).tolist(),
+        "training": dataclasses.asdict(config),
+        "citation": CITATION,
+    }
+
+
+def hyperparameters(model: PropertyModel) -> dict[str, Any]:
+    """Keywords of `PropertyModel` that build a model of the same shape.
+
+    Parameters
+    ----------
+    model : PropertyModel
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+    process, preparation = model.process, model.preparation
+    return {
+        "targets": list(model.targets),
+        "bands": list(model.bands),
+        "unit": model.unit,
+        "size": preparation.size,
+        "binning": preparation.binning,
+        "stretch": preparation.stretch.as_dict(),
+        "encoder": model.encoder,
+        "head": model.head,
+        "members": len(model.networks),
+        "with_profiles": model.with_profiles,
+        "network_targets": model.networks[0].head.targets,
+        "references": 0 if process is None else process.reference.shape[0],
+        "domain_references": model.domain.reference.shape[0],
+    }
+
+
+def model_card(document: Mapping[str, Any]) -> str:
+    """The model card, Markdown.
+
+    Parameters
+    ----------
+    document : mapping
+        From `model_config`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+    shape, images, split = document["hyperparameters"], document["preprocessing"], document["split"]
+    kind = (
+        f"a Gaussian process on radial profiles and {shape['members']} frozen network(s) {shape['encoder']}"
+        if shape["references"]
+        else f"{shape['members']} network(s) {shape['encoder']} with the head {shape['head']}"
+    )
+    units = document["units"]
+    labels = "\n".join(
+        f"- `{name}`{_unit(units[name])}: mean {about['mean']:.4g}, scatter {about['scatter']:.3g}"
+        for name, about in document["training_domain"]["labels"].items()
+    )
+    return f"""# {", ".join(shape["targets"])} from images of galaxies
+
+{kind[0].upper() + kind[1:]}.
+
+Images: {" ".join(images["bands"])}, {images["size_px"]} pixels a side, stretch {images["stretch"]["kind"]}.
+
+Labels of the training galaxies:
+
+{labels}
+
+Trained on {split["galaxies"]["train"]:,} galaxies; {split["galaxies"]["validation"]:,} were used to validate,
+{split["galaxies"]["test"]:,} were left aside.
+
+Where `in_domain` is false, the image is unlike those of the training galaxies: do not rely on the prediction.
+
+Cite: {document["citation"]}.
+"""
+
+
+def _result(result: FitResult[Any]) -> dict[str, Any]:
+    best = result.history[result.best_epoch - 1]
+    return {
+        "best_epoch": result.best_epoch,
+        "training_loss": best.loss,
+        "validation_loss": best.validation_loss,
+    }
+
+
+def _unit(unit: str) -> str:
+    return f" ({unit})" if unit else ""

@@ -1,0 +1,159 @@
+"""The outcome of an evaluation, and how it is written down."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from nebulium.data.output import replace_on_success
+from nebulium.data.tables import write_table
+from nebulium.metrics.probabilistic import Estimate
+from nebulium.metrics.score_records import plain_record, record_table
+from nebulium.properties.mass_metallicity import MassComparison
+from nebulium.properties.scores import PropertyScore
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how much one method is better than another on the same galaxies.
+
+    Attributes
+    ----------
+    target, method, rival : str
+        Which.
+    rmse_gain : Estimate
+        Root mean square residual of the rival minus that of the method, from a paired bootstrap.
+    """
+
+    target: str
+    method: str
+    rival: str
+    rmse_gain: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Scores and figures of predicted properties.
+
+    Attributes
+    ----------
+    scores : tuple of PropertyScore
+        For each property, the method and its rivals.
+    gains : tuple of Gain
+        Of the method over each rival.
+    masses : mapping of str to MassComparison
+        By property, where masses are known: what is predicted beyond the mass.
+    figures : mapping of str to Figure
+        By name.
+    about : mapping
+        What was compared with what; goes into JSON.
+    """
+
+    scores: tuple[PropertyScore, ...]
+    gains: tuple[Gain, ...]
+    masses: Mapping[str, MassComparison]
+    figures: Mapping[str, Figure]
+    about: Mapping[str, Any]
+
+    def write(self, folder: str | Path) -> Path:
+        """Write scores.json, scores.ecsv, scores.md, and the figures as PNG.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Replaced whole if it is there.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        folder = Path(folder)
+        with replace_on_success(folder) as partial:
+            partial.mkdir()
+            text = json.dumps(self.document(), indent=1, allow_nan=False)
+            (partial / "scores.json").write_text(text + "\n", encoding="utf-8")
+            (partial / "scores.md").write_text(self.markdown(), encoding="utf-8")
+            write_table(record_table(self.scores), partial / "scores.ecsv")
+            for name, figure in self.figures.items():
+                figure.savefig(partial / f"{name}.png", dpi=150)
+        return folder
+
+    def document(self) -> dict[str, Any]:
+        """All numbers, as JSON has them.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "about": dict(self.about),
+            "scores": [plain_record(score) for score in self.scores],
+            "gains": [plain_record(gain) for gain in self.gains],
+            "more_than_mass": {target: plain_record(found) for target, found in self.masses.items()},
+        }
+
+    def markdown(self) -> str:
+        """The scores as a table to read.
+
+        Returns
+        -------
+        str
+            A row for each property and method; errors are those of the bootstrap.
+        """
+        shown = [
+            [score.target, score.method, f"{score.galaxies:,}", *(_written(one) for one in _estimates(score))]
+            for score in self.scores
+        ]
+        gained = [[gain.target, gain.method, gain.rival, _written(gain.rmse_gain)] for gain in self.gains]
+        parts = [_markdown_table(_headings(), shown)]
+        if gained:
+            parts.append(_markdown_table(["property", "method", "better than", "RMSE less by"], gained))
+        return "\n".join(parts)
+
+
+HEADINGS: Mapping[str, str] = {
+    "target": "property",
+    "method": "method",
+    "galaxies": "galaxies",
+    "rmse": "RMSE",
+    "nmad": "NMAD",
+    "bias_mean": "mean bias",
+    "bias_median": "median bias",
+    "spearman": "Spearman's ρ",
+    "coverage_68": "68 % coverage",
+    "half_width_68": "half-width of 68 %",
+    "pit_ks": "PIT K-S",
+}
+
+
+def _headings() -> list[str]:
+    return list(HEADINGS.values())
+
+
+def _estimates(score: PropertyScore) -> list[Estimate]:
+    """The scores of one method, in the order of the headings."""
+    values = {entry.name: getattr(score, entry.name) for entry in dataclasses.fields(score)}
+    return [values[name] for name in HEADINGS if isinstance(values[name], Estimate)]
+
+
+def _written(estimate: Estimate) -> str:
+    """A number with its error, or a dash."""
+    if not np.isfinite(estimate.value):
+        return "–"
+    return f"{estimate.value:.4f} ± {estimate.error:.4f}"
+
+
+def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,237 @@
+"""Figures that show galaxies: of low, high and any metallicity, and what the network looked at."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Integer
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
+
+from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
+from nebulium.properties.panels import leave_empty
+
+__all__ = ["as_pictures", "gallery", "gallery_rows", "saliency_figure"]
+
+Images = Float[np.ndarray, "_ height width band"]
+Pictures = Float[np.ndarray, "_ height width 3"]
+Maps = Float[np.ndarray, "_ height width"]
+Values = Float[np.ndarray, " _"]
+
+#: Per cent of the pixels that are white, in pictures of images that were not made to be looked at.
+WHITE = 0.5
+#: Blur of maps that have a value for each pixel: their neighbours differ in sign.
+BLUR_PX = 1.5
+SIGNED = "PuOr"
+
+
+def as_pictures(images: Images, *, bands: tuple[int, int, int] | None = None) -> Pictures:
+    """Three bands of images as red, green and blue between 0 and 1.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, band)
+        Display colours between 0 and 1 stay as they are; others, linear or stretched, are scaled image by
+        image, one scale for the three bands so that colours remain.
+    bands : tuple of int, optional
+        Places of the three bands, the reddest first. For three bands as they come, which is right for
+        colour files; of more, the last three from the last on, of fewer the first one in grey.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, 3)
+
+    Examples
+    --------
+    >>> as_pictures(np.full((1, 4, 4, 3), 0.5))[0, 0, 0].tolist()
+    [0.5, 0.5, 0.5]
+    """
+    count = images.shape[-1]
+    chosen = bands or (
+        (0, 1, 2) if count == 3 else (0, 0, 0) if count < 3 else (count - 1, count - 2, count - 3)
+    )
+    shown = np.nan_to_num(np.asarray(images[..., list(chosen)], np.float64))
+    if count == 3 and shown.size and shown.min() >= 0 and shown.max() <= 1:
+        return shown
+    dark = np.median(shown, axis=(1, 2), keepdims=True)
+    white = np.percentile(shown - dark, 100 - WHITE, axis=(1, 2, 3), keepdims=True)
+    return np.clip((shown - dark) / np.where(white > 0, white, 1.0), 0, 1)
+
+
+def gallery_rows(true: Values, *, each: int = 6, seed: int = 0) -> dict[str, Integer[np.ndarray, " _"]]:
+    """Galaxies to show: those with the lowest and highest values, and any.
+
+    Parameters
+    ----------
+    true : ndarray of shape (n,)
+        NaN where missing.
+    each : int
+        How many of each kind.
+    seed : int
+        Of the random ones.
+
+    Returns
+    -------
+    dict of str to ndarray of int
+        Rows by kind, sorted by their value. The lowest and highest are drawn from the 2 % at either end, so
+        that it is not the labels with the largest errors that stand for them.
+
+    Examples
+    --------
+    >>> {kind: rows.tolist() for kind, rows in gallery_rows(np.arange(100.0), each=2).items()}
+    {'lowest 2 %': [0, 1], 'highest 2 %': [98, 99], 'random': [..., ...]}
+    """
+    random = np.random.default_rng(seed)
+    order = np.argsort(true, kind="stable")[: int(np.isfinite(true).sum())]
+    ends = min(max(len(order) // 50, each), len(order))
+    pools = {"lowest 2 %": order[:ends], "highest 2 %": order[len(order) - ends :], "random": order}
+    drawn = {kind: random.choice(pool, min(each, len(pool)), replace=False) for kind, pool in pools.items()}
+    return {kind: rows[np.argsort(true[rows], kind="stable")] for kind, rows in drawn.items()}
+
+
+def gallery(
+    groups: Mapping[str, Pictures],
+    true: Mapping[str, Values],
+    predicted: Mapping[str, Values],
+    *,
+    sigma: Mapping[str, Values] | None = None,
+    title: str = "",
+) -> Figure:
+    """Galaxies in rows, with true and predicted values.
+
+    Parameters
+    ----------
+    groups : mapping of str to ndarray of shape (k, height, width, 3)
+        Pictures of each row by its name, see `as_pictures`.
+    true, predicted : mapping of str to ndarray of shape (k,)
+        Their values.
+    sigma : mapping of str to ndarray of shape (k,), optional
+        Standard deviations of the predictions.
+    title : str
+        Above the galaxies; name the property here.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> two = {"random": np.zeros((2, 8, 8, 3))}
+    >>> values = {"random": np.array([8.5, 9.0])}
+    >>> [axes.get_title() for axes in gallery(two, values, values).axes]
+    ['8.50 → 8.50', '9.00 → 9.00']
+    """
+    columns = max((len(pictures) for pictures in groups.values()), default=0)
+    if columns == 0:
+        return _nothing(title)
+    side = FULL_WIDTH / columns
+    figure = Figure(figsize=(FULL_WIDTH, len(groups) * (side + 0.12) + 0.35), layout="constrained")
+    panels = figure.subplots(len(groups), columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for row, (kind, pictures) in enumerate(groups.items()):
+        bars = sigma[kind] if sigma else np.full(len(pictures), np.nan)
+        for axes, picture, *values in zip(
+            panels[row], pictures, true[kind], predicted[kind], bars, strict=False
+        ):
+            _show(axes, picture)
+            axes.set_title(_values(*values), fontsize=SMALL, pad=2)
+        panels[row, 0].set_axis_on()
+        panels[row, 0].set_ylabel(kind, fontsize=TEXT)
+    figure.suptitle(f"{title}: true → predicted" if title else "True → predicted", fontsize=TEXT + 1)
+    return figure
+
+
+def _values(true: float, predicted: float, sigma: float) -> str:
+    said = "no prediction" if not np.isfinite(predicted) else f"{predicted:.2f}"
+    return f"{true:.2f} → {said}" + (f" ± {sigma:.2f}" if np.isfinite(sigma) else "")
+
+
+def _show(axes: Axes, picture: np.ndarray) -> None:
+    """A picture with the first row of pixels at the top, as colour files have it."""
+    axes.imshow(picture, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def saliency_figure(
+    pictures: Pictures,
+    maps: Mapping[str, Maps],
+    captions: Sequence[str],
+    *,
+    unit: str = "",
+    blurred: Sequence[str] = ("Integrated gradients",),
+    title: str = "",
+) -> Figure:
+    """What a network looks at, over the galaxies in grey: a row a galaxy.
+
+    Parameters
+    ----------
+    pictures : ndarray of shape (k, height, width, 3)
+        See `as_pictures`.
+    maps : mapping of str to ndarray of shape (k, height, width)
+        Signed maps by the name of the method, summed over bands.
+    captions : sequence of str
+        One for each galaxy, beside it.
+    unit : str
+        Of the predicted value.
+    blurred : sequence of str
+        Methods whose maps are blurred by 1.5 pixels before they are drawn.
+    title : str
+        Above the figure.
+
+    Returns
+    -------
+    Figure
+        Orange lowers the predicted value and purple raises it; a column has one scale.
+
+    Examples
+    --------
+    >>> picture = np.random.default_rng(0).random((2, 8, 8, 3))
+    >>> figure = saliency_figure(picture, {"Grad-CAM": picture[..., 0] - 0.5}, ["NGC 1", "NGC 2"])
+    >>> figure.axes[1].get_title()
+    'Grad-CAM'
+    """
+    if len(pictures) == 0:
+        return _nothing(title)
+    columns = 1 + len(maps)
+    figure = Figure(figsize=(1.75 * columns + 0.4, 1.75 * len(pictures) + 0.75), layout="constrained")
+    panels = figure.subplots(len(pictures), columns, squeeze=False)
+    for axes, picture, caption in zip(panels[:, 0], pictures, captions, strict=True):
+        _show(axes, picture)
+        axes.set_ylabel(caption, fontsize=SMALL)
+    panels[0, 0].set_title("Image", fontsize=TEXT)
+    for column, (name, values) in enumerate(maps.items(), start=1):
+        drawn = gaussian_filter(values, (0, BLUR_PX, BLUR_PX)) if name in blurred else values
+        _saliency_column(figure, panels[:, column], pictures, drawn, unit)
+        panels[0, column].set_title(name, fontsize=TEXT)
+    figure.suptitle(title, fontsize=TEXT + 1)
+    return figure
+
+
+def _saliency_column(figure: Figure, panels: np.ndarray, pictures: Pictures, maps: Maps, unit: str) -> None:
+    """One method's maps, the more opaque the farther from 0, and their colour bar."""
+    reach = float(np.percentile(np.abs(maps), 99.7)) or 1.0
+    norm = Normalize(-reach, reach)
+    for axes, picture, values in zip(panels, pictures, maps, strict=True):
+        # The square root: what is faint should be seen under the colours.
+        _show(axes, np.repeat(np.sqrt(picture.mean(axis=-1, keepdims=True)), 3, axis=-1))
+        opacity = 0.9 * np.clip(np.abs(values) / reach, 0, 1) ** 0.7
+        axes.imshow(values, cmap=SIGNED, norm=norm, alpha=opacity, interpolation="bilinear")
+    bar = figure.colorbar(
+        ScalarMappable(norm, SIGNED), ax=list(panels), location="bottom", shrink=0.85, aspect=18, pad=0.01
+    )
+    bar.set_label(f"Share of the prediction{f' / {unit}' if unit else ''}", fontsize=SMALL)
+    bar.set_ticks([-reach, 0, reach], labels=[f"{-reach:.1g}", "0", f"{reach:.1g}"])
+    bar.ax.tick_params(labelsize=SMALL - 1)
+
+
+def _nothing(title: str) -> Figure:
+    """A figure that says that there is none."""
+    figure = Figure(figsize=(FULL_WIDTH / 2, 1.2), layout="constrained")
+    leave_empty(figure.add_subplot())
+    figure.suptitle(title, fontsize=TEXT + 1)
+    return figure

@@ -1,0 +1,273 @@
+"""Labels of galaxies, read from a table and brought together with their images by the id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.image_source import ImageSource
+from nebulium.data.rejects import Rejects
+from nebulium.data.table import Table
+from nebulium.data.tables import read_table
+from nebulium.errors import TableError
+
+ID = "target_id"
+#: Endings of the column with the standard error of a label, the first that is there.
+SIGMA_ENDINGS = ("_sigma", "_err")
+#: Columns that a prediction has beside those of its targets.
+TAKEN = (ID, "in_domain")
+#: Ids that a message names.
+NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """Galaxies that have both an image and a label.
+
+    Attributes
+    ----------
+    targets : tuple of str
+        The properties.
+    rows : ndarray of int64 of shape (k,)
+        Rows of the images, rising.
+    label_rows : ndarray of int64 of shape (k,)
+        Rows of the labels.
+    ids : ndarray of shape (k,)
+        As the images have them.
+    values : ndarray of float32 of shape (k, target)
+        The labels; NaN where missing, but not in all of a row.
+    sigma : ndarray of float32 of shape (k, target)
+        Their standard errors; 0 where not known.
+    without_image : ndarray of shape (m,)
+        Ids of labels for which there is no image.
+    units : dict of str to str
+        Of the targets, where known.
+
+    Examples
+    --------
+    See `join_labels`.
+    """
+
+    targets: tuple[str, ...]
+    rows: Int64[np.ndarray, " k"]
+    label_rows: Int64[np.ndarray, " k"]
+    ids: np.ndarray
+    values: Float32[np.ndarray, "k target"]
+    sigma: Float32[np.ndarray, "k target"]
+    without_image: np.ndarray
+    units: dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read_labels(
+    path: str | Path | None,
+    source: ImageSource,
+    targets: Sequence[str],
+    *,
+    id_column: str | None = None,
+    beside: Sequence[str] = (),
+    missing: float | None = None,
+) -> Table:
+    """Read labels from a table, or from the columns that stand beside the images.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        A table as in `read_table`; the columns beside the images if not given.
+    source : ImageSource
+        The images.
+    targets : sequence of str
+        Columns to read; a standard error is read from TARGET_sigma or TARGET_err, if there is one.
+    id_column : str, optional
+        Of the table, `target_id` if not given; not used for columns beside the images.
+    beside : sequence of str
+        More columns to read, where they are there.
+    missing : float, optional
+        Number that stands for a missing label, such as -9999. NaN always does.
+
+    Returns
+    -------
+    Table
+        With `target_id`, the targets and what was found of the others.
+
+    Raises
+    ------
+    TableError
+        The table cannot be read, lacks a column, or there is none beside the images.
+
+    Examples
+    --------
+    See `nebulium.properties.train_file.train_file`.
+    """
+    optional = [*(target + ending for target in targets for ending in SIGMA_ENDINGS), *beside]
+    if path is None:
+        return _beside(source, [*targets, *optional], missing)
+    columns = {ID: id_column or ID} | {name: name for name in [*targets, *optional]}
+    try:
+        return read_table(path, columns=columns, optional=optional, missing=missing)
+    except TableError as error:
+        if not error.problem.startswith("has no column"):
+            raise
+        # Columns are not mapped here but named.
+        raise TableError(
+            error.where, error.problem, "check the names of the ids and of the target"
+        ) from error
+
+
+def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejects: Rejects) -> LabelledRows:
+    """Bring labels and images together by the id.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The images.
+    table : Table
+        With `target_id`, each target and, where known, its standard error: see `read_labels`. Ids that are
+        numbers on one side and text on the other are compared as they are written.
+    targets : sequence of str
+        The properties.
+    rejects : Rejects
+        Takes the images without a label, and those whose label or its error makes no sense.
+
+    Returns
+    -------
+    LabelledRows
+
+    Raises
+    ------
+    TableError
+        A target is text, constant, missing throughout or asked for twice; an id stands twice among the
+        labels; or no image has a label.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data.image_source import open_images
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
+    ...     source = open_images(f"{scratch}/a.npy")
+    >>> rejects = Rejects()
+    >>> labels = Table({"target_id": np.array([9, 2, 0]), "oh12": np.array([8.7, 8.8, 9.0])})
+    >>> joined = join_labels(source, labels, ["oh12"], rejects)
+    >>> joined.ids.tolist(), joined.values.ravel().tolist(), joined.without_image.tolist(), rejects.summary()
+    ([0, 2], [9.0, 8.8...], [9], '1 row set aside: 1 has no label')
+    """
+    _check_targets(targets, table.name)
+    check_unique_ids(lambda: [table[ID]], where=table.name)
+    values = np.stack([_numbers(table, target) for target in targets], axis=1)
+    sigma = np.stack([_sigma_of(table, target) for target in targets], axis=1)
+    place = _places(source, table)
+    there = place >= 0
+    known = np.where(there[:, None], values[place], np.nan)
+    errors = np.where(np.isnan(known), 0.0, sigma[place])
+    good = _set_aside(known, errors, targets, source.ids, rejects)
+    _check_varied(known[good], targets, table.name)
+    return LabelledRows(
+        targets=tuple(targets),
+        rows=np.flatnonzero(good).astype(np.int64),
+        label_rows=place[good],
+        ids=source.ids[good],
+        values=known[good].astype(np.float32),
+        sigma=np.nan_to_num(errors[good]).astype(np.float32),
+        without_image=np.delete(table[ID], place[there]),
+        units={target: table.units[target] for target in targets if target in table.units},
+    )
+
+
+def _beside(source: ImageSource, names: Sequence[str], missing: float | None) -> Table:
+    """Columns beside the images, under the ids of the images."""
+    if source.table is None:
+        mend = "give a table of labels"
+        raise TableError(str(source.path), "has no columns beside the images to be labels", mend)
+    found = {name: source.table.columns[name] for name in dict.fromkeys(names) if name in source.table}
+    if missing is not None:
+        found = {name: _without(values, missing) for name, values in found.items()}
+    units = {name: unit for name, unit in source.table.units.items() if name in found}
+    return Table({ID: source.ids, **found}, units, str(source.path))
+
+
+def _without(values: np.ndarray, missing: float) -> np.ndarray:
+    return np.where(values == missing, np.nan, values) if values.dtype.kind in "iuf" else values
+
+
+def _check_targets(targets: Sequence[str], where: str) -> None:
+    """Each property and what is predicted of it gets columns of its own."""
+    parts = ("", "_sigma", "_q16", "_q84")
+    columns = [*TAKEN, *(target + part for target in targets for part in parts)]
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice or not targets:
+        problem = f"two predicted columns would be called {twice[0]}" if twice else "none is given"
+        raise TableError(f"{where}, targets", problem, "give one target or more, each once")
+
+
+def _numbers(table: Table, target: str) -> Float64[np.ndarray, " n"]:
+    """A target, or its error, in double precision."""
+    values = table[target]
+    if values.dtype.kind not in "fiu":
+        row = next((row for row, value in enumerate(values.tolist()) if not _is_number(value)), 0)
+        problem = f"expected a number to predict, found {values[row].item()!r}"
+        mend = "choose another column, or write nan where the label is missing"
+        raise TableError(f"{table.name}, row {row}, column {target}", problem, mend)
+    return values.astype(np.float64)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return not isinstance(value, bool)
+
+
+def _sigma_of(table: Table, target: str) -> np.ndarray:
+    """Standard errors of a target; 0 if there are none."""
+    name = next((target + ending for ending in SIGMA_ENDINGS if target + ending in table), None)
+    return np.zeros(len(table)) if name is None else _numbers(table, name)
+
+
+def _places(source: ImageSource, table: Table) -> Int64[np.ndarray, " n"]:
+    """Row of each image among the labels; -1 where there is none."""
+    ids, labelled = source.ids, table[ID]
+    if ids.dtype.kind != labelled.dtype.kind:
+        ids, labelled = ids.astype(np.str_), labelled.astype(np.str_)
+    order = np.argsort(labelled)
+    place = order[np.minimum(np.searchsorted(labelled, ids, sorter=order), len(order) - 1)]
+    there = labelled[place] == ids
+    if not np.any(there):
+        shown = ", ".join(map(str, labelled[:NAMED].tolist()))
+        images = ", ".join(map(str, ids[:NAMED].tolist()))
+        problem = f"has no id of the images: its ids begin with {shown}, those of {source.path} with {images}"
+        raise TableError(table.name, problem, "give the column that has the ids of the images")
+    return np.where(there, place, -1).astype(np.int64)
+
+
+def _set_aside(
+    known: np.ndarray, errors: np.ndarray, targets: Sequence[str], ids: np.ndarray, rejects: Rejects
+) -> np.ndarray:
+    """Which images have labels that make sense; the first reason against one counts."""
+    faults = [("has no label", np.all(np.isnan(known), axis=1))]
+    for target, values, sigma in zip(targets, known.T, errors.T, strict=True):
+        # Beyond single precision a number would become infinite in training.
+        faults.append((f"has an infinite {target}", np.abs(values) > np.finfo(np.float32).max))
+        faults.append(
+            (f"has an error of {target} that is negative or infinite", (sigma < 0) | np.isinf(sigma))
+        )
+    good = np.ones(len(ids), bool)
+    for reason, bad in faults:
+        rejects.add_masked(bad & good, ids, reason)
+        good &= ~bad
+    return good
+
+
+def _check_varied(values: np.ndarray, targets: Sequence[str], where: str) -> None:
+    """A property that is always the same, or never known, cannot be learned."""
+    for target, column in zip(targets, values.T, strict=True):
+        found = np.unique(column[~np.isnan(column)])
+        if len(found) < 2:
+            problem = f"is {found[0]:g} for every image" if len(found) else "is missing for every image"
+            raise TableError(f"{where}, column {target}", problem, "choose another column")

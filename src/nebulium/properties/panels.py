@@ -1,0 +1,220 @@
+"""What the panels of the figures are made of: clouds of galaxies, running medians, empty panels."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from nebulium.metrics.figure_style import BLUE, SMALL, TEXT, VERMILION
+
+Values = Float[np.ndarray, " _"]
+Limits = tuple[float, float]
+
+#: From so many galaxies on, a cloud is drawn as a histogram and not galaxy by galaxy.
+MANY = 2000
+CELLS = 70
+#: Fewest galaxies of a running median, and most bins.
+IN_A_BIN, MOST_BINS = 40, 12
+PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
+
+
+class Running(NamedTuple):
+    """Quantiles of one quantity in bins of another that hold equally many galaxies.
+
+    Parameters
+    ----------
+    centre : ndarray of shape (bin,)
+        Median of the other quantity.
+    q16, median, q84 : ndarray of shape (bin,)
+        Quantiles of the one.
+    """
+
+    centre: Values
+    q16: Values
+    median: Values
+    q84: Values
+
+
+def running_quantiles(x: Values, y: Values) -> Running:
+    """Median and 68 % range of one quantity along another.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,)
+        Finite.
+
+    Returns
+    -------
+    Running
+        In at most 12 bins of equally many galaxies, at least 40; empty where there are fewer.
+
+    Examples
+    --------
+    >>> running_quantiles(np.arange(100.0), np.arange(100.0)).median.round(1).tolist()
+    [24.5, 74.5]
+    """
+    bins = min(len(x) // IN_A_BIN, MOST_BINS)
+    if bins == 0:
+        return Running(*(np.zeros(0),) * 4)
+    parts = np.array_split(np.argsort(x, kind="stable"), bins)
+    centre = np.array([np.median(x[part]) for part in parts])
+    return Running(centre, *np.array([np.quantile(y[part], [0.16, 0.5, 0.84]) for part in parts]).T)
+
+
+def range_of(*arrays: Values, tails: float = 0.2) -> Limits:
+    """Limits of an axis that shows all but the farthest values.
+
+    Parameters
+    ----------
+    *arrays : ndarray of shape (n,)
+        NaN where missing.
+    tails : float
+        Per cent beyond the limits on each side, before a margin of 4 % is added.
+
+    Returns
+    -------
+    tuple of float
+        0 and 1 where there is nothing.
+
+    Examples
+    --------
+    >>> range_of(np.array([0.0, 1.0, np.nan]), tails=0.0)
+    (-0.04, 1.04)
+    """
+    values = np.concatenate(arrays)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(values, [tails, 100 - tails]))
+    margin = 0.04 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def draw_cloud(axes: Axes, x: Values, y: Values, xlim: Limits, ylim: Limits) -> None:
+    """Draw galaxies as points, or as a histogram where there are many.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    x, y : ndarray of shape (n,)
+        Finite; values beyond the limits are drawn at the edge.
+    xlim, ylim : tuple of float
+        Limits of the panel.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> draw_cloud(axes, np.arange(5.0), np.arange(5.0), (0.0, 4.0), (0.0, 4.0))
+    >>> len(axes.lines)
+    1
+    """
+    x, y = np.clip(x, *xlim), np.clip(y, *ylim)
+    if len(x) < MANY:
+        axes.plot(x, y, linestyle="", marker="o", markersize=2, color=BLUE, alpha=0.45, markeredgewidth=0)
+    else:
+        edges = [np.linspace(*limits, CELLS) for limits in (xlim, ylim)]
+        counts = np.histogram2d(x, y, bins=edges)[0].T
+        axes.pcolormesh(*edges, np.sqrt(np.ma.masked_equal(counts, 0)), cmap="cividis", rasterized=True)
+    axes.set(xlim=xlim, ylim=ylim)
+
+
+def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 and 84 %") -> None:
+    """Draw the running median and 68 % range over a cloud.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    x, y : ndarray of shape (n,)
+        Finite.
+    label : str
+        In the legend.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> draw_running(axes, np.arange(50.0), np.arange(50.0))
+    >>> len(axes.lines)
+    6
+    """
+    running = running_quantiles(x, y)
+    # Each curve on a wider white one: to be seen on points and on dark cells alike.
+    for values, width, name in ((running.q16, 0.8, ""), (running.q84, 0.8, ""), (running.median, 1.6, label)):
+        axes.plot(running.centre, values, color="white", linewidth=width + 1.4)
+        axes.plot(running.centre, values, color=VERMILION, linewidth=width, label=name or None)
+
+
+def finish(axes: Axes, x: str, y: str, title: str = "") -> None:
+    """Label a panel in the sizes of all.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    x, y : str
+        Quantity and unit.
+    title : str
+        Above it.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> finish(axes, "Redshift", "Residual / dex")
+    >>> axes.get_xlabel()
+    'Redshift'
+    """
+    axes.set_xlabel(x, fontsize=TEXT)
+    axes.set_ylabel(y, fontsize=TEXT)
+    axes.set_title(title, fontsize=TEXT)
+    axes.tick_params(labelsize=SMALL)
+
+
+def say(axes: Axes, text: str, *, x: float = 0.04, y: float = 0.96) -> None:
+    """Write numbers into a corner of a panel.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    text : str
+        One line or more.
+    x, y : float
+        Place, in fractions of the panel; the text lies towards its middle.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> say(axes, "RMSE 0.085")
+    >>> axes.texts[0].get_text()
+    'RMSE 0.085'
+    """
+    across, along = "left" if x < 0.5 else "right", "bottom" if y < 0.5 else "top"
+    axes.text(x, y, text, transform=axes.transAxes, fontsize=SMALL, bbox=PLATE, ha=across, va=along)
+
+
+def leave_empty(axes: Axes, text: str = "no galaxies") -> None:
+    """Say in a panel that there is nothing to show.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    text : str
+        Why.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> leave_empty(axes)
+    >>> axes.texts[0].get_text()
+    'no galaxies'
+    """
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=TEXT, color="0.4")
+    axes.set(xticks=[], yticks=[])

@@ -1,0 +1,431 @@
+"""From images and labels to a saved model: the settings, the loss, the steps."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from nebulium.data.image_source import ImageSource
+from nebulium.data.image_store import ImageStore
+from nebulium.data.output import output_error
+from nebulium.data.rejects import Rejects
+from nebulium.data.splits import FRACTIONS
+from nebulium.errors import OutputError, TableError
+from nebulium.modelfile import load_model, save_model
+from nebulium.nn.encoders import encode_in_half
+from nebulium.nn.training_domain import TrainingDomain, measure_domain
+from nebulium.properties.calibration import calibrated
+from nebulium.properties.card import model_card, model_config
+from nebulium.properties.gaussian_process import MOST_REFERENCES, fit_gaussian_process
+from nebulium.properties.labels import LabelledRows
+from nebulium.properties.model import (
+    GAUSSIAN_PROCESS,
+    ImageNetwork,
+    PropertyModel,
+)
+from nebulium.properties.predict import predict_arrays
+from nebulium.properties.standards import Standards, measure_standards, standard_profiles
+from nebulium.properties.training_images import LabelledImages, Part, prepare_images, split_parts
+from nebulium.training import FitConfig, FitResult, fit
+from nebulium.training.augmentation import augment
+
+#: Ending of the folder beside the model that keeps settings, losses, checkpoints and prepared images.
+RUN_ENDING = ".run"
+STORE = "images"
+DOMAIN_REFERENCES = 1024
+
+
+@dataclass(frozen=True)
+class PropertiesConfig:
+    """How a model of properties is built and trained.
+
+    Attributes
+    ----------
+    encoder : str
+        See `nebulium.nn.encoders.ENCODERS`.
+    head : str
+        See `nebulium.nn.densities.HEADS`; or "gaussian-process" for samples of up to 2,000 galaxies, with the
+        networks of `init` frozen.
+    members : int
+        Networks of the ensemble, each from a seed of its own.
+    size : int, optional
+        Pixels on a side, by cropping or padding; that of the first image if not given.
+    binning : int
+        Pixels on a side of the blocks that are averaged first.
+    with_profiles : bool
+        Whether radial profiles stand beside the image in each network.
+    most_shift_px : int
+        Largest random shift in training, beside random orientations.
+    epochs, batch_size, learning_rate, schedule, weight_decay, patience, seed
+        As in `nebulium.training.FitConfig`.
+    half_precision : bool, optional
+        Compute encoders in bfloat16; where the device is fast at it, if not given.
+    split_seed : str
+        Names the split by id into train, validation and test.
+    conformal : bool
+        Scale the intervals so that they hold 68 % of the validation labels.
+    init : str, optional
+        A model, by name or folder, whose networks the training starts from.
+
+    Examples
+    --------
+    >>> PropertiesConfig(epochs=5).encoder
+    'resnet-small'
+    """
+
+    encoder: str = "resnet-small"
+    head: str = "gaussian"
+    members: int = 1
+    size: int | None = None
+    binning: int = 1
+    with_profiles: bool = True
+    most_shift_px: int = 0
+    epochs: int = 30
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    schedule: str = "one-cycle"
+    weight_decay: float = 1e-2
+    patience: int | None = None
+    seed: int = 0
+    half_precision: bool | None = None
+    split_seed: str = "nebulium"
+    conformal: bool = False
+    init: str | None = None
+
+    def fitting(self, member: int) -> FitConfig:
+        """Settings of the training loop for one network."""
+        return FitConfig(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,  # type: ignore[arg-type]
+            warm_up=0.15,
+            weight_decay=self.weight_decay,
+            averaging=0.99,
+            patience=self.patience,
+            seed=self.seed + member,
+        )
+
+    @property
+    def in_half(self) -> bool:
+        """Whether encoders compute in bfloat16 on the device that is there."""
+        return jax.default_backend() != "cpu" if self.half_precision is None else self.half_precision
+
+
+class _Learner(eqx.Module):
+    """A network in training, with what it is not trained on."""
+
+    network: ImageNetwork
+    standards: Standards
+    with_profiles: bool = eqx.field(static=True)
+    most_shift_px: int = eqx.field(static=True)
+    in_half: bool = eqx.field(static=True)
+
+
+def train(
+    source: ImageSource,
+    labelled: LabelledRows,
+    output: str | Path,
+    *,
+    config: PropertiesConfig | None = None,
+    rejects: Rejects | None = None,
+    id_column: str = "target_id",
+    resume: bool = False,
+    progress: bool = False,
+) -> Path:
+    """Train a model on labelled images and save it as a folder.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The images.
+    labelled : LabelledRows
+        The labels of some of them.
+    output : str or Path
+        Folder of the model; ``<output>.run`` beside it keeps settings, losses, checkpoints and, until the
+        model is saved, the prepared images.
+    config : PropertiesConfig, optional
+    rejects : Rejects, optional
+        Takes the images that cannot be used.
+    id_column : str
+        What the ids are called, for the record.
+    resume : bool
+        Take up an interrupted training.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Path
+        The folder, which `nebulium.modelfile.load_model` reads.
+
+    Raises
+    ------
+    TableError
+        If too few galaxies are left for the split.
+    ImageError
+        If the images do not suit the settings or the model to start from.
+    OutputError
+        If a folder cannot be written.
+
+    Examples
+    --------
+    See ``nebulium properties train --help`` and the guide in the documentation.
+    """
+    config, output = config or PropertiesConfig(), Path(output)
+    start = None if config.init is None else load_model(config.init, of=PropertyModel)
+    run = _run_folder(output, resume)
+    store = prepare_images(
+        source,
+        labelled,
+        run / STORE,
+        size=config.size,
+        binning=config.binning,
+        like=None if start is None else start.preparation,
+        split_seed=config.split_seed,
+        rejects=rejects or Rejects(),
+    )
+    parts = split_parts(store, labelled, config.split_seed, str(source.path))
+    model, results = train_on_store(
+        store, parts, labelled.targets, config=config, start=start, run=run, resume=resume, progress=progress
+    )
+    split = {"seed": config.split_seed, "fractions": dict(FRACTIONS), "id_column": id_column}
+    split |= {"galaxies": {name: len(part) for name, part in parts.items()}}
+    document = model_config(model, config, split=split, results=results, units=labelled.units)
+    save_model(output, model, config=document, card=model_card(document))
+    shutil.rmtree(run / STORE, ignore_errors=True)
+    return output
+
+
+def _run_folder(output: Path, resume: bool) -> Path:
+    """The folder of the run, made; nothing that is there is written over."""
+    run = output.with_name(output.name + RUN_ENDING)
+    if output.exists():
+        raise OutputError(str(output), "is there already", "choose another folder, or move it away")
+    if run.exists() and not resume:
+        mend = "take it up with --resume (resume=True), or delete it"
+        raise OutputError(str(run), "holds an interrupted training", mend)
+    try:
+        run.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(run, error) from error
+    return run
+
+
+def train_on_store(
+    store: ImageStore,
+    parts: dict[str, Part],
+    targets: tuple[str, ...],
+    *,
+    config: PropertiesConfig,
+    start: PropertyModel | None = None,
+    run: Path | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> tuple[PropertyModel, list[FitResult[Any]]]:
+    """Train a model on prepared images.
+
+    Parameters
+    ----------
+    store : ImageStore
+    parts : dict of str to Part
+        With "train" and "validation".
+    targets : tuple of str
+    config : PropertiesConfig
+        Its ``init`` is not looked at.
+    start : PropertyModel, optional
+        Whose networks the training starts from.
+    run : Path, optional
+        Folder of the runs of the networks.
+    resume, progress
+        As in `train`.
+
+    Returns
+    -------
+    model : PropertyModel
+    results : list of FitResult
+        One a network that was trained.
+
+    Examples
+    --------
+    See `train`.
+    """
+    model = new_model(store, parts["train"], targets, config, start)
+    results: list[FitResult[Any]] = []
+    if config.head == GAUSSIAN_PROCESS:
+        model = _with_process(model, store, parts["train"])
+    else:
+        for member in range(config.members):
+            folder = None if run is None else run / f"network-{member}"
+            resumed = resume and folder is not None and folder.exists()
+            results.append(_fit_network(model, member, store, parts, config, folder, resumed, progress))
+        model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
+    held_out = parts["validation"]
+    model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, store, parts))
+    if config.conformal:
+        said = predict_arrays(model, store.take(held_out.rows))
+        model = calibrated(
+            model, held_out.values, median=said.median, q16=said.q16, q84=said.q84, sigma=held_out.sigma
+        )
+    return model, results
+
+
+def new_model(
+    store: ImageStore,
+    training: Part,
+    targets: tuple[str, ...],
+    config: PropertiesConfig,
+    start: PropertyModel | None = None,
+) -> PropertyModel:
+    """A model before training, its statistics measured on the training galaxies.
+
+    Parameters
+    ----------
+    store : ImageStore
+    training : Part
+    targets : tuple of str
+    config : PropertiesConfig
+    start : PropertyModel, optional
+        Whose networks it gets, with the statistics of the pixels that they know.
+
+    Returns
+    -------
+    PropertyModel
+
+    Examples
+    --------
+    See `train`.
+    """
+    model = PropertyModel(
+        **_hyperparameters(store, training, targets, config, start), key=jax.random.key(config.seed)
+    )
+    standards = measure_standards(store, training.rows, training.values)
+    if start is None:
+        return eqx.tree_at(lambda m: m.standards, model, standards)
+    known = lambda s: (s.band_mean, s.band_scale, s.profile_mean, s.profile_scale)  # noqa: E731
+    standards = eqx.tree_at(known, standards, known(start.standards))
+    model = eqx.tree_at(lambda m: m.standards, model, standards)
+    given = [start.networks[i % len(start.networks)] for i in range(len(model.networks))]
+    if config.head == GAUSSIAN_PROCESS:
+        return eqx.tree_at(lambda m: m.networks, model, tuple(given))
+    taken = tuple(
+        eqx.tree_at(lambda n: (n.encoder, n.hidden), own, (other.encoder, other.hidden))
+        for own, other in zip(model.networks, given, strict=True)
+    )
+    return eqx.tree_at(lambda m: m.networks, model, taken)
+
+
+def _hyperparameters(
+    store: ImageStore,
+    training: Part,
+    targets: tuple[str, ...],
+    config: PropertiesConfig,
+    start: PropertyModel | None,
+) -> dict[str, Any]:
+    """Keywords of `PropertyModel`; those of the networks are those of the model to start from."""
+    process = config.head == GAUSSIAN_PROCESS
+    if process and start is None:
+        raise TableError(
+            "head gaussian-process", "needs networks that know galaxies", "give a model with init"
+        )
+    if process and len(training) > MOST_REFERENCES:
+        problem = f"takes {MOST_REFERENCES:,} galaxies at most, found {len(training):,}"
+        raise TableError("head gaussian-process", problem, "choose the head gaussian")
+    said = 0 if start is None else start.networks[0].head.targets
+    return {
+        "targets": targets,
+        "bands": store.bands,
+        "unit": store.unit,
+        "size": store.preparation.size,
+        "binning": store.preparation.binning,
+        "stretch": store.preparation.stretch.as_dict(),
+        "encoder": config.encoder if start is None else start.encoder,
+        "head": config.head if start is None or not process else start.head,
+        "members": len(start.networks) if process and start is not None else config.members,
+        "with_profiles": config.with_profiles if start is None else start.with_profiles,
+        "network_targets": said if process else None,
+        "references": len(training) if process else 0,
+        "domain_references": min(DOMAIN_REFERENCES, len(training)),
+    }
+
+
+def _labelled_images(model: PropertyModel, store: ImageStore, part: Part) -> LabelledImages:
+    mean, scale = np.asarray(model.standards.target_mean), np.asarray(model.standards.target_scale)
+    return LabelledImages(store, part.rows, (part.values - mean) / scale, part.sigma / scale)
+
+
+def _with_process(model: PropertyModel, store: ImageStore, training: Part) -> PropertyModel:
+    """The model with a Gaussian process on its frozen networks."""
+    rows = _labelled_images(model, store, training)
+    features = jax.jit(jax.vmap(model.process_features))
+    chunks = [rows.take(np.arange(first, min(first + 32, len(rows)))) for first in range(0, len(rows), 32)]
+    known = np.concatenate([np.asarray(features(jnp.asarray(chunk["image"]))) for chunk in chunks])
+    process = fit_gaussian_process(known, rows.labels, rows.label_sigma, groups=model.process_groups)
+    return eqx.tree_at(lambda m: m.process, model, process)
+
+
+def _fit_network(
+    model: PropertyModel,
+    member: int,
+    store: ImageStore,
+    parts: dict[str, Part],
+    config: PropertiesConfig,
+    folder: Path | None,
+    resume: bool,
+    progress: bool,
+) -> FitResult[Any]:
+    learner = _Learner(
+        model.networks[member], model.standards, model.with_profiles, config.most_shift_px, config.in_half
+    )
+    return fit(
+        learner,
+        _loss,
+        _labelled_images(model, store, parts["train"]),
+        validation=_labelled_images(model, store, parts["validation"]),
+        config=config.fitting(member),
+        run_folder=folder,
+        resume=resume,
+        about=dataclasses.asdict(config),
+        trainable=_trained(learner),
+        progress=progress,
+    )
+
+
+def _measured_domain(model: PropertyModel, store: ImageStore, parts: dict[str, Part]) -> TrainingDomain:
+    profiles = [
+        jnp.asarray(standard_profiles(model.standards, store, parts[name].rows))
+        for name in ("train", "validation")
+    ]
+    return measure_domain(*profiles, n_reference=model.domain.reference.shape[0])
+
+
+def _trained(learner: _Learner) -> PyTree:
+    """The network, not the statistics."""
+    frozen = jax.tree.map(lambda _: False, learner)
+    return eqx.tree_at(lambda one: one.network, frozen, jax.tree.map(eqx.is_inexact_array, learner.network))
+
+
+def _loss(learner: _Learner, galaxies: dict[str, Array], key: Array) -> Array:
+    """Mean loss over the targets that each galaxy has a label of."""
+    profiles = jax.vmap(learner.standards.profiles)(galaxies["image"])
+    beside = profiles if learner.with_profiles else profiles[:, :0]
+    standard = jax.vmap(learner.standards.image)(galaxies["image"])
+    turned = augment(standard, key, most_shift_px=learner.most_shift_px)
+    encode: Callable[[Array], Array] = learner.network.encoder
+    if learner.in_half:
+        encode = lambda image: encode_in_half(learner.network.encoder, image)  # noqa: E731
+
+    def one(image: Array, beside: Array, label: Array, label_sigma: Array) -> Array:
+        vector = learner.network.vector(encode(image), beside)
+        losses = learner.network.head.loss(vector, label, label_sigma)
+        return jnp.sum(losses) / jnp.maximum(jnp.sum(jnp.isfinite(label)), 1)
+
+    return jax.vmap(one)(turned, beside, galaxies["label"], galaxies["label_sigma"])

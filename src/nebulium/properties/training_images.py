@@ -1,0 +1,185 @@
+"""Images with labels, prepared for training and split."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nebulium.data.image_preparation import Preparation
+from nebulium.data.image_source import ImageSource
+from nebulium.data.image_store import ImageStore
+from nebulium.data.rejects import Rejects
+from nebulium.data.splits import FRACTIONS, split_by_id
+from nebulium.data.stretches import DISPLAY_UNIT, Stretch, measure_softening
+from nebulium.errors import TableError
+from nebulium.properties.labels import LabelledRows
+
+#: Fewer galaxies than this in a part of the split cannot train a model or tell epochs apart.
+LEAST_TRAINING, LEAST_VALIDATION = 20, 5
+#: So many images set the softening of the stretch.
+MOST_FOR_SOFTENING = 200
+
+
+class LabelledImages:
+    """Prepared images with their standardised labels, as rows to train on.
+
+    Parameters
+    ----------
+    store : ImageStore
+    rows : ndarray of int of shape (n,)
+        Of the store.
+    labels, label_sigma : ndarray of shape (n, target), float32
+        Standardised; NaN where missing.
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+
+    def __init__(self, store: ImageStore, rows: np.ndarray, labels: np.ndarray, label_sigma: np.ndarray):
+        self.store, self.rows, self.labels, self.label_sigma = store, rows, labels, label_sigma
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Images and labels, in the order asked for."""
+        return {
+            "image": self.store.take(self.rows[rows]),
+            "label": self.labels[rows],
+            "label_sigma": self.label_sigma[rows],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Galaxies of one part of the split.
+
+    Attributes
+    ----------
+    rows : ndarray of int of shape (n,)
+        Of the store.
+    values, sigma : ndarray of shape (n, target), float32
+        Labels and their errors, in their own unit.
+
+    Examples
+    --------
+    >>> len(Part(np.arange(3), np.zeros((3, 1), np.float32), np.zeros((3, 1), np.float32)))
+    3
+    """
+
+    rows: np.ndarray
+    values: np.ndarray
+    sigma: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def prepare_images(
+    source: ImageSource,
+    labelled: LabelledRows,
+    folder: Path,
+    *,
+    size: int | None,
+    binning: int,
+    like: Preparation | None,
+    split_seed: str,
+    rejects: Rejects,
+) -> ImageStore:
+    """Write all labelled images, cut to one size and stretched, for random reading.
+
+    Parameters
+    ----------
+    source : ImageSource
+    labelled : LabelledRows
+    folder : Path
+        Of the store.
+    size, binning : int
+        As in `Preparation`; the size of the first image if not given.
+    like : Preparation, optional
+        That of a model to start from, which then holds. Without it colours are taken as they are, and fluxes
+        get the stretch asinh, softened by the noise of the sky in training images.
+    split_seed : str
+        Tells which images are training images.
+    rejects : Rejects
+        Takes the images that cannot be used.
+
+    Returns
+    -------
+    ImageStore
+
+    Raises
+    ------
+    ImageError
+        The images do not suit the stretch.
+    TableError
+        No image can be used.
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+    if like is None:
+        training = labelled.rows[split_by_id(labelled.ids, seed=split_seed) == "train"]
+        like = _preparation_of(source, training[:MOST_FOR_SOFTENING], size, binning)
+    like.stretch.check(source.unit, source.bands, str(source.path))
+    return ImageStore.create(
+        folder,
+        source,
+        rows=labelled.rows,
+        size=like.size,
+        binning=like.binning,
+        stretch=like.stretch,
+        rejects=rejects,
+    )
+
+
+def _preparation_of(source: ImageSource, rows: np.ndarray, size: int | None, binning: int) -> Preparation:
+    first = [image for chunk in source.chunks(rows) for image in chunk.pixels]
+    if not first:
+        raise TableError(str(source.path), "has no usable image among the first", "look at its images")
+    colours = source.unit == DISPLAY_UNIT
+    stretch = Stretch("display") if colours else Stretch("asinh", measure_softening(first))
+    return Preparation(size or min(first[0].shape[:2]), stretch, binning)
+
+
+def split_parts(store: ImageStore, labelled: LabelledRows, seed: str, where: str) -> dict[str, Part]:
+    """Galaxies of the store by part of the split.
+
+    Parameters
+    ----------
+    store : ImageStore
+    labelled : LabelledRows
+        With a label of each image of the store.
+    seed : str
+        Names the split.
+    where : str
+        The images, for the message.
+
+    Returns
+    -------
+    dict of str to Part
+        "train", "validation" and "test".
+
+    Raises
+    ------
+    TableError
+        If there are too few to train on or to validate with.
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+    order = np.argsort(labelled.ids)
+    place = order[np.searchsorted(labelled.ids, store.ids, sorter=order)]
+    part = split_by_id(store.ids, seed=seed)
+    parts = {}
+    for name in FRACTIONS:
+        rows = np.flatnonzero(part == name)
+        parts[name] = Part(rows, labelled.values[place[rows]], labelled.sigma[place[rows]])
+    found = {name: len(parts[name]) for name in ("train", "validation")}
+    if found["train"] < LEAST_TRAINING or found["validation"] < LEAST_VALIDATION:
+        needed = f"at least {LEAST_TRAINING} galaxies to train on and {LEAST_VALIDATION} to validate"
+        raise TableError(where, f"expected {needed}, found {found}", "give more labelled images")
+    return parts

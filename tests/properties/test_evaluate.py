@@ -1,0 +1,117 @@
+"""Tables in, scores and figures out: joined by id, missing values left out, faults named."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nebulium.data.table import Table
+from nebulium.data.tables import read_table
+from nebulium.errors import TableError
+from nebulium.properties.evaluate import evaluate_predictions
+from nebulium.properties.mass_metallicity import TREMONTI_2004
+from nebulium.properties.scores import UPPER
+
+RANDOM = np.random.default_rng(0)
+COUNT = 600
+MASS = RANDOM.uniform(9, 11, COUNT)
+TRUE = TREMONTI_2004.at(MASS) + RANDOM.normal(0, 0.1, COUNT)
+SAID = TRUE + RANDOM.normal(0, 0.05, COUNT)
+IDS = RANDOM.permutation(10 * COUNT)[:COUNT]
+
+
+def labels(**columns):
+    base = {"objid": IDS, "oh12": TRUE, "log_mstar": MASS, "redshift": RANDOM.random(COUNT)}
+    return Table(base | columns, {}, "labels.csv")
+
+
+def predictions(rows=slice(None), **columns):
+    base = {"target_id": IDS, "oh12": SAID, "oh12_sigma": np.full(COUNT, 0.05)}
+    return Table(base | columns, {}, "predictions.parquet").select(rows)
+
+
+def evaluate(said, known, **options):
+    return evaluate_predictions(said, known, ["oh12"], id_column="objid", resamples=5, **options)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return evaluate(predictions(), labels(), rivals={"mean": Table({"target_id": IDS, "oh12": 0 * TRUE + 9})})
+
+
+def test_numbers_are_those_of_the_arrays(whole):
+    ours, mean = whole.scores
+    assert ours.rmse.value == pytest.approx(np.sqrt(np.mean((SAID - TRUE) ** 2)))
+    assert ours.coverage_68.value == pytest.approx(np.mean(np.abs(SAID - TRUE) <= 0.05 * UPPER))
+    assert np.isnan(mean.spearman.value)
+    assert np.isnan(mean.coverage_68.value)
+    assert whole.gains[0].rmse_gain.value == pytest.approx(mean.rmse.value - ours.rmse.value)
+
+
+def test_order_of_the_rows_does_not_matter(whole):
+    shuffled = evaluate(predictions(RANDOM.permutation(COUNT)), labels())
+    assert shuffled.scores[0] == whole.scores[0]
+
+
+def test_ids_as_text_and_as_numbers_meet(whole):
+    found = evaluate(predictions(target_id=IDS.astype(str)), labels())
+    assert found.scores[0] == whole.scores[0]
+
+
+def test_rows_without_partner_are_counted():
+    found = evaluate(predictions(slice(100, None), target_id=np.where(IDS[-1] == IDS, -5, IDS)), labels())
+    assert found.scores[0].galaxies == COUNT - 101
+    assert found.about["labels_without_prediction"] == 101
+    assert found.about["predictions_without_label"] == 1
+
+
+def test_quantiles_come_before_sigma():
+    wide = predictions(oh12_q16=SAID - 9, oh12_q84=SAID + 9)
+    assert evaluate(wide, labels()).scores[0].coverage_68.value == 1.0
+
+
+def test_figures_follow_what_is_known(whole):
+    names = {"predicted_against_true", "residuals", "calibration", "relation_with_mass", "more_than_mass"}
+    assert set(whole.figures) == {f"oh12_{name}" for name in names}
+    bare = Table({"objid": IDS, "oh12": TRUE}, {}, "bare.csv")
+    assert set(evaluate(predictions(), bare).figures) == {
+        f"oh12_{name}" for name in ("predicted_against_true", "residuals", "calibration")
+    }
+
+
+def test_residuals_are_drawn_against_any_column():
+    found = evaluate(predictions(), labels(petro_r90=MASS), against=["petro_r90"])
+    names = [axes.get_xlabel() for axes in found.figures["oh12_residuals"].axes]
+    assert names == ["True 12 + log(O/H)", "log M★ / M☉", "Redshift", "petro_r90"]
+    with pytest.raises(TableError, match="has no column 'petro_r50'"):
+        evaluate(predictions(), labels(), against=["petro_r50"])
+
+
+def test_masses_predicted_too_are_compared():
+    found = evaluate(predictions(log_mstar=MASS + RANDOM.normal(0, 0.3, COUNT)), labels())
+    assert found.masses["oh12"].gain_over_predicted_mass.value > 0.02
+
+
+@pytest.mark.parametrize(("said", "known", "message"), [
+    (predictions(target_id=IDS + 10**6), labels(), "has no galaxy of labels.csv among its 600"),
+    (predictions(slice(0, 0)), labels(), "has no galaxy of labels.csv among its 0"),
+    (predictions(), labels(oh12=np.full(COUNT, "low")), "holds <U3, not numbers"),
+    (predictions(target_id=np.where(IDS[3] == IDS, IDS[4], IDS)), labels(), "predictions.parquet"),
+    (predictions(), labels(objid=np.where(IDS[3] == IDS, IDS[4], IDS)), "labels.csv"),
+    (Table({"target_id": IDS}, {}, "empty.parquet"), labels(), "has no column 'oh12'"),
+])  # fmt: skip
+def test_faults_are_named(said, known, message):
+    with pytest.raises(TableError, match=message):
+        evaluate(said, known)
+
+
+def test_what_is_written(whole, tmp_path):
+    folder = whole.write(tmp_path / "evaluation")
+    document = json.loads((folder / "scores.json").read_text())
+    assert document["scores"][1]["coverage_68"] == {"value": None, "error": None}
+    assert document["gains"][0]["rival"] == "mean"
+    assert document["more_than_mass"]["oh12"]["galaxies"] == COUNT
+    table = read_table(folder / "scores.ecsv")
+    assert table["rmse"][0] == pytest.approx(whole.scores[0].rmse.value)
+    assert "| oh12 | model | 600 |" in (folder / "scores.md").read_text()
+    assert {path.stem for path in folder.glob("*.png")} == set(whole.figures)
