@@ -15,6 +15,7 @@ NAMES = (
     "windows", "dsps", "speed", "coverage", "joint",
     "published", "training", "memory", "simulation", "selection", "mock_population",
     "mock_light", "mock_images", "mock_survey", "properties_speed", "properties_memory",
+    "properties_mock",
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "--mock-galaxies", type=int, nargs="+", help="lengths of the surveys of `mock_survey`"
     )
     parser.add_argument("--memory-images", type=int, help="images of the set of `properties_memory`")
+    parser.add_argument("--mock-survey", type=Path, help="survey that `properties_mock` takes, made before")
     parser.add_argument("--repeats", type=int, help="runs of each timing")
     return parser
 

@@ -38,6 +38,8 @@ class Settings:
         Lengths of the surveys of the benchmark ``mock_survey``.
     memory_images : int
         Images of the set of the benchmark ``properties_memory``.
+    mock_survey : Path, optional
+        Folder of a mock survey `sdss` of 20,000 galaxies and seed 4; made anew if not given.
     repeats : int
         Runs of each timing.
     figures : Path
@@ -50,6 +52,7 @@ class Settings:
     memory_rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
     mock_galaxies: tuple[int, ...] = (1_000, 20_000)
     memory_images: int = 200_000
+    mock_survey: Path | None = None
     repeats: int = 5
     figures: Path = FIGURES
 

@@ -80,7 +80,7 @@ def drawn_images(images: int) -> ImageSource:
 
 def _train(encoder: eqx.Module, images: LabelledImages) -> None:
     model = Regression(encoder, eqx.nn.Linear(encoder.width, 1, key=jax.random.key(1)))
-    fit(model, _squared_error, images, config=FitConfig(epochs=1, batch_size=128))
+    fit(model, _squared_error, images, config=FitConfig(epochs=1, batch_size=64))
 
 
 def _squared_error(model: Regression, batch: dict[str, jax.Array], key: jax.Array) -> jax.Array:

@@ -1,7 +1,5 @@
 """``nebulium lines``: emission lines from starlight."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +21,7 @@ from nebulium.cli.options import (
     number_or_text,
     say,
 )
+from nebulium.cli.progress import counting
 
 app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
 
@@ -110,7 +109,7 @@ def predict(
     """
     from nebulium.lines.predict_file import predict_file
 
-    with _progress("predicting") as progress:
+    with counting("predicting") as progress:
         run = predict_file(
             source,
             output,
@@ -220,15 +219,3 @@ def inject(
 def _say_rejects(summary: str, path: Path | None) -> None:
     if path is not None:
         say(f"{path}: {summary}")
-
-
-@contextmanager
-def _progress(doing: str) -> Iterator[Callable[[int], None]]:
-    """A count of rows that is gone when the work is done."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    shown = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing)
-        yield lambda rows: bar.update(task, description=f"{doing}: {rows:,} rows")

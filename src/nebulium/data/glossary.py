@@ -101,7 +101,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("line_flux_LINE", "1e-17 erg / (s cm2)", "number", "observed-frame flux of the line"),
     Column("line_luminosity_LINE", "erg / s", "number", "luminosity of the line"),
     Column("ew_LINE", "Angstrom", "number", "measured equivalent width, rest frame, emission positive"),
-    Column("in_domain", "", "flag", "whether the continuum lies inside the training domain of the model"),
+    Column("in_domain", "", "flag", "whether the galaxy lies inside the training domain of the model"),
     Column("model", "", "text", "name of the model that predicted the row"),
     Column("n_missing_bins", "", "number", "continuum bins that were missing and were marginalised over"),
     Column("split", "", "text", "train, validation or test"),

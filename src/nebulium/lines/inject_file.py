@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.id_hash import hash_ids
+from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra import write_spectra
 from nebulium.data.spectrum_set import Spectra
@@ -22,7 +23,6 @@ from nebulium.lines.line_list import LINES
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import ModelChoice, choose_models
 from nebulium.lines.predict import LinePredictor
-from nebulium.lines.predict_file import check_not_input, write_rejects
 from nebulium.lines.prediction_input import load_spectra, with_known_redshift
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
 from nebulium.data.table import Table
 from nebulium.data.table_writer import TableWriter
 from nebulium.data.tables import ROWS_PER_CHUNK
-from nebulium.errors import OutputError, TableError
+from nebulium.errors import TableError
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import choose_models
 from nebulium.lines.predict import LinePredictor
@@ -122,56 +123,6 @@ def predict_file(
     return PredictionRun(
         output, tally.rows, dict(tally.by_model), tally.outside, opened.rejects, rejects_path
     )
-
-
-def check_not_input(source: Path, output: Path) -> None:
-    """Refuse to replace the input.
-
-    Parameters
-    ----------
-    source, output : Path
-
-    Raises
-    ------
-    OutputError
-        They are one file.
-
-    Examples
-    --------
-    >>> check_not_input(Path("a.parquet"), Path("b.parquet"))
-    """
-    if source.exists() and output.exists() and source.samefile(output):
-        raise OutputError(str(output), "is the input, which would be lost", "choose another name")
-
-
-def write_rejects(rejects: Rejects, output: Path) -> Path | None:
-    """List the rejects beside an output that is there; if that fails, neither stays.
-
-    Parameters
-    ----------
-    rejects : Rejects
-    output : Path
-
-    Returns
-    -------
-    Path or None
-        None if there are none.
-
-    Raises
-    ------
-    OutputError
-        They cannot be written.
-
-    Examples
-    --------
-    >>> write_rejects(Rejects(), Path("lines.parquet")) is None
-    True
-    """
-    try:
-        return rejects.write(output)
-    except BaseException:
-        output.unlink(missing_ok=True)
-        raise
 
 
 class _Tally:

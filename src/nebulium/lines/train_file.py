@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.table import Table
 from nebulium.data.tables import read_table
-from nebulium.errors import OutputError, TableError
+from nebulium.errors import TableError
 from nebulium.lines.line_list import LINES
 from nebulium.lines.prediction_input import ID, IVAR_COLUMNS, Columns, checked_mapping
 from nebulium.lines.prediction_rows import FLUX_COLUMNS, galaxy_rows
@@ -80,7 +81,7 @@ def train_file(
     See ``nebulium lines train --help`` and the guide in the documentation.
     """
     config, output = config or LinesConfig(), Path(output)
-    _check_free(output)
+    check_free(output)
     table = read_measured(source, columns=columns, id_column=id_column)
     rejects = Rejects()
     usable = usable_rows(table, rejects, with_luminosity=config.with_luminosity)
@@ -179,13 +180,3 @@ def usable_rows(table: Table, rejects: Rejects, *, with_luminosity: bool) -> Tab
         problem = f"has no row to learn from ({rejects.summary()})"
         raise TableError(table.name, problem, "check the columns and their units")
     return table.select(places)
-
-
-def _check_free(output: Path) -> None:
-    """Say so before the training, not after it."""
-    if output.exists():
-        raise OutputError(str(output), "is there already", "choose another folder, or remove it")
-    if not output.parent.is_dir():
-        raise OutputError(
-            str(output), f"there is no folder {output.parent}", f"make it: mkdir -p '{output.parent}'"
-        )

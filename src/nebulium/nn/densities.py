@@ -28,7 +28,7 @@ class Interval(eqx.Module):
 
     Attributes
     ----------
-    median, q16, q84 : (target,) float32
+    median, q16, q84 : (..., target) float32
         Of the same unit as the targets.
 
     Examples
@@ -37,12 +37,12 @@ class Interval(eqx.Module):
     [1.0]
     """
 
-    median: Targets
-    q16: Targets
-    q84: Targets
+    median: Float[Array, "*batch target"]
+    q16: Float[Array, "*batch target"]
+    q84: Float[Array, "*batch target"]
 
     @property
-    def sigma(self) -> Targets:
+    def sigma(self) -> Float[Array, "*batch target"]:
         """Half of the central 68 %."""
         return 0.5 * (self.q84 - self.q16)
 
@@ -212,5 +212,10 @@ def _mixture_quantile(level: float, weight: Array, mean: Array, sigma: Array) ->
         below = jnp.sum(weight * jax.scipy.stats.norm.cdf((middle[None, :] - mean) / sigma), axis=0) < level
         return jnp.where(below, middle, low), jnp.where(below, high, middle)
 
-    low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (low, high))
-    return 0.5 * (low + high)
+    low, high = jax.lax.fori_loop(0, _HALVINGS, halve, jax.lax.stop_gradient((low, high)))
+    found = jax.lax.stop_gradient(0.5 * (low + high))
+    # A step of Newton's method hardly moves the value, and gives it the gradient of the implicit function.
+    scaled = (found[None, :] - mean) / sigma
+    below = jnp.sum(weight * jax.scipy.stats.norm.cdf(scaled), axis=0)
+    density = jnp.sum(weight * jax.scipy.stats.norm.pdf(scaled) / sigma, axis=0)
+    return found - (below - level) / jax.lax.stop_gradient(density)

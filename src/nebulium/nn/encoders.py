@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from nebulium.nn.convnext import ConvNeXt
-from nebulium.nn.convolution import Image
 from nebulium.nn.residual import ResNet
 
 Encoder: TypeAlias = ConvNeXt | ResNet
@@ -64,7 +63,7 @@ def make_encoder(name: str, bands: int, *, key: Key[Array, ""]) -> Encoder:
     return ENCODERS[name](bands, key=key)
 
 
-def encode_in_half(encoder: Encoder, image: Image) -> Float[Array, " width"]:
+def encode_in_half(encoder: Encoder, image: Float[Array, "height width band"]) -> Float[Array, " features"]:
     """The vector of an image, computed in bfloat16 as fast devices like it; the weights stay as they are.
 
     Parameters

@@ -6,19 +6,19 @@ labels, and with them, on average, 68 % of whatever is drawn from the same galax
 """
 
 import math
-from typing import TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from nebulium.properties.model import PropertyModel
+
 LEVEL = 0.68
 # With fewer labels the factor would be noise: 20 set the coverage to 10 per cent.
 FEWEST = 20
 
 Values = Float[np.ndarray, " _"]
-Model = TypeVar("Model", bound=eqx.Module)
 
 
 def conformal_factor(
@@ -56,20 +56,21 @@ def conformal_factor(
         needed = np.sort((away / side)[np.isfinite(values)])
     if len(needed) < FEWEST:
         return 1.0
-    # The galaxy to come is one more among those that rank alike: hence the 1.
-    factor = float(needed[math.ceil((len(needed) + 1) * LEVEL) - 1])
+    # The galaxy to come is one more among those that rank alike: hence the 1. A whole number stays one.
+    rank = math.ceil((len(needed) + 1) * LEVEL - 1e-9)
+    factor = float(needed[rank - 1])
     return factor if math.isfinite(factor) and factor > 0 else 1.0
 
 
 def calibrated(
-    model: Model,
+    model: PropertyModel,
     values: Float[np.ndarray, "n target"],
     *,
     median: Float[np.ndarray, "n target"],
     q16: Float[np.ndarray, "n target"],
     q84: Float[np.ndarray, "n target"],
     sigma: Float[np.ndarray, "n target"] | None = None,
-) -> Model:
+) -> PropertyModel:
     """A model whose 68 % intervals hold 68 % of the labels given, target by target.
 
     Parameters
@@ -88,12 +89,7 @@ def calibrated(
 
     Examples
     --------
-    >>> class Factors(eqx.Module):
-    ...     interval_factor: jnp.ndarray
-    >>> values, one = np.linspace(-3.0, 3.0, 101)[:, None], np.ones((101, 1))
-    >>> wider = calibrated(Factors(jnp.ones(1)), values, median=0 * one, q16=-one, q84=one)
-    >>> round(float(wider.interval_factor[0]), 1)
-    2.1
+    See `nebulium.properties.recipe.train_on_store`.
     """
     noise = np.zeros_like(values) if sigma is None else sigma
     columns = zip(values.T, median.T, q16.T, q84.T, noise.T, strict=True)

@@ -99,6 +99,7 @@ def hyperparameters(model: PropertyModel) -> dict[str, Any]:
         "encoder": model.encoder,
         "head": model.head,
         "members": len(model.networks),
+        "encoder_binning": model.networks[0].binning,
         "with_profiles": model.with_profiles,
         "network_targets": model.networks[0].head.targets,
         "references": 0 if process is None else process.reference.shape[0],

@@ -28,7 +28,7 @@ def evaluate_file(
     model: str | Path,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
-    missing: float | None = None,
+    missing: float | int | None = None,
     all_rows: bool = False,
     against: Sequence[str] = (),
     resamples: int = 200,

@@ -3,16 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from nebulium.data.image_source import open_images
+from nebulium.data.image_source import ImageSource, open_images
 from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.table import nearest
+from nebulium.errors import ImageError
 from nebulium.modelfile import load_model
+from nebulium.nn.convolution import Image
+from nebulium.properties.evaluate import DISPLAY
+from nebulium.properties.explain import (
+    averaged_over_orientations,
+    completeness_gap,
+    grad_cam,
+    integrated_gradients,
+)
 from nebulium.properties.galleries import as_pictures, saliency_figure
-from nebulium.properties.model import PropertyModel
+from nebulium.properties.model import ImageNetwork, PropertyModel
 from nebulium.properties.predict import Said, file_stem, model_images, predict_arrays, suited_images
 
 GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
@@ -197,5 +211,5 @@ def _write(
     drawn = {name: values.sum(axis=-1) if values.ndim == 4 else values for name, values in maps.items()}
     figure = saliency_figure(as_pictures(images), drawn, captions, title=DISPLAY.get(target, target))
     figure.savefig(folder / f"{file_stem(target)}.png", dpi=150)
-    arrays = {ARRAYS[name]: values for name, values in maps.items()}
-    np.savez(folder / f"{file_stem(target)}.npz", target_id=ids, **arrays)
+    arrays: dict[str, Any] = {"target_id": ids} | {ARRAYS[name]: values for name, values in maps.items()}
+    np.savez(folder / f"{file_stem(target)}.npz", **arrays)

@@ -71,7 +71,7 @@ def read_labels(
     *,
     id_column: str | None = None,
     beside: Sequence[str] = (),
-    missing: float | None = None,
+    missing: float | int | None = None,
 ) -> Table:
     """Read labels from a table, or from the columns that stand beside the images.
 
@@ -179,7 +179,7 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
     )
 
 
-def _beside(source: ImageSource, names: Sequence[str], missing: float | None) -> Table:
+def _beside(source: ImageSource, names: Sequence[str], missing: float | int | None) -> Table:
     """Columns beside the images, under the ids of the images."""
     if source.table is None:
         mend = "give a table of labels"
@@ -191,7 +191,7 @@ def _beside(source: ImageSource, names: Sequence[str], missing: float | None) ->
     return Table({ID: source.ids, **found}, units, str(source.path))
 
 
-def _without(values: np.ndarray, missing: float) -> np.ndarray:
+def _without(values: np.ndarray, missing: float | int) -> np.ndarray:
     return np.where(values == missing, np.nan, values) if values.dtype.kind in "iuf" else values
 
 

@@ -57,6 +57,8 @@ class ImageNetwork(eqx.Module):
         Name of the head.
     bands, profiles, targets : int
         Bands of the image, features of the profiles (0 to leave them out), targets.
+    binning : int
+        Pixels on a side of the blocks that are averaged before the encoder sees them.
     key : key
 
     Examples
@@ -70,24 +72,38 @@ class ImageNetwork(eqx.Module):
     encoder: Encoder
     hidden: eqx.nn.Linear
     head: Head
+    binning: int = eqx.field(static=True)
 
     def __init__(
-        self, encoder: str, head: str, *, bands: int, profiles: int, targets: int, key: Key[Array, ""]
+        self,
+        encoder: str,
+        head: str,
+        *,
+        bands: int,
+        profiles: int,
+        targets: int,
+        binning: int = 1,
+        key: Key[Array, ""],
     ):
         encoder_key, hidden_key, head_key = jax.random.split(key, 3)
         self.encoder = make_encoder(encoder, bands, key=encoder_key)
         self.hidden = eqx.nn.Linear(self.encoder.width + profiles, HIDDEN, key=hidden_key)
         self.head = HEADS[head](HIDDEN, targets, key=head_key)
+        self.binning = binning
 
     def interval(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
         """Median and central 68 % of a standardised image with standardised profiles."""
-        return self.head.interval(self.vector(self.encoder(image), profiles))
+        return self.head.interval(self.vector(self.encoder(self.seen(image)), profiles))
 
-    def loss(
-        self, image: Image, profiles: Float[Array, " profile"], label: Targets, label_sigma: Targets
-    ) -> Targets:
-        """Loss of each target."""
-        return self.head.loss(self.vector(self.encoder(image), profiles), label, label_sigma)
+    def seen(self, image: Image) -> Image:
+        """The image as the encoder sees it."""
+        if self.binning == 1:
+            return image
+        height, width, bands = image.shape
+        blocks = image.reshape(
+            height // self.binning, self.binning, width // self.binning, self.binning, bands
+        )
+        return jnp.mean(blocks, axis=(1, 3))
 
     def vector(
         self, embedding: Float[Array, " width"], profiles: Float[Array, " profile"]
@@ -118,6 +134,8 @@ class PropertyModel(eqx.Module):
         Of the networks: see `nebulium.nn.encoders.ENCODERS` and `nebulium.nn.densities.HEADS`.
     members : int
         Number of networks.
+    encoder_binning : int
+        Pixels on a side of the blocks that are averaged before an encoder sees them; profiles see all pixels.
     with_profiles : bool
         Whether radial profiles stand beside the image in each network.
     network_targets : int, optional
@@ -171,6 +189,7 @@ class PropertyModel(eqx.Module):
         domain_references: int,
         binning: int = 1,
         members: int = 1,
+        encoder_binning: int = 1,
         with_profiles: bool = True,
         network_targets: int | None = None,
         references: int = 0,
@@ -182,6 +201,7 @@ class PropertyModel(eqx.Module):
         said, profiles = network_targets or len(self.targets), count_profile_features(len(self.bands))
         keys = jax.random.split(jax.random.key(0) if key is None else key, members)
         of_network = {"bands": len(self.bands), "profiles": profiles * with_profiles, "targets": said}
+        of_network["binning"] = encoder_binning
         self.networks = tuple(ImageNetwork(encoder, head, **of_network, key=one) for one in keys)
         self.process = (
             GaussianProcess(self.process_groups, n_reference=references, targets=len(self.targets))
@@ -225,7 +245,7 @@ class PropertyModel(eqx.Module):
     def embedding(self, image: Image) -> Float[Array, " width"]:
         """The vectors of all networks, one after another, as the image lies."""
         standard = self.standards.image(image)
-        return jnp.concatenate([network.encoder(standard) for network in self.networks])
+        return jnp.concatenate([network.encoder(network.seen(standard)) for network in self.networks])
 
     def _all_said(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
         """Of every network and orientation, (network, 8, target)."""

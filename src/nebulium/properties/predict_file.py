@@ -1,7 +1,7 @@
 """Predictions from images in files to a table in a file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
 from nebulium.data.table_writer import TableWriter
 from nebulium.errors import ImageError
-from nebulium.modelfile import describe_model, load_model
+from nebulium.modelfile import ModelFolder, describe_model, load_model
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import predict_images, suited_images
+from nebulium.properties.predict import PARTS, predict_images, suited_images
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def predict_file(
     rejects, rows, outside = Rejects(), 0, 0
     with TableWriter(output, metadata=metadata) as writer:
         for table in predict_images(suited.source, loaded, rejects=rejects):
-            writer.append(table)
+            writer.append(replace(table, units=_units(found)))
             rows += len(table)
             outside += int(np.sum(~table["in_domain"]))
             if progress is not None:
@@ -109,3 +109,9 @@ def predict_file(
             problem = f"has no image that can be predicted ({rejects.summary()})"
             raise ImageError(str(images), problem, "check the images")
     return PredictionRun(output, rows, outside, suited.notes, rejects, write_rejects(rejects, output))
+
+
+def _units(found: ModelFolder) -> dict[str, str]:
+    """Units of the columns: those of the labels that the model learned from."""
+    units = found.config["units"]
+    return {target + part: unit for target, unit in units.items() if unit for part in PARTS}

@@ -2,7 +2,8 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from jaxtyping import Array, PyTree
 from nebulium.data.image_source import ImageSource
 from nebulium.data.image_store import ImageStore
 from nebulium.data.output import output_error
+from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS
 from nebulium.errors import OutputError, TableError
@@ -31,7 +33,7 @@ from nebulium.properties.model import (
     ImageNetwork,
     PropertyModel,
 )
-from nebulium.properties.predict import predict_arrays
+from nebulium.properties.predict import predict_stored
 from nebulium.properties.standards import Standards, measure_standards, standard_profiles
 from nebulium.properties.training_images import LabelledImages, Part, prepare_images, split_parts
 from nebulium.training import FitConfig, FitResult, fit
@@ -60,6 +62,8 @@ class PropertiesConfig:
         Pixels on a side, by cropping or padding; that of the first image if not given.
     binning : int
         Pixels on a side of the blocks that are averaged first.
+    encoder_binning : int
+        The same for the encoder alone; profiles see all pixels.
     with_profiles : bool
         Whether radial profiles stand beside the image in each network.
     most_shift_px : int
@@ -86,6 +90,7 @@ class PropertiesConfig:
     members: int = 1
     size: int | None = None
     binning: int = 1
+    encoder_binning: int = 1
     with_profiles: bool = True
     most_shift_px: int = 0
     epochs: int = 30
@@ -182,18 +187,19 @@ def train(
     """
     config, output = config or PropertiesConfig(), Path(output)
     start = None if config.init is None else load_model(config.init, of=PropertyModel)
-    run = _run_folder(output, resume)
-    store = prepare_images(
-        source,
-        labelled,
-        run / STORE,
-        size=config.size,
-        binning=config.binning,
-        like=None if start is None else start.preparation,
-        split_seed=config.split_seed,
-        rejects=rejects or Rejects(),
-    )
-    parts = split_parts(store, labelled, config.split_seed, str(source.path))
+    run = output.with_name(output.name + RUN_ENDING)
+    with _run_folder(output, run, resume):
+        store = prepare_images(
+            source,
+            labelled,
+            run / STORE,
+            size=config.size,
+            binning=config.binning,
+            like=None if start is None else start.preparation,
+            split_seed=config.split_seed,
+            rejects=Rejects() if rejects is None else rejects,
+        )
+        parts = split_parts(store, labelled, config.split_seed, str(source.path))
     model, results = train_on_store(
         store, parts, labelled.targets, config=config, start=start, run=run, resume=resume, progress=progress
     )
@@ -205,19 +211,24 @@ def train(
     return output
 
 
-def _run_folder(output: Path, resume: bool) -> Path:
-    """The folder of the run, made; nothing that is there is written over."""
-    run = output.with_name(output.name + RUN_ENDING)
-    if output.exists():
-        raise OutputError(str(output), "is there already", "choose another folder, or move it away")
+@contextmanager
+def _run_folder(output: Path, run: Path, resume: bool) -> Iterator[None]:
+    """A folder of the run, which does not stay if there was nothing to train on."""
+    check_free(output)
     if run.exists() and not resume:
         mend = "take it up with --resume (resume=True), or delete it"
         raise OutputError(str(run), "holds an interrupted training", mend)
+    new = not run.exists()
     try:
         run.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(run, error) from error
-    return run
+    try:
+        yield
+    except BaseException:
+        if new:
+            shutil.rmtree(run, ignore_errors=True)
+        raise
 
 
 def train_on_store(
@@ -271,7 +282,7 @@ def train_on_store(
     held_out = parts["validation"]
     model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, store, parts))
     if config.conformal:
-        said = predict_arrays(model, store.take(held_out.rows))
+        said = predict_stored(model, store, held_out.rows)
         model = calibrated(
             model, held_out.values, median=said.median, q16=said.q16, q84=said.q84, sigma=held_out.sigma
         )
@@ -350,6 +361,7 @@ def _hyperparameters(
         "encoder": config.encoder if start is None else start.encoder,
         "head": config.head if start is None or not process else start.head,
         "members": len(start.networks) if process and start is not None else config.members,
+        "encoder_binning": config.encoder_binning if start is None else start.networks[0].binning,
         "with_profiles": config.with_profiles if start is None else start.with_profiles,
         "network_targets": said if process else None,
         "references": len(training) if process else 0,
@@ -424,8 +436,8 @@ def _loss(learner: _Learner, galaxies: dict[str, Array], key: Array) -> Array:
         encode = lambda image: encode_in_half(learner.network.encoder, image)  # noqa: E731
 
     def one(image: Array, beside: Array, label: Array, label_sigma: Array) -> Array:
-        vector = learner.network.vector(encode(image), beside)
+        vector = learner.network.vector(encode(learner.network.seen(image)), beside)
         losses = learner.network.head.loss(vector, label, label_sigma)
-        return jnp.sum(losses) / jnp.maximum(jnp.sum(jnp.isfinite(label)), 1)
+        return jnp.sum(losses) / jnp.maximum(jnp.sum(jnp.isfinite(label), dtype=jnp.float32), 1.0)
 
     return jax.vmap(one)(turned, beside, galaxies["label"], galaxies["label_sigma"])

@@ -7,10 +7,10 @@ from pathlib import Path
 from nebulium.data.image_source import open_images
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
-from nebulium.modelfile import load_model
+from nebulium.modelfile import describe_model, load_model
 from nebulium.properties.labels import ID, NAMED, LabelledRows, join_labels, read_labels
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import suited_images
+from nebulium.properties.predict import SuitedImages, suited_images
 from nebulium.properties.recipe import PropertiesConfig, train
 
 
@@ -23,7 +23,7 @@ class TrainingRun:
     model : Path
         The model folder.
     galaxies : int
-        Images with labels, validation and test included, and those that turned out to be bad.
+        Images used, validation and test included.
     notes : tuple of str
         What was not used, and what was taken for granted.
     rejects : Rejects
@@ -48,7 +48,7 @@ def train_file(
     config: PropertiesConfig | None = None,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
-    missing: float | None = None,
+    missing: float | int | None = None,
     resume: bool = False,
     progress: bool = False,
 ) -> TrainingRun:
@@ -93,15 +93,14 @@ def train_file(
     output = Path(output)
     check_free(output)
     config = config or PropertiesConfig()
-    source, supposed = open_images(images, bands=bands), ()
+    suited = SuitedImages(open_images(images, bands=bands))
     if config.init is not None:
-        suited = suited_images(source, load_model(config.init, of=PropertyModel))
-        source, supposed = suited.source, suited.notes
-    table = read_labels(labels, source, targets, id_column=id_column, missing=missing)
+        suited = suited_images(suited.source, load_model(config.init, of=PropertyModel))
+    table = read_labels(labels, suited.source, targets, id_column=id_column, missing=missing)
     rejects = Rejects()
-    labelled = join_labels(source, table, targets, rejects)
+    labelled = join_labels(suited.source, table, targets, rejects)
     model = train(
-        source,
+        suited.source,
         labelled,
         output,
         config=config,
@@ -110,8 +109,9 @@ def train_file(
         resume=resume,
         progress=progress,
     )
-    notes = (*supposed, *_lost(labelled))
-    return TrainingRun(model, len(labelled), notes, rejects, rejects.write(output))
+    notes = (*suited.notes, *_lost(labelled))
+    used = sum(describe_model(model).config["split"]["galaxies"].values())
+    return TrainingRun(model, used, notes, rejects, rejects.write(output))
 
 
 def _lost(labelled: LabelledRows) -> tuple[str, ...]:

@@ -1,0 +1,273 @@
+"""``nebulium properties`` from end to end, on invented galaxies whose colour is their metallicity."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from nebulium.cli import app
+from nebulium.cli.properties import Encoder, Head
+from nebulium.data.image_source import ImageSource
+from nebulium.data.tables import Table, read_table, write_table
+from nebulium.errors import OutputError
+from nebulium.nn.densities import HEADS
+from nebulium.nn.encoders import ENCODERS
+from nebulium.properties import train_file
+from nebulium.properties.evaluate_file import evaluate_file
+from nebulium.properties.model import GAUSSIAN_PROCESS
+
+N, SIDE, FIRST_ID = 60, 32, 1237648704043942146
+DAMAGED, UNLABELLED = FIRST_ID + 5, FIRST_ID + 7
+
+
+def nebulium(*arguments: object):
+    return CliRunner().invoke(app, ["properties", *(str(argument) for argument in arguments)])
+
+
+def succeeds(*arguments: object) -> str:
+    result = nebulium(*arguments)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+def fails(*arguments: object) -> str:
+    """Ends with code 2 and a message, and leaves the folder as it was."""
+    before = sorted(path.name for path in Path().iterdir())
+    result = nebulium(*arguments)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert sorted(path.name for path in Path().iterdir()) == before
+    return " ".join(result.stderr.split())
+
+
+def picture(metallicity: float, random: np.random.Generator) -> np.ndarray:
+    """A round galaxy, the redder the more metals it has."""
+    y, x = np.mgrid[:SIDE, :SIDE] - 0.5 * (SIDE - 1)
+    light = np.exp(-(x**2 + y**2) / 40.0)[..., None]
+    colour = np.array([metallicity - 8.0, 0.6, 9.2 - metallicity]) * 150.0
+    return np.clip(20.0 + light * colour + random.normal(0, 2, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory) -> Path:
+    """Cutouts with their labels: one damaged, one without label, one label without image."""
+    folder = tmp_path_factory.mktemp("survey")
+    random = np.random.default_rng(0)
+    metallicity = random.uniform(8.0, 9.2, N)
+    (folder / "cutouts").mkdir()
+    for row, value in enumerate(metallicity):
+        Image.fromarray(picture(value, random)).save(folder / "cutouts" / f"{FIRST_ID + row}.png")
+    damaged = folder / "cutouts" / f"{DAMAGED}.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    columns = {
+        "objid": np.arange(FIRST_ID, FIRST_ID + N),
+        "oh_p50": metallicity,
+        "log_mstar": metallicity + random.normal(1.5, 0.2, N),
+        "name": np.array([f"galaxy {row}" for row in range(N)]),
+        "same": np.full(N, 3.0),
+    }
+    columns["objid"][7] = 77
+    write_table(Table(columns), folder / "labels.ecsv")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(survey) -> tuple[Path, str]:
+    said = succeeds(
+        "train", "--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid",
+        "--target", "oh_p50", "--output", survey / "mine", "--epochs", 2, "--batch-size", 16, "--conformal",
+    )  # fmt: skip
+    return survey / "mine", said
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("verb", ["train", "predict", "evaluate", "explain"])
+def test_help_shows_an_example(verb):
+    assert f"Example: nebulium properties {verb}" in " ".join(succeeds(verb, "--help").split())
+
+
+def test_the_networks_and_heads_of_the_help_are_those_that_there_are():
+    assert get_args(Encoder) == tuple(ENCODERS)
+    assert get_args(Head) == (*HEADS, GAUSSIAN_PROCESS)
+
+
+def test_training_says_what_it_left_out(trained):
+    model, said = trained
+    assert "trained on 58 galaxies" in said
+    assert "2 rows set aside" in said
+    assert "1 labels without an image: 77" in said
+    rejects = model.with_name("mine.rejects.csv").read_text()
+    assert f"5,{DAMAGED},is truncated or damaged" in rejects
+    assert f"7,{UNLABELLED},has no label" in rejects
+
+
+def test_predictions_have_error_bars(trained, survey, work):
+    said = succeeds("predict", "--images", survey / "cutouts", "--model", trained[0], "-o", "out.parquet")
+    assert "out.parquet: 59 galaxies" in said
+    assert "out.rejects.csv: 1 row set aside: 1 is truncated or damaged" in said
+    table = read_table("out.parquet")
+    names = ["target_id", "oh_p50", "oh_p50_sigma", "oh_p50_q16", "oh_p50_q84", "in_domain"]
+    assert list(table.columns) == names
+    assert table["target_id"].tolist() == [FIRST_ID + row for row in range(N) if row != 5]
+    assert table.metadata["model"] == "mine"
+    labels = read_table(survey / "labels.ecsv")
+    true = np.delete(labels["oh_p50"], 5)
+    assert np.corrcoef(table["oh_p50"], true)[0, 1] > 0.9
+
+
+def test_evaluation_scores_the_test_part_only(trained, survey, work):
+    both = ("--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid")
+    succeeds("evaluate", *both, "--model", trained[0], "-o", "scores", "--against", "log_mstar")
+    config = json.loads((trained[0] / "config.json").read_text())
+    score = json.loads((work / "scores" / "scores.json").read_text())["scores"][0]
+    assert score["galaxies"] == config["split"]["galaxies"]["test"] > 0
+    assert (work / "scores" / "oh_p50_gallery.png").is_file()
+
+
+def test_evaluation_of_all_galaxies_leaves_out_the_damaged_one(trained, survey):
+    both = survey / "cutouts", survey / "labels.ecsv"
+    found = evaluate_file(*both, model=trained[0], id_column="objid", all_rows=True, resamples=2)
+    assert found.scores[0].galaxies == N - 2
+    assert found.about["images_set_aside"] == "1 row set aside: 1 is truncated or damaged"
+    assert {"oh_p50_relation_with_mass", "oh_p50_gallery"} <= set(found.figures)
+
+
+def test_explanations_add_up(trained, survey, work):
+    said = succeeds(
+        "explain", "--images", survey / "cutouts", "--model", trained[0], "-o", "seen", "--galaxy",
+        FIRST_ID + 3, "--galaxy", DAMAGED,
+    )  # fmt: skip
+    assert "oh_p50.png of 1 galaxies; 1 row set aside" in said
+    with np.load(work / "seen" / "oh_p50.npz") as maps:
+        assert maps["target_id"].tolist() == [FIRST_ID + 3]
+        assert maps["integrated_gradients"].shape == (1, SIDE, SIDE, 3)
+        assert maps["grad_cam"].shape == (1, SIDE, SIDE)
+    assert "has no galaxy 12" in fails(
+        "explain", "--images", survey / "cutouts", "--model", trained[0], "-o", "none", "--galaxy", 12
+    )
+
+
+def test_an_interrupt_leaves_nothing(trained, survey, work, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ImageSource, "chunks", interrupt)
+    result = nebulium("predict", "--images", survey / "cutouts", "--model", trained[0], "-o", "out.parquet")
+    assert result.exit_code == 130
+    assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "value"),
+    [
+        (["--encoder", "convnext-nano"], "encoder", "convnext-nano"),
+        (["--head", "mixture"], "head", "mixture"),
+        (["--members", 3], "members", 3),
+        (["--epochs", 4], "epochs", 4),
+        (["--batch-size", 8], "batch_size", 8),
+        (["--patience", 2], "patience", 2),
+        (["--size", 16], "size", 16),
+        (["--binning", 2], "binning", 2),
+        (["--no-profiles"], "with_profiles", False),
+        (["--conformal"], "conformal", True),
+        (["--seed", 5], "seed", 5),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_options_reach_the_training(survey, work, monkeypatch, options, field, value):
+    def stop(source, labelled, output, *, config, **_):
+        assert getattr(config, field) == value
+        assert getattr(train_file.PropertiesConfig(), field) != value
+        raise OutputError("training", "was only a test", "train")
+
+    monkeypatch.setattr(train_file, "train", stop)
+    assert "was only a test" in fails(*training(survey)[:-2], *options)
+
+
+# Bad input
+
+
+def training(survey: Path, **changed: object) -> list[object]:
+    given = {
+        "images": survey / "cutouts",
+        "labels": survey / "labels.ecsv",
+        "id": "objid",
+        "target": "oh_p50",
+    }
+    options = given | {"output": "mine", "epochs": 1} | changed
+    return ["train", *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"target": "name"}, "row 0, column name: expected a number to predict, found 'galaxy 0'"),
+        ({"target": "same"}, "column same: is 3 for every image"),
+        ({"target": "oh_p5"}, "has no column 'oh_p5' (the nearest is 'oh_p50'"),
+        ({"id": "log_mstar"}, "expected an id"),
+        ({"images": "nowhere"}, "nowhere: is not there"),
+        ({"labels": "nowhere.csv"}, "nowhere.csv: is not there"),
+        ({"output": "no/such/folder"}, "there is no folder no/such"),
+        ({"bands": "u,g,r,i"}, "asked for were u, g, r, i"),
+        ({"init": "no-such-model"}, "is neither a folder nor a packaged model"),
+        ({"binning": 5}, "5 does not divide a size of 32 pixels"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_training_that_cannot_be_is_refused_at_once(survey, work, changed, message):
+    assert message in fails(*training(survey, **changed))
+
+
+def test_labels_of_other_galaxies_are_refused(survey, work):
+    labels = read_table(survey / "labels.ecsv")
+    write_table(labels.with_columns({"objid": np.arange(N)}), "others.ecsv")
+    said = fails(*training(survey, labels="others.ecsv"))
+    assert "has no id of the images: its ids begin with 0, 1, 2" in said
+
+
+def test_labels_with_an_id_twice_are_refused(survey, work):
+    labels = read_table(survey / "labels.ecsv")
+    labels["objid"][1] = FIRST_ID
+    write_table(labels, "twice.ecsv")
+    assert f"expected every id once, found {FIRST_ID} in rows 0 and 1" in fails(
+        *training(survey, labels="twice.ecsv")
+    )
+
+
+def test_too_few_galaxies_are_refused(survey, work):
+    write_table(read_table(survey / "labels.ecsv").select(slice(8, 16)), "few.ecsv")
+    assert "give more labelled images" in fails(*training(survey, labels="few.ecsv"))
+
+
+def test_a_model_that_is_there_is_not_overwritten(trained, survey, work):
+    shutil.copytree(trained[0], "mine")
+    assert "mine: is there already" in fails(*training(survey))
+
+
+def test_other_images_than_the_models_are_refused(trained, work):
+    fluxes = np.random.default_rng(0).normal(size=(3, SIDE, SIDE, 3)).astype(np.float32)
+    np.save("fluxes.npy", fluxes)
+    np.save("two.npy", fluxes[..., :2])
+    np.save("small.npy", np.full((3, 8, 8, 3), 99, np.uint8))
+    model = ("--model", trained[0], "-o", "out.parquet")
+    said = fails("predict", "--images", "fluxes.npy", *model)
+    assert "expected colours from 0 to 255, found pixels in a unit that is not told" in said
+    assert "asked for were red, green, blue" in fails("predict", "--images", "two.npy", *model)
+    said = fails("predict", "--images", "small.npy", *model)
+    assert "no image that can be predicted (3 rows set aside: 3 is smaller than half of 32 pixels" in said
+
+
+def test_a_model_of_something_else_is_refused(survey, work):
+    said = fails(
+        "predict", "--images", survey / "cutouts", "--model", "desi-lines-colours", "-o", "out.parquet"
+    )
+    assert "expected a model of class nebulium.properties.model:PropertyModel" in said

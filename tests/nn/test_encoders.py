@@ -1,0 +1,96 @@
+"""Laws that every encoder obeys."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nebulium.nn.convolution import Convolution, DepthwiseConvolution
+from nebulium.nn.encoders import ENCODERS, encode_in_half, make_encoder
+
+SMALL = ("convnext-nano", "resnet-small")
+
+
+@pytest.fixture(params=SMALL)
+def encoder(request):
+    return make_encoder(request.param, 3, key=jax.random.key(0))
+
+
+def images(n, side=32):
+    return jax.random.normal(jax.random.key(1), (n, side, side, 3))
+
+
+def test_one_equals_batch(encoder):
+    several = images(3)
+    alone = jnp.stack([encoder(image) for image in several])
+    np.testing.assert_allclose(jax.vmap(encoder)(several), alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 33, 64])
+def test_images_of_any_size(encoder, side):
+    vector = encoder(images(1, side)[0])
+    assert vector.shape == (encoder.width,)
+    assert bool(jnp.all(jnp.isfinite(vector)))
+
+
+def test_the_vector_is_pooled_from_the_feature_map(encoder):
+    image = images(1)[0]
+    np.testing.assert_array_equal(encoder.pooled(encoder.feature_map(image)), encoder(image))
+
+
+def test_an_empty_image_has_a_finite_gradient(encoder):
+    gradient = eqx.filter_grad(lambda e: jnp.sum(e(jnp.zeros((16, 16, 3)))))(encoder)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
+
+
+def test_half_precision_says_nearly_the_same(encoder):
+    image = images(1)[0]
+    full, half = encoder(image), encode_in_half(encoder, image)
+    assert float(jnp.corrcoef(full, half)[0, 1]) > 0.999
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_all_encoders_have_the_shape_they_are_named_for(name):
+    skeleton = eqx.filter_eval_shape(lambda key: make_encoder(name, 4, key=key), jax.random.key(0))
+    vector = eqx.filter_eval_shape(lambda encoder, image: encoder(image), skeleton, jnp.zeros((64, 64, 4)))
+    assert vector.shape == (skeleton.width,)
+
+
+@pytest.mark.parametrize(("name", "layers"), [("resnet18", 18), ("resnet34", 34)])
+def test_residual_networks_have_their_number_of_layers(name, layers):
+    skeleton = eqx.filter_eval_shape(lambda key: make_encoder(name, 3, key=key), jax.random.key(0))
+    in_blocks = sum(len(block.convolutions) for block in skeleton.blocks)
+    # The stem, and the head that the library keeps apart.
+    assert in_blocks + 2 == layers
+
+
+def test_an_unknown_encoder_is_refused():
+    with pytest.raises(ValueError, match="convnext-nano"):
+        make_encoder("resnet50", 3, key=jax.random.key(0))
+
+
+def grouped(layer, image):
+    """The same depthwise convolution by the compiler's own."""
+    kernel = layer.weight[:, :, None, :]
+    convolved = jax.lax.conv_general_dilated(
+        image[None],
+        kernel,
+        (1, 1),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=image.shape[-1],
+    )
+    return convolved[0] + layer.bias[None, None, :]
+
+
+def test_the_sum_of_shifted_images_is_the_depthwise_convolution():
+    layer = DepthwiseConvolution(5, kernel=7, key=jax.random.key(3))
+    image = jax.random.normal(jax.random.key(4), (12, 9, 5))
+    np.testing.assert_allclose(layer(image), grouped(layer, image), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "stride", "expected"), [(9, 2, 5), (8, 2, 4), (7, 4, 2), (1, 2, 1)])
+def test_a_stride_keeps_every_so_many_pixels(side, stride, expected):
+    layer = Convolution(2, 3, kernel=3, stride=stride, key=jax.random.key(0))
+    assert layer(jnp.ones((side, side, 2))).shape == (expected, expected, 3)

@@ -1,0 +1,102 @@
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from nebulium.data.image_source import open_images
+from nebulium.data.image_store import ImageStore
+from nebulium.data.rejects import Rejects
+from nebulium.data.table import concatenate
+from nebulium.errors import ImageError
+from nebulium.properties import predict
+from nebulium.properties.model import PropertyModel
+from nebulium.properties.predict import predict_images, predict_stored, suited_images
+
+
+def made_model(**changed) -> PropertyModel:
+    shape = {
+        "targets": ["oh12", "log_mstar"], "bands": ["g", "r"], "unit": "nJy", "size": 16,
+        "stretch": {"kind": "asinh", "softening": [0.1, 0.2]}, "encoder": "resnet-small", "head": "gaussian",
+        "domain_references": 8, "key": jax.random.key(1),
+    }  # fmt: skip
+    return PropertyModel(**shape | changed)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return made_model()
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Nine images, of which the fourth is empty and the sixth half NaN."""
+    images = np.random.default_rng(0).normal(size=(9, 18, 18, 2)).astype(np.float32)
+    images[3], images[5, :9] = 0.0, np.nan
+    np.save(tmp_path / "a.npy", images)
+    return replace(open_images(tmp_path / "a.npy", bands=["g", "r"]), unit="nJy")
+
+
+def test_a_row_for_each_good_image_whatever_the_batches(source, model, monkeypatch):
+    monkeypatch.setattr(predict, "READ", 4)
+    rejects = Rejects()
+    tables = list(predict_images(source, model, rejects=rejects, batch=3))
+    table = concatenate(tables)
+    assert [len(one) for one in tables] == [3, 3, 1]
+    assert table["target_id"].tolist() == [0, 1, 2, 4, 6, 7, 8]
+    assert rejects.rows().tolist() == [3, 5]
+    assert table["log_mstar"].dtype == np.float32
+    assert np.all(table["oh12_q16"] < table["oh12"])
+    assert np.all(table["oh12"] < table["oh12_q84"])
+    half = 0.5 * (table["oh12_q84"] - table["oh12_q16"])
+    np.testing.assert_allclose(table["oh12_sigma"], half, rtol=1e-4)
+    single = next(predict_images(source, model, rejects=Rejects(), rows=np.array([6]), batch=3))
+    np.testing.assert_allclose(single["oh12"], table["oh12"][[4]], rtol=1e-5)
+
+
+def test_a_store_says_the_same_as_its_images(source, model, tmp_path):
+    how = {name: getattr(model.preparation, name) for name in ("size", "stretch", "binning")}
+    store = ImageStore.create(tmp_path / "store", source, rejects=Rejects(), **how)
+    said = predict_stored(model, store, np.array([6, 0]))
+    table = concatenate(predict_images(source, model, rejects=Rejects()))
+    np.testing.assert_allclose(said.median[:, 0], table["oh12"][[6, 0]], rtol=1e-5)
+
+
+def test_bands_come_in_the_order_of_the_model(source, model):
+    told = replace(source, bands=("r", "g"))
+    assert suited_images(told, model).source.bands == ("g", "r")
+    assert suited_images(source, model).notes == ()
+
+
+def test_bands_without_names_are_taken_by_their_place_and_that_is_said(source, model):
+    untold = replace(source, bands=("band_0", "band_1"), bands_told=False, unit="")
+    suited = suited_images(untold, model)
+    assert suited.source.bands == ("g", "r")
+    assert "taken to be g, r, in this order" in suited.notes[0]
+    assert "taken to be nJy" in suited.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"bands": ("g", "i")}, "has the bands g, i, asked for were g, r"),
+        ({"unit": "display"}, "expected fluxes for the stretch asinh, found colours"),
+        ({"unit": "uJy"}, "has pixels in uJy, the model learned from pixels in nJy"),
+    ],
+    ids=["band", "stretch", "unit"],
+)
+def test_images_that_the_model_was_not_made_for_are_refused(source, model, changed, message):
+    with pytest.raises(ImageError, match=message):
+        suited_images(replace(source, **changed), model)
+
+
+def test_fluxes_are_not_for_a_model_of_colours(source):
+    model = made_model(unit="display", stretch={"kind": "display", "softening": []})
+    with pytest.raises(ImageError, match="expected colours from 0 to 255, found pixels in nJy"):
+        suited_images(source, model)
+
+
+def test_images_far_smaller_than_the_models_are_set_aside(source):
+    model, rejects = made_model(size=64), Rejects()
+    assert list(predict_images(source, model, rejects=rejects)) == []
+    assert "smaller than half of 64 pixels" in rejects.summary()
