@@ -59,9 +59,12 @@ def main() -> None:
         data_folder() / "sdss" / "sdss_metallicity.csv", source, ["oh_p50"], id_column="objid"
     )
     labelled = join_labels(source, labels, ["oh_p50"], Rejects())
-    config = PropertiesConfig(head=GAUSSIAN_PROCESS, init=str(network), conformal=True)
-    train(source, labelled, work / "sdss-metallicity", config=config, id_column="objid", progress=True)
-    shutil.copytree(work / "sdss-metallicity", DESTINATION)
+    config = PropertiesConfig(head=GAUSSIAN_PROCESS, init=str(network))
+    # How well this does on other galaxies, the benchmark `properties_sdss` measures by cross-validation.
+    all_of_them = {"train": 1.0, "validation": 0.0, "test": 0.0}
+    output = work / "sdss-metallicity"
+    train(source, labelled, output, config=config, fractions=all_of_them, id_column="objid")
+    shutil.copytree(output, DESTINATION)
 
 
 def pretrained_network(work: Path, seed: int = 0) -> Path:

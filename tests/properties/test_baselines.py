@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nebulium.errors import MissingExtraError, TableError
+from nebulium.metrics.point import rmse
 from nebulium.properties.baselines import (
     BASELINES,
     ForestBaseline,
@@ -12,7 +13,6 @@ from nebulium.properties.baselines import (
 )
 from nebulium.properties.feature_scale import FeatureScale
 from nebulium.properties.integrated_light import colours_of, magnitudes_of
-from nebulium.properties.scores import rmse
 
 pytest.importorskip("sklearn")
 

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import norm
 
 from nebulium.data.tables import read_table
-from nebulium.properties.scores import Intervals, pit_of_intervals, rmse, rmse_gain, score_property
+from nebulium.metrics.point import rmse
+from nebulium.properties.scores import Intervals, pit_of_intervals, rmse_gain, score_property
 
 RANDOM = np.random.default_rng(0)
 # Root mean square as printed by Wu & Boada 2019; these predictions lack 101 galaxies of theirs.

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from nebulium.lines.line_list import line_index
-from nebulium.lines.panels import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT
+from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT
 
 Widths = Float[np.ndarray, "n 10"]
 

@@ -7,18 +7,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from nebulium.lines.line_list import LINES, line_index
-from nebulium.lines.panels import (
-    BLUE,
-    FULL_WIDTH,
-    SMALL,
-    STYLES,
-    TEXT,
-    VERMILION,
-    label_axes,
-    line_panels,
-    name_panel,
-    shared_legend,
-)
+from nebulium.lines.panels import label_axes, line_panels, name_panel, shared_legend
+from nebulium.metrics.figure_style import BLUE, FULL_WIDTH, SMALL, STYLES, TEXT, VERMILION
 
 
 def spectra_with_lines(

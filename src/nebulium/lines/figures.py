@@ -14,7 +14,8 @@ from matplotlib.ticker import NullFormatter
 
 from nebulium.lines.bpt import bpt_diagram
 from nebulium.lines.line_list import COMPONENTS, DISPLAY_NAMES, LINES, line_index
-from nebulium.lines.panels import (
+from nebulium.lines.panels import label_axes, line_panels, name_panel, shared_legend
+from nebulium.metrics.figure_style import (
     BLACK,
     BLUE,
     FULL_WIDTH,
@@ -25,10 +26,6 @@ from nebulium.lines.panels import (
     STYLES,
     TEXT,
     VERMILION,
-    label_axes,
-    line_panels,
-    name_panel,
-    shared_legend,
 )
 from nebulium.metrics.point import nmad, spearman
 

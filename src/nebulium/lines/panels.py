@@ -1,32 +1,13 @@
-"""What the figures share: colours, sizes, panels.
-
-Colours are those of Okabe & Ito (2008), which the colour-blind can tell apart, and no two curves differ by
-colour alone.
-"""
+"""Panels of the figures, one a line."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nebulium.lines.line_list import DISPLAY_NAMES
+from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
 
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
-)  # fmt: skip
-# Colour and dash of the first, second, ... curve of a panel.
-STYLES: tuple[tuple[str, Any], ...] = (
-    (BLUE, "-"),
-    (VERMILION, "--"),
-    (GREEN, "-."),
-    (PURPLE, ":"),
-    (ORANGE, (0, (5, 1, 1, 1, 1, 1))),
-)
-
-# Two columns of a journal, inches; text is drawn at its printed size.
-FULL_WIDTH = 7.1
-TEXT, SMALL = 8, 7
 PANEL_HEIGHT = 1.75
 SQUARE_PANEL_HEIGHT = 1.62
 

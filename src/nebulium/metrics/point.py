@@ -101,6 +101,33 @@ def residuals(
     return (predicted - observed) / scale
 
 
+def rmse(observed: Values, predicted: Values, *, mask: Mask | None = None) -> float:
+    """Root mean square of the residuals, not centred.
+
+    Parameters
+    ----------
+    observed, predicted : array of shape (n,)
+        In one unit.
+    mask : array of bool, optional
+        Rows to use.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        As in `kept`.
+
+    Examples
+    --------
+    >>> rmse(np.zeros(2), np.array([3.0, -3.0]))
+    3.0
+    """
+    return float(np.sqrt(np.mean(residuals(observed, predicted, mask=mask) ** 2)))
+
+
 def spearman(observed: Values, predicted: Values, *, mask: Mask | None = None) -> float:
     """Spearman's rank correlation.
 

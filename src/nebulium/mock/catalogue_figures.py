@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from nebulium.data.table import Table
 from nebulium.lines.bpt import KAUFFMANN_2003, KEWLEY_2001, bpt_ratios
 from nebulium.lines.line_list import LINES
-from nebulium.lines.panels import BLUE, FULL_WIDTH, SMALL, TEXT, VERMILION
+from nebulium.metrics.figure_style import BLUE, FULL_WIDTH, SMALL, TEXT, VERMILION
 from nebulium.mock.relations import main_sequence, main_sequence_speagle14, oh12_mass
 from nebulium.mock.structure import median_log_size
 from nebulium.sed.cosmology import age_gyr

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from nebulium.lines.panels import FULL_WIDTH, SMALL, TEXT
+from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
 from nebulium.mock.colour_images import SDSS_SCALES, lupton_rgb
 from nebulium.mock.instruments import Instrument
 from nebulium.mock.noise import sky_sigma

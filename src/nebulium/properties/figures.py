@@ -23,7 +23,7 @@ from nebulium.metrics.figure_style import (
     STYLES,
     VERMILION,
 )
-from nebulium.metrics.point import nmad
+from nebulium.metrics.point import nmad, rmse
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.properties.panels import (
     Limits,
@@ -34,7 +34,7 @@ from nebulium.properties.panels import (
     range_of,
     say,
 )
-from nebulium.properties.scores import Intervals, pit_of_intervals, rmse
+from nebulium.properties.scores import Intervals, pit_of_intervals
 
 __all__ = ["calibration_figure", "predicted_against_true", "residuals_against", "resolution_figure"]
 

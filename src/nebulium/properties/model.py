@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 from nebulium.data.image_preparation import Preparation
 from nebulium.data.stretches import Stretch
 from nebulium.modelfile import register
-from nebulium.nn.convolution import Image
+from nebulium.nn.convolution import FeatureMap, Image
 from nebulium.nn.densities import HEADS, Head, Interval, Targets
 from nebulium.nn.encoders import Encoder, make_encoder
 from nebulium.nn.training_domain import TrainingDomain
@@ -95,7 +95,7 @@ class ImageNetwork(eqx.Module):
         """Median and central 68 % of a standardised image with standardised profiles."""
         return self.head.interval(self.vector(self.encoder(self.seen(image)), profiles))
 
-    def seen(self, image: Image) -> Image:
+    def seen(self, image: Image) -> FeatureMap:
         """The image as the encoder sees it."""
         if self.binning == 1:
             return image

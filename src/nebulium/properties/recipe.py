@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +141,7 @@ def train(
     output: str | Path,
     *,
     config: PropertiesConfig | None = None,
+    fractions: Mapping[str, float] = FRACTIONS,
     rejects: Rejects | None = None,
     id_column: str = "target_id",
     resume: bool = False,
@@ -158,6 +159,8 @@ def train(
         Folder of the model; ``<output>.run`` beside it keeps settings, losses, checkpoints and, until the
         model is saved, the prepared images.
     config : PropertiesConfig, optional
+    fractions : mapping of str to float
+        Of "train", "validation" and "test". A Gaussian process that is not calibrated needs no validation.
     rejects : Rejects, optional
         Takes the images that cannot be used.
     id_column : str
@@ -199,11 +202,18 @@ def train(
             split_seed=config.split_seed,
             rejects=Rejects() if rejects is None else rejects,
         )
-        parts = split_parts(store, labelled, config.split_seed, str(source.path))
+        parts = split_parts(
+            store,
+            labelled,
+            seed=config.split_seed,
+            where=str(source.path),
+            fractions=fractions,
+            validated=config.head != GAUSSIAN_PROCESS or config.conformal,
+        )
     model, results = train_on_store(
         store, parts, labelled.targets, config=config, start=start, run=run, resume=resume, progress=progress
     )
-    split = {"seed": config.split_seed, "fractions": dict(FRACTIONS), "id_column": id_column}
+    split = {"seed": config.split_seed, "fractions": dict(fractions), "id_column": id_column}
     split |= {"galaxies": {name: len(part) for name, part in parts.items()}}
     document = model_config(model, config, split=split, results=results, units=labelled.units)
     save_model(output, model, config=document, card=model_card(document))
@@ -412,11 +422,12 @@ def _fit_network(
 
 
 def _measured_domain(model: PropertyModel, store: ImageStore, parts: dict[str, Part]) -> TrainingDomain:
-    profiles = [
-        jnp.asarray(standard_profiles(model.standards, store, parts[name].rows))
-        for name in ("train", "validation")
-    ]
-    return measure_domain(*profiles, n_reference=model.domain.reference.shape[0])
+    training = jnp.asarray(standard_profiles(model.standards, store, parts["train"].rows))
+    others = training
+    # Without validation galaxies each training galaxy is one of its own neighbours: a slightly narrow domain.
+    if len(parts["validation"]):
+        others = jnp.asarray(standard_profiles(model.standards, store, parts["validation"].rows))
+    return measure_domain(training, others, n_reference=model.domain.reference.shape[0])
 
 
 def _trained(learner: _Learner) -> PyTree:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm
 
-from nebulium.metrics.point import bias_mean, bias_median, nmad, residuals, spearman
+from nebulium.metrics.point import bias_mean, bias_median, nmad, rmse, spearman
 from nebulium.metrics.probabilistic import Estimate, bootstrap, interval_coverage, pit_ks
 
 Values = Float[np.ndarray, " _"]
@@ -95,31 +95,6 @@ class PropertyScore:
     coverage_68: Estimate
     half_width_68: Estimate
     pit_ks: Estimate
-
-
-def rmse(true: Values, predicted: Values) -> float:
-    """Root mean square of the residuals, not centred.
-
-    Parameters
-    ----------
-    true, predicted : ndarray of shape (n,)
-        In one unit.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        As in `nebulium.metrics.point.kept`.
-
-    Examples
-    --------
-    >>> rmse(np.zeros(2), np.array([3.0, -3.0]))
-    3.0
-    """
-    return math.sqrt(float(np.mean(residuals(true, predicted) ** 2)))
 
 
 POINT_METRICS: Mapping[str, Callable[..., float]] = {

@@ -1,5 +1,6 @@
 """Images with labels, prepared for training and split."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,7 +145,15 @@ def _preparation_of(source: ImageSource, rows: np.ndarray, size: int | None, bin
     return Preparation(size or min(first[0].shape[:2]), stretch, binning)
 
 
-def split_parts(store: ImageStore, labelled: LabelledRows, seed: str, where: str) -> dict[str, Part]:
+def split_parts(
+    store: ImageStore,
+    labelled: LabelledRows,
+    *,
+    seed: str,
+    where: str,
+    fractions: Mapping[str, float] = FRACTIONS,
+    validated: bool = True,
+) -> dict[str, Part]:
     """Galaxies of the store by part of the split.
 
     Parameters
@@ -156,6 +165,10 @@ def split_parts(store: ImageStore, labelled: LabelledRows, seed: str, where: str
         Names the split.
     where : str
         The images, for the message.
+    fractions : mapping of str to float
+        Of "train", "validation" and "test".
+    validated : bool
+        Whether the training needs galaxies to validate with.
 
     Returns
     -------
@@ -173,13 +186,13 @@ def split_parts(store: ImageStore, labelled: LabelledRows, seed: str, where: str
     """
     order = np.argsort(labelled.ids)
     place = order[np.searchsorted(labelled.ids, store.ids, sorter=order)]
-    part = split_by_id(store.ids, seed=seed)
+    part = split_by_id(store.ids, seed=seed, fractions=fractions)
     parts = {}
-    for name in FRACTIONS:
+    for name in fractions:
         rows = np.flatnonzero(part == name)
         parts[name] = Part(rows, labelled.values[place[rows]], labelled.sigma[place[rows]])
     found = {name: len(parts[name]) for name in ("train", "validation")}
-    if found["train"] < LEAST_TRAINING or found["validation"] < LEAST_VALIDATION:
+    if found["train"] < LEAST_TRAINING or found["validation"] < LEAST_VALIDATION * validated:
         needed = f"at least {LEAST_TRAINING} galaxies to train on and {LEAST_VALIDATION} to validate"
         raise TableError(where, f"expected {needed}, found {found}", "give more labelled images")
     return parts

@@ -1,0 +1,87 @@
+"""Laws of the model of properties, for every head."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nebulium.data.stretches import Stretch
+from nebulium.nn.densities import HEADS
+from nebulium.properties.model import PropertyModel
+from nebulium.training.augmentation import orientations
+
+
+def make(head="gaussian", **others):
+    settings = {
+        "targets": ["oh12", "log_mstar"],
+        "bands": ["g", "r", "i"],
+        "unit": "nanomaggy",
+        "size": 24,
+        "stretch": Stretch("asinh", (0.1, 0.1, 0.2)).as_dict(),
+        "encoder": "resnet-small",
+        "head": head,
+        "domain_references": 16,
+        "key": jax.random.key(3),
+    }
+    model = PropertyModel(**(settings | others))
+    scales = (jnp.array([8.8, 10.0]), jnp.array([0.2, 0.6]))
+    return eqx.tree_at(lambda m: (m.standards.target_mean, m.standards.target_scale), model, scales)
+
+
+def images(n=3):
+    return jax.random.normal(jax.random.key(1), (n, 24, 24, 3))
+
+
+@pytest.fixture(scope="module")
+def models():
+    made = {head: make(head) for head in HEADS}
+    made["two networks"] = make(members=2)
+    made["binned"] = make(encoder_binning=2, with_profiles=False)
+    made["process"] = make(references=8, network_targets=5, members=2)
+    return made
+
+
+NAMES = (*HEADS, "two networks", "binned", "process")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_equals_batch(models, name):
+    together = jax.vmap(models[name])(images())
+    alone = models[name](images()[1])
+    for several, one in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+        np.testing.assert_allclose(several[1], one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_orientation_does_not_matter(models, name):
+    said = jax.vmap(models[name])(orientations(images(1)[0]))
+    np.testing.assert_allclose(said.median, jnp.broadcast_to(said.median[0], said.median.shape), atol=1e-3)
+    np.testing.assert_allclose(said.sigma, jnp.broadcast_to(said.sigma[0], said.sigma.shape), rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quantiles_are_in_order_and_finite(models, name):
+    said = jax.vmap(models[name])(images())
+    assert bool(jnp.all((said.q16 < said.median) & (said.median < said.q84)))
+    np.testing.assert_allclose(said.sigma, 0.5 * (said.q84 - said.q16), rtol=1e-4)
+
+
+def test_the_interval_factor_widens_each_target_by_itself(models):
+    model = models["gaussian"]
+    wider = eqx.tree_at(lambda m: m.interval_factor, model, jnp.array([2.0, 1.0]))
+    before, after = model(images()[0]), wider(images()[0])
+    np.testing.assert_allclose(after.sigma / before.sigma, [2.0, 1.0], rtol=1e-4)
+    np.testing.assert_array_equal(after.median, before.median)
+
+
+def test_networks_that_disagree_are_less_certain(models):
+    model = models["two networks"]
+    same = eqx.tree_at(lambda m: m.networks, model, (model.networks[0],) * 2)
+    bias = lambda m: m.networks[1].head.linear.bias  # noqa: E731
+    moved = eqx.tree_at(bias, same, bias(same).at[0].add(3.0))
+    agreed, disputed = same(images()[0]), moved(images()[0])
+    # Half of the difference, 1.5, in quadrature.
+    variance = (agreed.sigma[0] / 0.2) ** 2 + 1.5**2
+    np.testing.assert_allclose(disputed.sigma[0] / 0.2, jnp.sqrt(variance), rtol=0.02)
+    np.testing.assert_allclose(disputed.sigma[1], agreed.sigma[1], rtol=1e-4)
