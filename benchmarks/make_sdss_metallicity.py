@@ -34,6 +34,10 @@ from nebulium.properties.model import GAUSSIAN_PROCESS
 from nebulium.properties.recipe import RUN_ENDING, PropertiesConfig, train
 
 DESTINATION = Path(__file__).parent.parent / "src/nebulium/properties/weights/sdss-metallicity"
+CITATION = (
+    "York et al. 2000, AJ 120, 1579 (SDSS); Tremonti et al. 2004, ApJ 613, 898 (metallicities); "
+    "Wu & Boada 2019, MNRAS 484, 4683 (metallicities from images)"
+)
 BLOCKS, SEED, PROCESSES = 420, 77, 2
 # The sample of Wu & Boada 2019 has emission lines, and redshifts above 0.02.
 LEAST_LOG_SSFR, LEAST_REDSHIFT = -11.3, 0.02
@@ -63,7 +67,11 @@ def main() -> None:
     # How well this does on other galaxies, the benchmark `properties_sdss` measures by cross-validation.
     all_of_them = {"train": 1.0, "validation": 0.0, "test": 0.0}
     output = work / "sdss-metallicity"
-    train(source, labelled, output, config=config, fractions=all_of_them, id_column="objid")
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.rmtree(output.with_name(output.name + RUN_ENDING), ignore_errors=True)
+    train(
+        source, labelled, output, config=config, fractions=all_of_them, id_column="objid", citation=CITATION
+    )
     shutil.copytree(output, DESTINATION)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -92,7 +91,7 @@ def _said_as_it_lies(model: PropertyModel, image: jax.Array) -> jax.Array:
 
 
 def _mapped(function: Callable[[jax.Array], jax.Array], images: np.ndarray) -> np.ndarray:
-    mapped = eqx.filter_jit(jax.vmap(function))
+    mapped = jax.jit(jax.vmap(function))
     return np.concatenate([np.asarray(mapped(jnp.asarray(part))) for part in np.split(images, 20)])
 
 

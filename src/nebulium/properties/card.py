@@ -9,6 +9,8 @@ import numpy as np
 from nebulium.properties.model import PropertyModel
 from nebulium.training import FitResult
 
+#: What is told of the model whose networks a training started from.
+OF_START = ("hyperparameters", "split", "metrics", "training", "citation")
 CITATION = "the data set that the model was trained on; the method follows Wu & Boada 2019, MNRAS 484, 4683"
 
 
@@ -19,6 +21,8 @@ def model_config(
     split: Mapping[str, Any],
     results: Sequence[FitResult[Any]],
     units: Mapping[str, str],
+    start: Mapping[str, Any] | None = None,
+    citation: str = CITATION,
 ) -> dict[str, Any]:
     """Entries of config.json; see `nebulium.modelfile.save_model`.
 
@@ -34,6 +38,10 @@ def model_config(
         Of its networks; empty if they were not trained.
     units : mapping of str to str
         Of the targets, where known.
+    start : mapping, optional
+        config.json of the model whose networks the training started from.
+    citation : str
+        What to cite.
 
     Returns
     -------
@@ -68,8 +76,9 @@ def model_config(
         "split": dict(split),
         "metrics": {"networks": [_result(result) for result in results]},
         "interval_factor": np.asarray(model.interval_factor).tolist(),
-        "training": dataclasses.asdict(config),
-        "citation": CITATION,
+        "training": {name: value for name, value in dataclasses.asdict(config).items() if name != "init"},
+        "started_from": None if start is None else {name: start[name] for name in OF_START},
+        "citation": citation,
     }
 
 
@@ -103,7 +112,7 @@ def hyperparameters(model: PropertyModel) -> dict[str, Any]:
         "with_profiles": model.with_profiles,
         "network_targets": model.networks[0].head.targets,
         "references": 0 if process is None else process.reference.shape[0],
-        "domain_references": model.domain.reference.shape[0],
+        "domain_references": model.domain.domain.reference.shape[0],
     }
 
 
@@ -124,10 +133,11 @@ def model_card(document: Mapping[str, Any]) -> str:
     See `nebulium.properties.recipe.train`.
     """
     shape, images, split = document["hyperparameters"], document["preprocessing"], document["split"]
+    networks = f"{shape['members']} network{'s' * (shape['members'] > 1)} {shape['encoder']}"
     kind = (
-        f"a Gaussian process on radial profiles and {shape['members']} frozen network(s) {shape['encoder']}"
+        f"a Gaussian process on radial profiles and on what {networks} with frozen weights said"
         if shape["references"]
-        else f"{shape['members']} network(s) {shape['encoder']} with the head {shape['head']}"
+        else f"{networks} with the head {shape['head']}"
     )
     units = document["units"]
     labels = "\n".join(
@@ -136,7 +146,7 @@ def model_card(document: Mapping[str, Any]) -> str:
     )
     return f"""# {", ".join(shape["targets"])} from images of galaxies
 
-{kind[0].upper() + kind[1:]}.
+{kind[0].upper() + kind[1:]}.{_start(document["started_from"])}
 
 Images: {" ".join(images["bands"])}, {images["size_px"]} pixels a side, stretch {images["stretch"]["kind"]}.
 
@@ -144,8 +154,8 @@ Labels of the training galaxies:
 
 {labels}
 
-Trained on {split["galaxies"]["train"]:,} galaxies; {split["galaxies"]["validation"]:,} were used to validate,
-{split["galaxies"]["test"]:,} were left aside.
+Trained on {split["galaxies"]["train"]:,} galaxies; {split["galaxies"]["validation"]:,} were used to
+validate, and {split["galaxies"]["test"]:,} left aside.
 
 Where `in_domain` is false, the image is unlike those of the training galaxies: do not rely on the prediction.
 
@@ -160,6 +170,13 @@ def _result(result: FitResult[Any]) -> dict[str, Any]:
         "training_loss": best.loss,
         "validation_loss": best.validation_loss,
     }
+
+
+def _start(start: Mapping[str, Any] | None) -> str:
+    if start is None:
+        return ""
+    galaxies, targets = start["split"]["galaxies"]["train"], start["hyperparameters"]["targets"]
+    return f" The networks had learned {', '.join(targets)} from {galaxies:,} other images."
 
 
 def _unit(unit: str) -> str:

@@ -13,7 +13,7 @@ from nebulium.modelfile import register
 from nebulium.nn.convolution import FeatureMap, Image
 from nebulium.nn.densities import HEADS, Head, Interval, Targets
 from nebulium.nn.encoders import Encoder, make_encoder
-from nebulium.nn.training_domain import TrainingDomain
+from nebulium.properties.domain import ProfileDomain
 from nebulium.properties.gaussian_process import GaussianProcess
 from nebulium.properties.profiles import count_profile_features
 from nebulium.properties.standards import Standards
@@ -166,7 +166,7 @@ class PropertyModel(eqx.Module):
     networks: tuple[ImageNetwork, ...]
     process: GaussianProcess | None
     standards: Standards
-    domain: TrainingDomain
+    domain: ProfileDomain
     interval_factor: Targets
     encoder: str = eqx.field(static=True)
     head: str = eqx.field(static=True)
@@ -209,7 +209,7 @@ class PropertyModel(eqx.Module):
             else None
         )
         self.standards = Standards(len(self.bands), len(self.targets))
-        self.domain = TrainingDomain(profiles, domain_references)
+        self.domain = ProfileDomain(profiles, domain_references)
         self.interval_factor = jnp.ones(len(self.targets), jnp.float32)
 
     def __call__(self, image: Image) -> PropertyPrediction:

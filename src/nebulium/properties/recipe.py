@@ -21,11 +21,11 @@ from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS
 from nebulium.errors import OutputError, TableError
-from nebulium.modelfile import load_model, save_model
+from nebulium.modelfile import describe_model, load_model, save_model
 from nebulium.nn.encoders import encode_in_half
-from nebulium.nn.training_domain import TrainingDomain, measure_domain
 from nebulium.properties.calibration import calibrated
-from nebulium.properties.card import model_card, model_config
+from nebulium.properties.card import CITATION, model_card, model_config
+from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 from nebulium.properties.gaussian_process import MOST_REFERENCES, fit_gaussian_process
 from nebulium.properties.labels import LabelledRows
 from nebulium.properties.model import (
@@ -144,6 +144,7 @@ def train(
     fractions: Mapping[str, float] = FRACTIONS,
     rejects: Rejects | None = None,
     id_column: str = "target_id",
+    citation: str = CITATION,
     resume: bool = False,
     progress: bool = False,
 ) -> Path:
@@ -165,6 +166,8 @@ def train(
         Takes the images that cannot be used.
     id_column : str
         What the ids are called, for the record.
+    citation : str
+        What users of the model should cite.
     resume : bool
         Take up an interrupted training.
     progress : bool
@@ -215,7 +218,15 @@ def train(
     )
     split = {"seed": config.split_seed, "fractions": dict(fractions), "id_column": id_column}
     split |= {"galaxies": {name: len(part) for name, part in parts.items()}}
-    document = model_config(model, config, split=split, results=results, units=labelled.units)
+    document = model_config(
+        model,
+        config,
+        split=split,
+        results=results,
+        units=labelled.units,
+        start=None if config.init is None else describe_model(config.init).config,
+        citation=citation,
+    )
     save_model(output, model, config=document, card=model_card(document))
     shutil.rmtree(run / STORE, ignore_errors=True)
     return output
@@ -421,13 +432,14 @@ def _fit_network(
     )
 
 
-def _measured_domain(model: PropertyModel, store: ImageStore, parts: dict[str, Part]) -> TrainingDomain:
+def _measured_domain(model: PropertyModel, store: ImageStore, parts: dict[str, Part]) -> ProfileDomain:
     training = jnp.asarray(standard_profiles(model.standards, store, parts["train"].rows))
     others = training
     # Without validation galaxies each training galaxy is one of its own neighbours: a slightly narrow domain.
     if len(parts["validation"]):
         others = jnp.asarray(standard_profiles(model.standards, store, parts["validation"].rows))
-    return measure_domain(training, others, n_reference=model.domain.reference.shape[0])
+    references = model.domain.domain.reference.shape[0]
+    return measure_profile_domain(training, others, references=references)
 
 
 def _trained(learner: _Learner) -> PyTree:

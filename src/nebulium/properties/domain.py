@@ -1,0 +1,114 @@
+"""Whether an image is like those of the training galaxies: the flag of a prediction outside.
+
+Profiles of galaxies lie near a surface of few dimensions. Distances are measured along it, in units of the
+scatter of the training galaxies, and away from it. What a profile does not show is not flagged: a galaxy in
+grey has the profile of one with neutral colours.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from nebulium.nn.training_domain import TrainingDomain, measure_domain
+
+#: Principal axes of the profiles along which galaxies are told apart.
+AXES = 12
+_LEAST_SCATTER = 1e-3
+
+Profiles = Float[Array, " profile"]
+
+
+class ProfileDomain(eqx.Module):
+    """A sample of the training galaxies in the space of their profiles, and how far from it a galaxy may be.
+
+    Parameters
+    ----------
+    profiles : int
+        Number of features of the profiles.
+    references : int
+        Galaxies of the sample.
+
+    Attributes
+    ----------
+    centre : (profile,) float32
+    axes : (12, profile) float32
+        Principal axes, of length one.
+    scatter : (12,) float32
+        Of the training galaxies along them.
+    off_surface : (2,) float32
+        Mean and scatter of the logarithm of their distances from the surface that the axes span.
+    domain : TrainingDomain
+
+    Examples
+    --------
+    >>> domain = ProfileDomain(30, 8)
+    >>> domain.coordinates(jnp.zeros(30)).shape
+    (13,)
+    """
+
+    centre: Float[Array, " profile"]
+    axes: Float[Array, "axis profile"]
+    scatter: Float[Array, " axis"]
+    off_surface: Float[Array, "2"]
+    domain: TrainingDomain
+
+    def __init__(self, profiles: int, references: int):
+        self.centre = jnp.zeros(profiles, jnp.float32)
+        self.axes = jnp.zeros((AXES, profiles), jnp.float32)
+        self.scatter = jnp.ones(AXES, jnp.float32)
+        self.off_surface = jnp.array([0.0, 1.0], jnp.float32)
+        self.domain = TrainingDomain(AXES + 1, references)
+
+    def coordinates(self, profiles: Profiles) -> Float[Array, "axis_and_off"]:
+        """Where a galaxy lies along the axes, and how far off their surface, in scatters."""
+        offset = profiles - self.centre
+        along = self.axes @ offset
+        away = jnp.log(jnp.sqrt(jnp.mean((offset - self.axes.T @ along) ** 2)) + _LEAST_SCATTER)
+        # What lies closer to the surface than galaxies do is no stranger than they are.
+        off = jnp.maximum(away - self.off_surface[0], 0.0) / self.off_surface[1]
+        return jnp.append(along / self.scatter, off)
+
+    def contains(self, profiles: Profiles) -> Bool[Array, ""]:
+        """Whether a galaxy lies inside; False where a feature is NaN."""
+        return self.domain.contains(self.coordinates(profiles))
+
+
+def measure_profile_domain(
+    training: Float[Array, "n profile"], others: Float[Array, "m profile"], *, references: int
+) -> ProfileDomain:
+    """Set up the domain from standardised profiles.
+
+    Parameters
+    ----------
+    training : (n, profile) float32
+        Training galaxies, at least 20.
+    others : (m, profile) float32
+        Galaxies like them that are not among them, such as the validation set; the training galaxies
+        themselves where there are none.
+    references : int
+        Galaxies of the sample.
+
+    Returns
+    -------
+    ProfileDomain
+        Wide enough to hold 99.7 % of the others.
+
+    Examples
+    --------
+    >>> draw = lambda seed: jax.random.normal(jax.random.key(seed), (400, 30))
+    >>> domain = measure_profile_domain(draw(0), draw(1), references=400)
+    >>> bool(domain.contains(jnp.zeros(30))), bool(domain.contains(jnp.full(30, 5.0)))
+    (True, False)
+    """
+    domain = ProfileDomain(training.shape[1], references)
+    centre = jnp.mean(training, axis=0)
+    _, values, axes = jnp.linalg.svd(training - centre[None, :], full_matrices=False)
+    scatter = values[:AXES] / jnp.sqrt(jnp.asarray(len(training), jnp.float32))
+    surface = lambda d: (d.centre, d.axes, d.scatter)  # noqa: E731
+    domain = eqx.tree_at(surface, domain, (centre, axes[:AXES], jnp.maximum(scatter, _LEAST_SCATTER)))
+    away = jax.vmap(domain.coordinates)(training)[:, -1]
+    off_surface = jnp.stack([jnp.mean(away), jnp.maximum(jnp.std(away), _LEAST_SCATTER)])
+    domain = eqx.tree_at(lambda d: d.off_surface, domain, off_surface)
+    places = [jax.vmap(domain.coordinates)(galaxies) for galaxies in (training, others)]
+    return eqx.tree_at(lambda d: d.domain, domain, measure_domain(*places, n_reference=references))

@@ -1,0 +1,77 @@
+"""The packaged model on real cutouts, and on what is none."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from nebulium.data.image_preparation import prepared_chunks
+from nebulium.data.image_source import open_images
+from nebulium.data.rejects import Rejects
+from nebulium.data.stretches import Stretch
+from nebulium.modelfile import describe_model, load_model
+from nebulium.properties.labels import join_labels, read_labels
+from nebulium.properties.model import PropertyModel
+
+NAME, COUNT = "sdss-metallicity", 40
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(NAME, of=PropertyModel)
+
+
+@pytest.fixture(scope="module")
+def galaxies(nebulium_data):
+    """Images and metallicities of some real galaxies."""
+    folder = nebulium_data / "sdss"
+    source = open_images(folder / "sdss_gri_jpg_128.zip")
+    labels = read_labels(folder / "sdss_metallicity.csv", source, ["oh_p50"], id_column="objid")
+    labelled = join_labels(source, labels, ["oh_p50"], Rejects())
+    chunks = prepared_chunks(
+        source, size=128, stretch=Stretch("display"), rejects=Rejects(), rows=labelled.rows[:COUNT]
+    )
+    return np.concatenate([images for _, images in chunks]), labelled.values[:COUNT, 0]
+
+
+@pytest.fixture(scope="module")
+def predict(model):
+    return jax.jit(jax.vmap(model))
+
+
+def test_it_knows_its_galaxies(predict, galaxies):
+    images, oh = galaxies
+    said = predict(jnp.asarray(images))
+    # They are among its references: better than the 0.1 dex of cross-validation, far from the scatter of 0.2.
+    assert np.std(np.asarray(said.median)[:, 0] - oh) < 0.1
+    assert np.mean(np.asarray(said.in_domain)) > 0.95
+    assert np.all((np.asarray(said.sigma) > 0.04) & (np.asarray(said.sigma) < 0.2))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda images: 1.0 - images,
+        lambda images: np.roll(images, 60, axis=2),
+        lambda images: np.clip(images + 0.4, 0, 1),
+    ],
+    ids=["negative", "off centre", "bright sky"],
+)
+def test_what_is_no_such_cutout_is_flagged(predict, galaxies, spoil):
+    spoilt = spoil(galaxies[0]).astype(np.float32)
+    assert np.mean(np.asarray(predict(jnp.asarray(spoilt)).in_domain)) < 0.2
+
+
+def test_noise_is_flagged_and_said_with_wide_errors(predict, galaxies):
+    noise = np.random.default_rng(0).random((COUNT, 128, 128, 3), np.float32)
+    said, real = predict(jnp.asarray(noise)), predict(jnp.asarray(galaxies[0]))
+    assert not np.any(np.asarray(said.in_domain))
+    assert np.median(np.asarray(said.sigma)) > np.median(np.asarray(real.sigma))
+
+
+def test_its_folder_tells_where_it_comes_from():
+    config = describe_model(NAME).config
+    assert config["split"]["galaxies"]["train"] == 400
+    assert "oh12" in config["started_from"]["hyperparameters"]["targets"]
+    assert config["training"]["head"] == "gaussian-process"
+    assert sum(file.stat().st_size for file in describe_model(NAME).path.iterdir()) < 8e6
