@@ -193,6 +193,7 @@ def train(
     """
     config, output = config or PropertiesConfig(), Path(output)
     start = None if config.init is None else load_model(config.init, of=PropertyModel)
+    _check_start(config, start)
     run = output.with_name(output.name + RUN_ENDING)
     with _run_folder(output, run, resume):
         store = prepare_images(
@@ -290,6 +291,7 @@ def train_on_store(
     --------
     See `train`.
     """
+    _check_start(config, start)
     model = new_model(store, parts["train"], targets, config, start)
     results: list[FitResult[Any]] = []
     if config.head == GAUSSIAN_PROCESS:
@@ -308,6 +310,12 @@ def train_on_store(
             model, held_out.values, median=said.median, q16=said.q16, q84=said.q84, sigma=held_out.sigma
         )
     return model, results
+
+
+def _check_start(config: PropertiesConfig, start: PropertyModel | None) -> None:
+    if config.head == GAUSSIAN_PROCESS and start is None:
+        problem = "needs networks that know galaxies already"
+        raise TableError("head gaussian-process", problem, "give a model to start from")
 
 
 def new_model(
@@ -364,10 +372,6 @@ def _hyperparameters(
 ) -> dict[str, Any]:
     """Keywords of `PropertyModel`; those of the networks are those of the model to start from."""
     process = config.head == GAUSSIAN_PROCESS
-    if process and start is None:
-        raise TableError(
-            "head gaussian-process", "needs networks that know galaxies", "give a model with init"
-        )
     if process and len(training) > MOST_REFERENCES:
         problem = f"takes {MOST_REFERENCES:,} galaxies at most, found {len(training):,}"
         raise TableError("head gaussian-process", problem, "choose the head gaussian")
