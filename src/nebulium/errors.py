@@ -47,7 +47,7 @@ class SurveyError(NebuliumError):
 
 
 class ImageError(NebuliumError):
-    """An instrument that is not known, or a galaxy that cannot be drawn as asked."""
+    """Images that cannot be read, prepared or drawn as asked, or an instrument that is not known."""
 
 
 class MissingExtraError(NebuliumError, ImportError):
