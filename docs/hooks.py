@@ -26,19 +26,53 @@ def glossary() -> str:
 
 
 def model_cards() -> str:
-    """The card of each packaged model, one heading down."""
-    cards = (re.sub(r"^#", "##", describe_model(name).card, flags=re.MULTILINE) for name in list_models())
-    return "\n\n".join(cards)
+    """The cards of the packaged models of emission lines."""
+    return _cards("nebulium.lines.")
+
+
+def property_cards() -> str:
+    """The cards of the packaged models of properties."""
+    return _cards("nebulium.properties.")
+
+
+def _cards(room: str) -> str:
+    """The card of each packaged model whose class is in a room, one heading down."""
+    found = (describe_model(name) for name in list_models())
+    cards = (model.card for model in found if model.config["class"].startswith(room))
+    return "\n\n".join(re.sub(r"^#", "##", card, flags=re.MULTILINE) for card in cards)
 
 
 def measured() -> str:
     """What was measured of emission lines."""
-    return _results(path for path in sorted(RESULTS.glob("*.json")) if not path.name.startswith("mock"))
+    others = ("mock", "properties")
+    return _results(path for path in sorted(RESULTS.glob("*.json")) if not path.name.startswith(others))
 
 
 def measured_mock() -> str:
     """What was measured of mock universes."""
     return _results(sorted(RESULTS.glob("mock*.json")))
+
+
+def measured_properties() -> str:
+    """What was measured of properties from images."""
+    return _results(sorted(RESULTS.glob("properties*.json")))
+
+
+def beside_the_paper() -> str:
+    """The paper's errors, and those measured here where there are any."""
+    rows = [
+        [what, paper, *(_cell(*place) if place else "" for place in places)]
+        for what, paper, *places in (*OF_METHODS, *OF_RESOLUTION)
+    ]
+    return table(("from", "Wu & Boada 2019", "mock SDSS", "400 SDSS cutouts"), rows)
+
+
+def _cell(name: str, row: str, column: str) -> str:
+    """A cell of a result, found by the first cell of its row and the head of its column; else a dash."""
+    path = RESULTS / f"{name}.json"
+    result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"columns": [], "rows": []}
+    cells = (dict(zip(result["columns"], one, strict=True)) for one in result["rows"] if one[0] == row)
+    return next(cells, {}).get(column, "–")
 
 
 def _results(paths: Iterable[Path]) -> str:
@@ -68,10 +102,57 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     )
 
 
+RMSE = "RMSE / dex"
+#: What the metallicity is from, the RMSE of Wu & Boada 2019 (their figures and released notebooks), and where
+#: ours stands: the result, its row and column, on the mock and on real cutouts.
+OF_METHODS = (
+    (
+        "the image",
+        "0.085 (resnet34)",
+        ("properties_mock", "image", RMSE),
+        ("properties_sdss", "process on profiles and network", RMSE),
+    ),
+    (
+        "a random forest on three magnitudes",
+        "0.130",
+        ("properties_mock", "forest on magnitudes", RMSE),
+        ("properties_sdss", "forest on magnitudes", RMSE),
+    ),
+    ("the mean of all galaxies", "0.20", None, ("properties_sdss", "mean", RMSE)),
+    (
+        "the relation at the true mass",
+        "–",
+        ("properties_mass", "RMSE from the true mass / dex", "value"),
+        None,
+    ),
+    (
+        "the relation at the mass predicted from the image",
+        "0.121",
+        ("properties_mass", "RMSE from the predicted mass / dex", "value"),
+        None,
+    ),
+)
+#: The paper's errors by the pixels on a side.
+PAPER_RESOLUTION = {
+    1: 0.1609, 2: 0.1587, 4: 0.1290, 8: 0.1125, 16: 0.1053, 32: 0.0927, 64: 0.0893, 128: 0.0851,
+}  # fmt: skip
+OF_RESOLUTION = tuple(
+    (
+        f"the image, {side} pixel{'s' * (side > 1)} a side",
+        f"{rmse:.3f}",
+        ("properties_resolution", RMSE, str(side)),
+        None,
+    )
+    for side, rmse in PAPER_RESOLUTION.items()
+)
+
 MAKERS: dict[str, Callable[[], str]] = {
     "glossary": glossary,
     "model_cards": model_cards,
     "measured": measured,
+    "property_cards": property_cards,
     "measured_mock": measured_mock,
+    "measured_properties": measured_properties,
+    "beside_the_paper": beside_the_paper,
     "commands": commands,
 }

@@ -25,7 +25,8 @@ QUANTILES = ("q50", "q16", "q84", "q025", "q975")
 COMMANDS = (
     (), ("demo",), ("lines",), ("lines", "train"), ("lines", "predict"), ("lines", "evaluate"),
     ("lines", "inject"), ("mock",), ("mock", "make"), ("mock", "show"),
-    ("models",), ("models", "list"), ("models", "show"),
+    ("models",), ("models", "list"), ("models", "show"), ("properties",), ("properties", "train"),
+    ("properties", "predict"), ("properties", "evaluate"), ("properties", "explain"),
 )  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def fails(*arguments: object) -> str:
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_is_enough_to_start(command):
     text = succeeds(*command, "--help")
-    if command and command[-1] not in ("lines", "mock", "models"):
+    if command and command[-1] not in ("lines", "mock", "models", "properties"):
         assert f"Example: nebulium {' '.join(command)}" in " ".join(text.split())
 
 

@@ -115,3 +115,16 @@ def test_what_is_written(whole, tmp_path):
     assert table["rmse"][0] == pytest.approx(whole.scores[0].rmse.value)
     assert "| oh12 | model | 600 |" in (folder / "scores.md").read_text()
     assert {path.stem for path in folder.glob("*.png")} == set(whole.figures)
+
+
+def test_labels_with_errors_are_counted_in_wider_intervals():
+    draw = np.random.default_rng(3).normal
+    truth = draw(9.0, 0.2, 4000)
+    said = truth + draw(0.0, 0.05, 4000)
+    predictions = Table({"target_id": np.arange(4000), "oh12": said, "oh12_sigma": np.full(4000, 0.05)})
+    columns = {"target_id": np.arange(4000), "oh12": truth + draw(0.0, 0.1, 4000)}
+    without = evaluate_predictions(predictions, Table(columns), ["oh12"], resamples=2)
+    columns["oh12_err"] = np.full(4000, 0.1)
+    with_errors = evaluate_predictions(predictions, Table(columns), ["oh12"], resamples=2)
+    assert without.scores[0].coverage_68.value < 0.5
+    assert abs(with_errors.scores[0].coverage_68.value - 0.68) < 0.03

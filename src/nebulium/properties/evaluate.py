@@ -17,6 +17,7 @@ from nebulium.data.table import Table
 from nebulium.errors import TableError
 from nebulium.properties.evaluation import Evaluation, Gain
 from nebulium.properties.figures import calibration_figure, predicted_against_true, residuals_against
+from nebulium.properties.labels import SIGMA_ENDINGS
 from nebulium.properties.mass_figures import mass_metallicity_figure, more_than_mass_figure
 from nebulium.properties.mass_metallicity import FEWEST, MassComparison, more_than_mass
 from nebulium.properties.scores import Intervals, PropertyScore, rmse_gain, score_property
@@ -72,7 +73,8 @@ def evaluate_predictions(
         With `target_id` and the columns of each property.
     labels : Table
         With the ids, each property under its name, and where known `log_mstar`, `redshift` and
-        `half_light_radius_kpc`, against which residuals are drawn.
+        `half_light_radius_kpc`, against which residuals are drawn. A column PROPERTY_sigma or PROPERTY_err is
+        the standard error of the labels, by which intervals are widened before labels are counted in them.
     targets : sequence of str
         The properties.
     id_column : str
@@ -115,7 +117,8 @@ def evaluate_predictions(
     figures: dict[str, Figure] = {}
     for target in targets:
         true = _numbers(labels, target)
-        said = {name: _said(table, target, places[name]) for name, table in methods.items()}
+        noise = _label_sigma(labels, target)
+        said = {name: _said(table, target, places[name], noise) for name, table in methods.items()}
         scores += [
             score_property(name, target, true, one.predicted, one.intervals, **draws)
             for name, one in said.items()
@@ -179,12 +182,19 @@ def _optional(table: Table, column: str, place: Integer[np.ndarray, " n"]) -> Va
     return np.where(place >= 0, _numbers(table, column)[place], np.nan)
 
 
-def _said(table: Table, target: str, place: Integer[np.ndarray, " n"]) -> _Said:
+def _label_sigma(labels: Table, target: str) -> Values:
+    """Standard errors of the labels, 0 where not known."""
+    name = next((target + ending for ending in SIGMA_ENDINGS if target + ending in labels), None)
+    return np.zeros(len(labels)) if name is None else np.nan_to_num(_numbers(labels, name))
+
+
+def _said(table: Table, target: str, place: Integer[np.ndarray, " n"], label_sigma: Values) -> _Said:
     predicted = np.where(place >= 0, _numbers(table, target)[place], np.nan)
     low, high, sigma = (_optional(table, f"{target}_{part}", place) for part in ("q16", "q84", "sigma"))
+    intervals = None if sigma is None else Intervals.of_sigma(predicted, sigma)
     if low is not None and high is not None:
-        return _Said(predicted, Intervals(low, high))
-    return _Said(predicted, None if sigma is None else Intervals.of_sigma(predicted, sigma))
+        intervals = Intervals(low, high)
+    return _Said(predicted, None if intervals is None else intervals.of_labels(predicted, label_sigma))
 
 
 def _gains(target: str, true: Values, said: Mapping[str, _Said], *, resamples: int, seed: int) -> list[Gain]:

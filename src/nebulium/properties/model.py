@@ -242,7 +242,7 @@ class PropertyModel(eqx.Module):
         medians = jnp.mean(self._all_said(image, profiles).median, axis=1)
         return jnp.concatenate([profiles, medians.ravel()])
 
-    def embedding(self, image: Image) -> Float[Array, " width"]:
+    def embedding(self, image: Image) -> Float[Array, " features"]:
         """The vectors of all networks, one after another, as the image lies."""
         standard = self.standards.image(image)
         return jnp.concatenate([network.encoder(network.seen(standard)) for network in self.networks])

@@ -313,9 +313,29 @@ def train_on_store(
 
 
 def _check_start(config: PropertiesConfig, start: PropertyModel | None) -> None:
+    """What the model to start from fixes cannot be asked for otherwise."""
+    if start is not None:
+        fixed = _fixed_by(start)
+        asked = {name: getattr(config, name) for name in fixed}
+        default = {name: getattr(PropertiesConfig(), name) for name in fixed}
+        other = [name for name in fixed if asked[name] not in (default[name], fixed[name])]
+        if other:
+            problem = f"has {other[0]} {fixed[other[0]]}, not {asked[other[0]]}"
+            raise TableError("the model to start from", problem, f"leave out {other[0]}, or the model")
     if config.head == GAUSSIAN_PROCESS and start is None:
         problem = "needs networks that know galaxies already"
         raise TableError("head gaussian-process", problem, "give a model to start from")
+
+
+def _fixed_by(start: PropertyModel) -> dict[str, Any]:
+    """Settings that a training takes from the model that it starts from."""
+    return {
+        "encoder": start.encoder,
+        "size": start.preparation.size,
+        "binning": start.preparation.binning,
+        "encoder_binning": start.networks[0].binning,
+        "with_profiles": start.with_profiles,
+    }
 
 
 def new_model(

@@ -57,6 +57,21 @@ class Intervals:
         """
         return cls(predicted - UPPER * sigma, predicted + UPPER * sigma)
 
+    def of_labels(self, predicted: Values, label_sigma: Values) -> "Intervals":
+        """Where labels with errors of their own fall, if these are where true values fall.
+
+        Parameters
+        ----------
+        predicted, label_sigma : ndarray of shape (n,)
+            Medians, and standard errors of the labels.
+
+        Returns
+        -------
+        Intervals
+        """
+        below = np.hypot(predicted - self.q16, UPPER * label_sigma)
+        return Intervals(predicted - below, predicted + np.hypot(self.q84 - predicted, UPPER * label_sigma))
+
 
 @dataclass(frozen=True)
 class PropertyScore:
