@@ -2,16 +2,15 @@
 
     python -m benchmarks.make_sdss_metallicity --work sdss-metallicity.work
 
-First come cutouts of mock galaxies as SkyServer would show them, then a network that learns the properties
-of the mock galaxies from them, then a Gaussian process that learns the metallicities of the 400 real cutouts
-from radial profiles and from what that network says of them. A step whose result is there is skipped.
+First come cutouts of mock galaxies as SkyServer would show them, then networks that learn the properties of
+the mock galaxies from them, then a Gaussian process that learns the metallicities of the 400 real cutouts
+from radial profiles and from what those networks say of them. A step whose result is there is skipped.
 """
 
 import argparse
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -41,12 +40,12 @@ CITATION = (
 BLOCKS, SEED, PROCESSES = 420, 77, 2
 # The sample of Wu & Boada 2019 has emission lines, and redshifts above 0.02.
 LEAST_LOG_SSFR, LEAST_REDSHIFT = -11.3, 0.02
-# What the network learns of mock galaxies, beside the metallicity: what a picture tells of the rest.
+# What the networks learn of mock galaxies, beside the metallicity: what a picture tells of the rest.
 MOCK_TARGETS = (
     "oh12", "log_mstar", "log_redshift", "log_ssfr", "av_mag", "mag_ab_r", "log_half_light_radius_kpc",
     "bulge_share",
 )  # fmt: skip
-PRETRAINING = PropertiesConfig(epochs=12, encoder_binning=2, with_profiles=False)
+PRETRAINING = PropertiesConfig(epochs=12, members=2, encoder_binning=2, with_profiles=False)
 
 
 def main() -> None:
@@ -55,7 +54,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of what is made on the way")
     work = parser.parse_args().work
     work.mkdir(exist_ok=True)
-    network = pretrained_network(work)
+    networks = pretrained_networks(work)
     shutil.rmtree(DESTINATION, ignore_errors=True)
     DESTINATION.parent.mkdir(exist_ok=True)
     source = open_images(data_folder() / "sdss" / "sdss_gri_jpg_128.zip")
@@ -63,7 +62,7 @@ def main() -> None:
         data_folder() / "sdss" / "sdss_metallicity.csv", source, ["oh_p50"], id_column="objid"
     )
     labelled = join_labels(source, labels, ["oh_p50"], Rejects())
-    config = PropertiesConfig(head=GAUSSIAN_PROCESS, init=str(network))
+    config = PropertiesConfig(head=GAUSSIAN_PROCESS, init=str(networks))
     # How well this does on other galaxies, the benchmark `properties_sdss` measures by cross-validation.
     all_of_them = {"train": 1.0, "validation": 0.0, "test": 0.0}
     output = work / "sdss-metallicity"
@@ -75,25 +74,16 @@ def main() -> None:
     shutil.copytree(output, DESTINATION)
 
 
-def pretrained_network(work: Path, seed: int = 0) -> Path:
-    """Folder of the network that knows mock galaxies; trained if it is not there.
-
-    Parameters
-    ----------
-    work : Path
-        Folder of what is made on the way.
-    seed : int
-        Of the training.
-    """
-    output = work / f"mock-network-{seed}"
+def pretrained_networks(work: Path) -> Path:
+    """Folder of the networks that know mock galaxies; trained if it is not there."""
+    output = work / "mock-networks"
     if output.exists():
         return output
     images, labels = mock_cutouts(work)
     source = open_images(images)
     labelled = join_labels(source, read_table(labels), MOCK_TARGETS, Rejects())
-    config = replace(PRETRAINING, seed=seed)
     resume = output.with_name(output.name + RUN_ENDING).exists()
-    return train(source, labelled, output, config=config, resume=resume, progress=True)
+    return train(source, labelled, output, config=PRETRAINING, resume=resume, progress=True)
 
 
 def mock_cutouts(work: Path) -> tuple[Path, Path]:

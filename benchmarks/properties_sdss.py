@@ -32,7 +32,7 @@ COVERS = Target(0.62, 0.74)
 BETTER = Target(least=0.0)
 # Inner part of the cutout, as a share of its side, whose light counts as the galaxy's.
 APERTURE = 0.25
-OURS = "process on profiles and network"
+OURS = "process on profiles and networks"
 Predict = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -71,15 +71,17 @@ def _features(images: np.ndarray) -> dict[str, np.ndarray]:
     profiles = _mapped(profile_features, images)
     model = load_model(MODEL, of=PropertyModel)
     of_profiles = profiles.shape[1]
-    network = _mapped(model.process_features, images)[:, of_profiles:]
+    networks = _mapped(model.process_features, images)[:, of_profiles:]
+    first = networks[:, : model.networks[0].head.targets]
     as_it_lies = _mapped(partial(_said_as_it_lies, model), images)
     return {
         "colours": colours_of(images, aperture=APERTURE),
         "magnitudes": magnitudes_of(images, aperture=APERTURE),
         "profiles": profiles,
-        "network": network,
-        "profiles and network": np.concatenate([profiles, network], axis=1),
-        "profiles and network as it lies": np.concatenate([profiles, as_it_lies], axis=1),
+        "networks": networks,
+        "profiles and networks": np.concatenate([profiles, networks], axis=1),
+        "profiles and first network": np.concatenate([profiles, first], axis=1),
+        "profiles and networks as it lies": np.concatenate([profiles, as_it_lies], axis=1),
     }
 
 
@@ -106,7 +108,7 @@ def _methods() -> dict[str, tuple[str, Predict]]:
         "ridge on profiles": ("profiles", of(RidgeBaseline)),
         "extra trees on profiles": ("profiles", of(ExtraTreesBaseline)),
         "support vectors on profiles": ("profiles", of(SupportVectorBaseline)),
-        "ridge on the network, trained on mocks": ("network", of(RidgeBaseline)),
+        "ridge on the networks, trained on mocks": ("networks", of(RidgeBaseline)),
     }
 
 
@@ -114,9 +116,10 @@ def _processes() -> dict[str, str]:
     """Gaussian processes by what they learn from: the ingredients of the packaged model."""
     return {
         "process on profiles": "profiles",
-        "process on the network": "network",
-        "process on profiles and network, one orientation": "profiles and network as it lies",
-        OURS: "profiles and network",
+        "process on the networks": "networks",
+        "process on profiles and one network": "profiles and first network",
+        "process on profiles and networks, one orientation": "profiles and networks as it lies",
+        OURS: "profiles and networks",
     }
 
 
@@ -171,7 +174,7 @@ def _comparison(true: np.ndarray, predicted: dict[str, np.ndarray], covered: Est
         "Metallicity from real SDSS cutouts",
         f"{len(true)} colour cutouts of 128 pixels; means of {REPEATS} repeats of {FOLDS}-fold "
         "cross-validation, the folds a hash of the id, errors by bootstrap over galaxies. Processes are "
-        f"Gaussian; the last one is the packaged model `{MODEL}`, whose network saw mock galaxies alone. A "
+        f"Gaussian; the last one is the packaged model `{MODEL}`, whose networks saw mock galaxies alone. A "
         "gain is the RMSE of that method minus that of the packaged model, drawn together.",
         ("method", "RMSE / dex", "NMAD / dex", "gain / dex", "in 68 %"),
         rows,

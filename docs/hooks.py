@@ -110,7 +110,7 @@ OF_METHODS = (
         "the image",
         "0.085 (resnet34)",
         ("properties_mock", "image", RMSE),
-        ("properties_sdss", "process on profiles and network", RMSE),
+        ("properties_sdss", "process on profiles and networks", RMSE),
     ),
     (
         "a random forest on three magnitudes",

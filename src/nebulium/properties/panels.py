@@ -195,7 +195,7 @@ def say(axes: Axes, text: str, *, x: float = 0.04, y: float = 0.96) -> None:
     'RMSE 0.085'
     """
     across, along = "left" if x < 0.5 else "right", "bottom" if y < 0.5 else "top"
-    axes.text(x, y, text, transform=axes.transAxes, fontsize=SMALL, bbox=PLATE, ha=across, va=along)
+    axes.text(x, y, text, transform=axes.transAxes, fontsize=SMALL, bbox=PLATE, ha=across, va=along, zorder=5)
 
 
 def leave_empty(axes: Axes, text: str = "no galaxies") -> None:

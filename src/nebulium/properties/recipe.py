@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
 
 from nebulium.data.image_source import ImageSource
 from nebulium.data.image_store import ImageStore
@@ -22,22 +21,20 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS
 from nebulium.errors import OutputError, TableError
 from nebulium.modelfile import describe_model, load_model, save_model
-from nebulium.nn.encoders import encode_in_half
 from nebulium.properties.calibration import calibrated
 from nebulium.properties.card import CITATION, model_card, model_config
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 from nebulium.properties.gaussian_process import MOST_REFERENCES, fit_gaussian_process
 from nebulium.properties.labels import LabelledRows
+from nebulium.properties.learner import Learner, mean_loss_of_targets, trained_leaves
 from nebulium.properties.model import (
     GAUSSIAN_PROCESS,
-    ImageNetwork,
     PropertyModel,
 )
 from nebulium.properties.predict import predict_stored
-from nebulium.properties.standards import Standards, measure_standards, standard_profiles
+from nebulium.properties.standards import measure_standards, standard_profiles
 from nebulium.properties.training_images import LabelledImages, Part, prepare_images, split_parts
 from nebulium.training import FitConfig, FitResult, fit
-from nebulium.training.augmentation import augment
 
 #: Ending of the folder beside the model that keeps settings, losses, checkpoints and prepared images.
 RUN_ENDING = ".run"
@@ -123,16 +120,6 @@ class PropertiesConfig:
     def in_half(self) -> bool:
         """Whether encoders compute in bfloat16 on the device that is there."""
         return jax.default_backend() != "cpu" if self.half_precision is None else self.half_precision
-
-
-class _Learner(eqx.Module):
-    """A network in training, with what it is not trained on."""
-
-    network: ImageNetwork
-    standards: Standards
-    with_profiles: bool = eqx.field(static=True)
-    most_shift_px: int = eqx.field(static=True)
-    in_half: bool = eqx.field(static=True)
 
 
 def train(
@@ -439,19 +426,19 @@ def _fit_network(
     resume: bool,
     progress: bool,
 ) -> FitResult[Any]:
-    learner = _Learner(
+    learner = Learner(
         model.networks[member], model.standards, model.with_profiles, config.most_shift_px, config.in_half
     )
     return fit(
         learner,
-        _loss,
+        mean_loss_of_targets,
         _labelled_images(model, store, parts["train"]),
         validation=_labelled_images(model, store, parts["validation"]),
         config=config.fitting(member),
         run_folder=folder,
         resume=resume,
         about=dataclasses.asdict(config),
-        trainable=_trained(learner),
+        trainable=trained_leaves(learner),
         progress=progress,
     )
 
@@ -464,27 +451,3 @@ def _measured_domain(model: PropertyModel, store: ImageStore, parts: dict[str, P
         others = jnp.asarray(standard_profiles(model.standards, store, parts["validation"].rows))
     references = model.domain.domain.reference.shape[0]
     return measure_profile_domain(training, others, references=references)
-
-
-def _trained(learner: _Learner) -> PyTree:
-    """The network, not the statistics."""
-    frozen = jax.tree.map(lambda _: False, learner)
-    return eqx.tree_at(lambda one: one.network, frozen, jax.tree.map(eqx.is_inexact_array, learner.network))
-
-
-def _loss(learner: _Learner, galaxies: dict[str, Array], key: Array) -> Array:
-    """Mean loss over the targets that each galaxy has a label of."""
-    profiles = jax.vmap(learner.standards.profiles)(galaxies["image"])
-    beside = profiles if learner.with_profiles else profiles[:, :0]
-    standard = jax.vmap(learner.standards.image)(galaxies["image"])
-    turned = augment(standard, key, most_shift_px=learner.most_shift_px)
-    encode: Callable[[Array], Array] = learner.network.encoder
-    if learner.in_half:
-        encode = lambda image: encode_in_half(learner.network.encoder, image)  # noqa: E731
-
-    def one(image: Array, beside: Array, label: Array, label_sigma: Array) -> Array:
-        vector = learner.network.vector(encode(learner.network.seen(image)), beside)
-        losses = learner.network.head.loss(vector, label, label_sigma)
-        return jnp.sum(losses) / jnp.maximum(jnp.sum(jnp.isfinite(label), dtype=jnp.float32), 1.0)
-
-    return jax.vmap(one)(turned, beside, galaxies["label"], galaxies["label_sigma"])

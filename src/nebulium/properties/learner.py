@@ -1,0 +1,93 @@
+"""What is trained: a network that sees each galaxy in random orientations, and its loss."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from nebulium.nn.encoders import encode_in_half
+from nebulium.properties.model import ImageNetwork
+from nebulium.properties.standards import Standards
+from nebulium.training.augmentation import augment
+
+
+class Learner(eqx.Module):
+    """A network in training, with what it is not trained on.
+
+    Attributes
+    ----------
+    network : ImageNetwork
+    standards : Standards
+    with_profiles : bool
+        Whether radial profiles stand beside the image.
+    most_shift_px : int
+        Largest random shift, beside random orientations.
+    in_half : bool
+        Whether the encoder computes in bfloat16.
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+
+    network: ImageNetwork
+    standards: Standards
+    with_profiles: bool = eqx.field(static=True)
+    most_shift_px: int = eqx.field(static=True)
+    in_half: bool = eqx.field(static=True)
+
+
+def trained_leaves(learner: Learner) -> PyTree:
+    """Which leaves are trained: the network, not the statistics.
+
+    Parameters
+    ----------
+    learner : Learner
+
+    Returns
+    -------
+    pytree of bool
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+    frozen = jax.tree.map(lambda _: False, learner)
+    return eqx.tree_at(lambda one: one.network, frozen, jax.tree.map(eqx.is_inexact_array, learner.network))
+
+
+def mean_loss_of_targets(learner: Learner, galaxies: dict[str, Array], key: Array) -> Array:
+    """Mean loss over the targets that each galaxy has a label of.
+
+    Parameters
+    ----------
+    learner : Learner
+    galaxies : dict of arrays (n, ...)
+        Prepared images, standardised labels and their errors: ``image``, ``label``, ``label_sigma``.
+    key : key
+        Of the random orientations and shifts.
+
+    Returns
+    -------
+    (n,) float32
+
+    Examples
+    --------
+    See `nebulium.properties.recipe.train`.
+    """
+    profiles = jax.vmap(learner.standards.profiles)(galaxies["image"])
+    beside = profiles if learner.with_profiles else profiles[:, :0]
+    standard = jax.vmap(learner.standards.image)(galaxies["image"])
+    turned = augment(standard, key, most_shift_px=learner.most_shift_px)
+    encode: Callable[[Array], Array] = learner.network.encoder
+    if learner.in_half:
+        encode = lambda image: encode_in_half(learner.network.encoder, image)  # noqa: E731
+
+    def one(image: Array, beside: Array, label: Array, label_sigma: Array) -> Array:
+        vector = learner.network.vector(encode(learner.network.seen(image)), beside)
+        losses = learner.network.head.loss(vector, label, label_sigma)
+        return jnp.sum(losses) / jnp.maximum(jnp.sum(jnp.isfinite(label), dtype=jnp.float32), 1.0)
+
+    return jax.vmap(one)(turned, beside, galaxies["label"], galaxies["label_sigma"])
