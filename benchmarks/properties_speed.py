@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
@@ -13,12 +13,14 @@ import numpy as np
 from benchmarks.results import Check, Result, Target, marked, number
 from benchmarks.settings import Settings
 from benchmarks.timing import median_seconds
-from benchmarks.torch_convnext import load_torch, torch_regression
+from benchmarks.torch_convnext import load_torch, torch_convnext
+from benchmarks.torch_residual import torch_resnet
 from nebulium.nn.convnext import ConvNeXt
-from nebulium.nn.encoders import make_encoder
+from nebulium.nn.encoders import Encoder, make_encoder
 from nebulium.training import ArrayRows, FitConfig, fit
 
-ENCODER = "convnext-nano"
+# The default of `properties train` first: the headline.
+NETWORKS = ("resnet-small", "convnext-nano")
 IMAGES, SIZE, BANDS = 512, 64, 4
 BATCH = 64
 # Inference is given the batch that suits each best.
@@ -28,15 +30,18 @@ TRAINING, INFERENCE = "training", "inference"
 OURS, FIRST, LAST = "nebulium", "PyTorch, channels first", "PyTorch, channels last"
 
 
+Row: TypeAlias = list[str]
+
+
 class Regression(eqx.Module):
     """An encoder and one linear layer."""
 
-    encoder: ConvNeXt
+    encoder: Encoder
     head: eqx.nn.Linear
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         encoder, head = jax.random.split(jax.random.key(0))
-        self.encoder = make_encoder(ENCODER, BANDS, key=encoder)
+        self.encoder = make_encoder(name, BANDS, key=encoder)
         self.head = eqx.nn.Linear(self.encoder.width, 1, key=head)
 
     def __call__(self, image: jax.Array) -> jax.Array:
@@ -46,44 +51,56 @@ class Regression(eqx.Module):
 
 def measure(settings: Settings) -> list[Result]:
     """Times taken in turns, in one process."""
-    torch, model, data = load_torch(), Regression(), _images()
-    torch.set_num_threads(_threads())
+    load_torch().set_num_threads(_threads())
+    data = _images()
+    parts = [_measure_network(name, data, settings.repeats) for name in NETWORKS]
+    rows, checks = ([one for part in parts for one in part[which]] for which in (0, 1))
+    return [_result(rows, checks)]
+
+
+def _measure_network(name: str, data: dict[str, np.ndarray], repeats: int) -> tuple[list[Row], list[Check]]:
+    torch, model = load_torch(), Regression(name)
     disagreement = _disagreement(model, data["image"][:BATCH])
     training, inference = {OURS: partial(_train, model, data)}, {}
     for batch in BATCHES:
         inference[f"{OURS}, {batch}"] = _infer(model, data["image"], batch)
-    for name, layout in ((FIRST, torch.contiguous_format), (LAST, torch.channels_last)):
+    for layout_name, layout in ((FIRST, torch.contiguous_format), (LAST, torch.channels_last)):
         network, images = _in_torch(model, data["image"], layout)
         for batch in BATCHES:
-            inference[f"{name}, {batch}"] = partial(_infer_torch, network, images, batch)
-        training[name] = _torch_trainer(network, images, data["value"])
-    times = median_seconds(training, settings.repeats), median_seconds(inference, settings.repeats)
-    return [_result({TRAINING: times[0], INFERENCE: _fastest_batches(times[1])}, disagreement)]
+            inference[f"{layout_name}, {batch}"] = partial(_infer_torch, network, images, batch)
+        training[layout_name] = _torch_trainer(network, images, data["value"])
+    times = median_seconds(training, repeats), _fastest_batches(median_seconds(inference, repeats))
+    rows, checks = _compare(name, {TRAINING: times[0], INFERENCE: times[1]})
+    checks.append(Check(f"{name}: largest difference of the outputs", disagreement, Target(most=1e-3)))
+    return rows, checks
 
 
 def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
     return {name: min(seconds[f"{name}, {batch}"] for batch in BATCHES) for name in (OURS, FIRST, LAST)}
 
 
-def _result(seconds: dict[str, dict[str, float]], disagreement: float) -> Result:
+def _compare(network: str, seconds: dict[str, dict[str, float]]) -> tuple[list[Row], list[Check]]:
     rows, checks = [], []
     for task, target in ((TRAINING, Target(least=1.0)), (INFERENCE, Target(least=1.3))):
-        theirs = min(seconds[task][FIRST], seconds[task][LAST])
-        check = Check(f"{task}: images a second over PyTorch's", theirs / seconds[task][OURS], target)
+        ratio = min(seconds[task][FIRST], seconds[task][LAST]) / seconds[task][OURS]
+        check = Check(f"{network}, {task}: images a second over PyTorch's", ratio, target)
         checks.append(check)
         for name in (OURS, FIRST, LAST):
-            ratio = marked(number(check.value), check) if name == OURS else ""
-            rows.append([task, name, number(IMAGES / seconds[task][name]), ratio])
-    checks.append(Check("largest difference of the outputs", disagreement, Target(most=1e-3)))
+            shown = marked(number(ratio), check) if name == OURS else ""
+            rows.append([network, task, name, number(IMAGES / seconds[task][name]), shown])
+    return rows, checks
+
+
+def _result(rows: list[Row], checks: list[Check]) -> Result:
     return Result(
         "properties_speed",
         "Speed of networks of images",
-        f"{IMAGES} images of {SIZE}x{SIZE}x{BANDS}, the network `{ENCODER}` with a linear layer, in float32 "
-        f"on {_device()} with {_threads()} threads, batches of {BATCH}, the same weights in both; runs take "
-        "turns and the median counts. Training is one epoch of AdamW, for nebulium through `fit` with its "
-        "shuffling and reading. Inference is given the fastest of the batch sizes "
-        f"{', '.join(map(str, BATCHES))}, each its own. The ratio is to the faster layout of PyTorch.",
-        ("task", "with", "images a second", "over PyTorch's"),
+        f"{IMAGES} images of {SIZE}x{SIZE}x{BANDS}, networks with a linear layer (`{NETWORKS[0]}` is the "
+        f"default), in float32 on {_device()} with {_threads()} threads, batches of {BATCH}, the same "
+        "weights in both; runs take turns and the median counts. Training is one epoch of AdamW, for "
+        "nebulium through `fit` with its shuffling and reading. Inference is given the fastest of the batch "
+        f"sizes {', '.join(map(str, BATCHES))}, each its own. The ratio is to the faster layout of PyTorch.",
+        ("network", "task", "with", "images a second", "over PyTorch's"),
         rows,
         checks,
     )
@@ -111,7 +128,8 @@ def _infer(model: Regression, images: np.ndarray, batch: int) -> Callable[[], np
 
 def _in_torch(model: Regression, images: np.ndarray, layout: Any) -> tuple[Any, Any]:
     torch = load_torch()
-    network = torch_regression(model.encoder, model.head, SIZE).to(_torch_device(), memory_format=layout)
+    twin = torch_convnext if isinstance(model.encoder, ConvNeXt) else torch_resnet
+    network = twin(model.encoder, model.head, SIZE).to(_torch_device(), memory_format=layout)
     tensor = torch.from_numpy(np.ascontiguousarray(np.transpose(images, (0, 3, 1, 2))))
     return network, tensor.to(memory_format=layout)
 

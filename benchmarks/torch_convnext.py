@@ -20,7 +20,7 @@ def load_torch() -> ModuleType:
         raise NebuliumError("package torch", "is not installed", "pip install torch") from error
 
 
-def torch_regression(encoder: ConvNeXt, head: Any, size: int) -> Any:
+def torch_convnext(encoder: ConvNeXt, head: Any, size: int) -> Any:
     """Encoder and linear head as a module that takes images (n, band, size, size).
 
     Parameters
@@ -33,17 +33,19 @@ def torch_regression(encoder: ConvNeXt, head: Any, size: int) -> Any:
         Pixels on a side; a multiple of the stem's stride.
     """
     nn = load_torch().nn
-    stem = nn.Sequential(nn.ZeroPad2d(_same_padding(size)), _convolution(encoder.stem))
-    layers = [stem, _channel_norm(encoder.stem_norm), *_blocks(encoder.stages[0])]
+    stem = nn.Sequential(
+        nn.ZeroPad2d(same_padding(size, STEM_KERNEL, STEM_STRIDE)), convolution(encoder.stem)
+    )
+    layers = [stem, channel_norm(encoder.stem_norm), *_blocks(encoder.stages[0])]
     for (norm, reduction), blocks in zip(encoder.reductions, encoder.stages[1:], strict=True):
-        layers += [_channel_norm(norm), _convolution(reduction), *_blocks(blocks)]
-    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), _layer_norm(encoder.norm))
-    return nn.Sequential(*layers, pool, _linear(np.asarray(head.weight).T, head.bias))
+        layers += [channel_norm(norm), convolution(reduction), *_blocks(blocks)]
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), layer_norm(encoder.norm))
+    return nn.Sequential(*layers, pool, linear(np.asarray(head.weight).T, head.bias))
 
 
-def _same_padding(size: int) -> tuple[int, int, int, int]:
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
     """Zeros left, right, above and below, as ours are."""
-    missing = (size // STEM_STRIDE - 1) * STEM_STRIDE + STEM_KERNEL - size
+    missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return (missing // 2, missing - missing // 2) * 2
 
 
@@ -60,7 +62,7 @@ def _block_class() -> Any:
         def __init__(self, block: Any):
             super().__init__()
             self.spatial = _depthwise(block.spatial)
-            self.norm = _layer_norm(block.norm)
+            self.norm = layer_norm(block.norm)
             self.expand, self.contract = _pointwise(block.expand), _pointwise(block.contract)
             self.scale = torch.nn.Parameter(_tensor(block.scale))
 
@@ -72,7 +74,8 @@ def _block_class() -> Any:
     return Block
 
 
-def _channel_norm(norm: ChannelNorm) -> Any:
+def channel_norm(norm: ChannelNorm) -> Any:
+    """The norm of each pixel's channels where these come first."""
     torch = load_torch()
 
     class ChannelsFirstNorm(torch.nn.Module):
@@ -80,7 +83,7 @@ def _channel_norm(norm: ChannelNorm) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.norm = _layer_norm(norm)
+            self.norm = layer_norm(norm)
 
         def forward(self, image: Any) -> Any:
             return self.norm(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -88,28 +91,31 @@ def _channel_norm(norm: ChannelNorm) -> Any:
     return ChannelsFirstNorm()
 
 
-def _layer_norm(norm: ChannelNorm) -> Any:
+def layer_norm(norm: ChannelNorm) -> Any:
+    """The norm where the channels come last."""
     layer = load_torch().nn.LayerNorm(norm.scale.size, eps=1e-6)
     return _filled(layer, norm.scale, norm.shift)
 
 
-def _convolution(layer: Convolution) -> Any:
+def convolution(layer: Convolution) -> Any:
+    """Without padding."""
     kernel, _, channels_in, channels_out = layer.weight.shape
-    convolution = load_torch().nn.Conv2d(channels_in, channels_out, kernel, layer.stride)
-    return _filled(convolution, np.transpose(layer.weight, (3, 2, 0, 1)), layer.bias)
+    empty = load_torch().nn.Conv2d(channels_in, channels_out, kernel, layer.stride)
+    return _filled(empty, np.transpose(layer.weight, (3, 2, 0, 1)), layer.bias)
 
 
 def _depthwise(layer: Any) -> Any:
     kernel, _, channels = layer.weight.shape
-    convolution = load_torch().nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
-    return _filled(convolution, np.transpose(layer.weight, (2, 0, 1))[:, None], layer.bias)
+    empty = load_torch().nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+    return _filled(empty, np.transpose(layer.weight, (2, 0, 1))[:, None], layer.bias)
 
 
 def _pointwise(layer: PointwiseLinear) -> Any:
-    return _linear(layer.weight, layer.bias)
+    return linear(layer.weight, layer.bias)
 
 
-def _linear(weight: Any, bias: Any) -> Any:
+def linear(weight: Any, bias: Any) -> Any:
+    """A linear layer of a weight (in, out)."""
     return _filled(load_torch().nn.Linear(*weight.shape), np.asarray(weight).T, bias)
 
 

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nebulium.nn import convolution
+from nebulium.nn.convnext import _gelu
 from nebulium.nn.convolution import Convolution, DepthwiseConvolution
 from nebulium.nn.encoders import ENCODERS, encode_in_half, make_encoder
 
@@ -88,6 +90,37 @@ def test_the_sum_of_shifted_images_is_the_depthwise_convolution():
     layer = DepthwiseConvolution(5, kernel=7, key=jax.random.key(3))
     image = jax.random.normal(jax.random.key(4), (12, 9, 5))
     np.testing.assert_allclose(layer(image), grouped(layer, image), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("height", "width", "kernel"), [(12, 9, 7), (8, 8, 5), (2, 3, 5), (1, 1, 3)])
+def test_the_depthwise_convolution_has_one_value_and_gradient_on_all_devices(height, width, kernel):
+    image, gradient = jax.random.normal(jax.random.key(1), (2, height, width, 5))
+    weight = jax.random.normal(jax.random.key(2), (kernel, kernel, 5))
+    here = convolution._sum_of_runs(image, weight)
+    np.testing.assert_allclose(here, convolution._sum_of_shifted(image, weight), rtol=1e-5, atol=1e-5)
+    by_runs = convolution._gradients_by_runs(image, weight, gradient)
+    for one, other in zip(by_runs, convolution._gradients_of_shifted(image, weight, gradient), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_the_gradient_of_a_batch_is_that_of_the_compilers_depthwise_convolution():
+    layer = DepthwiseConvolution(4, kernel=5, key=jax.random.key(3))
+    several = jax.random.normal(jax.random.key(4), (3, 7, 6, 4))
+
+    def loss(layer, several, form):
+        return jnp.sum(jnp.sin(jax.vmap(lambda image: form(layer, image))(several)))
+
+    ours = eqx.filter_jit(eqx.filter_grad(loss))(layer, several, lambda layer, image: layer(image))
+    theirs = eqx.filter_grad(loss)(layer, several, grouped)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_the_linear_unit_is_the_usual_one_and_so_is_its_slope():
+    values = jnp.concatenate([jnp.linspace(-12.0, 12.0, 97), jnp.array([-1e20, -1e4, 1e4])])
+    np.testing.assert_allclose(_gelu(values), jax.nn.gelu(values), rtol=1e-5, atol=1e-6)
+    slopes = [jax.vmap(jax.grad(unit))(values[:97]) for unit in (_gelu, jax.nn.gelu)]
+    np.testing.assert_allclose(*slopes, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("side", "stride", "expected"), [(9, 2, 5), (8, 2, 4), (7, 4, 2), (1, 2, 1)])
