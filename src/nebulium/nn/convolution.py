@@ -188,22 +188,13 @@ class ChannelNorm(eqx.Module):
     def __call__(self, values: Float[Array, "*pixels channels"]) -> Float[Array, "*pixels channels"]:
         """Normalised values, of the same shape."""
         # In single precision whatever the values are in: variances of many numbers need it.
-        single = _apart(values.astype(jnp.float32))
+        single = values.astype(jnp.float32)
         centred = single - jnp.mean(single, axis=-1, keepdims=True)
         variance = jnp.mean(centred**2, axis=-1, keepdims=True)
         axes = tuple(range(values.ndim - 1))
         scale, shift = (jnp.expand_dims(leaf, axes).astype(jnp.float32) for leaf in (self.scale, self.shift))
         # The small number keeps the gradient finite where all channels agree, as in an empty image.
-        return _apart((centred * jax.lax.rsqrt(variance + 1e-6) * scale + shift).astype(values.dtype))
-
-
-def _apart(values: Array) -> Array:
-    """On CPU, kept from being merged with what comes before or after, which would be computed again."""
-    return jax.lax.platform_dependent(values, cpu=jax.lax.optimization_barrier, default=_unchanged)
-
-
-def _unchanged(values: Array) -> Array:
-    return values
+        return (centred * jax.lax.rsqrt(variance + 1e-6) * scale + shift).astype(values.dtype)
 
 
 class PointwiseLinear(eqx.Module):
