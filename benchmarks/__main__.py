@@ -15,7 +15,7 @@ NAMES = (
     "windows", "dsps", "speed", "coverage", "joint",
     "published", "training", "memory", "simulation", "selection", "mock_population",
     "mock_light", "mock_images", "mock_survey", "properties_speed", "properties_memory",
-    "properties_mock", "properties_sdss",
+    "properties_mock", "properties_sdss", "photoz_hdfn", "photoz_dc2",
 )  # fmt: skip
 
 

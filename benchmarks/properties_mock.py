@@ -16,6 +16,7 @@ from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import split_by_id
 from nebulium.data.stretches import Stretch, measure_softening
+from nebulium.metrics.estimates import estimate as bootstrapped
 from nebulium.metrics.point import rmse
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.mock.survey import make_survey
@@ -27,7 +28,6 @@ from nebulium.properties.mass_metallicity import MassComparison, more_than_mass
 from nebulium.properties.predict import Said, predict_arrays
 from nebulium.properties.recipe import PropertiesConfig, train_on_store
 from nebulium.properties.scores import Intervals, PropertyScore, rmse_gain, score_property
-from nebulium.properties.scores import estimate as bootstrapped
 from nebulium.properties.training_images import Part
 
 FIGURES = REPOSITORY / "docs" / "properties" / "figures"

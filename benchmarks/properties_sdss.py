@@ -13,6 +13,7 @@ from nebulium.data.id_hash import hash_ids
 from nebulium.data.image_preparation import prepared_chunks
 from nebulium.data.image_source import open_images
 from nebulium.data.rejects import Rejects
+from nebulium.metrics.estimates import estimate as bootstrapped
 from nebulium.metrics.point import nmad, rmse
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.modelfile import load_model
@@ -23,7 +24,6 @@ from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.learned_baselines import ExtraTreesBaseline, ForestBaseline, SupportVectorBaseline
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.profiles import count_profile_features, profile_features
-from nebulium.properties.scores import estimate as bootstrapped
 
 MODEL, TARGET = "sdss-metallicity", "oh_p50"
 FOLDS, REPEATS = 5, 5
@@ -87,9 +87,8 @@ def _features(images: np.ndarray) -> dict[str, np.ndarray]:
 
 def _said_as_it_lies(model: PropertyModel, image: jax.Array) -> jax.Array:
     """What the frozen networks say of one orientation alone."""
-    standard, beside = model.standards.image(image), model.standards.profiles(image)
-    beside = beside if model.with_profiles else beside[:0]
-    return jnp.concatenate([network.interval(standard, beside).median for network in model.networks])
+    standard, profiles = model.standards.image(image), model.standards.profiles(image)
+    return jnp.concatenate([network.interval(standard, profiles).median for network in model.networks])
 
 
 def _mapped(function: Callable[[jax.Array], jax.Array], images: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nebulium.data import duplicates
 from nebulium.data.duplicates import Duplicate, check_unique_ids, find_duplicates
 from nebulium.data.id_hash import hash_ids
+from nebulium.data.id_join import rows_of_ids
 from nebulium.data.splits import FRACTIONS, split_by_id
 from nebulium.errors import TableError
 
@@ -98,3 +99,30 @@ def test_the_message_names_rows():
         check_unique_ids(lambda: [np.array(["x", "y", "x"]), np.array(["x"])], where="a.parquet")
     check_unique_ids(lambda: [np.arange(5)], where="a.parquet")
     check_unique_ids(list, where="a.parquet")
+
+
+unique = st.lists(int64 | st.integers(-5, 5), max_size=8, unique=True)
+
+
+@given(
+    ids=st.lists(int64 | st.integers(-5, 5), max_size=8),
+    among=unique,
+    ours=st.booleans(),
+    theirs=st.booleans(),
+)
+def test_rows_are_those_a_dictionary_finds_whether_ids_are_numbers_or_text(ids, among, ours, theirs):
+    row_of = {identifier: row for row, identifier in enumerate(among)}
+    asked, known = np.array(ids, np.int64), np.array(among, np.int64)
+    rows = rows_of_ids(asked.astype(str) if ours else asked, known.astype(str) if theirs else known)
+    assert rows.dtype == np.int64
+    assert rows.tolist() == [row_of.get(identifier, -1) for identifier in ids]
+
+
+def test_text_that_spells_no_number_has_rows_too():
+    assert rows_of_ids(np.array(["b", "7", "07", "c"]), np.array(["a", "b", "07"])).tolist() == [1, -1, 2, -1]
+
+
+@pytest.mark.parametrize("among", [np.zeros(0, np.int64), np.zeros(0), np.array([], str)])
+def test_among_none_nothing_is_found(among):
+    assert rows_of_ids(np.array([7, 8]), among).tolist() == [-1, -1]
+    assert rows_of_ids(among[:0].astype(str), np.array([7])).tolist() == []

@@ -129,6 +129,31 @@ def test_one_sample_is_too_few():
         probabilistic.crps_from_samples(np.zeros(1), np.zeros((1, 1)))
 
 
+def test_cde_loss_of_a_gaussian():
+    observed, grid = np.array([-1.0, 0.0, 2.5]), np.linspace(-8, 8, 1601)
+    density = np.tile(stats.norm.pdf(grid), (3, 1))
+    expected = 1 / (2 * np.sqrt(np.pi)) - 2 * stats.norm.pdf(observed)
+    np.testing.assert_allclose(probabilistic.cde_loss(observed, grid, density), expected, atol=1e-9)
+
+
+def test_cde_loss_is_that_of_qp():
+    qp = pytest.importorskip("qp")
+    from qp.metrics.concrete_metric_classes import CDELossMetric
+
+    random, grid = np.random.default_rng(0), np.linspace(0, 3, 301)
+    density = random.gamma(0.3, size=(50, 301))
+    density /= np.trapezoid(density, grid, axis=1)[:, None]
+    observed = np.append(random.uniform(-0.2, 3.2, 49), 0.005)
+    theirs = CDELossMetric(grid).evaluate(qp.interp.create_ensemble(grid, density), observed)
+    assert probabilistic.cde_loss(observed, grid, density).mean() == pytest.approx(theirs, rel=1e-9)
+
+
+def test_cde_loss_refuses_a_grid_that_does_not_fit():
+    for grid in (np.zeros(3), np.arange(4.0)):
+        with pytest.raises(ValueError, match="ascending grid of 3 points"):
+            probabilistic.cde_loss(np.zeros(2), grid, np.ones((2, 3)))
+
+
 def test_bootstrap_error_of_a_mean():
     rows = np.random.default_rng(0).normal(size=400)
     estimate = probabilistic.bootstrap(lambda x: float(x.mean()), rows, seed=1, resamples=500)
@@ -145,3 +170,12 @@ def test_bootstrap_keeps_rows_together():
 def test_bootstrap_refuses_unequal_lengths():
     with pytest.raises(ValueError, match="one length"):
         probabilistic.bootstrap(lambda x, y: 0.0, np.zeros(3), np.zeros(4), seed=1)
+
+
+def test_draws_are_paired_by_their_seed():
+    rows = np.random.default_rng(0).normal(size=100)
+    drawn = probabilistic.bootstrap_draws(np.mean, rows, seed=1, resamples=30)
+    np.testing.assert_allclose(
+        probabilistic.bootstrap_draws(np.mean, 2 * rows, seed=1, resamples=30), 2 * drawn
+    )
+    assert probabilistic.bootstrap(np.mean, rows, seed=1, resamples=30).error == np.std(drawn, ddof=1)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from nebulium.metrics.panels import range_of, running_quantiles
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.properties import figures, galleries, mass_figures
 from nebulium.properties.mass_metallicity import TREMONTI_2004, more_than_mass
-from nebulium.properties.panels import range_of, running_quantiles
 from nebulium.properties.scores import Intervals
 
 RANDOM = np.random.default_rng(0)

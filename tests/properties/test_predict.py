@@ -7,11 +7,12 @@ import pytest
 from nebulium.data.image_source import open_images
 from nebulium.data.image_store import ImageStore
 from nebulium.data.rejects import Rejects
+from nebulium.data.suited_images import suited_images
 from nebulium.data.table import concatenate
 from nebulium.errors import ImageError
 from nebulium.properties import predict
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import predict_images, predict_stored, suited_images
+from nebulium.properties.predict import predict_images, predict_stored
 
 
 def made_model(**changed) -> PropertyModel:

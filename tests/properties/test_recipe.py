@@ -7,6 +7,7 @@ import pytest
 
 from nebulium.data.image_source import open_images
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import split_by_id
 from nebulium.data.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.modelfile import describe_model, load_model
@@ -14,6 +15,7 @@ from nebulium.properties.labels import join_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.predict import predict_images
 from nebulium.properties.recipe import PropertiesConfig, train
+from nebulium.properties.training_images import prepare_images
 
 GALAXIES, SIDE = 160, 16
 SHORT = PropertiesConfig(epochs=15, batch_size=16, learning_rate=5e-3, members=2, conformal=True)
@@ -103,6 +105,18 @@ def test_a_gaussian_process_stands_on_frozen_networks(networks, folder):
     about = describe_model(folder / "process").config
     assert about["started_from"]["hyperparameters"]["targets"] == ["oh12", "colour"]
     assert str(folder) not in (folder / "process" / "config.json").read_text()
+
+
+def test_the_sky_is_measured_on_the_training_galaxies_of_the_fractions_asked_for(tmp_path):
+    fractions, ids = {"train": 0.3, "validation": 0.3, "test": 0.4}, np.arange(80)
+    noise = np.where(split_by_id(ids, seed="sky", fractions=fractions) == "train", 1.0, 100.0)
+    pixels = np.random.default_rng(0).normal(0, noise[:, None, None, None], (80, SIDE, SIDE, 1))
+    np.savez(tmp_path / "images.npz", images=pixels.astype(np.float32), ids=ids)
+    source = open_images(tmp_path / "images.npz")
+    labels = join_labels(source, Table({"target_id": ids, "oh12": ids / 10}), ["oh12"], Rejects())
+    given = {"size": None, "binning": 1, "like": None, "split_seed": "sky", "rejects": Rejects()}
+    store = prepare_images(source, labels, tmp_path / "store", fractions=fractions, **given)
+    assert store.preparation.stretch.softening == pytest.approx((1.0,), rel=0.2)
 
 
 def test_a_training_can_start_from_another_model(networks, folder):

@@ -9,12 +9,14 @@ import typer
 from nebulium.cli.options import (
     Columns,
     Ebv,
+    Epochs,
     IdColumn,
     Model,
     ModelOutput,
     PredictionsOutput,
     Redshifts,
     ReportOutput,
+    Resume,
     Seed,
     SpectraOutput,
     ends_well,
@@ -40,14 +42,9 @@ def train(
     luminosity: Annotated[
         bool, typer.Option("--luminosity/--no-luminosity", help="Use the luminosity beside the colours.")
     ] = True,
-    epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", min=1, help="Passes over the training galaxies; the recipe's if not given."),
-    ] = None,
+    epochs: Epochs = None,
     seed: Seed = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
-    ] = False,
+    resume: Resume = False,
 ) -> None:
     """Train a model on continua and measured lines.
 

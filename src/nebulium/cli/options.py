@@ -57,8 +57,13 @@ Ebv = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of all that is random.")]
-
-
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, help="Passes over the training galaxies; the recipe's if not given."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
+]
 PredictionsOutput = Annotated[
     Path,
     typer.Option("--output", "-o", metavar="FILE", help="Table ending in .parquet, .fits or .ecsv."),

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nebulium.cli.options import IdColumn, ModelOutput, PredictionsOutput, ReportOutput, Seed, ends_well, say
+from nebulium.cli.options import (
+    Epochs,
+    IdColumn,
+    ModelOutput,
+    PredictionsOutput,
+    ReportOutput,
+    Resume,
+    Seed,
+    ends_well,
+    say,
+)
 from nebulium.cli.progress import counting
 
 app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
@@ -84,10 +94,7 @@ def train(
         ),
     ] = "gaussian",
     members: Annotated[int, typer.Option("--members", min=1, help="Networks of the ensemble.")] = 1,
-    epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", min=1, help="Passes over the training galaxies; the recipe's if not given."),
-    ] = None,
+    epochs: Epochs = None,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
     ] = None,
@@ -109,9 +116,7 @@ def train(
         bool, typer.Option("--conformal", help="Set the error bars so that they hold 68 % in validation.")
     ] = False,
     seed: Seed = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
-    ] = False,
+    resume: Resume = False,
 ) -> None:
     """Train a model on images of galaxies and a table of labels.
 

@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.image_checks import checked_image
+from nebulium.data.stretches import DISPLAY_UNIT
 from nebulium.data.table import Table
 from nebulium.errors import ImageError
 
@@ -239,6 +241,52 @@ def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
         psf_fwhm_arcsec=picked(source.psf_fwhm_arcsec),
         zero_point_ab=picked(source.zero_point_ab),
     )
+
+
+def with_factors(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> ImageSource:
+    """A source whose pixels are multiplied, each image and band by a number of its own.
+
+    Parameters
+    ----------
+    source : ImageSource
+        Of fluxes.
+    factors : ndarray of shape (n, band)
+        One a row of the source and band.
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    ImageError
+        The pixels are colours.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
+    ...     source = with_factors(open_images(f"{scratch}/a.npy"), np.array([[1.0, 2], [3, 4], [5, 6]]))
+    ...     [image[0, 0].tolist() for chunk in source.chunks() for image in chunk.pixels]
+    [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    """
+    if source.unit == DISPLAY_UNIT:
+        raise ImageError(str(source.path), "has colours, which do not scale", "give images with fluxes")
+    return replace(source, opened=lambda: _scaling(source, factors.astype(np.float32)))
+
+
+@contextmanager
+def _scaling(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> Iterator[Read]:
+    """Read images, and multiply those that have all bands."""
+
+    def scaled(image: np.ndarray | str, row: int) -> np.ndarray | str:
+        if isinstance(image, str) or image.ndim != 3 or image.shape[-1] != len(source.bands):
+            return image
+        return image * factors[row]
+
+    with source.opened() as read:
+        yield lambda rows: [scaled(image, row) for image, row in zip(read(rows), rows.tolist(), strict=True)]
 
 
 @contextmanager

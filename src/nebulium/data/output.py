@@ -92,6 +92,25 @@ def _is_short_write(error: OSError) -> bool:
     return error.errno is None and ("requested and" in str(error) or "enough space" in str(error))
 
 
+def file_stem(name: str) -> str:
+    """A name, such as that of a column, as part of the name of a file.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> file_stem("O/H")
+    'O_H'
+    """
+    return name.replace("/", "_")
+
+
 def output_error(path: str | Path, error: OSError) -> OutputError:
     """The error to raise when the system refuses to write.
 

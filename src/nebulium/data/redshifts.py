@@ -6,7 +6,7 @@ import numpy as np
 
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.fits_files import native, opened_fits
-from nebulium.data.id_hash import hash_ids
+from nebulium.data.id_join import rows_of_ids
 from nebulium.data.spectrum_checks import with_redshift
 from nebulium.data.spectrum_set import Spectra
 from nebulium.data.table import Table
@@ -84,20 +84,17 @@ def join_redshifts(spectra: Spectra, table: Table) -> Spectra:
     >>> join_redshifts(spectra, table).redshift.tolist()
     [nan, 0.1]
     """
-    # The hash of 7 is that of "7": one of the files may hold its ids as text.
-    ours, theirs = hash_ids(spectra.ids), hash_ids(table["target_id"])
-    order = np.argsort(theirs)
-    places = order[np.minimum(np.searchsorted(theirs[order], ours), len(order) - 1)]
-    found = theirs[places] == ours
+    rows = rows_of_ids(spectra.ids, table["target_id"])
+    found = rows >= 0
     if not np.any(found):
         problem = (
             f"has none of the ids of {spectra.name} ({', '.join(map(str, spectra.ids[:3].tolist()))} ...)"
         )
         raise SpectrumError(table.name, problem, "give the redshifts that belong to these spectra")
-    redshift = np.where(found, table["redshift"][places], np.nan)
+    redshift = np.where(found, table["redshift"][rows], np.nan)
     more = {}
     if "zwarn" in table:
-        more["zwarn"] = np.where(found, table["zwarn"][places].astype(np.float64), np.nan)
+        more["zwarn"] = np.where(found, table["zwarn"][rows].astype(np.float64), np.nan)
     joined = with_redshift(spectra, redshift, **more)
     joined.metadata["redshifts"] = table.name
     return joined

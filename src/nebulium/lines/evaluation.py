@@ -1,6 +1,5 @@
 """The outcome of an evaluation, and how it is written down."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables import write_table
 from nebulium.lines.measured_galaxies import MeasuredGalaxies
 from nebulium.lines.scores import CalibrationScore, PointScore
+from nebulium.metrics.evaluation import evaluation_folder
 from nebulium.metrics.score_records import plain_record, record_table
 
 IN_ANGSTROM = dict.fromkeys(("nmad_uncentred", "nmad", "bias_median", "crps"), "Angstrom")
@@ -68,19 +66,15 @@ class Evaluation:
         OutputError
             If it cannot be written.
         """
-        folder = Path(folder)
         document = {
             "about": dict(self.about),
             "points": [plain_record(score) for score in self.points],
             "calibration": [plain_record(score) for score in self.calibration],
         }
-        with replace_on_success(folder) as partial:
-            partial.mkdir()
-            text = json.dumps(document, indent=1, allow_nan=False)
-            (partial / "scores.json").write_text(text + "\n", encoding="utf-8")
-            write_table(record_table(self.points, IN_ANGSTROM), partial / "scores.ecsv")
-            write_table(record_table(self.calibration, IN_ANGSTROM), partial / "calibration.ecsv")
-            for name, figure in self.figures.items():
-                figure.savefig(partial / f"{name}.png", dpi=150)
+        tables = {
+            "scores.ecsv": record_table(self.points, IN_ANGSTROM),
+            "calibration.ecsv": record_table(self.calibration, IN_ANGSTROM),
+        }
+        with evaluation_folder(folder, document=document, tables=tables, figures=self.figures) as partial:
             self.rejects.write(partial / "scores.ecsv")
-        return folder
+        return Path(folder)

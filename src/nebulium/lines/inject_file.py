@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.id_hash import hash_ids
+from nebulium.data.id_join import rows_of_ids
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra import write_spectra
@@ -151,12 +151,10 @@ def _predicted(
 def _given(spectra: Spectra, path: Path) -> tuple[Spectra, Float[np.ndarray, "n 10"]]:
     """Equivalent widths of a table, joined by id; spectra that are not in it are set aside."""
     table = _read_ews(path)
-    ours, theirs = hash_ids(spectra.ids), hash_ids(table["target_id"])
-    order = np.argsort(theirs)
-    places = order[np.minimum(np.searchsorted(theirs[order], ours), len(order) - 1)]
-    found = theirs[places] == ours
+    rows = rows_of_ids(spectra.ids, table["target_id"])
+    found = rows >= 0
     spectra.rejects.add(spectra.row_numbers()[~found], spectra.ids[~found], f"the id is not in {path.name}")
-    ew_aa = np.stack([table[f"ew_{line}"][places[found]] for line in LINES], axis=1)
+    ew_aa = np.stack([table[f"ew_{line}"][rows[found]] for line in LINES], axis=1)
     return spectra.select(found), ew_aa.astype(np.float32)
 
 

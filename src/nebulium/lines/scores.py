@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from nebulium.lines.line_list import LINES
+from nebulium.metrics.estimates import FEWEST, UNKNOWN, estimate
 from nebulium.metrics.point import bias_median, bias_median_ratio, nmad, nmad_uncentred, spearman
 from nebulium.metrics.probabilistic import (
     Estimate,
@@ -32,9 +33,6 @@ LEVELS: Float[np.ndarray, " level"] = np.unique(
 #: Nominal coverage of each interval, and the levels that bound it.
 INTERVALS: dict[str, tuple[float, float]] = {"68 %": (0.16, 0.84), "95 %": (0.025, 0.975)}
 FIFTHS = 5
-#: An estimate for what cannot be measured: too few galaxies.
-UNKNOWN = Estimate(math.nan, math.nan)
-FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def score_points(
         both = np.isfinite(observed[:, place]) & np.isfinite(predicted[:, place])
         pair = observed[both, place], predicted[both, place]
         estimates = {
-            name: _estimate(metric, *pair, resamples=resamples, seed=seed)
+            name: estimate(metric, *pair, resamples=resamples, seed=seed)
             for name, metric in POINT_METRICS.items()
         }
         scores.append(PointScore(method, line, int(both.sum()), **estimates))
@@ -178,7 +176,7 @@ def spearman_gain(
     """
     together = np.isfinite(observed) & np.isfinite(predicted) & np.isfinite(rival)
     rows = observed[together], predicted[together], rival[together]
-    return _estimate(lambda o, p, r: spearman(o, p) - spearman(o, r), *rows, resamples=resamples, seed=seed)
+    return estimate(lambda o, p, r: spearman(o, p) - spearman(o, r), *rows, resamples=resamples, seed=seed)
 
 
 def score_distribution(
@@ -302,10 +300,3 @@ def _share(hits: Float[np.ndarray, " n"]) -> Estimate:
         return UNKNOWN
     share = float(hits.mean())
     return Estimate(share, math.sqrt(share * (1 - share) / hits.size))
-
-
-def _estimate(statistic: Callable[..., float], *rows: np.ndarray, resamples: int, seed: int) -> Estimate:
-    """A bootstrapped statistic, or nothing where there are too few rows for it."""
-    if len(rows[0]) < FEWEST:
-        return UNKNOWN
-    return bootstrap(statistic, *rows, seed=seed, resamples=resamples)

@@ -269,6 +269,56 @@ def crps_from_quantiles(
     return 2.0 * pinball @ np.diff(edges)
 
 
+def cde_loss(
+    observed: Values,
+    grid: Float[np.ndarray, " point"],
+    density: Float[np.ndarray, "_ _"],
+    *,
+    mask: Mask | None = None,
+) -> Values:
+    """Conditional density loss of each row, from densities on a grid.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (n,)
+        Observed values.
+    grid : ndarray of shape (point,)
+        Where the densities are given, ascending.
+    density : ndarray of shape (n, point)
+        Predicted densities, in 1 / unit of the values.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
+
+    Returns
+    -------
+    ndarray of shape (count,)
+        integral of p^2, by trapezoids, minus twice p at the point of the grid nearest to the observed value;
+        smaller is better. Its mean is the loss that qp and RAIL give.
+
+    Raises
+    ------
+    ValueError
+        As in `nebulium.metrics.point.kept`, or a grid that does not ascend or fit the densities.
+
+    References
+    ----------
+    Izbicki & Lee 2017, arXiv:1704.08095; qp, `CDELossMetric`.
+
+    Examples
+    --------
+    >>> cde_loss(np.array([0.4]), np.array([0.0, 0.5, 1.0]), np.array([[0.0, 2.0, 0.0]])).tolist()
+    [-2.0]
+    """
+    observed, density = kept(mask, observed, density)
+    grid = np.asarray(grid, np.float64)
+    if density.shape[1:] != grid.shape or np.any(np.diff(grid) <= 0):
+        raise ValueError(f"an ascending grid of {density.shape[1]} points expected, got {grid.size}")
+    # Half way between two points the lower one is taken, as argmin does.
+    nearest = np.searchsorted(0.5 * (grid[1:] + grid[:-1]), observed, side="left")
+    at_observed = np.take_along_axis(density, nearest[:, None], axis=1)[:, 0]
+    return np.trapezoid(density**2, grid, axis=1) - 2.0 * at_observed
+
+
 def bootstrap(
     statistic: Callable[..., float], *arrays: np.ndarray, seed: int, resamples: int = 200
 ) -> Estimate:
@@ -300,6 +350,38 @@ def bootstrap(
     >>> bootstrap(lambda x: float(x.mean()), np.arange(100.0), seed=1)
     Estimate(value=49.5, error=2.9...)
     """
+    drawn = bootstrap_draws(statistic, *arrays, seed=seed, resamples=resamples)
+    return Estimate(float(statistic(*arrays)), float(np.std(drawn, ddof=1)))
+
+
+def bootstrap_draws(
+    statistic: Callable[..., float], *arrays: np.ndarray, seed: int, resamples: int = 200
+) -> Float[np.ndarray, " draw"]:
+    """A statistic of rows drawn again with replacement, draw by draw.
+
+    Parameters
+    ----------
+    statistic, arrays, seed, resamples
+        As in `bootstrap`.
+
+    Returns
+    -------
+    ndarray of shape (resamples,)
+        Of one seed, the same rows are drawn from all arrays of one length: the scatter of a difference
+        between two calls is its paired error.
+
+    Raises
+    ------
+    ValueError
+        As in `bootstrap`.
+
+    Examples
+    --------
+    >>> rows = np.arange(100.0)
+    >>> means = [bootstrap_draws(lambda x: float(x.mean()), shift + rows, seed=1) for shift in (0.0, 5.0)]
+    >>> bool(np.allclose(means[1] - means[0], 5.0))
+    True
+    """
     lengths = {len(array) for array in arrays}
     if len(lengths) != 1 or resamples < 2:
         raise ValueError(
@@ -308,5 +390,4 @@ def bootstrap(
     random = np.random.default_rng(seed)
     count = lengths.pop()
     draws = (random.integers(count, size=count) for _ in range(resamples))
-    values = [statistic(*(array[rows] for array in arrays)) for rows in draws]
-    return Estimate(float(statistic(*arrays)), float(np.std(values, ddof=1)))
+    return np.array([float(statistic(*(array[rows] for array in arrays))) for rows in draws])

@@ -13,11 +13,13 @@ from jaxtyping import Float, Integer
 from matplotlib.figure import Figure
 
 from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.id_join import rows_of_ids
+from nebulium.data.output import file_stem
 from nebulium.data.table import Table
 from nebulium.errors import TableError
 from nebulium.properties.evaluation import Evaluation, Gain
 from nebulium.properties.figures import calibration_figure, predicted_against_true, residuals_against
-from nebulium.properties.labels import SIGMA_ENDINGS
+from nebulium.properties.labels import label_sigma
 from nebulium.properties.mass_figures import mass_metallicity_figure, more_than_mass_figure
 from nebulium.properties.mass_metallicity import FEWEST, MassComparison, more_than_mass
 from nebulium.properties.scores import Intervals, PropertyScore, rmse_gain, score_property
@@ -117,7 +119,7 @@ def evaluate_predictions(
     figures: dict[str, Figure] = {}
     for target in targets:
         true = _numbers(labels, target)
-        noise = _label_sigma(labels, target)
+        noise = np.nan_to_num(label_sigma(labels, target))
         said = {name: _said(table, target, places[name], noise) for name, table in methods.items()}
         scores += [
             score_property(name, target, true, one.predicted, one.intervals, **draws)
@@ -128,7 +130,7 @@ def evaluate_predictions(
             mass, by_image = _numbers(labels, MASS), _optional(predictions, MASS, places[method])
             masses[target] = more_than_mass(true, said[method].predicted, mass, by_image, **draws)
         drawn = _figures(labels, target, true, said[method], masses.get(target), against)
-        figures |= {f"{target.replace('/', '_')}_{name}": figure for name, figure in drawn.items()}
+        figures |= {f"{file_stem(target)}_{name}": figure for name, figure in drawn.items()}
     about = {
         "method": method,
         "predictions": predictions.name,
@@ -151,18 +153,14 @@ def _ids(table: Table, column: str) -> np.ndarray:
 def _places(ids: np.ndarray, table: Table, labels: str) -> Integer[np.ndarray, " n"]:
     """Row of each labelled galaxy among the predictions; -1 where there is none."""
     said = _ids(table, "target_id")
-    if said.dtype.kind != ids.dtype.kind:
-        # One file has numbers and the other text: compared as they are written.
-        said, ids = said.astype(str), ids.astype(str)
-    order = np.argsort(said)
-    place = order[np.minimum(np.searchsorted(said, ids, sorter=order), len(said) - 1)] if len(said) else None
-    if place is None or not np.any(said[place] == ids):
+    place = rows_of_ids(ids, said)
+    if not np.any(place >= 0):
         raise TableError(
             table.name,
             f"has no galaxy of {labels} among its {len(said)}",
             "give the labels of these galaxies, and the column of their ids",
         )
-    return np.where(said[place] == ids, place, -1)
+    return place
 
 
 def _numbers(table: Table, column: str) -> Values:
@@ -182,19 +180,13 @@ def _optional(table: Table, column: str, place: Integer[np.ndarray, " n"]) -> Va
     return np.where(place >= 0, _numbers(table, column)[place], np.nan)
 
 
-def _label_sigma(labels: Table, target: str) -> Values:
-    """Standard errors of the labels, 0 where not known."""
-    name = next((target + ending for ending in SIGMA_ENDINGS if target + ending in labels), None)
-    return np.zeros(len(labels)) if name is None else np.nan_to_num(_numbers(labels, name))
-
-
-def _said(table: Table, target: str, place: Integer[np.ndarray, " n"], label_sigma: Values) -> _Said:
+def _said(table: Table, target: str, place: Integer[np.ndarray, " n"], noise: Values) -> _Said:
     predicted = np.where(place >= 0, _numbers(table, target)[place], np.nan)
     low, high, sigma = (_optional(table, f"{target}_{part}", place) for part in ("q16", "q84", "sigma"))
     intervals = None if sigma is None else Intervals.of_sigma(predicted, sigma)
     if low is not None and high is not None:
         intervals = Intervals(low, high)
-    return _Said(predicted, None if intervals is None else intervals.of_labels(predicted, label_sigma))
+    return _Said(predicted, None if intervals is None else intervals.of_labels(predicted, noise))
 
 
 def _gains(target: str, true: Values, said: Mapping[str, _Said], *, resamples: int, seed: int) -> list[Gain]:

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from nebulium.data.id_join import rows_of_ids
 from nebulium.data.image_source import ImageSource, open_images
+from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS, split_by_id
+from nebulium.data.suited_images import suited_images
 from nebulium.data.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
@@ -18,7 +21,7 @@ from nebulium.properties.evaluation import Evaluation
 from nebulium.properties.galleries import as_pictures, gallery, gallery_rows
 from nebulium.properties.labels import ID, LabelledRows, join_labels, read_labels
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import file_stem, model_images, predict_images, suited_images
+from nebulium.properties.predict import model_images, predict_images
 
 
 def evaluate_file(
@@ -117,8 +120,7 @@ def _gallery(
     seed: int,
 ) -> Figure:
     """Galaxies of low, high and any value, with what is predicted."""
-    order = np.argsort(labelled.ids)
-    place = order[np.searchsorted(labelled.ids, predictions[ID], sorter=order)]
+    place = rows_of_ids(predictions[ID], labelled.ids)
     true = labelled.values[place, model.targets.index(target)].astype(np.float64)
     groups = gallery_rows(true, seed=seed)
     pictures = {kind: _pictures(source, model, labelled.rows[place[rows]]) for kind, rows in groups.items()}

@@ -1,17 +1,14 @@
 """The outcome of an evaluation, and how it is written down."""
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from nebulium.data.output import replace_on_success
-from nebulium.data.tables import write_table
+from nebulium.metrics.evaluation import evaluation_folder, markdown_table, written
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.metrics.score_records import plain_record, record_table
 from nebulium.properties.mass_metallicity import MassComparison
@@ -78,16 +75,12 @@ class Evaluation:
         OutputError
             If it cannot be written.
         """
-        folder = Path(folder)
-        with replace_on_success(folder) as partial:
-            partial.mkdir()
-            text = json.dumps(self.document(), indent=1, allow_nan=False)
-            (partial / "scores.json").write_text(text + "\n", encoding="utf-8")
+        tables = {"scores.ecsv": record_table(self.scores)}
+        with evaluation_folder(
+            folder, document=self.document(), tables=tables, figures=self.figures
+        ) as partial:
             (partial / "scores.md").write_text(self.markdown(), encoding="utf-8")
-            write_table(record_table(self.scores), partial / "scores.ecsv")
-            for name, figure in self.figures.items():
-                figure.savefig(partial / f"{name}.png", dpi=150)
-        return folder
+        return Path(folder)
 
     def document(self) -> dict[str, Any]:
         """All numbers, as JSON has them.
@@ -112,13 +105,13 @@ class Evaluation:
             A row for each property and method; errors are those of the bootstrap.
         """
         shown = [
-            [score.target, score.method, f"{score.galaxies:,}", *(_written(one) for one in _estimates(score))]
+            [score.target, score.method, f"{score.galaxies:,}", *(written(one) for one in _estimates(score))]
             for score in self.scores
         ]
-        gained = [[gain.target, gain.method, gain.rival, _written(gain.rmse_gain)] for gain in self.gains]
-        parts = [_markdown_table(_headings(), shown)]
+        gained = [[gain.target, gain.method, gain.rival, written(gain.rmse_gain)] for gain in self.gains]
+        parts = [markdown_table(_headings(), shown)]
         if gained:
-            parts.append(_markdown_table(["property", "method", "better than", "RMSE less by"], gained))
+            parts.append(markdown_table(["property", "method", "better than", "RMSE less by"], gained))
         return "\n".join(parts)
 
 
@@ -145,15 +138,3 @@ def _estimates(score: PropertyScore) -> list[Estimate]:
     """The scores of one method, in the order of the headings."""
     values = {entry.name: getattr(score, entry.name) for entry in dataclasses.fields(score)}
     return [values[name] for name in HEADINGS if isinstance(values[name], Estimate)]
-
-
-def _written(estimate: Estimate) -> str:
-    """A number with its error, or a dash."""
-    if not np.isfinite(estimate.value):
-        return "–"
-    return f"{estimate.value:.4f} ± {estimate.error:.4f}"
-
-
-def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nebulium.data.image_source import ImageSource, open_images
-from nebulium.data.output import replace_on_success
+from nebulium.data.output import file_stem, replace_on_success
 from nebulium.data.rejects import Rejects
+from nebulium.data.suited_images import suited_images
 from nebulium.data.table import nearest
 from nebulium.errors import ImageError
 from nebulium.modelfile import load_model
@@ -27,7 +28,7 @@ from nebulium.properties.explain import (
 )
 from nebulium.properties.galleries import as_pictures, saliency_figure
 from nebulium.properties.model import ImageNetwork, PropertyModel
-from nebulium.properties.predict import Said, file_stem, model_images, predict_arrays, suited_images
+from nebulium.properties.predict import Said, model_images, predict_arrays
 
 GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
 #: Names of the maps in the file.
@@ -183,10 +184,9 @@ def _cams(
 
     def of_network(network: ImageNetwork, image: Image) -> Float[Array, "height width"]:
         profiles = model.standards.profiles(image)
-        beside = profiles if model.with_profiles else profiles[:0]
 
         def score(features: Float[Array, "rows columns channel"]) -> Float[Array, ""]:
-            vector = network.vector(network.encoder.pooled(features), beside)
+            vector = network.vector(network.encoder.pooled(features), profiles)
             return network.head.interval(vector).median[place] * model.standards.target_scale[place]
 
         return averaged_over_orientations(

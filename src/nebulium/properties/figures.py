@@ -4,7 +4,6 @@ No function touches pyplot or its settings; save one with ``figure.savefig(path)
 are in `nebulium.properties.mass_figures`, those that show galaxies in `nebulium.properties.galleries`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,17 +22,19 @@ from nebulium.metrics.figure_style import (
     STYLES,
     VERMILION,
 )
-from nebulium.metrics.point import nmad, rmse
-from nebulium.metrics.probabilistic import Estimate
-from nebulium.properties.panels import (
+from nebulium.metrics.panels import (
+    FEWEST_IN_A_BIN,
     Limits,
     draw_cloud,
+    draw_pit_histogram,
     draw_running,
     finish,
     leave_empty,
     range_of,
     say,
 )
+from nebulium.metrics.point import nmad, rmse
+from nebulium.metrics.probabilistic import Estimate
 from nebulium.properties.scores import Intervals, pit_of_intervals
 
 __all__ = ["calibration_figure", "predicted_against_true", "residuals_against", "resolution_figure"]
@@ -41,8 +42,6 @@ __all__ = ["calibration_figure", "predicted_against_true", "residuals_against", 
 Values = Float[np.ndarray, " _"]
 
 HISTOGRAM_BINS = 40
-#: Galaxies in a bin of the PIT or a group by width.
-FEWEST_IN_A_BIN = 20
 #: Root mean square residuals, dex, of Wu & Boada (2019) by the side of the image in pixels.
 PUBLISHED_RESOLUTION: Mapping[int, float] = {
     1: 0.1609, 2: 0.1587, 4: 0.1290, 8: 0.1125, 16: 0.1053, 32: 0.0927, 64: 0.0893, 128: 0.0851,
@@ -200,21 +199,11 @@ def calibration_figure(
         leave_empty(right, "too few galaxies")
         return figure
     bounds = Intervals(intervals.q16[there], intervals.q84[there])
-    _pit_histogram(left, pit_of_intervals(true[there], predicted[there], bounds))
+    draw_pit_histogram(left, pit_of_intervals(true[there], predicted[there], bounds))
     _spread_against_error(right, predicted[there] - true[there], (bounds.q84 - bounds.q16) / 2)
     inside = np.mean((true[there] >= bounds.q16) & (true[there] <= bounds.q84))
     say(right, f"{100 * inside:.1f} % of {there.sum():,}\nin their 68 % intervals")
     return figure
-
-
-def _pit_histogram(axes: Axes, pit: Values) -> None:
-    bins = int(np.clip(len(pit) // FEWEST_IN_A_BIN, 5, 20))
-    density = np.histogram(pit, bins, range=(0, 1))[0] * bins / len(pit)
-    noise = 1.96 * math.sqrt((bins - 1) / len(pit))
-    axes.axhspan(1 - noise, 1 + noise, color="0.85")
-    axes.axhline(1, color=BLACK, linewidth=0.8, linestyle="--")
-    axes.stairs(density, np.linspace(0, 1, bins + 1), color=BLUE, linewidth=1.2)
-    axes.set(xlim=(0, 1), ylim=(0, max(2.0, 1.15 * float(density.max()))))
 
 
 def _spread_against_error(axes: Axes, residual: Values, half_width: Values) -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
-from nebulium.properties.panels import leave_empty
+from nebulium.metrics.panels import leave_empty
 
 __all__ = ["as_pictures", "gallery", "gallery_rows", "saliency_figure"]
 

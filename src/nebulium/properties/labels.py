@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.id_join import rows_of_ids
 from nebulium.data.image_source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.data.table import Table
@@ -160,7 +161,7 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
     _check_targets(targets, table.name)
     check_unique_ids(lambda: [table[ID]], where=table.name)
     values = np.stack([_numbers(table, target) for target in targets], axis=1)
-    sigma = np.stack([_sigma_of(table, target) for target in targets], axis=1)
+    sigma = np.stack([label_sigma(table, target) for target in targets], axis=1)
     place = _places(source, table)
     there = place >= 0
     known = np.where(there[:, None], values[place], np.nan)
@@ -177,6 +178,36 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
         without_image=np.delete(table[ID], place[there]),
         units={target: table.units[target] for target in targets if target in table.units},
     )
+
+
+def label_sigma(table: Table, target: str) -> Float64[np.ndarray, " n"]:
+    """Standard errors of the labels of a property: the column TARGET_sigma or TARGET_err.
+
+    Parameters
+    ----------
+    table : Table
+        The labels.
+    target : str
+        The property.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n,)
+        As the column has them; 0 if there is none.
+
+    Raises
+    ------
+    TableError
+        The column is text.
+
+    Examples
+    --------
+    >>> labels = Table({"oh12": np.array([8.7]), "oh12_err": np.array([0.1])})
+    >>> label_sigma(labels, "oh12").tolist(), label_sigma(labels, "log_mstar").tolist()
+    ([0.1], [0.0])
+    """
+    name = next((target + ending for ending in SIGMA_ENDINGS if target + ending in table), None)
+    return np.zeros(len(table)) if name is None else _numbers(table, name)
 
 
 def _beside(source: ImageSource, names: Sequence[str], missing: float | int | None) -> Table:
@@ -224,26 +255,15 @@ def _is_number(value: object) -> bool:
     return not isinstance(value, bool)
 
 
-def _sigma_of(table: Table, target: str) -> np.ndarray:
-    """Standard errors of a target; 0 if there are none."""
-    name = next((target + ending for ending in SIGMA_ENDINGS if target + ending in table), None)
-    return np.zeros(len(table)) if name is None else _numbers(table, name)
-
-
 def _places(source: ImageSource, table: Table) -> Int64[np.ndarray, " n"]:
     """Row of each image among the labels; -1 where there is none."""
-    ids, labelled = source.ids, table[ID]
-    if ids.dtype.kind != labelled.dtype.kind:
-        ids, labelled = ids.astype(np.str_), labelled.astype(np.str_)
-    order = np.argsort(labelled)
-    place = order[np.minimum(np.searchsorted(labelled, ids, sorter=order), len(order) - 1)]
-    there = labelled[place] == ids
-    if not np.any(there):
-        shown = ", ".join(map(str, labelled[:NAMED].tolist()))
-        images = ", ".join(map(str, ids[:NAMED].tolist()))
+    place = rows_of_ids(source.ids, table[ID])
+    if not np.any(place >= 0):
+        shown = ", ".join(map(str, table[ID][:NAMED].tolist()))
+        images = ", ".join(map(str, source.ids[:NAMED].tolist()))
         problem = f"has no id of the images: its ids begin with {shown}, those of {source.path} with {images}"
         raise TableError(table.name, problem, "give the column that has the ids of the images")
-    return np.where(there, place, -1).astype(np.int64)
+    return place
 
 
 def _set_aside(

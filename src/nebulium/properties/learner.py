@@ -20,8 +20,6 @@ class Learner(eqx.Module):
     ----------
     network : ImageNetwork
     standards : Standards
-    with_profiles : bool
-        Whether radial profiles stand beside the image.
     most_shift_px : int
         Largest random shift, beside random orientations.
     in_half : bool
@@ -34,7 +32,6 @@ class Learner(eqx.Module):
 
     network: ImageNetwork
     standards: Standards
-    with_profiles: bool = eqx.field(static=True)
     most_shift_px: int = eqx.field(static=True)
     in_half: bool = eqx.field(static=True)
 
@@ -78,16 +75,15 @@ def mean_loss_of_targets(learner: Learner, galaxies: dict[str, Array], key: Arra
     See `nebulium.properties.recipe.train`.
     """
     profiles = jax.vmap(learner.standards.profiles)(galaxies["image"])
-    beside = profiles if learner.with_profiles else profiles[:, :0]
     standard = jax.vmap(learner.standards.image)(galaxies["image"])
     turned = augment(standard, key, most_shift_px=learner.most_shift_px)
     encode: Callable[[Array], Array] = learner.network.encoder
     if learner.in_half:
         encode = lambda image: encode_in_half(learner.network.encoder, image)  # noqa: E731
 
-    def one(image: Array, beside: Array, label: Array, label_sigma: Array) -> Array:
-        vector = learner.network.vector(encode(learner.network.seen(image)), beside)
+    def one(image: Array, profiles: Array, label: Array, label_sigma: Array) -> Array:
+        vector = learner.network.vector(encode(learner.network.seen(image)), profiles)
         losses = learner.network.head.loss(vector, label, label_sigma)
         return jnp.sum(losses) / jnp.maximum(jnp.sum(jnp.isfinite(label), dtype=jnp.float32), 1.0)
 
-    return jax.vmap(one)(turned, beside, galaxies["label"], galaxies["label_sigma"])
+    return jax.vmap(one)(turned, profiles, galaxies["label"], galaxies["label_sigma"])

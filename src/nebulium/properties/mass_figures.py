@@ -9,10 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, GREEN, PURPLE, SMALL, VERMILION
-from nebulium.metrics.point import nmad
-from nebulium.metrics.probabilistic import Estimate
-from nebulium.properties.mass_metallicity import FEWEST, MassComparison, MassRelation, fit_mass_relation
-from nebulium.properties.panels import (
+from nebulium.metrics.panels import (
     Limits,
     draw_cloud,
     draw_running,
@@ -22,6 +19,9 @@ from nebulium.properties.panels import (
     running_quantiles,
     say,
 )
+from nebulium.metrics.point import nmad
+from nebulium.metrics.probabilistic import Estimate
+from nebulium.properties.mass_metallicity import FEWEST, MassComparison, MassRelation, fit_mass_relation
 
 __all__ = ["mass_metallicity_figure", "more_than_mass_figure"]
 

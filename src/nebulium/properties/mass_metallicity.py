@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from nebulium.errors import TableError
+from nebulium.metrics.estimates import UNKNOWN, estimate
 from nebulium.metrics.point import nmad, rmse, spearman
 from nebulium.metrics.probabilistic import Estimate
-from nebulium.properties.scores import UNKNOWN, estimate, rmse_gain
+from nebulium.properties.scores import rmse_gain
 
 Values = Float[np.ndarray, " _"]
 

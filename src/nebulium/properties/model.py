@@ -108,8 +108,9 @@ class ImageNetwork(eqx.Module):
     def vector(
         self, embedding: Float[Array, " width"], profiles: Float[Array, " profile"]
     ) -> Float[Array, " hidden"]:
-        """What the head sees."""
-        return jax.nn.gelu(self.hidden(jnp.concatenate([embedding, profiles])))
+        """What the head sees; a network without room for profiles leaves them out."""
+        room = self.hidden.weight.shape[1] - embedding.size
+        return jax.nn.gelu(self.hidden(jnp.concatenate([embedding, profiles[:room]])))
 
 
 @register
@@ -250,8 +251,7 @@ class PropertyModel(eqx.Module):
     def _all_said(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
         """Of every network and orientation, (network, 8, target)."""
         ways = orientations(self.standards.image(image))
-        beside = profiles if self.with_profiles else profiles[:0]
-        said = [jax.vmap(lambda way, n=network: n.interval(way, beside))(ways) for network in self.networks]
+        said = [jax.vmap(lambda way, n=network: n.interval(way, profiles))(ways) for network in self.networks]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *said)
 
 

@@ -15,11 +15,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nebulium.data.batches import padded_batches
 from nebulium.data.image_preparation import prepared_chunks
-from nebulium.data.image_source import ImageSource, with_bands
+from nebulium.data.image_source import ImageSource
 from nebulium.data.image_store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.table import Table
-from nebulium.errors import ImageError
 from nebulium.properties.labels import ID
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 
@@ -29,22 +28,6 @@ BATCH = 32
 READ, READ_PIXELS = 256, 1 << 24
 #: Columns of a target, by what they add to its name.
 PARTS = {"": "median", "_sigma": "sigma", "_q16": "q16", "_q84": "q84"}
-
-
-@dataclass(frozen=True)
-class SuitedImages:
-    """Images as a model takes them, and what had to be supposed.
-
-    Parameters
-    ----------
-    source : ImageSource
-        With the bands of the model, in its order.
-    notes : tuple of str
-        What the files do not say and was taken for granted, for the user to check.
-    """
-
-    source: ImageSource
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,43 +45,6 @@ class Said:
     q16: Float[np.ndarray, "n target"]
     q84: Float[np.ndarray, "n target"]
     in_domain: Bool[np.ndarray, " n"]
-
-
-def suited_images(source: ImageSource, model: PropertyModel) -> SuitedImages:
-    """Bring the bands of images into the order of a model, and refuse images that it was not made for.
-
-    Parameters
-    ----------
-    source : ImageSource
-    model : PropertyModel
-
-    Returns
-    -------
-    SuitedImages
-
-    Raises
-    ------
-    ImageError
-        A band of the model is not there, or the pixels are colours where it takes fluxes, the other way
-        round, or fluxes in another unit.
-
-    Examples
-    --------
-    See `predict_images`.
-    """
-    where, notes = str(source.path), []
-    matched = source if source.bands == model.bands else with_bands(source, model.bands)
-    if set(matched.bands) - set(source.bands):
-        notes.append(
-            f"the images do not name their bands: taken to be {', '.join(matched.bands)}, in this order"
-        )
-    model.preparation.stretch.check(matched.unit, matched.bands, where)
-    if matched.unit != model.unit and matched.unit and model.unit:
-        problem = f"has pixels in {matched.unit}, the model learned from pixels in {model.unit}"
-        raise ImageError(where, problem, "convert the images, or train a model on such images")
-    if matched.unit != model.unit and model.unit:
-        notes.append(f"the images do not name the unit of their pixels: taken to be {model.unit}")
-    return SuitedImages(matched, tuple(notes))
 
 
 def predict_arrays(
@@ -165,7 +111,7 @@ def predict_images(
     Parameters
     ----------
     source : ImageSource
-        See `suited_images`.
+        See `nebulium.data.suited_images`.
     model : PropertyModel
     rejects : Rejects
         Takes the images that cannot be predicted.
@@ -241,25 +187,6 @@ def model_images(
         rows=rows,
         batch=max(1, min(READ, most)),
     )
-
-
-def file_stem(target: str) -> str:
-    """A target as part of the name of a file.
-
-    Parameters
-    ----------
-    target : str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> file_stem("O/H")
-    'O_H'
-    """
-    return target.replace("/", "_")
 
 
 def as_table(ids: np.ndarray, said: Said, targets: tuple[str, ...], name: str = "predictions") -> Table:

@@ -11,11 +11,12 @@ import numpy as np
 from nebulium.data.image_source import open_images
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
+from nebulium.data.suited_images import suited_images
 from nebulium.data.table_writer import TableWriter
 from nebulium.errors import ImageError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import PARTS, predict_images, suited_images
+from nebulium.properties.predict import PARTS, predict_images
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nebulium.data.batches import padded_batches
 from nebulium.data.image_source import ImageSource
 from nebulium.data.image_store import ImageStore
 from nebulium.data.output import output_error
@@ -31,7 +32,7 @@ from nebulium.properties.model import (
     GAUSSIAN_PROCESS,
     PropertyModel,
 )
-from nebulium.properties.predict import predict_stored
+from nebulium.properties.predict import BATCH, predict_stored
 from nebulium.properties.standards import measure_standards, standard_profiles
 from nebulium.properties.training_images import LabelledImages, Part, prepare_images, split_parts
 from nebulium.training import FitConfig, FitResult, fit
@@ -191,6 +192,7 @@ def train(
             binning=config.binning,
             like=None if start is None else start.preparation,
             split_seed=config.split_seed,
+            fractions=fractions,
             rejects=Rejects() if rejects is None else rejects,
         )
         parts = split_parts(
@@ -383,6 +385,7 @@ def _hyperparameters(
         problem = f"takes {MOST_REFERENCES:,} galaxies at most, found {len(training):,}"
         raise TableError("head gaussian-process", problem, "choose the head gaussian")
     said = 0 if start is None else start.networks[0].head.targets
+    settled = config if start is None else dataclasses.replace(config, **_fixed_by(start))
     return {
         "targets": targets,
         "bands": store.bands,
@@ -390,11 +393,11 @@ def _hyperparameters(
         "size": store.preparation.size,
         "binning": store.preparation.binning,
         "stretch": store.preparation.stretch.as_dict(),
-        "encoder": config.encoder if start is None else start.encoder,
+        "encoder": settled.encoder,
         "head": config.head if start is None or not process else start.head,
         "members": len(start.networks) if process and start is not None else config.members,
-        "encoder_binning": config.encoder_binning if start is None else start.networks[0].binning,
-        "with_profiles": config.with_profiles if start is None else start.with_profiles,
+        "encoder_binning": settled.encoder_binning,
+        "with_profiles": settled.with_profiles,
         "network_targets": said if process else None,
         "references": len(training) if process else 0,
         "domain_references": min(DOMAIN_REFERENCES, len(training)),
@@ -410,9 +413,13 @@ def _with_process(model: PropertyModel, store: ImageStore, training: Part) -> Pr
     """The model with a Gaussian process on its frozen networks."""
     rows = _labelled_images(model, store, training)
     features = jax.jit(jax.vmap(model.process_features))
-    chunks = [rows.take(np.arange(first, min(first + 32, len(rows)))) for first in range(0, len(rows), 32)]
-    known = np.concatenate([np.asarray(features(jnp.asarray(chunk["image"]))) for chunk in chunks])
-    process = fit_gaussian_process(known, rows.labels, rows.label_sigma, groups=model.process_groups)
+    known = [
+        np.asarray(features(jnp.asarray(rows.take(chosen)["image"])))[:count]
+        for chosen, count in padded_batches(len(rows), BATCH)
+    ]
+    process = fit_gaussian_process(
+        np.concatenate(known), rows.labels, rows.label_sigma, groups=model.process_groups
+    )
     return eqx.tree_at(lambda m: m.process, model, process)
 
 
@@ -426,9 +433,7 @@ def _fit_network(
     resume: bool,
     progress: bool,
 ) -> FitResult[Any]:
-    learner = Learner(
-        model.networks[member], model.standards, model.with_profiles, config.most_shift_px, config.in_half
-    )
+    learner = Learner(model.networks[member], model.standards, config.most_shift_px, config.in_half)
     return fit(
         learner,
         mean_loss_of_targets,

@@ -4,7 +4,6 @@ The definitions are those of Wu & Boada (2019, MNRAS 484, 4683): root mean squar
 about their median. What the paper had not, predicted intervals, is scored by coverage, width and PIT.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,14 +11,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm
 
+from nebulium.metrics.estimates import estimate
 from nebulium.metrics.point import bias_mean, bias_median, nmad, rmse, spearman
-from nebulium.metrics.probabilistic import Estimate, bootstrap, interval_coverage, pit_ks
+from nebulium.metrics.probabilistic import Estimate, interval_coverage, pit_ks
 
 Values = Float[np.ndarray, " _"]
 
-#: An estimate for what cannot be measured: too few galaxies, or nothing predicted.
-UNKNOWN = Estimate(math.nan, math.nan)
-FEWEST = 10
 #: Of a Gaussian, the 84 % quantile in standard deviations.
 UPPER = float(norm.ppf(0.84))
 
@@ -255,32 +252,3 @@ def rmse_gain(
     together = np.isfinite(true) & np.isfinite(predicted) & np.isfinite(rival)
     rows = true[together], predicted[together], rival[together]
     return estimate(lambda t, p, r: rmse(t, r) - rmse(t, p), *rows, resamples=resamples, seed=seed)
-
-
-def estimate(
-    statistic: Callable[..., float], *rows: np.ndarray, resamples: int = 200, seed: int = 0
-) -> Estimate:
-    """A bootstrapped statistic, or nothing where there are too few rows for it.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes the arrays, returns a float.
-    *rows : ndarray of shape (n, ...)
-        Drawn together.
-    resamples, seed : int
-        As in `score_property`.
-
-    Returns
-    -------
-    Estimate
-        NaN below 10 rows.
-
-    Examples
-    --------
-    >>> estimate(lambda x: float(x.mean()), np.arange(5.0))
-    Estimate(value=nan, error=nan)
-    """
-    if len(rows[0]) < FEWEST:
-        return UNKNOWN
-    return bootstrap(statistic, *rows, seed=seed, resamples=resamples)

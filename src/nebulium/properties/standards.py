@@ -1,11 +1,14 @@
 """Means and scatters of the training galaxies, by which pixels, profiles and labels are standardised."""
 
+from collections.abc import Iterator
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.data.batches import padded_batches
 from nebulium.data.image_store import ImageStore
 from nebulium.nn.convolution import Image
 from nebulium.nn.densities import Targets
@@ -77,12 +80,11 @@ def measure_standards(store: ImageStore, rows: np.ndarray, values: np.ndarray) -
     """
     sample = rows[:: -(-len(rows) // MOST_IMAGES)]
     sums, squares, profiles, pixels = 0.0, 0.0, [], 0
-    for first in range(0, len(sample), _CHUNK):
-        images = store.take(sample[first : first + _CHUNK])
+    for images, of_images in _with_profiles(store, sample):
         sums = sums + images.sum(axis=(0, 1, 2), dtype=np.float64)
         squares = squares + (images.astype(np.float64) ** 2).sum(axis=(0, 1, 2))
         pixels += images[..., 0].size
-        profiles.append(np.asarray(_all_profiles(jnp.asarray(images))))
+        profiles.append(of_images)
     mean = sums / pixels
     scale = np.sqrt(np.maximum(squares / pixels - mean**2, 1e-12))
     every = np.concatenate(profiles)
@@ -119,9 +121,15 @@ def standard_profiles(standards: Standards, store: ImageStore, rows: np.ndarray)
     --------
     See `nebulium.properties.recipe.train`.
     """
-    chunks = [store.take(rows[first : first + _CHUNK]) for first in range(0, len(rows), _CHUNK)]
-    every = np.concatenate([np.asarray(_all_profiles(jnp.asarray(images))) for images in chunks])
+    every = np.concatenate([profiles for _, profiles in _with_profiles(store, rows)])
     return (every - np.asarray(standards.profile_mean)) / np.asarray(standards.profile_scale)
+
+
+def _with_profiles(store: ImageStore, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Images and their profiles, as many at a time as memory should hold."""
+    for chosen, count in padded_batches(len(rows), _CHUNK):
+        images = store.take(rows[chosen])
+        yield images[:count], np.asarray(_all_profiles(jnp.asarray(images)))[:count]
 
 
 @eqx.filter_jit

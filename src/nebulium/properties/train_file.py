@@ -7,10 +7,10 @@ from pathlib import Path
 from nebulium.data.image_source import open_images
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
+from nebulium.data.suited_images import SuitedImages, suited_images
 from nebulium.modelfile import describe_model, load_model
 from nebulium.properties.labels import ID, NAMED, LabelledRows, join_labels, read_labels
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import SuitedImages, suited_images
 from nebulium.properties.recipe import PropertiesConfig, train
 
 

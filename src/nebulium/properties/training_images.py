@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nebulium.data.id_join import rows_of_ids
 from nebulium.data.image_preparation import Preparation
 from nebulium.data.image_source import ImageSource
 from nebulium.data.image_store import ImageStore
@@ -86,6 +87,7 @@ def prepare_images(
     binning: int,
     like: Preparation | None,
     split_seed: str,
+    fractions: Mapping[str, float],
     rejects: Rejects,
 ) -> ImageStore:
     """Write all labelled images, cut to one size and stretched, for random reading.
@@ -101,8 +103,8 @@ def prepare_images(
     like : Preparation, optional
         That of a model to start from, which then holds. Without it colours are taken as they are, and fluxes
         get the stretch asinh, softened by the noise of the sky in training images.
-    split_seed : str
-        Tells which images are training images.
+    split_seed, fractions
+        As in `split_parts`; they tell which images are training images.
     rejects : Rejects
         Takes the images that cannot be used.
 
@@ -122,8 +124,8 @@ def prepare_images(
     See `nebulium.properties.recipe.train`.
     """
     if like is None:
-        training = labelled.rows[split_by_id(labelled.ids, seed=split_seed) == "train"]
-        like = _preparation_of(source, training[:MOST_FOR_SOFTENING], size, binning)
+        training = split_by_id(labelled.ids, seed=split_seed, fractions=fractions) == "train"
+        like = _preparation_of(source, labelled.rows[training][:MOST_FOR_SOFTENING], size, binning)
     like.stretch.check(source.unit, source.bands, str(source.path))
     return ImageStore.create(
         folder,
@@ -184,8 +186,7 @@ def split_parts(
     --------
     See `nebulium.properties.recipe.train`.
     """
-    order = np.argsort(labelled.ids)
-    place = order[np.searchsorted(labelled.ids, store.ids, sorter=order)]
+    place = rows_of_ids(store.ids, labelled.ids)
     part = split_by_id(store.ids, seed=seed, fractions=fractions)
     parts = {}
     for name in fractions:

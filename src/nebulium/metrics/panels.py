@@ -1,12 +1,13 @@
 """What the panels of the figures are made of: clouds of galaxies, running medians, empty panels."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from nebulium.metrics.figure_style import BLUE, SMALL, TEXT, VERMILION
+from nebulium.metrics.figure_style import BLACK, BLUE, SMALL, TEXT, VERMILION
 
 Values = Float[np.ndarray, " _"]
 Limits = tuple[float, float]
@@ -16,6 +17,8 @@ MANY = 2000
 CELLS = 70
 #: Fewest galaxies of a running median, and most bins.
 IN_A_BIN, MOST_BINS = 40, 12
+#: Galaxies in a bin of the PIT, on average.
+FEWEST_IN_A_BIN = 20
 PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
 
 
@@ -146,6 +149,33 @@ def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 a
     for values, width, name in ((running.q16, 0.8, ""), (running.q84, 0.8, ""), (running.median, 1.6, label)):
         axes.plot(running.centre, values, color="white", linewidth=width + 1.4)
         axes.plot(running.centre, values, color=VERMILION, linewidth=width, label=name or None)
+
+
+def draw_pit_histogram(axes: Axes, pit: Values) -> None:
+    """Draw the histogram of PIT values: flat if the predictions are calibrated.
+
+    Parameters
+    ----------
+    axes : Axes
+        The panel.
+    pit : ndarray of shape (n,)
+        PIT values, 0 to 1. The band is the 95 % range of counting noise.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> draw_pit_histogram(axes, np.linspace(0, 1, 200))
+    >>> len(axes.patches)
+    2
+    """
+    bins = int(np.clip(len(pit) // FEWEST_IN_A_BIN, 5, 20))
+    density = np.histogram(pit, bins, range=(0, 1))[0] * bins / len(pit)
+    noise = 1.96 * math.sqrt((bins - 1) / len(pit))
+    axes.axhspan(1 - noise, 1 + noise, color="0.85")
+    axes.axhline(1, color=BLACK, linewidth=0.8, linestyle="--")
+    axes.stairs(density, np.linspace(0, 1, bins + 1), color=BLUE, linewidth=1.2)
+    axes.set(xlim=(0, 1), ylim=(0, max(2.0, 1.15 * float(density.max()))))
 
 
 def finish(axes: Axes, x: str, y: str, title: str = "") -> None:
