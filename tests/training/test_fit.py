@@ -11,7 +11,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from nebulium.errors import NebuliumError
-from nebulium.training import FitConfig, fit
+from nebulium.training import ArrayRows, FitConfig, fit
 from nebulium.training.batches import weighted_mean
 from nebulium.training.epoch import train_epoch
 from nebulium.training.state import FitState
@@ -206,3 +206,43 @@ def test_progress_is_shown_on_standard_error(capsys):
     shown = capsys.readouterr()
     assert "4/4" in shown.err
     assert shown.out == ""
+
+
+def count_examples_met(model, batch, key, beside):
+    """A loss that is the number of examples met before, padding not counted."""
+    nothing = 0.0 * jax.vmap(model)(batch["x"])[:, 0]
+    return nothing + beside.memory, beside.memory + jnp.sum(beside.weights)
+
+
+@pytest.mark.parametrize("wrap", [lambda data: data, ArrayRows])
+def test_a_memory_goes_on_from_batch_to_batch_and_from_epoch_to_epoch(wrap):
+    model = eqx.nn.Linear(1, 1, key=jax.random.key(0))
+    data = wrap({"x": np.ones((10, 1), np.float32)})
+    config = FitConfig(epochs=2, batch_size=4)
+    result = fit(model, count_examples_met, data, config=config, memory=jnp.zeros(()))
+    # Batches of 4, 4 and 2 meet 0, 4 and 8 before them; the second epoch 10 more each.
+    np.testing.assert_allclose([record.loss for record in result.history], [3.2, 13.2], rtol=1e-6)
+
+
+def test_the_teacher_is_the_average_and_gets_no_gradient():
+    model = eqx.nn.Linear(1, 1, use_bias=False, key=jax.random.key(0))
+
+    def distance_to_teacher(model, batch, key, beside):
+        gap = jax.vmap(model)(batch["x"])[:, 0] - jax.vmap(beside.teacher)(batch["x"])[:, 0]
+        return gap - 2.0 * jax.vmap(model)(batch["x"])[:, 0], beside.memory
+
+    data = {"x": np.ones((8, 1), np.float32)}
+    config = FitConfig(
+        epochs=3, batch_size=8, schedule="constant", warm_up=0.0, learning_rate=0.1, weight_decay=0.0
+    )
+    result = fit(model, distance_to_teacher, data, config=config, memory=jnp.zeros(()))
+    # The gradient through the model alone is -1: its weight grows, and the average follows behind.
+    start = float(model.weight[0, 0])
+    assert start < float(result.model.weight[0, 0]) < start + 0.3
+
+
+def test_a_memory_needs_a_loss_to_validate_by():
+    model = eqx.nn.Linear(1, 1, key=jax.random.key(0))
+    data = {"x": np.ones((4, 1), np.float32)}
+    with pytest.raises(ValueError, match="validation_loss_fn"):
+        fit(model, count_examples_met, data, validation=data, memory=jnp.zeros(()))

@@ -22,7 +22,8 @@ import sys
 import equinox as eqx, jax, jax.numpy as jnp, numpy as np
 from nebulium.training import FitConfig, fit, rows
 
-folder, resume, streamed = sys.argv[1], sys.argv[2] == "resume", sys.argv[3] == "rows"
+folder, resume, kind = sys.argv[1], sys.argv[2] == "resume", sys.argv[3]
+streamed = kind == "rows"
 x = np.random.default_rng(0).normal(size=(20_000, 2)).astype(np.float32)
 data = {"x": x, "y": np.sin(x[:, 0]) * x[:, 1]}
 validation = jax.tree.map(lambda array: array[:500], data)
@@ -39,10 +40,21 @@ def loss(model, batch, key):
     noise = 0.1 * jax.random.normal(key, batch["y"].shape)
     return (jax.vmap(model)(batch["x"]) - batch["y"] - noise) ** 2
 
+plain = loss
+
+def loss_with_memory(model, batch, key, beside):
+    surprise = jnp.abs(jax.vmap(beside.teacher)(batch["x"]) - beside.memory)
+    memory = 0.9 * beside.memory + 0.1 * jnp.mean(batch["y"])
+    return plain(model, batch, key) * (1.0 + jax.lax.stop_gradient(surprise)), memory
+
 model = eqx.nn.MLP(2, "scalar", 16, 2, key=jax.random.key(1))
 config = FitConfig(epochs=60, batch_size=500 if streamed else 50)
 examples = Rows() if streamed else data
-fit(model, loss, examples, validation=validation, config=config, run_folder=folder, resume=resume)
+options = {}
+if kind == "memory":
+    options = {"memory": jnp.zeros(()), "validation_loss_fn": loss}
+    loss = loss_with_memory
+fit(model, loss, examples, validation=validation, config=config, run_folder=folder, resume=resume, **options)
 """
 
 
@@ -68,7 +80,7 @@ def kill_once_beyond(folder: Path, child: subprocess.Popen, epochs: int) -> None
     child.communicate()
 
 
-@pytest.mark.parametrize("kind", ["arrays", "rows"])
+@pytest.mark.parametrize("kind", ["arrays", "rows", "memory"])
 def test_killed_and_resumed_is_as_if_never_killed(tmp_path, kind):
     whole = start(tmp_path / "whole", kind, resume=False)
     assert whole.wait() == 0, whole.communicate()[1]

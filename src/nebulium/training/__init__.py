@@ -8,12 +8,14 @@ from nebulium.training.augmentation import (
     random_shift,
 )
 from nebulium.training.config import FitConfig
+from nebulium.training.epoch import Beside
 from nebulium.training.fit import FitResult, fit
 from nebulium.training.rows import ArrayRows, RowSource
 from nebulium.training.run_folder import EpochRecord
 
 __all__ = [
     "ArrayRows",
+    "Beside",
     "EpochRecord",
     "FitConfig",
     "FitResult",

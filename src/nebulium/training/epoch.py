@@ -6,7 +6,7 @@ CPU the compiler makes convolutions inside a loop take twice as long.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import equinox as eqx
@@ -21,7 +21,29 @@ from nebulium.training.devices import batch_mesh, replicated, split_batch
 from nebulium.training.rows import RowSource, count_examples, is_row_source, read_chunks
 from nebulium.training.state import FitState
 
-LossFunction: TypeAlias = Callable[[Any, Any, Any], Array]
+LossFunction: TypeAlias = Callable[..., Any]
+
+
+class Beside(eqx.Module):
+    """What a loss with a memory sees beside the model that is trained.
+
+    Attributes
+    ----------
+    teacher : equinox.Module
+        The model with its averaged weights, to which no gradient flows.
+    memory : pytree
+        As the batch before left it.
+    weights : (batch,) float32
+        1, or 0 for padding, which should not be remembered.
+
+    Examples
+    --------
+    See `nebulium.training.fit`.
+    """
+
+    teacher: Any
+    memory: PyTree
+    weights: Float[Array, " batch"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +83,8 @@ def train_epoch(
     key : key
         Of this epoch.
     loss_fn : callable
-        ``(model, batch, key) -> (batch,)``.
+        ``(model, batch, key) -> (batch,)``; where the state has a memory
+        ``(model, batch, key, beside) -> ((batch,), memory)``, with a `Beside`.
     optimiser : optax.GradientTransformation
         From `make_optimiser`.
     batch_size : int
@@ -72,7 +95,7 @@ def train_epoch(
     Returns
     -------
     state : FitState
-        With new weights, average and optimiser.
+        With new weights, average, optimiser and memory.
     loss : float
         Mean over the epoch, each batch at the weights it was met with.
 
@@ -206,16 +229,20 @@ def _step(
 ) -> tuple[FitState, Float[Array, ""]]:
     """One batch, the ``number``-th of the training; also the sum of its losses."""
     batch, example_weights = split_batch((batch, example_weights), how.mesh)
-    loss, gradient = eqx.filter_value_and_grad(_batch_loss)(
-        state.weights, fixed, batch, example_weights, key, how.loss_fn
+    beside = None
+    if state.memory is not None:
+        beside = Beside(eqx.combine(state.average, fixed), state.memory, example_weights)
+    (loss, memory), gradient = eqx.filter_value_and_grad(_batch_loss, has_aux=True)(
+        state.weights, fixed, batch, example_weights, key, how.loss_fn, beside
     )
     updates, optimiser_state = how.optimiser.update(gradient, state.optimiser, state.weights)
     weights = optax.apply_updates(state.weights, updates)
     average = _update_average(state.average, weights, number, how.averaging)
-    new = replicated((weights, average, optimiser_state), how.mesh)
-    return eqx.tree_at(lambda s: (s.weights, s.average, s.optimiser), state, new), loss * jnp.sum(
-        example_weights
+    weights, average, optimiser_state, memory = replicated(
+        (weights, average, optimiser_state, memory), how.mesh
     )
+    new = replace(state, weights=weights, average=average, optimiser=optimiser_state, memory=memory)
+    return new, loss * jnp.sum(example_weights)
 
 
 @eqx.filter_jit
@@ -234,7 +261,7 @@ def _measure_on_arrays(
         indices, example_weights, key = now
         batch = jax.tree.map(lambda array: array[indices], data)
         batch, example_weights = split_batch((batch, example_weights), mesh)
-        loss = _batch_loss(weights, fixed, batch, example_weights, key, loss_fn)
+        loss, _ = _batch_loss(weights, fixed, batch, example_weights, key, loss_fn)
         return total + loss * jnp.sum(example_weights), None
 
     return jax.lax.scan(step, jnp.zeros(()), (batches.indices, batches.weights, keys))[0]
@@ -261,18 +288,29 @@ def _measure_on_rows(
 
 @eqx.filter_jit
 def _compiled_loss(*arguments: Any) -> Float[Array, ""]:
-    return _batch_loss(*arguments)
+    return _batch_loss(*arguments)[0]
 
 
 def _batch_loss(
-    weights: PyTree, fixed: PyTree, batch: PyTree, example_weights: Array, key: Array, loss_fn: LossFunction
-) -> Array:
-    losses = loss_fn(eqx.combine(weights, fixed), batch, key)
+    weights: PyTree,
+    fixed: PyTree,
+    batch: PyTree,
+    example_weights: Array,
+    key: Array,
+    loss_fn: LossFunction,
+    beside: Beside | None = None,
+) -> tuple[Array, PyTree]:
+    """Mean loss of a batch, and the memory after it."""
+    model, memory = eqx.combine(weights, fixed), None
+    if beside is None:
+        losses = loss_fn(model, batch, key)
+    else:
+        losses, memory = loss_fn(model, batch, key, beside)
     if losses.shape != example_weights.shape:
         raise ValueError(
             f"loss_fn must return one loss per example, {example_weights.shape}; got {losses.shape}"
         )
-    return weighted_mean(losses, example_weights)
+    return weighted_mean(losses, example_weights), memory
 
 
 def _update_average(average: PyTree, weights: PyTree, step: Array, decay: float | None) -> PyTree:

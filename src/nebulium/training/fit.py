@@ -54,6 +54,7 @@ class _Task:
     data: PyTree | RowSource
     validation: PyTree | RowSource | None
     loss_fn: LossFunction
+    validation_loss_fn: LossFunction
     config: FitConfig
     optimiser: optax.GradientTransformation
 
@@ -64,6 +65,8 @@ def fit(
     data: PyTree | RowSource,
     *,
     validation: PyTree | RowSource | None = None,
+    validation_loss_fn: LossFunction | None = None,
+    memory: PyTree = None,
     config: FitConfig | None = None,
     run_folder: str | Path | None = None,
     resume: bool = False,
@@ -81,12 +84,17 @@ def fit(
     model : equinox.Module
         At its start.
     loss_fn : callable
-        ``loss_fn(model, batch, key) -> (batch,)``: the loss of each example of a batch.
+        ``loss_fn(model, batch, key) -> (batch,)``: the loss of each example of a batch. With a memory
+        ``loss_fn(model, batch, key, beside) -> ((batch,), memory)``; see `nebulium.training.Beside`.
     data : pytree of arrays (n, ...), or RowSource
         The training set. Arrays are moved to the device once; a source is read chunk by chunk, ahead of the
         training, in the same order as arrays would be.
     validation : pytree of arrays (m, ...), or RowSource, optional
         Decides which epoch is the best, and when to stop.
+    validation_loss_fn : callable, optional
+        ``(model, batch, key) -> (batch,)``; `loss_fn` if not given, which a loss with a memory cannot be.
+    memory : pytree of arrays, optional
+        What the loss carries from batch to batch, at its start.
     config : FitConfig, optional
         The settings; those of ``FitConfig()`` by default.
     run_folder : str or Path, optional
@@ -113,7 +121,8 @@ def fit(
     OutputError
         If the run folder cannot be used; see `nebulium.training.open_run`.
     ValueError
-        If arrays differ in length, or the loss is not one number per example.
+        If arrays differ in length, the loss is not one number per example, or there is validation for a
+        loss with a memory but no `validation_loss_fn`.
 
     Examples
     --------
@@ -127,13 +136,16 @@ def fit(
     >>> round(float(result.model.weight[0, 0]), 2)
     3.0
     """
+    if memory is not None and validation is not None and validation_loss_fn is None:
+        raise ValueError("a loss with a memory cannot validate: give validation_loss_fn")
     config = config or FitConfig()
     mesh = batch_mesh(config.batch_size)
     data, validation = (_on_device(examples, mesh) for examples in (data, validation))
     weights, fixed = eqx.partition(model, trainable)
     steps = config.epochs * -(-count_examples(data) // config.batch_size)
-    task = _Task(fixed, data, validation, loss_fn, config, make_optimiser(config, steps))
-    state = _first_state(weights, task.optimiser)
+    optimiser = make_optimiser(config, steps)
+    task = _Task(fixed, data, validation, loss_fn, validation_loss_fn or loss_fn, config, optimiser)
+    state = _first_state(weights, optimiser, memory)
     run, history = None, []
     if run_folder is not None:
         run = open_run(run_folder, _settings(model, task, about), resume=resume)
@@ -150,11 +162,9 @@ def _on_device(data: PyTree | RowSource, mesh: Mesh | None) -> PyTree | RowSourc
     return data if is_row_source(data) else replicated(jax.tree.map(jnp.asarray, data), mesh)
 
 
-def _first_state(weights: PyTree, optimiser: optax.GradientTransformation) -> FitState:
-    zero = jnp.zeros((), jnp.int32)
-    return FitState(
-        weights, weights, weights, optimiser.init(weights), zero, zero, jnp.asarray(jnp.inf, jnp.float32)
-    )
+def _first_state(weights: PyTree, optimiser: optax.GradientTransformation, memory: PyTree) -> FitState:
+    zero, infinite = jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
+    return FitState(weights, weights, weights, optimiser.init(weights), zero, zero, infinite, memory)
 
 
 def _settings(model: eqx.Module, task: _Task, about: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -213,7 +223,7 @@ def _one_epoch(state: FitState, task: _Task) -> tuple[FitState, EpochRecord]:
         task.fixed,
         task.validation,
         validation_key,
-        loss_fn=task.loss_fn,
+        loss_fn=task.validation_loss_fn,
         batch_size=config.batch_size,
     )
     _check_finite(validation_loss, "validation", epoch)

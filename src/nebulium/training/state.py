@@ -23,6 +23,8 @@ class FitState(eqx.Module):
         Epochs done; the epoch of ``best``, counted from 1.
     best_loss : () float32
         Validation loss of ``best``.
+    memory : pytree
+        What the loss carries from batch to batch; None for most.
     """
 
     weights: PyTree
@@ -32,6 +34,7 @@ class FitState(eqx.Module):
     epoch: Int[Array, ""]
     best_epoch: Int[Array, ""]
     best_loss: Float[Array, ""]
+    memory: PyTree = None
 
 
 @eqx.filter_jit
