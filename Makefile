@@ -45,7 +45,7 @@ lint: $(STAMP)
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[sed,mock,bench]' --group test --group lint --group docs
+	$(BIN)/python -m pip install --quiet --editable '.[sed,mock,photoz,bench]' --group test --group lint --group docs
 	touch $@
 
 clean:

@@ -44,13 +44,18 @@ def _cards(room: str) -> str:
 
 def measured() -> str:
     """What was measured of emission lines."""
-    others = ("mock", "properties")
+    others = ("mock", "photoz", "properties")
     return _results(path for path in sorted(RESULTS.glob("*.json")) if not path.name.startswith(others))
 
 
 def measured_mock() -> str:
     """What was measured of mock universes."""
     return _results(sorted(RESULTS.glob("mock*.json")))
+
+
+def measured_photoz() -> str:
+    """What was measured of redshifts."""
+    return _results(sorted(RESULTS.glob("photoz*.json")))
 
 
 def measured_properties() -> str:
@@ -152,6 +157,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "measured": measured,
     "property_cards": property_cards,
     "measured_mock": measured_mock,
+    "measured_photoz": measured_photoz,
     "measured_properties": measured_properties,
     "beside_the_paper": beside_the_paper,
     "commands": commands,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli import demo, lines, mock, models, properties
+from nebulium.cli import demo, lines, mock, models, photoz, properties
 
 app = typer.Typer(
     name="nebulium",
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.add_typer(lines.app, name="lines")
 app.add_typer(properties.app, name="properties")
+app.add_typer(photoz.app, name="photoz")
 app.add_typer(mock.app, name="mock")
 app.add_typer(models.app, name="models")
 

@@ -1,0 +1,337 @@
+"""``nebulium photoz``: redshifts of galaxies, as densities p(z)."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nebulium.cli.options import (
+    Epochs,
+    ModelOutput,
+    PredictionsOutput,
+    ReportOutput,
+    Resume,
+    Seed,
+    ends_well,
+    say,
+)
+from nebulium.cli.photoz_columns import takes_columns
+from nebulium.cli.progress import counting
+
+app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
+
+Method = Literal["pita", "supervised", "selfsupervised", "photometry", "template", "train-distribution"]
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.",
+        show_default=False,
+    ),
+]
+ModelOfRedshifts = Annotated[
+    str,
+    typer.Option(
+        "--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.", show_default=False
+    ),
+]
+Curves = Annotated[
+    Path | None,
+    typer.Option(
+        "--filters",
+        metavar="TABLE",
+        help="Transmission curves of the bands: columns filter, wave_aa, transmission. [default: known by "
+        "their names, as acs_wfc_f814w]",
+        show_default=False,
+    ),
+]
+SplitSeed = Annotated[
+    str,
+    typer.Option("--split", metavar="NAME", help="Names the split by id into train, validation and test."),
+]
+AllRows = Annotated[
+    bool,
+    typer.Option("--all-rows", help="Score every galaxy: only for those that the model never saw."),
+]
+Point = Annotated[
+    Literal["median", "mode", "mean"], typer.Option("--point", help="The redshift that a density stands for.")
+]
+MostRedshift = Annotated[
+    float | None,
+    typer.Option("--max-redshift", min=0.01, help="Highest redshift; the method's if not given."),
+]
+Bins = Annotated[
+    int | None, typer.Option("--bins", min=2, help="Bins of redshift; the method's if not given.")
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
+]
+Members = Annotated[
+    int | None, typer.Option("--members", min=1, help="Networks of the ensemble; the recipe's if not given.")
+]
+MethodSeed = Annotated[int | None, typer.Option("--seed", help="Of all that is random.", show_default=False)]
+
+
+@app.command("train")
+@ends_well
+@takes_columns
+def train(
+    data: Data,
+    method: Annotated[Method, typer.Option("--method", help="How.", show_default=False)],
+    output: ModelOutput,
+    columns: dict[str, Any],
+    label_fraction: Annotated[
+        float,
+        typer.Option(
+            "--label-fraction",
+            min=0.0,
+            max=1.0,
+            help="Fraction of the labels to use, chosen by id: who is in 0.05 is in 0.1.",
+        ),
+    ] = 1.0,
+    curves: Curves = None,
+    split: SplitSeed = "nebulium",
+    recalibrate: Annotated[
+        bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
+    ] = False,
+    most_redshift: MostRedshift = None,
+    bins: Bins = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    members: Members = None,
+    patience: Patience = None,
+    seed: MethodSeed = None,
+    resume: Resume = False,
+) -> None:
+    """Train a model of redshifts.
+
+    Labels are the redshifts of those galaxies that have one. What was left out is said, and listed beside
+    the model.
+
+    Example: `nebulium photoz train mock --method photometry --output mine`
+
+    Example: `nebulium photoz train hdfn.csv --method template --id id --flux-unit uJy --filters curves.csv
+    --band f450w=f_f450w,e_f450w --band f606w=f_f606w,e_f606w --band f814w=f_f814w,e_f814w --output mine`
+    """
+    from nebulium.photoz.label_split import SplitConfig
+    from nebulium.photoz.train_file import train_file
+
+    settings = _settings(
+        grid_most=most_redshift,
+        grid_bins=bins,
+        epochs=epochs,
+        batch_size=batch_size,
+        members=members,
+        patience=patience,
+        seed=seed,
+    )
+    run = train_file(
+        data,
+        output,
+        method=method,
+        columns=columns,
+        curves=curves,
+        split=SplitConfig(split, label_fraction),
+        settings=settings,
+        recalibrate=recalibrate,
+        resume=resume,
+        progress=True,
+    )
+    parts = ", ".join(f"{count:,} for {part}" for part, count in run.galaxies.items())
+    say(f"{run.model}: labelled galaxies: {parts}")
+    _say_rest(run)
+
+
+@app.command("predict")
+@ends_well
+@takes_columns
+def predict(
+    data: Data,
+    model: ModelOfRedshifts,
+    output: PredictionsOutput,
+    columns: dict[str, Any],
+    pdf: Annotated[
+        Path | None,
+        typer.Option(
+            "--pdf",
+            metavar="FILE",
+            help="Also write the densities, as a qp ensemble ending in .hdf5.",
+            show_default=False,
+        ),
+    ] = None,
+    curves: Curves = None,
+) -> None:
+    """Predict the redshifts of galaxies.
+
+    Written are target_id, redshift_median, redshift_mode, redshift_q16, redshift_q84, odds (the probability
+    within 0.06 (1 + z) of the mode) and in_domain. Columns are those of the catalogue that the model was
+    trained on, if none are named.
+
+    Example: `nebulium photoz predict mock --model mine --output redshifts.parquet --pdf densities.hdf5`
+    """
+    from nebulium.photoz.predict_file import predict_file
+
+    with counting("predicting", "galaxies") as progress:
+        run = predict_file(
+            data, output, model=model, pdf=pdf, columns=columns, curves=curves, progress=progress
+        )
+    say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
+    if run.pdf is not None:
+        say(f"{run.pdf}: their densities")
+    _say_rest(run)
+
+
+@app.command("evaluate")
+@ends_well
+@takes_columns
+def evaluate(
+    data: Data,
+    model: ModelOfRedshifts,
+    output: ReportOutput,
+    columns: dict[str, Any],
+    curves: Curves = None,
+    all_rows: AllRows = False,
+    point: Point = "median",
+    seed: Seed = 0,
+) -> None:
+    """Score a model on galaxies with redshifts: a table of scores, and figures.
+
+    Scored are the galaxies in the test part of the model's own split.
+
+    Example: `nebulium photoz evaluate mock --model mine --output scores`
+    """
+    from nebulium.photoz.evaluate_file import evaluate_file
+
+    result = evaluate_file(
+        data,
+        models=[model],
+        columns=columns,
+        curves=curves,
+        all_rows=all_rows,
+        point=point,
+        seed=seed,
+    )
+    result.write(output)
+    _say_scores(result, output)
+
+
+@app.command("compare")
+@ends_well
+@takes_columns
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Model folders or packaged models.", show_default=False),
+    ],
+    data: Annotated[Path, typer.Option("--data", metavar="DATA", help="As in train.", show_default=False)],
+    output: ReportOutput,
+    columns: dict[str, Any],
+    curves: Curves = None,
+    all_rows: AllRows = False,
+    point: Point = "median",
+    seed: Seed = 0,
+) -> None:
+    """Compare models on the galaxies that none of them was trained on: the first with each of the others.
+
+    Example: `nebulium photoz compare mine other --data mock --output comparison`
+    """
+    from nebulium.photoz.evaluate_file import evaluate_file
+
+    result = evaluate_file(
+        data,
+        models=models,
+        columns=columns,
+        curves=curves,
+        all_rows=all_rows,
+        point=point,
+        seed=seed,
+    )
+    result.write(output)
+    _say_scores(result, output)
+
+
+@app.command("label-fraction")
+@ends_well
+@takes_columns
+def label_fraction(
+    data: Data,
+    method: Annotated[
+        list[str],
+        typer.Option("--method", help="photometry, template, ...; as often as needed.", show_default=False),
+    ],
+    output: ReportOutput,
+    columns: dict[str, Any],
+    fraction: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--fraction",
+            min=0.0,
+            max=1.0,
+            help="Of the labels; as often as needed. [default: 0.05, 0.1, 0.2, 0.5, 1]",
+            show_default=False,
+        ),
+    ] = None,
+    curves: Curves = None,
+    split: SplitSeed = "nebulium",
+    recalibrate: Annotated[
+        bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
+    ] = False,
+    epochs: Epochs = None,
+    seed: MethodSeed = None,
+    resume: Resume = False,
+) -> None:
+    """Train with fewer and fewer labels, and score all on the same test galaxies: one table, one figure.
+
+    The models stay in OUTPUT.models; --resume takes those that are there.
+
+    Example: `nebulium photoz label-fraction mock --method photometry --output fractions`
+    """
+    from nebulium.photoz.label_fraction_file import FRACTIONS, label_fraction_file
+
+    run = label_fraction_file(
+        data,
+        output,
+        methods=method,
+        fractions=fraction or FRACTIONS,
+        columns=columns,
+        curves=curves,
+        split_seed=split,
+        recalibrate=recalibrate,
+        settings=_settings(epochs=epochs, seed=seed),
+        resume=resume,
+        progress=lambda name: say(f"training {name}"),
+    )
+    for score, share, labels in zip(run.scores, run.fractions, run.labels, strict=True):
+        say(f"{100 * share:g} % of the labels, {labels:,}: {_scores(score)}")
+    say(f"{run.output}: table and figure; models in {run.models}")
+
+
+def _settings(**given: Any) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _say_scores(result: Any, output: Path) -> None:
+    for score in result.scores:
+        if score.quantity == "all":
+            say(_scores(score))
+    say(f"{output}: scores and figures")
+
+
+def _scores(score: Any) -> str:
+    return (
+        f"{score.method}: {score.galaxies:,} galaxies, bias {score.bias_mean.value:.4f}, "
+        f"NMAD {score.nmad.value:.4f}, outliers {100 * score.outliers_015.value:.1f} %"
+    )
+
+
+def _say_rest(run: Any) -> None:
+    """What was set aside, and what was left out."""
+    if run.rejects_path is not None:
+        say(f"{run.rejects_path}: {run.rejects.summary()}")
+    for note in run.notes:
+        say(f"Note: {note}")

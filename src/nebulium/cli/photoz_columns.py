@@ -1,0 +1,134 @@
+"""Options that tell what the columns of a catalogue mean, shared by the commands of ``nebulium photoz``."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from nebulium.cli.options import IdColumn, number_or_text
+
+
+def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command these options; what was told arrives as its argument `columns`."""
+    shared = inspect.signature(_told).parameters
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> None:
+        told = {name: options.pop(name) for name in shared}
+        command(**options, columns=_told(**told))
+
+    own = [one for one in inspect.signature(command).parameters.values() if one.name != "columns"]
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared.values())]
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
+    return wrapped
+
+
+def _told(
+    band: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--band",
+            metavar="BAND=COLUMN,ERROR",
+            help="A band, and the columns of its flux and error; as often as needed, in order. "
+            "[default: flux_njy_obs_BAND,flux_njy_err_BAND, or those the model was trained on]",
+            show_default=False,
+        ),
+    ] = None,
+    magnitudes: Annotated[
+        bool | None,
+        typer.Option(
+            "--magnitudes/--fluxes",
+            help="Whether the columns are AB magnitudes. [default: fluxes; what looks like magnitudes is "
+            "refused]",
+            show_default=False,
+        ),
+    ] = None,
+    flux_unit: Annotated[
+        str | None,
+        typer.Option(
+            "--flux-unit",
+            metavar="UNIT|NUMBER",
+            help="nJy, uJy, ..., or the AB magnitude of flux 1. [default: as the file declares]",
+            show_default=False,
+        ),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--missing",
+            metavar="NUMBER|COLUMN=NUMBER",
+            help="Stands for a missing value, as -99 or z=-1; as often as needed. 'none': what looks like "
+            "one was measured.",
+            show_default=False,
+        ),
+    ] = None,
+    nondetection: Annotated[
+        float | None,
+        typer.Option(
+            "--nondetection",
+            metavar="NUMBER",
+            help="Magnitude of those too faint, whose error column holds the limit of one sigma (BPZ: 99).",
+            show_default=False,
+        ),
+    ] = None,
+    id_column: IdColumn = None,
+    redshift: Annotated[
+        str | None,
+        typer.Option(
+            "--redshift",
+            metavar="COLUMN",
+            help="Spectroscopic redshifts. [default: redshift_spec]",
+            show_default=False,
+        ),
+    ] = None,
+    redshift_error: Annotated[
+        str | None,
+        typer.Option("--redshift-error", metavar="COLUMN", help="Their errors.", show_default=False),
+    ] = None,
+    ebv: Annotated[
+        str | None,
+        typer.Option(
+            "--ebv",
+            metavar="COLUMN|NUMBER",
+            help="E(B-V) of the Milky Way by Schlegel et al. 1998, mag.",
+            show_default=False,
+        ),
+    ] = None,
+    dereddened: Annotated[
+        bool | None,
+        typer.Option(
+            "--dereddened/--not-dereddened",
+            help="Whether the catalogue is corrected for it; if not, and with --ebv, it will be.",
+            show_default=False,
+        ),
+    ] = None,
+    extinction: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extinction",
+            metavar="BAND=NUMBER",
+            help="Extinction for E(B-V) = 1, mag; as often as needed. [default: from the filters]",
+            show_default=False,
+        ),
+    ] = None,
+) -> dict[str, Any]:
+    """Fields of `CatalogueLayout` that are told."""
+    from nebulium.photoz.catalogue_layout import band_columns, band_extinction
+
+    told = {
+        "bands": tuple(band_columns(text) for text in band or ()) or None,
+        "magnitudes": magnitudes,
+        "flux_unit": flux_unit,
+        "missing": tuple(missing or ()) or None,
+        "nondetection": nondetection,
+        "id_column": id_column,
+        "redshift_column": redshift,
+        "redshift_err_column": redshift_error,
+        "ebv": number_or_text(ebv),
+        "dereddened": dereddened,
+        "extinction": tuple(band_extinction(text) for text in extinction or ()) or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Redshifts of galaxies from their images and photometry, as densities p(z)."""

@@ -1,0 +1,196 @@
+"""Faults of catalogues that would spoil redshifts without a sound: each ends in an error that says so."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from nebulium.errors import TableError
+
+#: Numbers that catalogues write for "not measured"; the positive ones only where magnitudes stand.
+SENTINELS = (-99.0, -99.9, -99.99, -999.0, -999.9, -9999.0, -99999.0)
+SENTINELS_OF_MAGNITUDES = (99.0, 99.9, 99.99, 999.0, 9999.0, *SENTINELS)
+#: Between which all values must lie to be suspected of being magnitudes, and their median error below.
+MAGNITUDES, SMALL_ERROR = (10.0, 40.0), 2.0
+#: Beyond these nothing is a magnitude.
+ANY_MAGNITUDE = (-10.0, 50.0)
+#: No galaxy is known beyond it; a redshift in per cent easily is.
+MOST_REDSHIFT = 20.0
+#: Rows that a message names.
+NAMED = 3
+
+
+def check_sentinels(
+    values: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int, magnitudes: bool
+) -> None:
+    """Refuse numbers such as -99 that were not declared to stand for a missing value.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        As in the file, but for the declared sentinels, which are NaN.
+    where, column : str
+        File and column, for the message.
+    first_row : int
+        Row of the file at which the values begin.
+    magnitudes : bool
+        Whether they are magnitudes, or their errors.
+
+    Raises
+    ------
+    TableError
+
+    Examples
+    --------
+    >>> check_sentinels(np.array([3.0, -99.0]), where="a.csv", column="flux_r", first_row=0, magnitudes=False)
+    Traceback (most recent call last):
+    nebulium.errors.TableError: a.csv, column flux_r: expected measured values, found -99 in row 1, which
+    looks like a number that stands for a missing value. To mend: say --missing=-99, or --missing=none if it
+    was measured
+    """
+    known = np.asarray(SENTINELS_OF_MAGNITUDES if magnitudes else SENTINELS).astype(values.dtype)
+    found = np.isin(values, known)
+    if np.any(found):
+        number = f"{values[np.argmax(found)]:.6g}"
+        problem = (
+            f"expected measured values, found {number} in {named_rows(found, first_row)}, which looks like a "
+            "number that stands for a missing value"
+        )
+        mend = f"say --missing={number}, or --missing=none if it was measured"
+        raise TableError(f"{where}, column {column}", problem, mend)
+
+
+def check_are_fluxes(
+    values: Float[np.ndarray, "n band"],
+    errors: Float[np.ndarray, "n band"],
+    *,
+    where: str,
+    columns: Sequence[str],
+) -> None:
+    """Refuse fluxes that look like magnitudes: galaxies span decades in flux.
+
+    Parameters
+    ----------
+    values, errors : ndarray of shape (n, band)
+        As in the file, sentinels as NaN.
+    where : str
+        The file.
+    columns : sequence of str
+        Of the values.
+
+    Raises
+    ------
+    TableError
+
+    Examples
+    --------
+    >>> magnitudes = np.array([[22.1], [25.3]])
+    >>> check_are_fluxes(magnitudes, 0.01 * magnitudes, where="a.csv", columns=["r"])
+    Traceback (most recent call last):
+    nebulium.errors.TableError: a.csv, columns r: expected fluxes, found values from 22.1 to 25.3, ...
+    """
+    known = values[np.isfinite(values)]
+    scatter = errors[np.isfinite(errors) & (errors > 0)]
+    if not known.size or not scatter.size:
+        return
+    least, most = known.min(), known.max()
+    if least >= MAGNITUDES[0] and most <= MAGNITUDES[1] and np.median(scatter) < SMALL_ERROR:
+        problem = f"expected fluxes, found values from {least:.4g} to {most:.4g}, which look like magnitudes"
+        mend = "say --magnitudes, or --fluxes if they are fluxes"
+        raise TableError(f"{where}, columns {', '.join(columns)}", problem, mend)
+
+
+def check_are_magnitudes(values: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int) -> None:
+    """Refuse numbers that no magnitude has.
+
+    Parameters
+    ----------
+    values, where, column, first_row
+        As in `check_sentinels`.
+
+    Raises
+    ------
+    TableError
+
+    Examples
+    --------
+    >>> check_are_magnitudes(np.array([22.0, 350.0]), where="a.csv", column="r", first_row=0)
+    Traceback (most recent call last):
+    nebulium.errors.TableError: a.csv, column r: expected magnitudes, found 350 in row 1. To mend: ...
+    """
+    bad = (values < ANY_MAGNITUDE[0]) | (values > ANY_MAGNITUDE[1])
+    if np.any(bad):
+        found = f"{values[np.argmax(bad)]:.6g}"
+        problem = f"expected magnitudes, found {found} in {named_rows(bad, first_row)}"
+        mend = (
+            f"leave out --magnitudes if these are fluxes; say --missing={found} if it stands for a missing "
+            f"value, or --nondetection {found} if it stands for one too faint"
+        )
+        raise TableError(f"{where}, column {column}", problem, mend)
+
+
+def check_redshifts(redshift: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int) -> None:
+    """Refuse redshifts that are negative, infinite, or percentages.
+
+    Parameters
+    ----------
+    redshift : ndarray of shape (n,)
+        NaN where there is none.
+    where, column, first_row
+        As in `check_sentinels`.
+
+    Raises
+    ------
+    TableError
+
+    Examples
+    --------
+    >>> check_redshifts(np.array([0.1, -1.0]), where="a.csv", column="z", first_row=0)
+    Traceback (most recent call last):
+    nebulium.errors.TableError: a.csv, column z: expected redshifts of 0 or more, found -1 in row 1. To mend:
+    say --missing=z=-1 if it stands for a galaxy without one, or mend the rows
+    >>> check_redshifts(np.array([12.0, 85.0]), where="a.csv", column="z", first_row=0)
+    Traceback (most recent call last):
+    nebulium.errors.TableError: a.csv, column z: expected redshifts below 20, found 85 in row 1: these may
+    be percentages, or velocities. To mend: ...
+    """
+    place = f"{where}, column {column}"
+    low, high = redshift < 0, redshift > MOST_REDSHIFT
+    if np.any(low):
+        found = f"{redshift[np.argmax(low)]:.6g}"
+        problem = f"expected redshifts of 0 or more, found {found} in {named_rows(low, first_row)}"
+        mend = f"say --missing={column}={found} if it stands for a galaxy without one, or mend the rows"
+        raise TableError(place, problem, mend)
+    if np.any(high):
+        found = f"{redshift[np.argmax(high)]:.6g}"
+        problem = (
+            f"expected redshifts below {MOST_REDSHIFT:g}, found {found} in {named_rows(high, first_row)}: "
+            "these may be percentages, or velocities"
+        )
+        mend = f"write them as fractions, or say --missing={column}={found} if it stands for none"
+        raise TableError(place, problem, mend)
+
+
+def named_rows(bad: Bool[np.ndarray, " n"], first_row: int = 0) -> str:
+    """The first rows at fault, and how many there are.
+
+    Parameters
+    ----------
+    bad : ndarray of bool of shape (n,)
+        At least one is true.
+    first_row : int
+        Row of the file of the first.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> named_rows(np.array([False, True])), named_rows(np.ones(5, bool), 10)
+    ('row 1', 'rows 10, 11, 12 and 2 more')
+    """
+    rows = (np.flatnonzero(bad) + first_row).tolist()
+    listed = ", ".join(map(str, rows[:NAMED]))
+    more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
+    return f"row{'s' * (len(rows) > 1)} {listed}{more}"

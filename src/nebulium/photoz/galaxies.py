@@ -1,0 +1,156 @@
+"""Photometry of galaxies, with redshifts where they are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from nebulium.errors import TableError
+
+
+@dataclass(frozen=True, eq=False)
+class PhotometricGalaxies:
+    """Fluxes of galaxies, and redshifts of some of them.
+
+    Attributes
+    ----------
+    ids : ndarray of int64 or str of shape (n,)
+    bands : tuple of str
+        In the order of the last axis.
+    flux_njy : ndarray of float32 of shape (n, band)
+        NaN where a galaxy was not observed; negative or zero where it was not seen.
+    flux_err_njy : ndarray of float32 of shape (n, band)
+        Standard errors; positive where there is a flux.
+    redshift : ndarray of float32 of shape (n,)
+        NaN where there is no label.
+    redshift_err : ndarray of float32 of shape (n,)
+        Standard errors of the labels; 0 where not known.
+    ebv : ndarray of float32 of shape (n,), optional
+        E(B-V) of the Milky Way in mag.
+    name : str
+        Where they are from, for messages.
+    dereddened : bool, optional
+        Whether the fluxes are corrected for Galactic extinction; None if that is not told.
+
+    Raises
+    ------
+    TableError
+        The columns differ in length.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 2), np.float32)
+    >>> z = np.array([0.5], np.float32)
+    >>> galaxies = PhotometricGalaxies(np.array([7]), ("g", "r"), one, 0.1 * one, z, 0 * z, None, "a.fits")
+    >>> len(galaxies), len(galaxies.select(np.array([False])))
+    (1, 0)
+    """
+
+    ids: np.ndarray
+    bands: tuple[str, ...]
+    flux_njy: Float32[np.ndarray, "n band"]
+    flux_err_njy: Float32[np.ndarray, "n band"]
+    redshift: Float32[np.ndarray, " n"]
+    redshift_err: Float32[np.ndarray, " n"]
+    ebv: Float32[np.ndarray, " n"] | None
+    name: str
+    dereddened: bool | None = None
+
+    def __post_init__(self) -> None:
+        shapes = {self.flux_njy.shape, self.flux_err_njy.shape, (len(self.ids), len(self.bands))}
+        lengths = {len(self.ids), len(self.redshift), len(self.redshift_err)}
+        if len(shapes) > 1 or len(lengths) > 1:
+            raise TableError(self.name, f"has columns of different lengths: {shapes}, {lengths}", "mend them")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, rows: Any) -> "PhotometricGalaxies":
+        """Some of the galaxies.
+
+        Parameters
+        ----------
+        rows : array of bool of shape (n,), array of int, or slice
+
+        Returns
+        -------
+        PhotometricGalaxies
+        """
+        return replace(
+            self,
+            ids=self.ids[rows],
+            flux_njy=self.flux_njy[rows],
+            flux_err_njy=self.flux_err_njy[rows],
+            redshift=self.redshift[rows],
+            redshift_err=self.redshift_err[rows],
+            ebv=None if self.ebv is None else self.ebv[rows],
+        )
+
+    def in_bands(self, bands: Sequence[str]) -> "PhotometricGalaxies":
+        """The galaxies in the bands of a model, in its order.
+
+        Parameters
+        ----------
+        bands : sequence of str
+
+        Returns
+        -------
+        PhotometricGalaxies
+
+        Raises
+        ------
+        TableError
+            A band is not there.
+        """
+        lacking = [band for band in bands if band not in self.bands]
+        if lacking:
+            problem = (
+                f"has no band {', '.join(lacking)}: its bands are {', '.join(self.bands)}, those of the "
+                f"model {', '.join(bands)}"
+            )
+            mend = "name its columns as the bands of the model: --band BAND=COLUMN,ERROR_COLUMN"
+            raise TableError(self.name, problem, mend)
+        places = [self.bands.index(band) for band in bands]
+        return replace(
+            self,
+            bands=tuple(bands),
+            flux_njy=self.flux_njy[:, places],
+            flux_err_njy=self.flux_err_njy[:, places],
+        )
+
+
+def concatenate_galaxies(parts: Sequence[PhotometricGalaxies]) -> PhotometricGalaxies:
+    """One set of galaxies after the other.
+
+    Parameters
+    ----------
+    parts : sequence of PhotometricGalaxies
+        At least one; of the same bands.
+
+    Returns
+    -------
+    PhotometricGalaxies
+        With the name of the first.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1), np.float32)
+    >>> galaxies = PhotometricGalaxies(np.array([7]), ("r",), one, one, one[0], one[0], None, "a.fits")
+    >>> len(concatenate_galaxies([galaxies, galaxies]))
+    2
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    ebv = [part.ebv for part in parts if part.ebv is not None]
+    return replace(
+        first,
+        ids=np.concatenate([part.ids for part in parts]),
+        flux_njy=np.concatenate([part.flux_njy for part in parts]),
+        flux_err_njy=np.concatenate([part.flux_err_njy for part in parts]),
+        redshift=np.concatenate([part.redshift for part in parts]),
+        redshift_err=np.concatenate([part.redshift_err for part in parts]),
+        ebv=np.concatenate(ebv) if len(ebv) == len(parts) else None,
+    )

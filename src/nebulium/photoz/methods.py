@@ -1,0 +1,82 @@
+"""The methods by name: how each is trained, and how its models predict."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from nebulium.photoz.catalogue_training import (
+    GridConfig,
+    make_templates,
+    take_distribution,
+    train_on_photometry,
+)
+from nebulium.photoz.image_training import train_images
+from nebulium.photoz.photometry_recipe import PhotometryConfig
+from nebulium.photoz.predict import PredictedRedshifts
+from nebulium.photoz.predict_catalogue import PredictionTask, predict_catalogue
+from nebulium.photoz.predict_images import predict_images
+from nebulium.photoz.recipe import RedshiftConfig
+from nebulium.photoz.trained import TrainedMethod
+from nebulium.photoz.training_galaxies import TrainingTask
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to redshifts.
+
+    Attributes
+    ----------
+    summary, citation : str
+        For the model card.
+    settings : type
+        A dataclass: what can be set.
+    train : callable of TrainingTask
+    predict : callable of PredictionTask
+    """
+
+    summary: str
+    citation: str
+    settings: type
+    train: Callable[[TrainingTask], TrainedMethod]
+    predict: Callable[[PredictionTask], Iterator[PredictedRedshifts]]
+
+
+_PITA = "Khederlarian et al. 2026, arXiv:2602.10207, and the data set that the model was trained on"
+
+
+def _on_images(name: str, summary: str, citation: str) -> Method:
+    return Method(summary, citation, RedshiftConfig, partial(train_images, method=name), predict_images)
+
+
+METHODS: Mapping[str, Method] = {
+    "pita": _on_images(
+        "pita", "Images, all of them: contrast of views, colours, and the redshifts of the labelled", _PITA
+    ),
+    "supervised": _on_images(
+        "supervised", "Images of labelled galaxies alone", "the data set that the model was trained on"
+    ),
+    "selfsupervised": _on_images(
+        "selfsupervised", "Contrast of views of all images, then redshifts in the latent space", _PITA
+    ),
+    "photometry": Method(
+        "An ensemble of networks on fluxes and their errors",
+        "the data set that the model was trained on",
+        PhotometryConfig,
+        train_on_photometry,
+        predict_catalogue,
+    ),
+    "template": Method(
+        "Template fitting: chi-square over templates of galaxies, and a prior of redshift and magnitude",
+        "Benitez 2000, ApJ 536, 571; Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
+        GridConfig,
+        make_templates,
+        predict_catalogue,
+    ),
+    "train-distribution": Method(
+        "The distribution of the training redshifts, for any galaxy: what a method must beat",
+        "the data set that the model was trained on",
+        GridConfig,
+        take_distribution,
+        predict_catalogue,
+    ),
+}

@@ -1,0 +1,165 @@
+"""Redshifts of the galaxies of a mock survey or a catalogue, from file to file."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.output_checks import check_not_input, write_rejects
+from nebulium.data.rejects import Rejects
+from nebulium.data.table_writer import TableWriter
+from nebulium.errors import ModelFileError, TableError
+from nebulium.modelfile import ModelFolder, describe_model, load_model
+from nebulium.photoz.catalogue import table_of
+from nebulium.photoz.dereddening import dust_notes
+from nebulium.photoz.methods import METHODS, Method
+from nebulium.photoz.predict_catalogue import PredictionTask
+from nebulium.photoz.qp_export import QpWriter
+from nebulium.photoz.train_file import counted_notes
+
+
+@dataclass(frozen=True)
+class PredictionRun:
+    """What a run wrote.
+
+    Parameters
+    ----------
+    output : Path
+        The table.
+    pdf : Path, optional
+        The densities.
+    rows : int
+        Galaxies predicted.
+    out_of_domain : int
+        How many are flagged.
+    notes : tuple of str
+        What was taken as missing.
+    rejects : Rejects
+        Galaxies set aside.
+    rejects_path : Path, optional
+        Where they are listed; None if there are none.
+    """
+
+    output: Path
+    pdf: Path | None
+    rows: int
+    out_of_domain: int
+    notes: tuple[str, ...]
+    rejects: Rejects
+    rejects_path: Path | None
+
+
+def predict_file(
+    data: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path,
+    pdf: str | Path | None = None,
+    columns: Mapping[str, Any] | None = None,
+    curves: str | Path | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> PredictionRun:
+    """Predict the redshifts of all galaxies of a catalogue.
+
+    Parameters
+    ----------
+    data : str or Path
+        Folder of a mock survey, or a table.
+    output : str or Path
+        A table ending in .parquet, .fits or .ecsv. Galaxies that cannot be predicted are listed, with the
+        reason, beside it in ``<stem>.rejects.csv``. All appear whole or not at all.
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    pdf : str or Path, optional
+        Densities as a qp ensemble, a file ending in .hdf5.
+    columns : mapping, optional
+        What is told of the columns: fields of `nebulium.photoz.catalogue_layout.CatalogueLayout`; those of
+        the catalogue that the model was trained on, if not given.
+    curves : str or Path, optional
+        Transmission curves: see `nebulium.photoz.band_filters.band_filters`.
+    progress : callable of int, optional
+        Told the number of galaxies done after each chunk.
+
+    Returns
+    -------
+    PredictionRun
+
+    Raises
+    ------
+    NebuliumError
+        The data, the model or the output is at fault, the data do not suit the model, or no galaxy can be
+        predicted.
+
+    Examples
+    --------
+    See ``nebulium photoz predict --help`` and the guide in the documentation.
+    """
+    data, output = Path(data), Path(output)
+    pdf = None if pdf is None else Path(pdf)
+    for written in (output, *([pdf] if pdf else [])):
+        check_not_input(table_of(data), written)
+    found, method = find_model(model)
+    loaded = load_model(model)
+    task = PredictionTask(data, loaded, found.config, columns or {}, None if curves is None else Path(curves))
+    metadata = {
+        "input": str(data),
+        "model": found.name,
+        "method": found.config["method"],
+        "weights_sha256": found.config.get("weights_sha256", "unknown"),
+        "citation": found.config["citation"],
+        "nebulium": version("nebulium"),
+    }
+    rows, outside = 0, 0
+    with ExitStack() as stack:
+        writer = stack.enter_context(TableWriter(output, metadata=metadata))
+        densities = None if pdf is None else stack.enter_context(QpWriter(pdf, loaded.grid))
+        for predicted in method.predict(task):
+            writer.append(predicted.as_table(str(data)))
+            if densities is not None:
+                densities.append(predicted.densities, predicted.ids)
+            rows += len(predicted)
+            outside += int(np.sum(~predicted.in_domain))
+            if progress is not None:
+                progress(rows)
+        if not rows:
+            problem = f"has no galaxy that can be predicted ({task.rejects.summary()})"
+            raise TableError(str(data), problem, "mend the rows")
+    notes = (*dust_notes(task.layout), *counted_notes(task.counted))
+    listed = write_rejects(task.rejects, output)
+    return PredictionRun(output, pdf, rows, outside, notes, task.rejects, listed)
+
+
+def find_model(name_or_path: str | Path) -> tuple[ModelFolder, Method]:
+    """A model of redshifts, and the method that it goes by.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a packaged model, or a folder.
+
+    Returns
+    -------
+    ModelFolder
+    Method
+
+    Raises
+    ------
+    ModelFileError
+        There is no such model, or it is not one of redshifts.
+
+    Examples
+    --------
+    >>> find_model("desi-lines")
+    Traceback (most recent call last):
+    nebulium.errors.ModelFileError: model desi-lines: is no model of redshifts. To mend: ...
+    """
+    found = describe_model(name_or_path)
+    method = METHODS.get(str(found.config.get("method")))
+    if method is None:
+        mend = "give a folder that nebulium photoz train wrote"
+        raise ModelFileError(f"model {found.name}", "is no model of redshifts", mend)
+    return found, method

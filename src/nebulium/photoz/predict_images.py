@@ -1,0 +1,130 @@
+"""Densities of the redshifts of many galaxies from their images, a chunk at a time."""
+
+from collections.abc import Iterator
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nebulium.data.batches import padded_batches
+from nebulium.data.id_join import rows_of_ids
+from nebulium.data.image_preparation import prepared_chunks
+from nebulium.data.image_source import ImageSource, open_images
+from nebulium.data.suited_images import suited_images
+from nebulium.photoz.catalogue import open_photometry
+from nebulium.photoz.densities import RedshiftDensities
+from nebulium.photoz.dereddening import known_extinction
+from nebulium.photoz.galaxies import concatenate_galaxies
+from nebulium.photoz.image_galaxies import check_fluxes, dereddened_images
+from nebulium.photoz.model import ImageRedshiftModel
+from nebulium.photoz.predict import PredictedRedshifts
+from nebulium.photoz.predict_catalogue import PredictionTask, check_dereddened_alike
+from nebulium.photoz.prediction import RedshiftPrediction
+
+#: Images that go through the network at a time; images that are read at a time.
+BATCH, READ = 64, 1024
+
+
+def predict_images(task: PredictionTask) -> Iterator[PredictedRedshifts]:
+    """Predict galaxies from their images, in memory that does not grow with their number.
+
+    Parameters
+    ----------
+    task : PredictionTask
+
+    Yields
+    ------
+    PredictedRedshifts
+        At least one galaxy.
+
+    Raises
+    ------
+    NebuliumError
+        The images do not suit the model, or are not corrected for Galactic extinction as its training images
+        were.
+
+    Examples
+    --------
+    See `nebulium.photoz.predict_file.predict_file`.
+    """
+    suited = suited_images(open_images(task.data), task.model)
+    for note in suited.notes:
+        task.counted[note] += 1
+    check_fluxes(suited.source)
+    source = _corrected(suited.source, task)
+    rows = None if task.ids is None else np.flatnonzero(rows_of_ids(source.ids, task.ids) >= 0)
+    preparation = task.model.preparation
+    chunks = prepared_chunks(
+        source,
+        size=preparation.size,
+        stretch=preparation.stretch,
+        binning=preparation.binning,
+        rejects=task.rejects,
+        rows=rows,
+        batch=READ,
+    )
+    for ids, images in chunks:
+        yield predict_prepared(task.model, ids, images)
+
+
+def predict_prepared(
+    model: ImageRedshiftModel,
+    ids: np.ndarray,
+    images: Float[np.ndarray, "n height width band"],
+    *,
+    batch: int = BATCH,
+) -> PredictedRedshifts:
+    """Predict galaxies from prepared images in memory.
+
+    Parameters
+    ----------
+    model : ImageRedshiftModel
+    ids : ndarray of shape (n,)
+    images : (n, height, width, band) float32
+        As `nebulium.data.image_preparation.prepared_chunks` gives them.
+    batch : int
+        Images at a time; every batch has this size, so that the model is compiled once.
+
+    Returns
+    -------
+    PredictedRedshifts
+
+    Examples
+    --------
+    >>> model = ImageRedshiftModel(
+    ...     bands=["r", "i"], unit="", size=16, view_size=16, encoder="resnet-small", domain_references=8,
+    ...     stretch={"kind": "asinh", "softening": [1.0, 1.0]}, grid_bins=20,
+    ... )
+    >>> said = predict_prepared(model, np.arange(3), np.zeros((3, 16, 16, 2), np.float32), batch=2)
+    >>> said.densities.mass.shape
+    (3, 20)
+    """
+    mass = np.empty((len(images), model.grid.bins), np.float32)
+    in_domain = np.empty(len(images), bool)
+    for rows, count in padded_batches(len(images), batch):
+        said = _predict(model, jnp.asarray(images[rows]))
+        mass[rows[:count]] = said.mass[:count]
+        in_domain[rows[:count]] = said.in_domain[:count]
+    return PredictedRedshifts(ids, RedshiftDensities(model.grid, mass), in_domain)
+
+
+@eqx.filter_jit
+def _predict(model: ImageRedshiftModel, images: Float[Array, "n height width band"]) -> RedshiftPrediction:
+    prediction: RedshiftPrediction = jax.vmap(model)(images)
+    return prediction
+
+
+def _corrected(source: ImageSource, task: PredictionTask) -> ImageSource:
+    """Images corrected for Galactic extinction as those of the training were."""
+    learned = task.config["preprocessing"].get("dereddened")
+    if learned is None and task.layout.ebv is None:
+        return source
+    catalogue = open_photometry(task.data, task.layout, with_redshifts=False)
+    galaxies = concatenate_galaxies(list(catalogue.chunks(rejects=task.rejects, counted=task.counted)))
+    extinction = known_extinction(catalogue.layout, task.curves)
+    check_dereddened_alike(galaxies, learned if not extinction else None)
+    place = rows_of_ids(source.ids, galaxies.ids)
+    rows = np.flatnonzero(place >= 0)
+    return dereddened_images(source, rows, galaxies.select(place[rows]), extinction)

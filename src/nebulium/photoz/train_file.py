@@ -1,0 +1,195 @@
+"""From a mock survey or a catalogue to a trained model of redshifts."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nebulium.data.output import output_error
+from nebulium.data.output_checks import check_free
+from nebulium.data.rejects import Rejects
+from nebulium.errors import NebuliumError, OutputError
+from nebulium.modelfile import save_model
+from nebulium.photoz.card import model_card, model_config
+from nebulium.photoz.catalogue_layout import CatalogueLayout
+from nebulium.photoz.dereddening import dust_notes
+from nebulium.photoz.label_split import SplitConfig
+from nebulium.photoz.methods import METHODS, Method
+from nebulium.photoz.training_galaxies import TrainingTask
+
+#: Ending of the folder beside the model that keeps losses and checkpoints.
+RUN_ENDING = ".run"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a training left.
+
+    Parameters
+    ----------
+    model : Path
+        The model folder.
+    galaxies : mapping of str to int
+        Labelled galaxies in each part of the split.
+    notes : tuple of str
+        What was taken as missing, or left out.
+    rejects : Rejects
+        Galaxies set aside.
+    rejects_path : Path, optional
+        Where they are listed; None if there are none.
+    """
+
+    model: Path
+    galaxies: Mapping[str, int]
+    notes: tuple[str, ...]
+    rejects: Rejects
+    rejects_path: Path | None
+
+
+def train_file(
+    data: str | Path,
+    output: str | Path,
+    *,
+    method: str,
+    columns: Mapping[str, Any] | None = None,
+    curves: str | Path | None = None,
+    split: SplitConfig | None = None,
+    settings: Mapping[str, Any] | None = None,
+    recalibrate: bool = False,
+    resume: bool = False,
+    progress: bool = False,
+) -> TrainingRun:
+    """Train a model of redshifts.
+
+    Parameters
+    ----------
+    data : str or Path
+        Folder of a mock survey, or a table.
+    output : str or Path
+        Folder of the model; ``<output>.run`` beside it keeps losses and checkpoints, and galaxies set aside
+        are listed in ``<output>.rejects.csv``.
+    method : str
+        One of `nebulium.photoz.methods.METHODS`.
+    columns : mapping, optional
+        What is told of the columns: fields of `CatalogueLayout`.
+    curves : str or Path, optional
+        Transmission curves: see `nebulium.photoz.band_filters.band_filters`.
+    split : SplitConfig, optional
+        Into training, validation and test galaxies, and the fraction of labels to use.
+    settings : mapping, optional
+        Settings of the method that are not left as they are.
+    recalibrate : bool
+        Set the densities right on the validation galaxies.
+    resume : bool
+        Take up an interrupted training.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    NebuliumError
+        The data, a setting or the output is at fault, or there are too few labels.
+
+    Examples
+    --------
+    See ``nebulium photoz train --help`` and the guide in the documentation.
+    """
+    output, chosen = Path(output), method_of(method)
+    check_free(output)
+    task = TrainingTask(
+        data=Path(data),
+        layout=CatalogueLayout(**(columns or {})),
+        curves=None if curves is None else Path(curves),
+        split=split or SplitConfig(),
+        settings=settings or {},
+        recalibrate=recalibrate,
+        run=output.with_name(output.name + RUN_ENDING),
+        resume=resume,
+        progress=progress,
+    )
+    with _run_folder(task.run, resume):
+        trained = chosen.train(task)
+        document = model_config(method, chosen, trained)
+        save_model(output, trained.model, config=document, card=model_card(document))
+    return TrainingRun(
+        output,
+        document["split"]["galaxies"],
+        (*trained.notes, *dust_notes(task.layout), *counted_notes(task.counted)),
+        task.rejects,
+        task.rejects.write(output),
+    )
+
+
+def method_of(name: str) -> Method:
+    """A method by its name.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Method
+
+    Raises
+    ------
+    NebuliumError
+        There is none of this name.
+
+    Examples
+    --------
+    >>> method_of("magic")
+    Traceback (most recent call last):
+    nebulium.errors.NebuliumError: method magic: is not known. To mend: choose photometry, template, ...
+    """
+    if name not in METHODS:
+        raise NebuliumError(f"method {name}", "is not known", f"choose {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def counted_notes(counted: Counter[str]) -> tuple[str, ...]:
+    """What was counted while a catalogue was read, a line each.
+
+    Parameters
+    ----------
+    counted : Counter
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> counted_notes(Counter({"fluxes in r whose error is zero": 1200}))
+    ('1,200 fluxes in r whose error is zero: not used',)
+    """
+    return tuple(f"{count:,} {reason}: not used" for reason, count in counted.items())
+
+
+@contextmanager
+def _run_folder(run: Path, resume: bool) -> Iterator[None]:
+    """A folder of losses and checkpoints; after a fault, or if nothing is in it, it does not stay."""
+    if run.exists() and not resume:
+        mend = "take it up with --resume (resume=True), or delete it"
+        raise OutputError(str(run), "holds an interrupted training", mend)
+    new = not run.exists()
+    try:
+        run.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(run, error) from error
+    try:
+        yield
+    except Exception:
+        # Not after Ctrl-C, which is an interrupted training.
+        if new:
+            shutil.rmtree(run, ignore_errors=True)
+        raise
+    if not any(run.iterdir()):
+        run.rmdir()

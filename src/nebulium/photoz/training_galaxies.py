@@ -1,0 +1,153 @@
+"""Labelled galaxies of a catalogue, ready to train on: corrected, and split by their ids."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.rejects import Rejects
+from nebulium.errors import TableError
+from nebulium.photoz.catalogue import open_photometry
+from nebulium.photoz.catalogue_layout import CatalogueLayout
+from nebulium.photoz.dereddening import corrected, known_extinction
+from nebulium.photoz.galaxies import PhotometricGalaxies, concatenate_galaxies
+from nebulium.photoz.label_split import LabelSplit, SplitConfig, split_labels
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTask:
+    """What is to be trained on, and how.
+
+    Attributes
+    ----------
+    data : Path
+        Mock survey or catalogue.
+    layout : CatalogueLayout
+        What is told of its columns.
+    curves : Path, optional
+        Transmission curves: see `nebulium.photoz.band_filters.band_filters`.
+    split : SplitConfig
+    settings : mapping of str to object
+        Those of the method that are given: `epochs`, `seed`, `grid_most` and others.
+    recalibrate : bool
+        Whether densities are set right on the validation galaxies.
+    run : Path
+        Folder of the training, for losses and checkpoints.
+    resume, progress : bool
+        As in `nebulium.training.fit`.
+    rejects : Rejects
+        Takes the galaxies that cannot be used.
+    counted : Counter
+        Counts what was taken as missing, or left out, by reason.
+    """
+
+    data: Path
+    layout: CatalogueLayout
+    curves: Path | None
+    split: SplitConfig
+    settings: Mapping[str, Any]
+    recalibrate: bool
+    run: Path
+    resume: bool = False
+    progress: bool = False
+    rejects: Rejects = field(default_factory=Rejects)
+    counted: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedGalaxies:
+    """Galaxies of a catalogue as models see them.
+
+    Attributes
+    ----------
+    galaxies : PhotometricGalaxies
+        All of the catalogue that can be used, corrected for Galactic extinction where that was asked for.
+    layout : CatalogueLayout
+        As it was found, with the extinction of each band.
+    """
+
+    galaxies: PhotometricGalaxies
+    layout: CatalogueLayout
+
+    def split(self, config: SplitConfig) -> LabelSplit:
+        """The labelled galaxies, split; see `split_labels`."""
+        return split_labels(self.galaxies.ids, self.galaxies.redshift, config, where=self.galaxies.name)
+
+
+def read_corrected(
+    data: Path,
+    layout: CatalogueLayout,
+    curves: Path | None,
+    *,
+    rejects: Rejects,
+    counted: Counter[str],
+) -> CorrectedGalaxies:
+    """Read a catalogue, and correct it for Galactic extinction where that is asked for.
+
+    Parameters
+    ----------
+    data, layout, curves, rejects, counted
+        As in `TrainingTask`.
+
+    Returns
+    -------
+    CorrectedGalaxies
+
+    Raises
+    ------
+    NebuliumError
+        The catalogue is at fault.
+
+    Examples
+    --------
+    See `nebulium.photoz.train_file.train_file`.
+    """
+    catalogue = open_photometry(data, layout)
+    extinction = known_extinction(catalogue.layout, curves)
+    parts = [corrected(chunk, extinction) for chunk in catalogue.chunks(rejects=rejects, counted=counted)]
+    if not parts:
+        problem = f"has no galaxy that can be used ({rejects.summary()})"
+        raise TableError(str(data), problem, "mend the rows")
+    found = replace(catalogue.layout, extinction=tuple(extinction.items()))
+    return CorrectedGalaxies(concatenate_galaxies(parts), found)
+
+
+def read_training(task: TrainingTask, *, most_redshift: float) -> CorrectedGalaxies:
+    """Read the galaxies of a training.
+
+    Parameters
+    ----------
+    task : TrainingTask
+    most_redshift : float
+        Highest redshift of the grid; labels beyond it are not used.
+
+    Returns
+    -------
+    CorrectedGalaxies
+
+    Raises
+    ------
+    NebuliumError
+        The catalogue is at fault.
+
+    Examples
+    --------
+    See `nebulium.photoz.train_file.train_file`.
+    """
+    read = read_corrected(task.data, task.layout, task.curves, rejects=task.rejects, counted=task.counted)
+    galaxies = read.galaxies
+    left_out = {
+        f"labels beyond redshift {most_redshift:g}, the highest of the grid": galaxies.redshift
+        > most_redshift,
+        "labels of galaxies without a flux in any band": np.isfinite(galaxies.redshift)
+        & np.all(np.isnan(galaxies.flux_njy), axis=1),
+    }
+    redshift = galaxies.redshift.copy()
+    for reason, bad in left_out.items():
+        if np.any(bad):
+            task.counted[reason] += int(np.sum(bad))
+        redshift[bad] = np.nan
+    return CorrectedGalaxies(replace(galaxies, redshift=redshift), read.layout)

@@ -1,0 +1,314 @@
+"""From catalogues to model folders, their scores, and the experiment with fewer labels."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nebulium.data.table import Table
+from nebulium.data.tables import read_table, write_table
+from nebulium.errors import NebuliumError, OutputError, TableError
+from nebulium.metrics.probabilistic import pit_ks
+from nebulium.modelfile import describe_model, load_model
+from nebulium.photoz import train_file as module
+from nebulium.photoz.baselines import TrainDistributionModel
+from nebulium.photoz.catalogue_layout import BandColumns
+from nebulium.photoz.evaluate_file import evaluate_file
+from nebulium.photoz.galaxies import PhotometricGalaxies
+from nebulium.photoz.label_fraction_file import label_fraction_file
+from nebulium.photoz.label_split import SplitConfig
+from nebulium.photoz.methods import METHODS
+from nebulium.photoz.predict import predict_galaxies
+from nebulium.photoz.predict_file import predict_file
+from nebulium.photoz.recalibrated import MODELS, recalibrate
+from nebulium.photoz.train_file import train_file
+
+N = 600
+QUICK = {"epochs": 2, "members": 1, "batch_size": 64, "grid_most": 3.0, "grid_bins": 50}
+GRID = {"grid_most": 3.0, "grid_bins": 50}
+BANDS = ("acs_wfc_f606w", "acs_wfc_f814w")
+
+
+def catalogue(**changed: object) -> Table:
+    """Colours that tell the redshift; two in three galaxies have one."""
+    random = np.random.default_rng(5)
+    z = random.uniform(0.1, 2.0, N)
+    flux = np.stack([1e3 / (1 + z), 1e3 * (1 + z)], axis=1) * random.lognormal(0, 0.5, (N, 1))
+    columns = {"target_id": np.arange(N), "redshift": z}
+    columns["redshift_spec"] = np.where(np.arange(N) % 3 > 0, z, np.nan)
+    for place, band in enumerate(BANDS):
+        columns |= {f"flux_njy_obs_{band}": flux[:, place], f"flux_njy_err_{band}": np.full(N, 10.0)}
+    return Table(columns | {name: np.asarray(values) for name, values in changed.items()})
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mock").mkdir()
+    write_table(catalogue(), "mock/catalogue.parquet")
+
+
+def test_a_trained_model_says_what_it_is():
+    run = train_file("mock", "mine", method="photometry", settings=QUICK)
+    found = describe_model("mine")
+    split, preprocessing = found.config["split"], found.config["preprocessing"]
+    assert run.galaxies == split["galaxies"]
+    assert sum(run.galaxies.values()) == 400
+    assert found.config["method"] == "photometry"
+    assert split["seed"] == "nebulium"
+    assert split["label_fraction"] == 1
+    assert preprocessing["bands"] == list(BANDS)
+    assert preprocessing["dereddened"] is None
+    assert [network["best_epoch"] for network in found.config["metrics"]["networks"]] != []
+    assert found.config["training"]["epochs"] == 2
+    assert found.config["versions"]["nebulium"]
+    assert f"Trained on {run.galaxies['train']:,} galaxies" in found.card
+    assert (Path("mine.run") / "network-0" / "metrics.jsonl").is_file()
+    assert load_model("mine").bands == BANDS
+
+
+def test_the_redshift_is_learned_and_scored_on_galaxies_never_seen():
+    settings = {**QUICK, "epochs": 30}
+    train_file("mock", "mine", method="photometry", settings=settings)
+    train_file("mock", "silly", method="train-distribution", settings=GRID)
+    found = evaluate_file("mock", models=["mine", "silly"], resamples=5)
+    of = {score.method: score for score in found.scores if score.quantity == "all"}
+    assert of["mine"].galaxies == describe_model("mine").config["split"]["galaxies"]["test"]
+    assert of["mine"].nmad.value < 0.3 * of["silly"].nmad.value
+    assert {score.quantity for score in found.scores} == {"all", "redshift", "mag", "colour"}
+    assert found.about["part"] == "test"
+    every = evaluate_file(
+        "mock", models=["silly"], columns={"redshift_column": "redshift"}, all_rows=True, resamples=2
+    )
+    assert every.scores[0].galaxies == N
+    # The true redshifts of a sample that is not selected like the labels.
+    representative = evaluate_file(
+        "mock", models=["silly"], columns={"redshift_column": "redshift"}, resamples=2
+    )
+    assert of["mine"].galaxies < representative.scores[0].galaxies < N
+
+
+def test_fractions_of_labels():
+    whole = train_file("mock", "whole", method="train-distribution", settings=GRID)
+    half = train_file(
+        "mock", "half", method="train-distribution", settings=GRID, split=SplitConfig(label_fraction=0.5)
+    )
+    assert half.galaxies["train"] == pytest.approx(0.5 * whole.galaxies["train"], rel=0.25)
+    assert half.galaxies["test"] == whole.galaxies["test"]
+    assert "50 % of the labels" in describe_model("half").card
+    with pytest.raises(TableError, match=r"larger --label-fraction"):
+        train_file("mock", "few", method="photometry", split=SplitConfig(label_fraction=0.01))
+    with pytest.raises(NebuliumError, match="label fraction: expected a number above 0"):
+        SplitConfig(label_fraction=0.0)
+
+
+def test_templates_learn_nothing_from_labels(tmp_path):
+    write_table(catalogue(redshift_spec=np.full(N, np.nan)), "mock/catalogue.parquet")
+    run = train_file("mock", "templates", method="template", settings={"grid_most": 1.0, "grid_bins": 10})
+    assert run.galaxies == {"train": 0, "validation": 0, "test": 0}
+    assert not Path("templates.run").exists()
+    assert predict_file("mock", "z.parquet", model="templates").rows == N
+    assert "Nothing was learned" in describe_model("templates").card
+    write_table(catalogue(), "mock/catalogue.parquet")
+    assert evaluate_file("mock", models=["templates"], resamples=2).scores[0].galaxies == 400
+
+
+@pytest.mark.parametrize("method", ["photometry", "train-distribution"])
+def test_without_labels(method):
+    write_table(catalogue(redshift_spec=np.full(N, np.nan)), "mock/catalogue.parquet")
+    with pytest.raises(TableError, match=r"no redshift for any of 600 galaxies.*--redshift COLUMN"):
+        train_file("mock", "mine", method=method)
+    assert sorted(path.name for path in Path().iterdir()) == ["mock"]
+
+
+def test_too_few_labels():
+    few = np.where(np.arange(N) < 8, 0.5, np.nan)
+    write_table(catalogue(redshift_spec=few), "mock/catalogue.parquet")
+    with pytest.raises(TableError, match="has 8 galaxies with a redshift: . to train on and . to validate"):
+        train_file("mock", "mine", method="photometry")
+
+
+def test_labels_that_cannot_be_used_are_counted():
+    z = catalogue()["redshift_spec"].copy()
+    z[1] = 5.0
+    flux = {
+        f"flux_njy_obs_{band}": np.where(np.arange(N) == 2, np.nan, 100.0 * np.arange(1, N + 1))
+        for band in BANDS
+    }
+    write_table(catalogue(redshift_spec=z, **flux), "mock/catalogue.parquet")
+    run = train_file("mock", "mine", method="train-distribution", settings=GRID)
+    assert run.notes == (
+        "1 labels beyond redshift 3, the highest of the grid: not used",
+        "1 labels of galaxies without a flux in any band: not used",
+    )
+    assert sum(run.galaxies.values()) == 398
+
+
+def test_infinite_fluxes_are_listed_beside_the_model():
+    flux = catalogue()["flux_njy_obs_acs_wfc_f606w"].copy()
+    flux[4] = np.inf
+    write_table(catalogue(flux_njy_obs_acs_wfc_f606w=flux), "mock/catalogue.parquet")
+    run = train_file("mock", "mine", method="train-distribution", settings=GRID)
+    assert run.rejects_path == Path("mine.rejects.csv")
+    assert "4,4,has an infinite flux" in run.rejects_path.read_text()
+
+
+def test_dust_is_taken_out_once_and_the_same_in_predictions():
+    told = {"ebv": 0.1, "dereddened": False, "extinction": ((BANDS[0], 2.5),)}
+    train_file("mock", "mine", method="train-distribution", settings=GRID, columns=told)
+    preprocessing = describe_model("mine").config["preprocessing"]
+    assert preprocessing["dereddened"] is True
+    extinction = dict(preprocessing["catalogue"]["extinction"])
+    assert extinction[BANDS[0]] == 2.5
+    assert extinction[BANDS[1]] == pytest.approx(1.46, abs=0.05)
+    assert predict_file("mock", "z.parquet", model="mine").rows == N
+    run = predict_file("mock", "z.parquet", model="mine", columns={"dereddened": True})
+    assert run.notes == ("the fluxes are corrected for Galactic extinction already: E(B-V) is not used",)
+    bands = tuple(BandColumns(band, f"flux_njy_obs_{band}", f"flux_njy_err_{band}") for band in BANDS)
+    with pytest.raises(TableError, match="does not say whether it is corrected"):
+        predict_file("mock", "z.parquet", model="mine", columns={"bands": bands})
+
+
+def test_dust_that_is_left_is_noted():
+    run = train_file(
+        "mock", "mine", method="train-distribution", settings=GRID, columns={"dereddened": False}
+    )
+    assert run.notes[0].startswith("the fluxes are not corrected for Galactic extinction")
+
+
+def test_recalibration_mends_densities():
+    """A density that is even to redshift 3, of galaxies that are not."""
+    z = np.random.default_rng(3).uniform(0.2, 1.0, 400).astype(np.float32)
+    one = np.ones((400, 1), np.float32)
+    galaxies = PhotometricGalaxies(np.arange(400), ("r",), one, one, z, 0 * z, None, "a.fits")
+    shape = {"bands": ["r"], "grid_most": 3.0, "grid_bins": 60}
+    plain = TrainDistributionModel(**shape)
+    half, other = galaxies.select(slice(0, 200)), galaxies.select(slice(200, 400))
+    mended = recalibrate(plain, half, method="train-distribution", hyperparameters=shape)
+    ks = [
+        pit_ks(predict_galaxies(model, other).densities.cdf(other.redshift.astype(np.float64)))
+        for model in (plain, mended)
+    ]
+    assert ks[0] > 0.4
+    assert ks[1] < 0.15
+
+
+def test_recalibration_on_request():
+    part = {"train": 0.4, "validation": 0.4, "test": 0.2}
+    asked = {"method": "train-distribution", "settings": GRID, "split": SplitConfig(fractions=part)}
+    train_file("mock", "plain", **asked)
+    assert train_file("mock", "mended", **asked, recalibrate=True).notes == ()
+    assert "were recalibrated" in describe_model("mended").card
+    assert "were recalibrated" not in describe_model("plain").card
+    of = {name: load_model(name) for name in ("plain", "mended")}
+    np.testing.assert_array_equal(of["mended"].model.mass, of["plain"].mass)
+    assert predict_file("mock", "z.parquet", model="mended").rows == N
+    run = train_file("mock", "few", method="train-distribution", settings=GRID, recalibrate=True)
+    assert run.notes[0].startswith("the densities are not recalibrated: there are")
+    assert "were recalibrated" not in describe_model("few").card
+
+
+def test_every_catalogue_method_can_be_recalibrated():
+    assert set(MODELS) <= set(METHODS)
+
+
+def test_settings_of_another_method():
+    with pytest.raises(NebuliumError, match="--epochs: is no setting of the method template"):
+        train_file("mock", "mine", method="template", settings={"epochs": 3})
+    with pytest.raises(NebuliumError, match="method magic: is not known"):
+        train_file("mock", "mine", method="magic")
+    assert sorted(path.name for path in Path().iterdir()) == ["mock"]
+
+
+def test_nothing_is_written_over():
+    train_file("mock", "mine", method="train-distribution", settings=GRID)
+    with pytest.raises(OutputError, match="mine: is there already"):
+        train_file("mock", "mine", method="train-distribution")
+    Path("other.run").mkdir()
+    with pytest.raises(OutputError, match=r"other\.run: holds an interrupted training.*--resume"):
+        train_file("mock", "other", method="train-distribution")
+
+
+def test_an_interrupted_training_can_be_taken_up(monkeypatch):
+    save = module.save_model
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save_model", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_file("mock", "mine", method="photometry", settings=QUICK)
+    monkeypatch.setattr(module, "save_model", save)
+    train_file("mock", "mine", method="photometry", settings=QUICK, resume=True)
+    train_file("mock", "again", method="photometry", settings=QUICK)
+    checksum = [describe_model(name).config["weights_sha256"] for name in ("mine", "again")]
+    assert checksum[0] == checksum[1]
+
+
+def test_models_are_compared_on_what_none_has_seen():
+    train_file("mock", "a", method="train-distribution", settings=GRID, split=SplitConfig("one"))
+    train_file("mock", "b", method="train-distribution", settings=GRID, split=SplitConfig("two"))
+    found = evaluate_file("mock", models=["a", "b"], resamples=2)
+    sizes = [describe_model(name).config["split"]["galaxies"]["test"] for name in ("a", "b")]
+    assert 0 < found.scores[0].galaxies < min(sizes) / 2
+    with pytest.raises(TableError, match="model a: is given twice"):
+        evaluate_file("mock", models=["a", "a"])
+    write_table(catalogue().select(np.arange(30) * 3 + 1), "few.parquet")
+    with pytest.raises(TableError, match="none in the test part of every model.*--all-rows"):
+        evaluate_file("few.parquet", models=["a", "b"])
+
+
+def test_label_fractions():
+    told: list[str] = []
+    found = label_fraction_file(
+        "mock",
+        "fractions",
+        methods=["train-distribution"],
+        fractions=[1.0, 0.3],
+        settings=GRID,
+        resamples=2,
+        progress=told.append,
+    )
+    assert told == ["train-distribution-30", "train-distribution-100"]
+    assert found.fractions == (0.3, 1.0)
+    assert found.labels[0] < found.labels[1]
+    assert found.scores[0].galaxies == found.scores[1].galaxies
+    table = read_table("fractions/scores.ecsv")
+    assert table["label_fraction"].tolist() == [0.3, 1.0]
+    assert table["labels"].tolist() == list(found.labels)
+    assert Path("fractions/label_fraction.png").is_file()
+    assert json.loads(Path("fractions/scores.json").read_text())["scores"][0]["label_fraction"] == 0.3
+    with pytest.raises(OutputError, match="holds models of an earlier run"):
+        label_fraction_file("mock", "fractions", methods=["train-distribution"])
+    again = label_fraction_file(
+        "mock",
+        "fractions",
+        methods=["train-distribution"],
+        fractions=[0.3],
+        resamples=2,
+        resume=True,
+        progress=told.append,
+    )
+    assert len(told) == 2
+    assert again.scores[0].nmad.value == found.scores[0].nmad.value
+
+
+def test_settings_count_for_the_methods_that_have_them():
+    with pytest.raises(NebuliumError, match="--epochs: is no setting of template or train-distribution"):
+        label_fraction_file("mock", "a", methods=["template", "train-distribution"], settings={"epochs": 1})
+    found = label_fraction_file(
+        "mock",
+        "a",
+        methods=["train-distribution", "photometry"],
+        fractions=[1.0],
+        settings=QUICK,
+        resamples=2,
+    )
+    assert [score.method for score in found.scores] == ["train-distribution", "photometry"]
+    assert describe_model("a.models/photometry-100").config["training"]["epochs"] == 2
+
+
+def test_notes_name_numbers():
+    assert module.counted_notes(Counter({"fluxes": 1200})) == ("1,200 fluxes: not used",)
