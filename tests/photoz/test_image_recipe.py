@@ -20,10 +20,10 @@ from nebulium.photoz.recipe import RedshiftConfig, new_model, train_on_store
 from nebulium.photoz.training_images import RedshiftImages, colour_targets
 from nebulium.training import Beside
 
-N, SIDE = 400, 24
+N, SIDE = 400, 20
 QUICK = RedshiftConfig(
     epochs=3, head_epochs=5, batch_size=40, queue=120, encoder="convnext-nano", grid_bins=40, view_size=16,
-    learning_rate=5e-3, averaging=0.9,
+    learning_rate=5e-3, averaging=0.9, noise=0.2,
 )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def parts(every):
 @pytest.mark.parametrize("method", ["pita", "supervised", "selfsupervised"])
 def test_each_method_learns_redshifts(images, method):
     every, redshift = images
-    config = dataclasses.replace(QUICK, method=method, epochs=8, head_epochs=40)
+    config = dataclasses.replace(QUICK, method=method, epochs=12, head_epochs=120)
     model, results = train_on_store(*parts(every), config=config)
     assert len(results) == (2 if method == "selfsupervised" else 1)
     said = predict_prepared(model, every.rows, every.store.take(every.rows))

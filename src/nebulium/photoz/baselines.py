@@ -11,6 +11,7 @@ from scipy.stats import norm
 from nebulium.errors import TableError
 from nebulium.modelfile import register
 from nebulium.photoz.prediction import RedshiftPrediction
+from nebulium.photoz.recalibration import Recalibration
 from nebulium.photoz.redshift_grid import RedshiftGrid
 
 #: With fewer redshifts there is no distribution.
@@ -42,6 +43,7 @@ class TrainDistributionModel(eqx.Module):
     """
 
     mass: Float[Array, " bin"]
+    recalibration: Recalibration
     grid_most: float = eqx.field(static=True)
     grid_bins: int = eqx.field(static=True)
     bands: tuple[str, ...] = eqx.field(static=True)
@@ -49,6 +51,7 @@ class TrainDistributionModel(eqx.Module):
     def __init__(self, *, grid_most: float, grid_bins: int, bands: Any, key: Key[Array, ""] | None = None):
         self.grid_most, self.grid_bins, self.bands = float(grid_most), int(grid_bins), tuple(bands)
         self.mass = jnp.full(self.grid_bins, 1.0 / self.grid_bins, jnp.float32)
+        self.recalibration = Recalibration()
 
     @property
     def grid(self) -> RedshiftGrid:
@@ -57,7 +60,7 @@ class TrainDistributionModel(eqx.Module):
 
     def __call__(self, *galaxy: Array) -> RedshiftPrediction:
         """The density of a galaxy, given by fluxes and their errors, or by an image: not looked at."""
-        return RedshiftPrediction(self.mass, jnp.asarray(True))
+        return RedshiftPrediction(self.recalibration(self.mass), jnp.asarray(True))
 
 
 def fit_train_distribution(

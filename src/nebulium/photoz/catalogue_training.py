@@ -9,10 +9,11 @@ import numpy as np
 
 from nebulium.photoz.band_filters import band_filters
 from nebulium.photoz.baselines import fit_train_distribution
+from nebulium.photoz.galaxies import PhotometricGalaxies
 from nebulium.photoz.label_split import LabelSplit, SplitConfig
 from nebulium.photoz.photometry_recipe import PhotometryConfig, train_photometry
-from nebulium.photoz.recalibrated import recalibrate
-from nebulium.photoz.recalibration import FEWEST
+from nebulium.photoz.predict import predict_galaxies
+from nebulium.photoz.recalibration import FEWEST, measure_recalibration
 from nebulium.photoz.redshift_grid import RedshiftGrid
 from nebulium.photoz.template import make_template_model
 from nebulium.photoz.trained import TrainedMethod, catalogue_preprocessing, not_recalibrated, settings_of
@@ -84,7 +85,7 @@ def train_on_photometry(task: TrainingTask) -> TrainedMethod:
     domain = (
         "fluxes no further from those of training galaxies than those of 99.7 % of the validation galaxies"
     )
-    return _trained("photometry", model, shape, task, data, split, asdict(config), domain, tuple(results))
+    return _trained(model, shape, task, data, split, asdict(config), domain, tuple(results))
 
 
 def make_templates(task: TrainingTask) -> TrainedMethod:
@@ -118,7 +119,7 @@ def make_templates(task: TrainingTask) -> TrainedMethod:
         unseen = SplitConfig(seed=task.split.seed, fractions=ALL_UNSEEN)
         labelled = np.flatnonzero(np.isfinite(data.galaxies.redshift))
         split = LabelSplit(labelled[:0], labelled[:0], labelled, unseen)
-    return _trained("template", model, model.hyperparameters, task, data, split, asdict(config), domain)
+    return _trained(model, model.hyperparameters, task, data, split, asdict(config), domain)
 
 
 def take_distribution(task: TrainingTask) -> TrainedMethod:
@@ -148,11 +149,38 @@ def take_distribution(task: TrainingTask) -> TrainedMethod:
     model = fit_train_distribution(data.galaxies.redshift[split.train], config.grid, bands=bands)
     shape = {"bands": list(bands), **asdict(config)}
     domain = "always true: the galaxy is not looked at"
-    return _trained("train-distribution", model, shape, task, data, split, asdict(config), domain)
+    return _trained(model, shape, task, data, split, asdict(config), domain)
+
+
+def recalibrated_on(model: Any, validation: PhotometricGalaxies) -> Any:
+    """A trained model with its densities set right on galaxies that it was not trained on.
+
+    Parameters
+    ----------
+    model : equinox.Module
+        Of a catalogue's method; not recalibrated yet.
+    validation : PhotometricGalaxies
+        With redshifts.
+
+    Returns
+    -------
+    equinox.Module
+
+    Examples
+    --------
+    >>> from nebulium.photoz.baselines import TrainDistributionModel
+    >>> one, z = np.ones((200, 1), np.float32), np.linspace(0, 1, 200, dtype=np.float32)
+    >>> galaxies = PhotometricGalaxies(np.arange(200), ("r",), one, one, z, 0 * z, None, "a.fits")
+    >>> right = recalibrated_on(TrainDistributionModel(bands=["r"], grid_most=3.0, grid_bins=64), galaxies)
+    >>> predict_galaxies(right, galaxies.select(slice(1))).densities.median().round(1).tolist()
+    [0.5]
+    """
+    said = predict_galaxies(model, validation).densities
+    pit = said.cdf(validation.redshift.astype(np.float64))
+    return eqx.tree_at(lambda one: one.recalibration, model, measure_recalibration(pit))
 
 
 def _trained(
-    method: str,
     model: eqx.Module,
     hyperparameters: Mapping[str, Any],
     task: TrainingTask,
@@ -167,8 +195,7 @@ def _trained(
     notes: tuple[str, ...] = ()
     mended = task.recalibrate and len(validation) >= FEWEST
     if mended:
-        model = recalibrate(model, validation, method=method, hyperparameters=hyperparameters)
-        hyperparameters = {"method": method, "hyperparameters": dict(hyperparameters)}
+        model = recalibrated_on(model, validation)
     elif task.recalibrate:
         notes = not_recalibrated(len(validation))
     return TrainedMethod(

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Key
 from nebulium.modelfile import register
 from nebulium.nn.training_domain import N_REFERENCE, TrainingDomain
 from nebulium.photoz.prediction import RedshiftPrediction
+from nebulium.photoz.recalibration import Recalibration
 from nebulium.photoz.redshift_grid import RedshiftGrid
 from nebulium.photoz.redshift_heads import REDSHIFT_HEADS, RedshiftHead
 
@@ -207,6 +208,7 @@ class PhotometryModel(eqx.Module):
     features: PhotometryFeatures
     domain: TrainingDomain
     prior_mass: Float[Array, " bin"]
+    recalibration: Recalibration
     bands: tuple[str, ...] = eqx.field(static=True)
     grid_most: float = eqx.field(static=True)
     grid_bins: int = eqx.field(static=True)
@@ -235,6 +237,7 @@ class PhotometryModel(eqx.Module):
         )
         self.domain = TrainingDomain(measured, domain_references)
         self.prior_mass = jnp.full(grid_bins, 1.0 / grid_bins, jnp.float32)
+        self.recalibration = Recalibration()
 
     @property
     def grid(self) -> RedshiftGrid:
@@ -248,6 +251,6 @@ class PhotometryModel(eqx.Module):
         log_mass = jnp.stack([network(seen) for network in self.networks])
         mass = jnp.where(some, jnp.mean(jnp.exp(log_mass), axis=0), self.prior_mass)
         return RedshiftPrediction(
-            mass=mass,
+            mass=self.recalibration(mass),
             in_domain=some & self.domain.contains(self.features.standardised(flux_njy, flux_err_njy)),
         )

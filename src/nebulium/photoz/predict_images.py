@@ -15,7 +15,7 @@ from nebulium.data.image_source import ImageSource, open_images
 from nebulium.data.suited_images import suited_images
 from nebulium.photoz.catalogue import open_photometry
 from nebulium.photoz.densities import RedshiftDensities
-from nebulium.photoz.dereddening import known_extinction
+from nebulium.photoz.dereddening import corrected, known_extinction
 from nebulium.photoz.galaxies import concatenate_galaxies
 from nebulium.photoz.image_galaxies import check_fluxes, dereddened_images
 from nebulium.photoz.model import ImageRedshiftModel
@@ -124,7 +124,7 @@ def _corrected(source: ImageSource, task: PredictionTask) -> ImageSource:
     catalogue = open_photometry(task.data, task.layout, with_redshifts=False)
     galaxies = concatenate_galaxies(list(catalogue.chunks(rejects=task.rejects, counted=task.counted)))
     extinction = known_extinction(catalogue.layout, task.curves)
-    check_dereddened_alike(galaxies, learned if not extinction else None)
+    check_dereddened_alike(corrected(galaxies, extinction), learned)
     place = rows_of_ids(source.ids, galaxies.ids)
     rows = np.flatnonzero(place >= 0)
     return dereddened_images(source, rows, galaxies.select(place[rows]), extinction)

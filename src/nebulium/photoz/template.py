@@ -13,6 +13,7 @@ from nebulium.errors import TableError
 from nebulium.modelfile import register
 from nebulium.photoz.magnitude_prior import KINDS, log_counts, log_prior
 from nebulium.photoz.prediction import RedshiftPrediction
+from nebulium.photoz.recalibration import Recalibration
 from nebulium.photoz.redshift_grid import RedshiftGrid
 from nebulium.photoz.template_grid import TemplateConfig, template_fluxes
 from nebulium.sed.filters import Filters
@@ -63,6 +64,7 @@ class TemplateModel(eqx.Module):
     flux: Float[Array, "bin band template"]
     template_error: Float[Array, "bin band"]
     log_share: Cells
+    recalibration: Recalibration
     bands: tuple[str, ...] = eqx.field(static=True)
     grid_most: float = eqx.field(static=True)
     grid_bins: int = eqx.field(static=True)
@@ -83,6 +85,7 @@ class TemplateModel(eqx.Module):
         self.flux = jnp.ones((grid_bins, len(self.bands), templates), jnp.float32)
         self.template_error = jnp.zeros((grid_bins, len(self.bands)), jnp.float32)
         self.log_share = jnp.zeros((grid_bins, templates), jnp.float32)
+        self.recalibration = Recalibration()
 
     @property
     def grid(self) -> RedshiftGrid:
@@ -114,7 +117,8 @@ class TemplateModel(eqx.Module):
         weight, log_norm = self._weights(flux, jnp.where(measured, flux_err_njy, jnp.inf))
         chi2, flux_i_njy = self._fits(flux, weight)
         log_posterior = self._over_kinds(chi2, flux_i_njy) - log_norm
-        return RedshiftPrediction(jax.nn.softmax(log_posterior), self._in_domain(jnp.min(chi2), measured))
+        mass = self.recalibration(jax.nn.softmax(log_posterior))
+        return RedshiftPrediction(mass, self._in_domain(jnp.min(chi2), measured))
 
     def _weights(self, flux: Bands, err: Bands) -> tuple[Float[Array, "bin band"], Float[Array, " bin"]]:
         """Inverse variances, 0 of a missing band; and half the logarithm of variances over those of noise."""

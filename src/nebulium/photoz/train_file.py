@@ -147,7 +147,7 @@ def method_of(name: str) -> Method:
     --------
     >>> method_of("magic")
     Traceback (most recent call last):
-    nebulium.errors.NebuliumError: method magic: is not known. To mend: choose photometry, template, ...
+    nebulium.errors.NebuliumError: method magic: is not known. To mend: choose pita, supervised, ...
     """
     if name not in METHODS:
         raise NebuliumError(f"method {name}", "is not known", f"choose {', '.join(METHODS)}")
