@@ -21,6 +21,7 @@ from nebulium.cli.progress import counting
 app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
 
 Method = Literal["pita", "supervised", "selfsupervised", "photometry", "template", "train-distribution"]
+Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
 Data = Annotated[
     Path,
@@ -104,6 +105,12 @@ def train(
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     members: Members = None,
+    encoder: Annotated[
+        Encoder | None,
+        typer.Option(
+            "--encoder", help="Network of the image; the recipe's if not given.", show_default=False
+        ),
+    ] = None,
     patience: Patience = None,
     seed: MethodSeed = None,
     resume: Resume = False,
@@ -127,6 +134,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         members=members,
+        encoder=encoder,
         patience=patience,
         seed=seed,
     )

@@ -143,7 +143,8 @@ def fit(
     data, validation = (_on_device(examples, mesh) for examples in (data, validation))
     weights, fixed = eqx.partition(model, trainable)
     steps = config.epochs * -(-count_examples(data) // config.batch_size)
-    optimiser = make_optimiser(config, steps)
+    # The seed has no part in it: networks that differ in nothing else are compiled once.
+    optimiser = make_optimiser(dataclasses.replace(config, seed=0), steps)
     task = _Task(fixed, data, validation, loss_fn, validation_loss_fn or loss_fn, config, optimiser)
     state = _first_state(weights, optimiser, memory)
     run, history = None, []
