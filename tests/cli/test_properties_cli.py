@@ -102,7 +102,10 @@ def test_the_networks_and_heads_of_the_help_are_those_that_there_are():
 
 def test_training_says_what_it_left_out(trained):
     model, said = trained
-    assert "trained on 58 galaxies" in said
+    split = json.loads((model / "config.json").read_text())["split"]["galaxies"]
+    assert sum(split.values()) == 58
+    train, validation, test = split.values()
+    assert f"{train} galaxies trained, {validation} validated, {test} left for testing" in said
     assert "2 rows set aside" in said
     assert "1 labels without an image: 77" in said
     rejects = model.with_name("mine.rejects.csv").read_text()
@@ -163,6 +166,7 @@ def test_an_interrupt_leaves_nothing(trained, survey, work, monkeypatch):
     monkeypatch.setattr(ImageSource, "chunks", interrupt)
     result = nebulium("predict", "--images", survey / "cutouts", "--model", trained[0], "-o", "out.parquet")
     assert result.exit_code == 130
+    assert result.stderr.strip() == "Interrupted; nothing half-written is left."
     assert list(work.iterdir()) == []
 
 
@@ -214,6 +218,8 @@ def training(survey: Path, **changed: object) -> list[object]:
         ({"target": "same"}, "column same: is 3 for every image"),
         ({"target": "oh_p5"}, "has no column 'oh_p5' (the nearest is 'oh_p50'"),
         ({"id": "log_mstar"}, "expected an id"),
+        ({"id": "target_id"}, "To mend: name the column of ids: --id COLUMN"),
+        ({"head": "gaussian-process"}, "--init MODEL"),
         ({"images": "nowhere"}, "nowhere: is not there"),
         ({"labels": "nowhere.csv"}, "nowhere.csv: is not there"),
         ({"output": "no/such/folder"}, "there is no folder no/such"),
@@ -261,9 +267,67 @@ def test_other_images_than_the_models_are_refused(trained, work):
     model = ("--model", trained[0], "-o", "out.parquet")
     said = fails("predict", "--images", "fluxes.npy", *model)
     assert "expected colours from 0 to 255, found pixels in a unit that is not told" in said
-    assert "asked for were red, green, blue" in fails("predict", "--images", "two.npy", *model)
+    assert "uint8 from 0 to 255" in said
+    assert "the model takes red, green, blue" in fails("predict", "--images", "two.npy", *model)
     said = fails("predict", "--images", "small.npy", *model)
     assert "no image that can be predicted (3 rows set aside: 3 is smaller than half of 32 pixels" in said
+
+
+@pytest.mark.parametrize(("side", "padded"), [(20, True), (32, False), (40, False)])
+def test_images_that_are_padded_are_counted(trained, work, side, padded):
+    pixels = np.random.default_rng(0).integers(0, 255, (4, side, side, 3), np.uint8)
+    pixels[1] = 0
+    np.save("cube.npy", pixels)
+    write_table(Table({"target_id": np.arange(4), "oh_p50": 8.0 + np.arange(4) / 10}), "labels.ecsv")
+    both = ("--images", "cube.npy", "--model", trained[0], "-o")
+    for said in (
+        succeeds("predict", *both, "out.ecsv"),
+        succeeds("explain", *both, "seen"),
+        succeeds("evaluate", *both, "scores", "--labels", "labels.ecsv", "--all-rows"),
+    ):
+        assert ("3 of 3 images were padded from 20 to 32 pixels" in said) == padded
+
+
+def test_a_training_counts_the_images_that_it_pads(survey, work):
+    said = succeeds(*training(survey), "--size", 40)
+    assert "58 of 58 images were padded from 32 to 40 pixels" in said
+
+
+def test_grey_images_are_refused_by_a_model_of_colours(trained, work):
+    Path("grey").mkdir()
+    Image.fromarray(np.full((SIDE, SIDE), 99, np.uint8)).save("grey/1.png")
+    said = fails("predict", "--images", "grey", "--model", trained[0], "-o", "out.parquet")
+    assert "grey: has the bands grey, the model takes red, green, blue" in said
+
+
+def test_labels_that_stand_for_missing_ones_must_be_told(survey, work):
+    table = read_table(survey / "labels.ecsv")
+    table["oh_p50"][10:22] = -9999
+    write_table(table, "labels.ecsv")
+    said = fails(*training(survey, labels="labels.ecsv"))
+    assert "labels.ecsv, column oh_p50: is -9999 in 12 of " in said
+    assert "To mend: say --missing -9999 (missing=-9999), or take the rows out" in said
+
+
+def test_scores_on_what_a_model_was_trained_on_are_called_so(trained, survey, work):
+    shutil.copytree(trained[0], "all")
+    config = json.loads(Path("all/config.json").read_text())
+    config["split"]["fractions"] = {"train": 1.0, "validation": 0.0, "test": 0.0}
+    Path("all/config.json").write_text(json.dumps(config))
+    both = ("--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid", "--all-rows")
+    for model, told in ((trained[0], False), ("all", True)):
+        said = succeeds("evaluate", *both, "--model", model, "-o", "scores")
+        assert ("trained on every galaxy of its sample" in said) == told
+
+
+def test_an_interrupted_training_says_how_to_go_on(survey, work, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_file, "train", interrupt)
+    result = nebulium(*training(survey))
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "Interrupted; to go on: the same command with --resume."
 
 
 def test_a_model_of_something_else_is_refused(survey, work):

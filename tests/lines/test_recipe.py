@@ -94,6 +94,15 @@ def test_existing_run_is_not_overwritten(trained: tuple[Table, Path]) -> None:
         train(table, folder, config=SMALL)
 
 
+def test_a_training_interrupted_before_its_first_step_is_resumed_from_nothing(
+    tmp_path: Path, trained: tuple[Table, Path]
+) -> None:
+    table, folder = trained
+    again = load_model(train(table, tmp_path / "again", config=SMALL, resume=True))
+    flux, z = jnp.ones(12), jnp.array(0.1)
+    np.testing.assert_array_equal(load_model(folder).median_ew(flux, z), again.median_ew(flux, z))
+
+
 def test_too_few_galaxies_are_named(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="at least 200 galaxies"):
         train(made_up_table(300), tmp_path / "few", config=SMALL)

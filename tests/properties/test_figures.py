@@ -131,6 +131,28 @@ def test_gallery_rows_of_fewer_galaxies_than_places():
     assert {kind: sorted(places.tolist()) for kind, places in rows.items()} == dict.fromkeys(rows, [0, 2])
 
 
+def test_ends_that_are_more_than_2_per_cent_are_not_called_so():
+    rows = galleries.gallery_rows(np.arange(40.0), each=6)
+    assert list(rows) == ["the 6 lowest", "the 6 highest", "random"]
+    assert rows["the 6 highest"].tolist() == [34, 35, 36, 37, 38, 39]
+
+
+@pytest.mark.parametrize(("count", "legend", "size"), [(60, False, 4), (79, False, 4), (150, True, 2)])
+def test_the_legend_names_what_is_drawn_and_few_points_are_large(count, legend, size):
+    panel = figures.predicted_against_true(TRUE[:count], SAID[:count], label=LABEL).axes[0]
+    assert (panel.get_legend() is not None) == legend
+    assert panel.lines[0].get_markersize() == size
+
+
+@pytest.mark.parametrize(("strengths", "written"), [([1, 1, 2], []), ([1, 10, 100], ["±", "±", "±"])])
+def test_maps_of_unlike_strength_have_a_scale_each(strengths, written):
+    maps = np.array(strengths)[:, None, None] * np.linspace(-1, 1, 144).reshape(12, 12)
+    figure = galleries.saliency_figure(PICTURES, {"Grad-CAM": maps}, ["a", "b", "c"], unit="dex")
+    *panels, bar = figure.axes
+    assert [text.get_text()[0] for axes in panels for text in axes.texts] == written
+    assert bar.get_xlabel() == "Share of the prediction / dex\norange lowers it, purple raises it"
+
+
 def test_galaxies_without_a_prediction_are_shown():
     values = {"random": np.array([8.5, 8.6, 8.7])}
     said = {"random": np.array([np.nan, 8.6, 8.7])}

@@ -74,8 +74,9 @@ def test_labels_that_make_no_sense_are_set_aside(source):
         (labels(oh12=np.arange(6.0)), ["oh12", "oh12"], "two predicted columns would be called oh12"),
         (labels(oh12=np.arange(6.0)), ["oh21"], "the nearest is 'oh12'"),
         (labels(oh12=np.arange(6.0)), [], "none is given"),
+        (labels(oh12=[8.0, -9999, 8.5, -9999, 9, 8.1]), ["oh12"], r"oh12: is -9999 in 2 of 6 rows"),
     ],
-    ids=["text", "constant", "missing", "other ids", "duplicate", "twice", "misspelt", "none"],
+    ids=["text", "constant", "missing", "other ids", "duplicate", "twice", "misspelt", "none", "sentinel"],
 )
 def test_bad_labels_are_refused(source, table, targets, message):
     with pytest.raises(TableError, match=message):
@@ -90,7 +91,7 @@ def test_labels_are_read_with_what_stands_beside_them(source, tmp_path):
     read = read_labels(path, source, ["oh12"], id_column="objid", beside=["redshift", "none"], missing=-9999)
     assert set(read.columns) == {ID, "oh12", "oh12_err", "redshift"}
     assert np.isnan(read["oh12"][1])
-    with pytest.raises(TableError, match="has no column 'target_id'.*check the names of the ids"):
+    with pytest.raises(TableError, match="has no column 'target_id'.*name the column of ids: --id COLUMN"):
         read_labels(path, source, ["oh12"])
     with pytest.raises(TableError, match="has no columns beside the images"):
         read_labels(None, source, ["oh12"])

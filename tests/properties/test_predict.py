@@ -80,7 +80,7 @@ def test_bands_without_names_are_taken_by_their_place_and_that_is_said(source, m
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"bands": ("g", "i")}, "has the bands g, i, asked for were g, r"),
+        ({"bands": ("g", "i")}, "has the bands g, i, the model takes g, r"),
         ({"unit": "display"}, "expected fluxes for the stretch asinh, found colours"),
         ({"unit": "uJy"}, "has pixels in uJy, the model learned from pixels in nJy"),
     ],

@@ -10,6 +10,7 @@ import typer
 from nebulium.errors import NebuliumError
 
 FAULT, INTERRUPTED = 2, 130
+NOTHING_LEFT = "nothing half-written is left"
 
 Model = Annotated[
     str | None,
@@ -79,7 +80,10 @@ ReportOutput = Annotated[
 
 
 def ends_well(command: Callable[..., None]) -> Callable[..., None]:
-    """A fault that the user can mend ends in its message and code 2, Ctrl-C in code 130."""
+    """A fault that the user can mend ends in its message and code 2, Ctrl-C in code 130.
+
+    What a training had done by then stays, for those commands that can resume it.
+    """
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
@@ -88,7 +92,8 @@ def ends_well(command: Callable[..., None]) -> Callable[..., None]:
         except NebuliumError as error:
             _end(f"Error: {error}", FAULT)
         except KeyboardInterrupt:
-            _end("Interrupted; nothing half-written is left.", INTERRUPTED)
+            left = "to go on: the same command with --resume" if "resume" in options else NOTHING_LEFT
+            _end(f"Interrupted; {left}.", INTERRUPTED)
 
     return wrapped
 

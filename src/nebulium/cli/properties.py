@@ -153,7 +153,11 @@ def train(
         resume=resume,
         progress=True,
     )
-    say(f"{run.model}: trained on {run.galaxies:,} galaxies, validation and test included")
+    parts = run.galaxies
+    say(
+        f"{run.model}: {parts['train']:,} galaxies trained, {parts['validation']:,} validated, "
+        f"{parts['test']:,} left for testing"
+    )
     _say_rest(run)
 
 

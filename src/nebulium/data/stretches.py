@@ -139,10 +139,11 @@ class Stretch:
         """
         if self.kind == "display" and unit != DISPLAY_UNIT:
             problem = f"expected colours from 0 to 255, found pixels in {unit or 'a unit that is not told'}"
-            raise ImageError(where, problem, "give colour images, or take the stretch asinh")
+            mend = "give colours (JPG, PNG, or uint8 from 0 to 255), or train a model on such images"
+            raise ImageError(where, problem, mend)
         if self.kind == "asinh" and unit == DISPLAY_UNIT:
             problem = "expected fluxes for the stretch asinh, found colours from 0 to 255"
-            raise ImageError(where, problem, "give images with fluxes, or take the stretch display")
+            raise ImageError(where, problem, "give images with fluxes, or train a model on such images")
         if self.kind == "asinh" and len(self.softening) != len(bands):
             raise _other_bands(where, len(bands), self.softening)
 

@@ -74,7 +74,7 @@ def suited_images(source: ImageSource, model: ImageModel) -> SuitedImages:
     ('the images do not name their bands: taken to be g, r, in this order',)
     """
     where, notes = str(source.path), []
-    matched = source if source.bands == model.bands else with_bands(source, model.bands)
+    matched = source if source.bands == model.bands else _matched(source, model)
     if set(matched.bands) - set(source.bands):
         notes.append(
             f"the images do not name their bands: taken to be {', '.join(matched.bands)}, in this order"
@@ -86,3 +86,14 @@ def suited_images(source: ImageSource, model: ImageModel) -> SuitedImages:
     if matched.unit != model.unit and model.unit:
         notes.append(f"the images do not name the unit of their pixels: taken to be {model.unit}")
     return SuitedImages(matched, tuple(notes))
+
+
+def _matched(source: ImageSource, model: ImageModel) -> ImageSource:
+    """The bands of a model; who lacks one should read what the model takes."""
+    try:
+        return with_bands(source, model.bands)
+    except ImageError as error:
+        found, taken = ", ".join(source.bands), ", ".join(model.bands)
+        problem = f"has the bands {found}, the model takes {taken}"
+        mend = "give images with these bands, or train a model on such images"
+        raise ImageError(str(source.path), problem, mend) from error

@@ -199,12 +199,14 @@ def train(
     part = split_by_id(table[id_column], seed=config.split_seed)
     galaxies = {name: TrainingGalaxies.from_table(table.select(part == name)) for name in FRACTIONS}
     _check_enough(table, galaxies)
+    run = output.with_name(output.name + RUN_ENDING)
     result = fit_galaxies(
         galaxies["train"],
         galaxies["validation"],
         config=config,
-        run_folder=output.with_name(output.name + RUN_ENDING),
-        resume=resume,
+        run_folder=run,
+        # One that was interrupted before its first step left nothing.
+        resume=resume and run.exists(),
         progress=progress,
     )
     held_out = galaxies["validation"]

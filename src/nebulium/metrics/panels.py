@@ -14,6 +14,8 @@ Limits = tuple[float, float]
 
 #: From so many galaxies on, a cloud is drawn as a histogram and not galaxy by galaxy.
 MANY = 2000
+#: With fewer, points are drawn larger.
+FEW = 100
 CELLS = 70
 #: Fewest galaxies of a running median, and most bins.
 IN_A_BIN, MOST_BINS = 40, 12
@@ -116,7 +118,8 @@ def draw_cloud(axes: Axes, x: Values, y: Values, xlim: Limits, ylim: Limits) -> 
     """
     x, y = np.clip(x, *xlim), np.clip(y, *ylim)
     if len(x) < MANY:
-        axes.plot(x, y, linestyle="", marker="o", markersize=2, color=BLUE, alpha=0.45, markeredgewidth=0)
+        size = 4 if len(x) < FEW else 2
+        axes.plot(x, y, linestyle="", marker="o", markersize=size, color=BLUE, alpha=0.45, markeredgewidth=0)
     else:
         edges = [np.linspace(*limits, CELLS) for limits in (xlim, ylim)]
         counts = np.histogram2d(x, y, bins=edges)[0].T
@@ -125,7 +128,7 @@ def draw_cloud(axes: Axes, x: Values, y: Values, xlim: Limits, ylim: Limits) -> 
 
 
 def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 and 84 %") -> None:
-    """Draw the running median and 68 % range over a cloud.
+    """Draw the running median and 68 % range over a cloud of at least 80 galaxies.
 
     Parameters
     ----------
@@ -140,11 +143,14 @@ def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 a
     --------
     >>> from matplotlib.figure import Figure
     >>> axes = Figure().add_subplot()
-    >>> draw_running(axes, np.arange(50.0), np.arange(50.0))
+    >>> draw_running(axes, np.arange(100.0), np.arange(100.0))
     >>> len(axes.lines)
     6
     """
     running = running_quantiles(x, y)
+    if len(running.centre) < 2:
+        # One point is no line, but would stand in the legend.
+        return
     # Each curve on a wider white one: to be seen on points and on dark cells alike.
     for values, width, name in ((running.q16, 0.8, ""), (running.q84, 0.8, ""), (running.median, 1.6, label)):
         axes.plot(running.centre, values, color="white", linewidth=width + 1.4)

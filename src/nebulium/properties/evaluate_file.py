@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nebulium.data.id_join import rows_of_ids
+from nebulium.data.image_sides import measured_images
 from nebulium.data.image_source import ImageSource, open_images
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
@@ -70,7 +71,8 @@ def evaluate_file(
     """
     found, loaded = describe_model(model), load_model(model, of=PropertyModel)
     suited = suited_images(open_images(images, bands=bands), loaded)
-    source, targets, rejects = suited.source, loaded.targets, Rejects()
+    measured = measured_images(suited.source)
+    source, targets, rejects = measured.source, loaded.targets, Rejects()
     beside = [*(name for name in CONTEXT if name not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
     labelled = join_labels(source, table, targets, Rejects())
@@ -88,13 +90,26 @@ def evaluate_file(
         "images": str(images),
         "part": "all" if all_rows else "test",
         "images_set_aside": rejects.summary(),
-        "supposed": list(suited.notes),
+        "supposed": [
+            *suited.notes,
+            *measured.padded_notes(loaded.preparation.size, rejects),
+            *_seen_notes(found),
+        ],
     }
     shown = {
         f"{file_stem(target)}_gallery": _gallery(source, loaded, labelled, predictions, target, seed)
         for target in targets
     }
     return dataclasses.replace(scored, about={**scored.about, **about}, figures={**scored.figures, **shown})
+
+
+def _seen_notes(found: ModelFolder) -> tuple[str, ...]:
+    """A model without a test part cannot be scored on its own sample."""
+    split = found.config["split"]
+    if split.get("fractions", FRACTIONS)["train"] < 1.0:
+        return ()
+    count = split["galaxies"]["train"]
+    return (f"the model was trained on every galaxy of its sample ({count:,}): a score on those is too good",)
 
 
 def _part(labelled: LabelledRows, found: ModelFolder, all_rows: bool) -> np.ndarray:

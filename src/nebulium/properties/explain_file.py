@@ -11,15 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.data.image_sides import measured_images
 from nebulium.data.image_source import ImageSource, open_images
 from nebulium.data.output import file_stem, replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.suited_images import suited_images
 from nebulium.data.table import nearest
 from nebulium.errors import ImageError
-from nebulium.modelfile import load_model
+from nebulium.modelfile import describe_model, load_model
 from nebulium.nn.convolution import Image
-from nebulium.properties.evaluate import DISPLAY
+from nebulium.properties.evaluate import DISPLAY, UNITS
 from nebulium.properties.explain import (
     averaged_over_orientations,
     completeness_gap,
@@ -53,7 +54,7 @@ class ExplanationRun:
         By how much the shares of the pixels miss the difference that they should add up to, at most, in
         standard deviations of the prediction.
     notes : tuple of str
-        What the files do not say and was taken for granted.
+        What the files do not say and was taken for granted, and how many images were padded.
     rejects : Rejects
         Images set aside.
     """
@@ -112,13 +113,15 @@ def explain_file(
     """
     output, loaded = Path(output), load_model(model, of=PropertyModel)
     suited = suited_images(open_images(images, bands=bands), loaded)
-    source, rejects = suited.source, Rejects()
+    measured = measured_images(suited.source)
+    source, rejects = measured.source, Rejects()
     rows = _rows(source, galaxies, n, seed)
     shown = list(model_images(source, loaded, rejects=rejects, rows=rows))
     if not shown:
         raise ImageError(str(images), f"has no image to explain ({rejects.summary()})", "check the images")
     ids, pixels = (np.concatenate(parts) for parts in zip(*shown, strict=True))
     said = predict_arrays(loaded, pixels)
+    units = describe_model(model).config["units"]
     gaps, files = [], []
     with replace_on_success(output) as partial:
         partial.mkdir()
@@ -126,9 +129,11 @@ def explain_file(
             maps, gap = _explained(loaded, pixels, place)
             gaps.append(float(np.max(np.abs(gap) / said.sigma[:, place])))
             captions = [_caption(one, said, row, place) for row, one in enumerate(ids.tolist())]
-            _write(partial, target, ids, pixels, maps, captions)
+            unit = units[target] or UNITS.get(target, f"unit of {target}")
+            _write(partial, target, unit, ids, pixels, maps, captions)
             files.append(f"{file_stem(target)}.png")
-    return ExplanationRun(output, tuple(files), len(ids), max(gaps), suited.notes, rejects)
+    notes = (*suited.notes, *measured.padded_notes(loaded.preparation.size, rejects))
+    return ExplanationRun(output, tuple(files), len(ids), max(gaps), notes, rejects)
 
 
 def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np.ndarray:
@@ -202,6 +207,7 @@ def _cams(
 def _write(
     folder: Path,
     target: str,
+    unit: str,
     ids: np.ndarray,
     images: Float[np.ndarray, "n height width band"],
     maps: dict[str, np.ndarray],
@@ -209,7 +215,8 @@ def _write(
 ) -> None:
     """The figure of a property, and its maps."""
     drawn = {name: values.sum(axis=-1) if values.ndim == 4 else values for name, values in maps.items()}
-    figure = saliency_figure(as_pictures(images), drawn, captions, title=DISPLAY.get(target, target))
+    title = DISPLAY.get(target, target)
+    figure = saliency_figure(as_pictures(images), drawn, captions, unit=unit, title=title)
     figure.savefig(folder / f"{file_stem(target)}.png", dpi=150)
     arrays: dict[str, Any] = {"target_id": ids} | {ARRAYS[name]: values for name, values in maps.items()}
     np.savez(folder / f"{file_stem(target)}.npz", **arrays)

@@ -91,7 +91,8 @@ def predicted_against_true(true: Values, predicted: Values, *, label: str, title
     draw_cloud(main, true, predicted, limits, limits)
     main.plot(limits, limits, color=BLACK, linewidth=0.8, linestyle="--")
     draw_running(main, true, predicted)
-    main.legend(loc="lower right", fontsize=SMALL - 1, frameon=False)
+    if main.get_legend_handles_labels()[0]:
+        main.legend(loc="lower right", fontsize=SMALL - 1, frameon=False)
     say(main, f"{len(true):,} galaxies\nRMSE {rmse(true, predicted):.3g}\nNMAD {nmad(true, predicted):.3g}")
     _marginals(above, beside, true, predicted, limits)
     corner.legend(*beside.get_legend_handles_labels(), loc="center", fontsize=SMALL - 1, frameon=False)

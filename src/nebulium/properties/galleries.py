@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
-from nebulium.metrics.panels import leave_empty
+from nebulium.metrics.panels import leave_empty, say
 
 __all__ = ["as_pictures", "gallery", "gallery_rows", "saliency_figure"]
 
@@ -25,6 +25,8 @@ WHITE = 0.5
 #: Blur of maps that have a value for each pixel: their neighbours differ in sign.
 BLUR_PX = 1.5
 SIGNED = "PuOr"
+#: By how much galaxies of a map may differ in strength and still share a scale.
+ONE_SCALE = 3.0
 
 
 def as_pictures(images: Images, *, bands: tuple[int, int, int] | None = None) -> Pictures:
@@ -76,17 +78,21 @@ def gallery_rows(true: Values, *, each: int = 6, seed: int = 0) -> dict[str, Int
     -------
     dict of str to ndarray of int
         Rows by kind, sorted by their value. The lowest and highest are drawn from the 2 % at either end, so
-        that it is not the labels with the largest errors that stand for them.
+        that it is not the labels with the largest errors that stand for them; where 2 % are not enough, they
+        are the very lowest and highest, and called so.
 
     Examples
     --------
+    >>> {kind: rows.tolist() for kind, rows in gallery_rows(np.arange(100.0), each=1).items()}
+    {'lowest 2 %': [...], 'highest 2 %': [...], 'random': [...]}
     >>> {kind: rows.tolist() for kind, rows in gallery_rows(np.arange(100.0), each=2).items()}
-    {'lowest 2 %': [0, 1], 'highest 2 %': [98, 99], 'random': [..., ...]}
+    {'the 2 lowest': [0, 1], 'the 2 highest': [98, 99], 'random': [..., ...]}
     """
     random = np.random.default_rng(seed)
     order = np.argsort(true, kind="stable")[: int(np.isfinite(true).sum())]
     ends = min(max(len(order) // 50, each), len(order))
-    pools = {"lowest 2 %": order[:ends], "highest 2 %": order[len(order) - ends :], "random": order}
+    low, high = (f"the {ends} {end}" if ends <= each else f"{end} 2 %" for end in ("lowest", "highest"))
+    pools = {low: order[:ends], high: order[len(order) - ends :], "random": order}
     drawn = {kind: random.choice(pool, min(each, len(pool)), replace=False) for kind, pool in pools.items()}
     return {kind: rows[np.argsort(true[rows], kind="stable")] for kind, rows in drawn.items()}
 
@@ -186,7 +192,8 @@ def saliency_figure(
     Returns
     -------
     Figure
-        Orange lowers the predicted value and purple raises it; a column has one scale.
+        Orange lowers the predicted value and purple raises it. A column has one scale; where galaxies differ
+        by more than a factor of three, each has its own, written into its map.
 
     Examples
     --------
@@ -214,18 +221,27 @@ def saliency_figure(
 
 def _saliency_column(figure: Figure, panels: np.ndarray, pictures: Pictures, maps: Maps, unit: str) -> None:
     """One method's maps, the more opaque the farther from 0, and their colour bar."""
-    reach = float(np.percentile(np.abs(maps), 99.7)) or 1.0
-    norm = Normalize(-reach, reach)
-    for axes, picture, values in zip(panels, pictures, maps, strict=True):
+    reaches = np.percentile(np.abs(maps), 99.7, axis=(1, 2))
+    shared = float(np.percentile(np.abs(maps), 99.7)) or 1.0
+    one_scale = reaches.max() <= ONE_SCALE * reaches.min()
+    norm = Normalize(-1, 1)
+    for axes, picture, values, own in zip(panels, pictures, maps, reaches, strict=True):
+        reach = shared if one_scale else float(own) or 1.0
         # The square root: what is faint should be seen under the colours.
         _show(axes, np.repeat(np.sqrt(picture.mean(axis=-1, keepdims=True)), 3, axis=-1))
         opacity = 0.9 * np.clip(np.abs(values) / reach, 0, 1) ** 0.7
-        axes.imshow(values, cmap=SIGNED, norm=norm, alpha=opacity, interpolation="bilinear")
+        axes.imshow(values / reach, cmap=SIGNED, norm=norm, alpha=opacity, interpolation="bilinear")
+        if not one_scale:
+            say(axes, f"±{reach:.1g}")
     bar = figure.colorbar(
         ScalarMappable(norm, SIGNED), ax=list(panels), location="bottom", shrink=0.85, aspect=18, pad=0.01
     )
-    bar.set_label(f"Share of the prediction{f' / {unit}' if unit else ''}", fontsize=SMALL)
-    bar.set_ticks([-reach, 0, reach], labels=[f"{-reach:.1g}", "0", f"{reach:.1g}"])
+    bar.set_label(
+        f"Share of the prediction{f' / {unit}' if unit else ''}\norange lowers it, purple raises it",
+        fontsize=SMALL,
+    )
+    end = f"{shared:.1g}" if one_scale else ""
+    bar.set_ticks([-1, 0, 1], labels=[f"−{end}", "0", end or "+"])
     bar.ax.tick_params(labelsize=SMALL - 1)
 
 

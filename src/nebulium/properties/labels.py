@@ -11,11 +11,13 @@ from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.image_source import ImageSource
 from nebulium.data.rejects import Rejects
+from nebulium.data.sentinels import check_no_sentinels
 from nebulium.data.table import Table
 from nebulium.data.tables import read_table
 from nebulium.errors import TableError
 
 ID = "target_id"
+NAME_IDS = "name the column of ids: --id COLUMN (id_column=...)"
 #: Endings of the column with the standard error of a label, the first that is there.
 SIGMA_ENDINGS = ("_sigma", "_err")
 #: Columns that a prediction has beside those of its targets.
@@ -115,9 +117,9 @@ def read_labels(
         if not error.problem.startswith("has no column"):
             raise
         # Columns are not mapped here but named.
-        raise TableError(
-            error.where, error.problem, "check the names of the ids and of the target"
-        ) from error
+        ids_lack = error.problem.startswith(f"has no column {id_column or ID!r}")
+        mend = NAME_IDS if ids_lack else "check the name of the target: --target COLUMN (targets=...)"
+        raise TableError(error.where, error.problem, mend) from error
 
 
 def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejects: Rejects) -> LabelledRows:
@@ -142,8 +144,8 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
     Raises
     ------
     TableError
-        A target is text, constant, missing throughout or asked for twice; an id stands twice among the
-        labels; or no image has a label.
+        A target is text, constant, missing throughout or asked for twice, or has numbers such as -9999 far
+        outside all others; an id stands twice among the labels; or no image has a label.
 
     Examples
     --------
@@ -167,6 +169,8 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
     known = np.where(there[:, None], values[place], np.nan)
     errors = np.where(np.isnan(known), 0.0, sigma[place])
     good = _set_aside(known, errors, targets, source.ids, rejects)
+    for target, column in zip(targets, known[good].T, strict=True):
+        check_no_sentinels(column, where=table.name, column=target)
     _check_varied(known[good], targets, table.name)
     return LabelledRows(
         targets=tuple(targets),
@@ -262,7 +266,7 @@ def _places(source: ImageSource, table: Table) -> Int64[np.ndarray, " n"]:
         shown = ", ".join(map(str, table[ID][:NAMED].tolist()))
         images = ", ".join(map(str, source.ids[:NAMED].tolist()))
         problem = f"has no id of the images: its ids begin with {shown}, those of {source.path} with {images}"
-        raise TableError(table.name, problem, "give the column that has the ids of the images")
+        raise TableError(table.name, problem, NAME_IDS)
     return place
 
 

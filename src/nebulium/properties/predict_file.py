@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.image_sides import measured_images
 from nebulium.data.image_source import open_images
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
@@ -32,7 +33,7 @@ class PredictionRun:
     out_of_domain : int
         How many are flagged.
     notes : tuple of str
-        What the files do not say and was taken for granted.
+        What the files do not say and was taken for granted, and how many images were padded.
     rejects : Rejects
         Images set aside.
     rejects_path : Path, optional
@@ -98,9 +99,10 @@ def predict_file(
         "nebulium": version("nebulium"),
         "supposed": list(suited.notes),
     }
+    measured = measured_images(suited.source)
     rejects, rows, outside = Rejects(), 0, 0
     with TableWriter(output, metadata=metadata) as writer:
-        for table in predict_images(suited.source, loaded, rejects=rejects):
+        for table in predict_images(measured.source, loaded, rejects=rejects):
             writer.append(replace(table, units=_units(found)))
             rows += len(table)
             outside += int(np.sum(~table["in_domain"]))
@@ -109,7 +111,8 @@ def predict_file(
         if not rows:
             problem = f"has no image that can be predicted ({rejects.summary()})"
             raise ImageError(str(images), problem, "check the images")
-    return PredictionRun(output, rows, outside, suited.notes, rejects, write_rejects(rejects, output))
+    notes = (*suited.notes, *measured.padded_notes(loaded.preparation.size, rejects))
+    return PredictionRun(output, rows, outside, notes, rejects, write_rejects(rejects, output))
 
 
 def _units(found: ModelFolder) -> dict[str, str]:

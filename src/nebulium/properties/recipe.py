@@ -41,6 +41,8 @@ from nebulium.training import FitConfig, FitResult, fit
 RUN_ENDING = ".run"
 STORE = "images"
 DOMAIN_REFERENCES = 1024
+#: Options of the command line by the setting, where there is one.
+OPTIONS = {"encoder": "--encoder", "size": "--size", "binning": "--binning", "with_profiles": "--no-profiles"}
 
 
 @dataclass(frozen=True)
@@ -310,10 +312,12 @@ def _check_start(config: PropertiesConfig, start: PropertyModel | None) -> None:
         other = [name for name in fixed if asked[name] not in (default[name], fixed[name])]
         if other:
             problem = f"has {other[0]} {fixed[other[0]]}, not {asked[other[0]]}"
-            raise TableError("the model to start from", problem, f"leave out {other[0]}, or the model")
+            setting = f"{OPTIONS[other[0]]} ({other[0]})" if other[0] in OPTIONS else other[0]
+            raise TableError("the model to start from", problem, f"leave out {setting}, or --init (init)")
     if config.head == GAUSSIAN_PROCESS and start is None:
         problem = "needs networks that know galaxies already"
-        raise TableError("head gaussian-process", problem, "give a model to start from")
+        mend = "name a model that has them: --init MODEL (init=...)"
+        raise TableError("head gaussian-process", problem, mend)
 
 
 def _fixed_by(start: PropertyModel) -> dict[str, Any]:

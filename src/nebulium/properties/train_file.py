@@ -1,9 +1,10 @@
 """From a set of images and a table of labels to a trained model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nebulium.data.image_sides import measured_images
 from nebulium.data.image_source import open_images
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
@@ -22,8 +23,8 @@ class TrainingRun:
     ----------
     model : Path
         The model folder.
-    galaxies : int
-        Images used, validation and test included.
+    galaxies : mapping of str to int
+        Images in each part of the split: "train", "validation" and "test".
     notes : tuple of str
         What was not used, and what was taken for granted.
     rejects : Rejects
@@ -33,7 +34,7 @@ class TrainingRun:
     """
 
     model: Path
-    galaxies: int
+    galaxies: Mapping[str, int]
     notes: tuple[str, ...]
     rejects: Rejects
     rejects_path: Path | None
@@ -96,11 +97,13 @@ def train_file(
     suited = SuitedImages(open_images(images, bands=bands))
     if config.init is not None:
         suited = suited_images(suited.source, load_model(config.init, of=PropertyModel))
-    table = read_labels(labels, suited.source, targets, id_column=id_column, missing=missing)
+    measured = measured_images(suited.source)
+    source = measured.source
+    table = read_labels(labels, source, targets, id_column=id_column, missing=missing)
     rejects = Rejects()
-    labelled = join_labels(suited.source, table, targets, rejects)
+    labelled = join_labels(source, table, targets, rejects)
     model = train(
-        suited.source,
+        source,
         labelled,
         output,
         config=config,
@@ -109,9 +112,10 @@ def train_file(
         resume=resume,
         progress=progress,
     )
-    notes = (*suited.notes, *_lost(labelled))
-    used = sum(describe_model(model).config["split"]["galaxies"].values())
-    return TrainingRun(model, used, notes, rejects, rejects.write(output))
+    about = describe_model(model).config
+    padded = measured.padded_notes(about["preprocessing"]["size_px"], rejects)
+    notes = (*suited.notes, *padded, *_lost(labelled))
+    return TrainingRun(model, about["split"]["galaxies"], notes, rejects, rejects.write(output))
 
 
 def _lost(labelled: LabelledRows) -> tuple[str, ...]:
