@@ -1,11 +1,9 @@
 """`photometry` beside RAIL's estimators, on the DC2 catalogue that RAIL ships."""
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -60,12 +58,11 @@ class Scored:
     ----------
     points : dict of (str, str) to float
         By point estimate and name of the number.
-    cde_loss, seconds : float
+    cde_loss : float
     """
 
     points: dict[tuple[str, str], float]
     cde_loss: float
-    seconds: float
 
 
 def measure(settings: Settings) -> list[Result]:
@@ -73,11 +70,9 @@ def measure(settings: Settings) -> list[Result]:
     with tempfile.TemporaryDirectory() as scratch:
         rail = _run_rail(Path(scratch) / "rail.npz")
     grid, redshift = rail["grid"], rail["test_redshift"]
-    seconds = json.loads(str(rail["seconds"]))
-    scored = {name: _score(grid, rail[f"density_{name}"], redshift, seconds[name]) for name in ESTIMATORS}
-    start = time.perf_counter()
+    scored = {name: _score(grid, rail[f"density_{name}"], redshift) for name in ESTIMATORS}
     density = _our_density(galaxies_of(rail, "training"), galaxies_of(rail, "test"), grid)
-    ours = _score(grid, density, redshift, time.perf_counter() - start)
+    ours = _score(grid, density, redshift)
     about = _about(len(rail["training_redshift"]), len(redshift))
     return [_result(about, ours, scored)]
 
@@ -133,7 +128,7 @@ def _our_density(training: PhotometricGalaxies, test: PhotometricGalaxies, grid:
     return predict_galaxies(model, test).densities.on_grid(grid)
 
 
-def _score(grid: np.ndarray, density: np.ndarray, redshift: np.ndarray, seconds: float) -> Scored:
+def _score(grid: np.ndarray, density: np.ndarray, redshift: np.ndarray) -> Scored:
     """Every method by the same rules, from its density at the points of the grid, made one."""
     density = np.nan_to_num(density.astype(np.float64), nan=0.0, posinf=0.0)
     # The flow says NaN of a few galaxies; a density that lies beyond the grid says nothing on it.
@@ -145,7 +140,7 @@ def _score(grid: np.ndarray, density: np.ndarray, redshift: np.ndarray, seconds:
         for point in POINTS
         for name, function in NUMBERS.items()
     }
-    return Scored(points, float(np.mean(cde_loss(redshift, grid, density))), seconds)
+    return Scored(points, float(np.mean(cde_loss(redshift, grid, density))))
 
 
 def _medians(grid: np.ndarray, density: np.ndarray) -> np.ndarray:
@@ -167,7 +162,7 @@ def _result(about: str, ours: Scored, rail: dict[str, Scored]) -> Result:
         "photoz_dc2",
         "Redshifts from fluxes, beside RAIL",
         about,
-        ("method", "estimate", *NUMBERS, "CDE loss", "seconds"),
+        ("method", "estimate", *NUMBERS, "CDE loss"),
         rows,
         list(checks.values()),
     )
@@ -177,7 +172,7 @@ def _row(method: str, point: str, scored: Scored, checks: dict[str, Check]) -> l
     cells = {name: number(scored.points[point, name]) for name in NUMBERS}
     cells["CDE loss"] = number(scored.cde_loss)
     shown = [marked(cell, checks[name]) if name in checks else cell for name, cell in cells.items()]
-    return [method, point, *shown, number(scored.seconds)]
+    return [method, point, *shown]
 
 
 def _about(training: int, test: int) -> str:
@@ -192,5 +187,5 @@ def _about(training: int, test: int) -> str:
         "number of RAIL's, whichever method and estimate it is from. "
         "Outliers (PITA) lie beyond 0.15, outliers (RAIL) beyond max(0.06, 3 sigma_IQR) of the method, so "
         "that a method of twice the scatter is allowed twice the error; for like with like there is the "
-        "share beyond 0.06. Seconds are of training and prediction."
+        "share beyond 0.06."
     )
