@@ -30,7 +30,8 @@ from nebulium.mock.structure import Structure
 from nebulium.mock.survey_list import find_survey
 from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import GAUSSIAN_PROCESS
-from nebulium.properties.recipe import RUN_ENDING, PropertiesConfig, train
+from nebulium.properties.recipe import PropertiesConfig, train
+from nebulium.training.run_folder import RUN_ENDING
 
 DESTINATION = Path(__file__).parent.parent / "src/nebulium/properties/weights/sdss-metallicity"
 CITATION = (

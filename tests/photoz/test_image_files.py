@@ -138,6 +138,13 @@ def test_images_in_another_unit_are_refused():
         predict_file("other.parquet", "z.parquet", model="mine")
 
 
+def test_what_was_supposed_of_images_is_said_as_it_is():
+    train()
+    write_images(dataclasses.replace(survey(), metadata={}), "other.parquet")
+    run = predict_file("other.parquet", "z.parquet", model="mine")
+    assert "the images do not name the unit of their pixels: taken to be nJy" in run.notes
+
+
 def test_what_is_no_setting_is_refused():
     with pytest.raises(NebuliumError, match="--members: is no setting of the method pita"):
         train_file(MOCK, "mine", method="pita", settings={"members": 3})

@@ -13,12 +13,12 @@ from nebulium.data.image_store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.stretches import Stretch
 from nebulium.photoz.contrastive import KeyQueue
-from nebulium.photoz.learner import Learner, LossWeights, colour_loss, pita_losses, trained_leaves
+from nebulium.photoz.learner import Learner, LossWeights, colour_loss, pita_losses
 from nebulium.photoz.model import PROJECTED
 from nebulium.photoz.predict_images import predict_prepared
 from nebulium.photoz.recipe import RedshiftConfig, new_model, train_on_store
 from nebulium.photoz.training_images import RedshiftImages, colour_targets
-from nebulium.training import Beside
+from nebulium.training import Beside, trained_part
 
 N, SIDE = 400, 20
 QUICK = RedshiftConfig(
@@ -149,7 +149,7 @@ def test_padding_leaves_no_keys(images):
 def test_statistics_are_not_trained(images):
     every, _ = images
     learner = learner_of(every)
-    trained = eqx.filter(learner, trained_leaves(learner))
+    trained = eqx.filter(learner, trained_part(learner, lambda one: one.network))
     assert not jax.tree.leaves(trained.standards)
     assert eqx.tree_equal(trained.network, eqx.filter(learner.network, eqx.is_inexact_array))
 

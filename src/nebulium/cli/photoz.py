@@ -213,19 +213,8 @@ def evaluate(
 
     Example: `nebulium photoz evaluate mock --model mine --output scores`
     """
-    from nebulium.photoz.evaluate_file import evaluate_file
-
-    result = evaluate_file(
-        data,
-        models=[model],
-        columns=columns,
-        curves=curves,
-        all_rows=all_rows,
-        point=point,
-        seed=seed,
-    )
-    result.write(output)
-    _say_scores(result, output)
+    told = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
+    _score(data, [model], output, told)
 
 
 @app.command("compare")
@@ -248,19 +237,8 @@ def compare(
 
     Example: `nebulium photoz compare mine other --data mock --output comparison`
     """
-    from nebulium.photoz.evaluate_file import evaluate_file
-
-    result = evaluate_file(
-        data,
-        models=models,
-        columns=columns,
-        curves=curves,
-        all_rows=all_rows,
-        point=point,
-        seed=seed,
-    )
-    result.write(output)
-    _say_scores(result, output)
+    told = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
+    _score(data, models, output, told)
 
 
 @app.command("label-fraction")
@@ -323,7 +301,12 @@ def _settings(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _say_scores(result: Any, output: Path) -> None:
+def _score(data: Path, models: list[str], output: Path, told: dict[str, Any]) -> None:
+    """Score one model, or compare several."""
+    from nebulium.photoz.evaluate_file import evaluate_file
+
+    result = evaluate_file(data, models=models, **told)
+    result.write(output)
     for score in result.scores:
         if score.quantity == "all":
             say(_scores(score))

@@ -9,11 +9,13 @@ from jaxtyping import Float, Int, Shaped
 from nebulium.data.image_sizes import binned, fit_size
 from nebulium.data.image_source import ImageChunk, ImageSource
 from nebulium.data.rejects import Rejects
-from nebulium.data.stretches import Stretch
-from nebulium.errors import ImageError
+from nebulium.data.stretches import DISPLAY_UNIT, Stretch, measure_softening
+from nebulium.errors import ImageError, TableError
 
 #: An image shorter on a side than this share of the size asked for would be mostly padding: it is set aside.
 SHORTEST = 0.5
+#: So many images set the softening of the stretch.
+MOST_FOR_SOFTENING = 200
 #: Type on disk by stretch. Half precision holds an asinh to 5e-4 of itself, but no flux above 65504.
 DTYPES = {"display": np.uint8, "asinh": np.float16, "none": np.float32}
 
@@ -73,6 +75,49 @@ class Preparation:
     ) -> Float[np.ndarray, "n side side band"]:
         """What a store holds to what a network sees."""
         return self.stretch.apply(stored) if self.dtype == np.uint8 else stored.astype(np.float32)
+
+
+def measure_preparation(
+    source: ImageSource, rows: Int[np.ndarray, " n"], *, size: int | None = None, binning: int = 1
+) -> Preparation:
+    """How images are prepared for a training: colours as they are, fluxes by asinh over the noise of the sky.
+
+    Parameters
+    ----------
+    source : ImageSource
+    rows : ndarray of int of shape (n,)
+        Training images, of which the first are looked at.
+    size : int, optional
+        Pixels on a side; those of the first image if not given.
+    binning : int
+        As in `Preparation`.
+
+    Returns
+    -------
+    Preparation
+
+    Raises
+    ------
+    TableError
+        None of the first images can be used.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data.image_source import open_images
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     sky = np.random.default_rng(0).normal(0.0, 0.2, (9, 8, 8, 1))
+    ...     np.save(f"{scratch}/a.npy", sky.astype(np.float32))
+    ...     preparation = measure_preparation(open_images(f"{scratch}/a.npy"), np.arange(9))
+    >>> preparation.size, round(preparation.stretch.softening[0], 1)
+    (8, 0.2)
+    """
+    first = [image for chunk in source.chunks(rows[:MOST_FOR_SOFTENING]) for image in chunk.pixels]
+    if not first:
+        raise TableError(str(source.path), "has no usable image among the first", "look at its images")
+    colours = source.unit == DISPLAY_UNIT
+    stretch = Stretch("display") if colours else Stretch("asinh", measure_softening(first))
+    return Preparation(size or min(first[0].shape[:2]), stretch, binning)
 
 
 def prepared_chunks(

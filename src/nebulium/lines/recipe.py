@@ -25,13 +25,12 @@ from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.modelfile import save_model
 from nebulium.nn import measure_domain
 from nebulium.training import FitConfig, FitResult, fit
+from nebulium.training.run_folder import RUN_ENDING
 
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
 # Fewer galaxies than this in a part of the split cannot set the statistics or tell epochs apart.
 LEAST_GALAXIES = 200
-# Ending of the folder beside the model that keeps settings, losses and checkpoints.
-RUN_ENDING = ".run"
 # First guesses: lines scatter by e^0.7 around their medians, quoted errors by e^0.4; the stronger line of a
 # tied pair is three times the weaker.
 FIRST_LOG_SPREAD, FIRST_LOG_SIGMA_SPREAD, FIRST_LOG_RATIO = -0.3, -1.0, 1.1

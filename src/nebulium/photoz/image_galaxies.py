@@ -8,18 +8,17 @@ import numpy as np
 from jaxtyping import Int64
 
 from nebulium.data.id_join import rows_of_ids
+from nebulium.data.image_preparation import measure_preparation
 from nebulium.data.image_source import ImageSource, open_images, with_factors
 from nebulium.data.image_store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import split_by_id
-from nebulium.data.stretches import DISPLAY_UNIT, Stretch, measure_softening
+from nebulium.data.stretches import DISPLAY_UNIT
 from nebulium.errors import ImageError, TableError
 from nebulium.photoz.galaxies import PhotometricGalaxies
 from nebulium.photoz.label_split import LabelSplit
 from nebulium.photoz.training_images import RedshiftImages, colour_targets
 
-#: So many images set the softening of the stretch.
-MOST_FOR_SOFTENING = 200
 #: Fewest training images, and labels among them, that a network can learn from.
 LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION = 64, 32, 8
 
@@ -191,20 +190,14 @@ def prepare_parts(
     galaxies, config = matched.galaxies, split.config
     part = split_by_id(galaxies.ids, seed=config.seed, fractions=config.fractions)
     training = np.flatnonzero(part == "train")
-    first = [
-        image
-        for chunk in matched.source.chunks(matched.rows[training[:MOST_FOR_SOFTENING]])
-        for image in chunk.pixels
-    ]
-    if not first:
-        raise TableError(galaxies.name, "has no usable image among the first", "look at its images")
+    preparation = measure_preparation(matched.source, matched.rows[training], size=size)
     used = np.concatenate([training, split.validation])
     store = ImageStore.create(
         folder,
         matched.source,
         rows=matched.rows[used],
-        size=size or min(first[0].shape[:2]),
-        stretch=Stretch("asinh", measure_softening(first)),
+        size=preparation.size,
+        stretch=preparation.stretch,
         rejects=rejects,
     )
     labels = np.full(len(galaxies), np.nan, np.float32)

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
 from nebulium.data.batches import padded_batches
 from nebulium.photoz.contrastive import KeyQueue, info_nce
@@ -93,25 +93,6 @@ class Learner(eqx.Module):
         """Negative log densities at the labels; 0 where there is none."""
         vectors = jax.vmap(self.network.for_head)(latents, apertures)
         return jax.vmap(self.network.head.loss)(vectors, galaxies["redshift"], galaxies["redshift_err"])
-
-
-def trained_leaves(learner: Learner) -> PyTree:
-    """Which leaves are trained: the network, not the statistics.
-
-    Parameters
-    ----------
-    learner : Learner
-
-    Returns
-    -------
-    pytree of bool
-
-    Examples
-    --------
-    See `nebulium.photoz.recipe.train_on_store`.
-    """
-    frozen = jax.tree.map(lambda _: False, learner)
-    return eqx.tree_at(lambda one: one.network, frozen, jax.tree.map(eqx.is_inexact_array, learner.network))
 
 
 def pita_losses(

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
 from nebulium.errors import TableError
 from nebulium.nn.training_domain import N_REFERENCE, measure_domain
@@ -22,7 +22,7 @@ from nebulium.photoz.photometry import (
     measure_features,
 )
 from nebulium.photoz.redshift_grid import RedshiftGrid
-from nebulium.training import FitConfig, FitResult, fit
+from nebulium.training import FitConfig, FitResult, fit, trained_part
 
 # What each training redshift adds to the prior is so wide in ln(1 + z); so much is spread evenly.
 PRIOR_SIGMA, PRIOR_FLOOR = 0.05, 1e-3
@@ -251,7 +251,7 @@ def train_photometry(
                 run_folder=folder,
                 resume=resume and folder is not None and folder.exists(),
                 about=dataclasses.asdict(config),
-                trainable=_trained_leaves(learner),
+                trainable=trained_part(learner, lambda one: one.network),
                 progress=progress,
             )
         )
@@ -325,12 +325,6 @@ def _arrays(galaxies: PhotometricGalaxies) -> dict[str, Array]:
         "redshift": jnp.asarray(galaxies.redshift),
         "redshift_err": jnp.asarray(galaxies.redshift_err),
     }
-
-
-def _trained_leaves(learner: PhotometryLearner) -> PyTree:
-    """The network, not the statistics."""
-    frozen = jax.tree.map(lambda _: False, learner)
-    return eqx.tree_at(lambda one: one.network, frozen, jax.tree.map(eqx.is_inexact_array, learner.network))
 
 
 def _standardised(features: PhotometryFeatures, galaxies: PhotometricGalaxies) -> Float[Array, "n feature"]:

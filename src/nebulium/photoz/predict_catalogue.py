@@ -42,6 +42,8 @@ class PredictionTask:
         Takes the galaxies that cannot be used.
     counted : Counter
         Counts what was taken as missing, by reason.
+    notes : list of str
+        Takes what was supposed of the data.
     """
 
     data: Path
@@ -52,6 +54,7 @@ class PredictionTask:
     ids: np.ndarray | None = None
     rejects: Rejects = field(default_factory=Rejects)
     counted: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def layout(self) -> CatalogueLayout:

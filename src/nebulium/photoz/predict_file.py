@@ -128,7 +128,7 @@ def predict_file(
         if not rows:
             problem = f"has no galaxy that can be predicted ({task.rejects.summary()})"
             raise TableError(str(data), problem, "mend the rows")
-    notes = (*dust_notes(task.layout), *counted_notes(task.counted))
+    notes = (*dust_notes(task.layout), *task.notes, *counted_notes(task.counted))
     listed = write_rejects(task.rejects, output)
     return PredictionRun(output, pdf, rows, outside, notes, task.rejects, listed)
 

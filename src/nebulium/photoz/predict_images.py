@@ -50,8 +50,7 @@ def predict_images(task: PredictionTask) -> Iterator[PredictedRedshifts]:
     See `nebulium.photoz.predict_file.predict_file`.
     """
     suited = suited_images(open_images(task.data), task.model)
-    for note in suited.notes:
-        task.counted[note] += 1
+    task.notes.extend(suited.notes)
     check_fluxes(suited.source)
     source = _corrected(suited.source, task)
     rows = None if task.ids is None else np.flatnonzero(rows_of_ids(source.ids, task.ids) >= 0)

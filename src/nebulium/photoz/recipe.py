@@ -22,13 +22,12 @@ from nebulium.photoz.learner import (
     frozen_losses,
     pita_losses,
     supervised_losses,
-    trained_leaves,
     validation_losses,
 )
 from nebulium.photoz.model import PROJECTED, ImageRedshiftModel, ImageStandards, domain_features
 from nebulium.photoz.training_images import RedshiftImages
 from nebulium.photoz.views import Views
-from nebulium.training import FitConfig, FitResult, fit
+from nebulium.training import FitConfig, FitResult, fit, trained_part
 
 #: So many images set means and scatters; so many galaxies the training domain.
 MOST_IMAGES, DOMAIN_REFERENCES = 4096, 1024
@@ -228,8 +227,6 @@ class _Stages:
         contrast = self._with_contrast(dataclasses.replace(learner, weights=alone), "contrast", None)
         learner = dataclasses.replace(contrast.model, weights=self.config.weights)
         fitting = dataclasses.replace(self.config.fitting, epochs=self.config.head_epochs)
-        head = lambda one: (one.network.trunk, one.network.head)  # noqa: E731
-        frozen = jax.tree.map(lambda _: False, learner)
         return [
             contrast,
             self._fit(
@@ -239,7 +236,7 @@ class _Stages:
                 "head",
                 validation=embedded(learner, self.validation),
                 config=fitting,
-                trainable=eqx.tree_at(head, frozen, jax.tree.map(eqx.is_inexact_array, head(learner))),
+                trainable=trained_part(learner, lambda one: (one.network.trunk, one.network.head)),
             ),
         ]
 
@@ -259,7 +256,7 @@ class _Stages:
             "run_folder": folder,
             "resume": self.resume and folder is not None and folder.exists(),
             "about": dataclasses.asdict(self.config),
-            "trainable": trained_leaves(learner),
+            "trainable": trained_part(learner, lambda one: one.network),
             "progress": self.progress,
         }
         return fit(learner, loss_fn, data, **shared | options)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nebulium.data.output import output_error
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
-from nebulium.errors import NebuliumError, OutputError
+from nebulium.errors import NebuliumError
 from nebulium.modelfile import save_model
 from nebulium.photoz.card import model_card, model_config
 from nebulium.photoz.catalogue_layout import CatalogueLayout
@@ -19,9 +18,7 @@ from nebulium.photoz.dereddening import dust_notes
 from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.methods import METHODS, Method
 from nebulium.photoz.training_galaxies import TrainingTask
-
-#: Ending of the folder beside the model that keeps losses and checkpoints.
-RUN_ENDING = ".run"
+from nebulium.training.run_folder import RUN_ENDING, take_run_folder
 
 
 @dataclass(frozen=True)
@@ -176,14 +173,7 @@ def counted_notes(counted: Counter[str]) -> tuple[str, ...]:
 @contextmanager
 def _run_folder(run: Path, resume: bool) -> Iterator[None]:
     """A folder of losses and checkpoints; after a fault, or if nothing is in it, it does not stay."""
-    if run.exists() and not resume:
-        mend = "take it up with --resume (resume=True), or delete it"
-        raise OutputError(str(run), "holds an interrupted training", mend)
-    new = not run.exists()
-    try:
-        run.mkdir(exist_ok=True)
-    except OSError as error:
-        raise output_error(run, error) from error
+    new = take_run_folder(run, resume=resume)
     try:
         yield
     except Exception:

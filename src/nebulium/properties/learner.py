@@ -5,7 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array
 
 from nebulium.nn.encoders import encode_in_half
 from nebulium.properties.model import ImageNetwork
@@ -34,25 +34,6 @@ class Learner(eqx.Module):
     standards: Standards
     most_shift_px: int = eqx.field(static=True)
     in_half: bool = eqx.field(static=True)
-
-
-def trained_leaves(learner: Learner) -> PyTree:
-    """Which leaves are trained: the network, not the statistics.
-
-    Parameters
-    ----------
-    learner : Learner
-
-    Returns
-    -------
-    pytree of bool
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
-    frozen = jax.tree.map(lambda _: False, learner)
-    return eqx.tree_at(lambda one: one.network, frozen, jax.tree.map(eqx.is_inexact_array, learner.network))
 
 
 def mean_loss_of_targets(learner: Learner, galaxies: dict[str, Array], key: Array) -> Array:

@@ -16,18 +16,17 @@ import numpy as np
 from nebulium.data.batches import padded_batches
 from nebulium.data.image_source import ImageSource
 from nebulium.data.image_store import ImageStore
-from nebulium.data.output import output_error
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS
-from nebulium.errors import OutputError, TableError
+from nebulium.errors import TableError
 from nebulium.modelfile import describe_model, load_model, save_model
 from nebulium.properties.calibration import calibrated
 from nebulium.properties.card import CITATION, model_card, model_config
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 from nebulium.properties.gaussian_process import MOST_REFERENCES, fit_gaussian_process
 from nebulium.properties.labels import LabelledRows
-from nebulium.properties.learner import Learner, mean_loss_of_targets, trained_leaves
+from nebulium.properties.learner import Learner, mean_loss_of_targets
 from nebulium.properties.model import (
     GAUSSIAN_PROCESS,
     PropertyModel,
@@ -35,10 +34,9 @@ from nebulium.properties.model import (
 from nebulium.properties.predict import BATCH, predict_stored
 from nebulium.properties.standards import measure_standards, standard_profiles
 from nebulium.properties.training_images import LabelledImages, Part, prepare_images, split_parts
-from nebulium.training import FitConfig, FitResult, fit
+from nebulium.training import FitConfig, FitResult, fit, trained_part
+from nebulium.training.run_folder import RUN_ENDING, take_run_folder
 
-#: Ending of the folder beside the model that keeps settings, losses, checkpoints and prepared images.
-RUN_ENDING = ".run"
 STORE = "images"
 DOMAIN_REFERENCES = 1024
 #: Options of the command line by the setting, where there is one.
@@ -228,14 +226,7 @@ def train(
 def _run_folder(output: Path, run: Path, resume: bool) -> Iterator[None]:
     """A folder of the run, which does not stay if there was nothing to train on."""
     check_free(output)
-    if run.exists() and not resume:
-        mend = "take it up with --resume (resume=True), or delete it"
-        raise OutputError(str(run), "holds an interrupted training", mend)
-    new = not run.exists()
-    try:
-        run.mkdir(exist_ok=True)
-    except OSError as error:
-        raise output_error(run, error) from error
+    new = take_run_folder(run, resume=resume)
     try:
         yield
     except BaseException:
@@ -447,7 +438,7 @@ def _fit_network(
         run_folder=folder,
         resume=resume,
         about=dataclasses.asdict(config),
-        trainable=trained_leaves(learner),
+        trainable=trained_part(learner, lambda one: one.network),
         progress=progress,
     )
 

@@ -7,19 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.image_preparation import Preparation
+from nebulium.data.image_preparation import Preparation, measure_preparation
 from nebulium.data.image_source import ImageSource
 from nebulium.data.image_store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS, split_by_id
-from nebulium.data.stretches import DISPLAY_UNIT, Stretch, measure_softening
 from nebulium.errors import TableError
 from nebulium.properties.labels import LabelledRows
 
 #: Fewer galaxies than this in a part of the split cannot train a model or tell epochs apart.
 LEAST_TRAINING, LEAST_VALIDATION = 20, 5
-#: So many images set the softening of the stretch.
-MOST_FOR_SOFTENING = 200
 
 
 class LabelledImages:
@@ -125,7 +122,7 @@ def prepare_images(
     """
     if like is None:
         training = split_by_id(labelled.ids, seed=split_seed, fractions=fractions) == "train"
-        like = _preparation_of(source, labelled.rows[training][:MOST_FOR_SOFTENING], size, binning)
+        like = measure_preparation(source, labelled.rows[training], size=size, binning=binning)
     like.stretch.check(source.unit, source.bands, str(source.path))
     return ImageStore.create(
         folder,
@@ -136,15 +133,6 @@ def prepare_images(
         stretch=like.stretch,
         rejects=rejects,
     )
-
-
-def _preparation_of(source: ImageSource, rows: np.ndarray, size: int | None, binning: int) -> Preparation:
-    first = [image for chunk in source.chunks(rows) for image in chunk.pixels]
-    if not first:
-        raise TableError(str(source.path), "has no usable image among the first", "look at its images")
-    colours = source.unit == DISPLAY_UNIT
-    stretch = Stretch("display") if colours else Stretch("asinh", measure_softening(first))
-    return Preparation(size or min(first[0].shape[:2]), stretch, binning)
 
 
 def split_parts(

@@ -12,6 +12,7 @@ from nebulium.training.epoch import Beside
 from nebulium.training.fit import FitResult, fit
 from nebulium.training.rows import ArrayRows, RowSource
 from nebulium.training.run_folder import EpochRecord
+from nebulium.training.trained_part import trained_part
 
 __all__ = [
     "ArrayRows",
@@ -26,4 +27,5 @@ __all__ = [
     "random_noise",
     "random_orientation",
     "random_shift",
+    "trained_part",
 ]
