@@ -1,9 +1,11 @@
-"""Where the tests find real data, and how many cases the property tests try."""
+"""Where the tests find real data, how many cases the property tests try, and how long programs are kept."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import jax
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
@@ -28,3 +30,14 @@ def nebulium_data() -> Path:
     if IN_CI:
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_programs_are_dropped() -> Iterator[None]:
+    """Drop what JAX compiled for a module of tests before the next one.
+
+    Each program takes some thirty memory mappings, and Linux grants a process 65,530: one that runs
+    the whole suite would end with "LLVM compilation error: Cannot allocate memory".
+    """
+    yield
+    jax.clear_caches()
