@@ -18,6 +18,8 @@ from nebulium.modelfile import describe_model, load_model
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
 FIGURES = REPOSITORY / "docs" / "lines" / "figures"
+#: Models that take hours to train, and the data they are trained on; not part of the repository.
+RUNS = REPOSITORY / "runs"
 
 
 @dataclass(frozen=True)

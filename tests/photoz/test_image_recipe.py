@@ -124,6 +124,30 @@ def test_labels_count_as_if_every_galaxy_had_one(images):
     assert mean == pytest.approx(float(of_labelled.mean()), rel=1e-4)
 
 
+def test_few_labels_are_met_more_often(images):
+    every, _ = images
+    labelled = np.flatnonzero(np.isfinite(every.redshift))[:10]
+    few = dataclasses.replace(every, redshift=np.full_like(every.redshift, np.nan))
+    few.redshift[labelled] = every.redshift[labelled]
+    repeated = few.repeating_labels(least_share=0.25, most=100)
+    share = len(repeated.labelled) / len(repeated)
+    assert 0.2 < share < 0.3
+    assert np.array_equal(np.sort(np.unique(repeated.rows)), np.sort(few.rows))
+    first = repeated.take(np.arange(len(repeated)))["is_first"]
+    assert np.array_equal(repeated.rows[first > 0], few.rows)
+    assert len(few.repeating_labels(least_share=0.25, most=3)) == len(few) + 2 * len(labelled)
+    assert len(every.repeating_labels(least_share=0.01, most=9)) == len(every)
+
+
+def test_a_galaxy_met_again_is_no_counterexample(images):
+    every, _ = images
+    galaxies = jax.tree.map(jnp.asarray, every.take(np.arange(8)))
+    galaxies["is_first"] = jnp.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
+    loss, queue = losses(learner_of(every, colour=0.0, redshift=0.0), galaxies, jnp.ones(8))
+    assert np.array_equal(np.asarray(queue.filled[:8]), galaxies["is_first"])
+    assert np.array_equal(np.asarray(loss[6:]), np.zeros(2))
+
+
 def test_a_batch_without_labels_or_colours_has_a_finite_gradient(images):
     every, _ = images
     galaxies = jax.tree.map(jnp.asarray, every.take(np.arange(40)))

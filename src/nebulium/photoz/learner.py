@@ -105,7 +105,8 @@ def pita_losses(
     learner : Learner
     galaxies : dict of arrays (batch, ...)
         ``image``, prepared; ``colour``, standardised, NaN where missing; ``redshift``, NaN where there is no
-        label; ``redshift_err``.
+        label; ``redshift_err``; ``is_first``, 0 where the galaxy was met before in this epoch: it stays out
+        of the contrast, or it would be its own counterexample.
     key : key
     beside : Beside
         Its memory is a `KeyQueue`, its teacher the learner with averaged weights, which makes the keys.
@@ -129,7 +130,7 @@ def pita_losses(
     contrast = info_nce(
         jax.vmap(learner.network.projected)(latents), keys, beside.memory, temperature=weights.temperature
     )
-    losses = weights.contrast * contrast.loss
+    losses = weights.contrast * contrast.loss * galaxies["is_first"]
     if weights.colour:
         losses = losses + weights.colour * jax.vmap(colour_loss)(
             jax.vmap(learner.network.colours)(latents), galaxies["colour"]
@@ -142,7 +143,7 @@ def pita_losses(
             share, 1.0 / labelled.size
         )
         losses = losses + weights.redshift * redshift
-    return losses, beside.memory.enqueued(keys, beside.weights)
+    return losses, beside.memory.enqueued(keys, beside.weights * galaxies["is_first"])
 
 
 def supervised_losses(

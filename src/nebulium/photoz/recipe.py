@@ -33,6 +33,8 @@ from nebulium.training import FitConfig, FitResult, fit, trained_part
 MOST_IMAGES, DOMAIN_REFERENCES = 4096, 1024
 #: The methods that are trained here.
 IMAGE_METHODS = ("pita", "supervised", "selfsupervised")
+#: What `pita` meets in an epoch: at least this share has a redshift, if no galaxy is met more often than so.
+LABELLED_SHARE, MOST_MEETINGS = 0.15, 16
 _CHUNK = 256
 
 
@@ -214,7 +216,8 @@ class _Stages:
 
     def pita(self, learner: Learner) -> list[FitResult[Any]]:
         """All three losses on all images."""
-        return [self._with_contrast(learner, "pita", self.validation)]
+        training = self.training.repeating_labels(least_share=LABELLED_SHARE, most=MOST_MEETINGS)
+        return [self._with_contrast(learner, training, "pita", self.validation)]
 
     def supervised(self, learner: Learner) -> list[FitResult[Any]]:
         """The redshifts of the labelled alone."""
@@ -224,7 +227,9 @@ class _Stages:
     def selfsupervised(self, learner: Learner) -> list[FitResult[Any]]:
         """The contrast of all images, then the redshifts of the labelled in the space that it made."""
         alone = dataclasses.replace(self.config.weights, colour=0.0, redshift=0.0)
-        contrast = self._with_contrast(dataclasses.replace(learner, weights=alone), "contrast", None)
+        contrast = self._with_contrast(
+            dataclasses.replace(learner, weights=alone), self.training, "contrast", None
+        )
         learner = dataclasses.replace(contrast.model, weights=self.config.weights)
         fitting = dataclasses.replace(self.config.fitting, epochs=self.config.head_epochs)
         return [
@@ -241,13 +246,13 @@ class _Stages:
         ]
 
     def _with_contrast(
-        self, learner: Learner, name: str, validation: RedshiftImages | None
+        self, learner: Learner, training: RedshiftImages, name: str, validation: RedshiftImages | None
     ) -> FitResult[Any]:
         batch = self.config.batch_size
-        length = batch * max(1, min(self.config.queue, len(self.training)) // batch)
+        length = batch * max(1, min(self.config.queue, len(training)) // batch)
         queue = KeyQueue(length, PROJECTED)
         options = {"validation": validation, "validation_loss_fn": validation_losses, "memory": queue}
-        return self._fit(learner, pita_losses, self.training, name, **options)
+        return self._fit(learner, pita_losses, training, name, **options)
 
     def _fit(self, learner: Learner, loss_fn: Any, data: Any, name: str, **options: Any) -> FitResult[Any]:
         folder = None if self.run is None else self.run / name

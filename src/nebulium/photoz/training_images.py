@@ -1,5 +1,6 @@
 """Prepared images with redshifts where they are known, as rows to train on."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ class RedshiftImages:
         Standardised, NaN where missing: see `colour_targets`.
     redshift, redshift_err : (n,) float32
         NaN without a label.
+    copies : int
+        So many at the end are galaxies met before: see `repeating_labels`.
 
     Examples
     --------
@@ -32,6 +35,7 @@ class RedshiftImages:
     colour: Float[np.ndarray, "n colour"]
     redshift: Float[np.ndarray, " n"]
     redshift_err: Float[np.ndarray, " n"]
+    copies: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -43,6 +47,7 @@ class RedshiftImages:
             "colour": self.colour[rows],
             "redshift": self.redshift[rows],
             "redshift_err": self.redshift_err[rows],
+            "is_first": (rows < len(self) - self.copies).astype(np.float32),
         }
 
     def select(self, rows: np.ndarray) -> "RedshiftImages":
@@ -55,6 +60,29 @@ class RedshiftImages:
     def labelled(self) -> "RedshiftImages":
         """Those with a redshift."""
         return self.select(np.flatnonzero(np.isfinite(self.redshift)))
+
+    def repeating_labels(self, *, least_share: float, most: int) -> "RedshiftImages":
+        """All, the labelled so often that they make up a share, where they are few.
+
+        With one label in a hundred, most batches would say nothing of redshifts.
+
+        Parameters
+        ----------
+        least_share : float
+            Of the rows.
+        most : int
+            So often at most is a galaxy met in an epoch.
+
+        Returns
+        -------
+        RedshiftImages
+            Those met again come last.
+        """
+        labelled = np.flatnonzero(np.isfinite(self.redshift))
+        wanted = least_share / (1.0 - least_share) * (len(self) - len(labelled)) / max(len(labelled), 1)
+        again = np.tile(labelled, min(most, max(1, round(wanted))) - 1)
+        repeated = self.select(np.concatenate([np.arange(len(self)), again]))
+        return dataclasses.replace(repeated, copies=len(again))
 
 
 def colour_targets(
