@@ -42,6 +42,8 @@ class Settings:
         Images of the set of the benchmark ``properties_memory``.
     mock_survey : Path, optional
         Folder of a mock survey `sdss` of 20,000 galaxies and seed 4; made anew if not given.
+    photoz_runs : Path, optional
+        Folder of the survey and the models of `photoz_mock`, if it is not where `make bench-train` puts it.
     repeats : int
         Runs of each timing.
     figures : Path
@@ -55,6 +57,7 @@ class Settings:
     mock_galaxies: tuple[int, ...] = (1_000, 20_000)
     memory_images: int = 200_000
     mock_survey: Path | None = None
+    photoz_runs: Path | None = None
     repeats: int = 5
     figures: Path = FIGURES
 

@@ -72,7 +72,19 @@ class Views:
         """A view with more noise of the sky."""
         # In the linear flux: noise of some sigma within an arcsinh would not be normal.
         noise = self.noise * jax.random.normal(key, view.shape)
-        return jnp.arcsinh(jnp.sinh(view) + noise) if self.noise else view
+        return _arcsinh(_sinh(view) + noise) if self.noise else view
+
+
+# Written out, as an error of 1e-7 of the noise of the sky does not count. JAX's own are as exact near 0 by
+# branches, for which the compiler turns the image and draws the noise several times over.
+def _sinh(values: View) -> View:
+    exponential = jnp.exp(values)
+    return 0.5 * (exponential - 1.0 / exponential)
+
+
+def _arcsinh(values: View) -> View:
+    size = jnp.abs(values)
+    return jnp.sign(values) * jnp.log(size + jnp.sqrt(size**2 + 1.0))
 
 
 def _turned(
