@@ -58,6 +58,11 @@ def measured_photoz() -> str:
     return _results(sorted(RESULTS.glob("photoz*.json")))
 
 
+def photoz_methods() -> str:
+    """The table that helps to choose a method of redshifts."""
+    return _results([RESULTS / "photoz_mock.json"])
+
+
 def measured_properties() -> str:
     """What was measured of properties from images."""
     return _results(sorted(RESULTS.glob("properties*.json")))
@@ -159,6 +164,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "measured_mock": measured_mock,
     "measured_photoz": measured_photoz,
     "measured_properties": measured_properties,
+    "photoz_methods": photoz_methods,
     "beside_the_paper": beside_the_paper,
     "commands": commands,
 }

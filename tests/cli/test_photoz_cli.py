@@ -80,7 +80,9 @@ def test_every_method_can_be_chosen():
     assert get_args(Method) == tuple(METHODS)
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "compare", "label-fraction"])
+@pytest.mark.parametrize(
+    "command", ["train", "predict", "evaluate", "compare", "label-fraction", "embed", "rescued"]
+)
 def test_help_shows_what_can_be_told_of_columns(command):
     shown = succeeds(command, "--help")
     for option in ("--band", "--magnitudes", "--missing", "--redshift", "--ebv", "--filters"):

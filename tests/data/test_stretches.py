@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.data.stretches import Stretch, lupton_linear, measure_softening
+from nebulium.data.stretches import (
+    SDSS_SCALES,
+    SDSS_SOFTENING,
+    SDSS_STRETCH,
+    Stretch,
+    lupton_linear,
+    lupton_rgb,
+    measure_softening,
+)
 from nebulium.errors import ImageError
-from nebulium.mock.colour_images import SDSS_SCALES, SDSS_SOFTENING, SDSS_STRETCH, lupton_rgb
 
 STRETCHES = {"display": Stretch("display"), "asinh": Stretch("asinh", (0.02, 3.0)), "none": Stretch("none")}
 

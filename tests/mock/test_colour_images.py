@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from nebulium.data.stretches import SDSS_SCALES, lupton_rgb
 from nebulium.errors import ImageError
 from nebulium.mock.colour_images import (
     CUTOUT_PIXELS,
-    SDSS_SCALES,
     galaxy_radii,
-    lupton_rgb,
     petrosian_cutout,
     petrosian_radii,
 )

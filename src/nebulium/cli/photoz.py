@@ -152,7 +152,7 @@ def train(
     )
     parts = ", ".join(f"{count:,} for {part}" for part, count in run.galaxies.items())
     say(f"{run.model}: labelled galaxies: {parts}")
-    _say_rest(run)
+    say_rest(run)
 
 
 @app.command("predict")
@@ -191,7 +191,7 @@ def predict(
     say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
     if run.pdf is not None:
         say(f"{run.pdf}: their densities")
-    _say_rest(run)
+    say_rest(run)
 
 
 @app.command("evaluate")
@@ -320,7 +320,7 @@ def _scores(score: Any) -> str:
     )
 
 
-def _say_rest(run: Any) -> None:
+def say_rest(run: Any) -> None:
     """What was set aside, and what was left out."""
     if run.rejects_path is not None:
         say(f"{run.rejects_path}: {run.rejects.summary()}")

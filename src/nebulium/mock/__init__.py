@@ -1,6 +1,7 @@
 """A mock universe: from the properties of galaxies to spectra, photometry, images, and whole surveys."""
 
-from nebulium.mock.colour_images import lupton_rgb, petrosian_cutout, petrosian_radii
+from nebulium.data.stretches import lupton_rgb
+from nebulium.mock.colour_images import petrosian_cutout, petrosian_radii
 from nebulium.mock.galaxies import GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
 from nebulium.mock.images import Neighbour, noiseless_image
 from nebulium.mock.instruments import INSTRUMENTS, Band, Instrument, instrument

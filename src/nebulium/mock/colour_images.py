@@ -8,18 +8,13 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from nebulium.data.stretches import lupton_rgb
 from nebulium.errors import ImageError
 from nebulium.mock.images import Neighbour, noiseless_image
 from nebulium.mock.instruments import Instrument, instrument
 from nebulium.mock.noise import add_noise
 from nebulium.mock.structure import Structure
 
-# Weights of i, r and g, shown as red, green and blue, in the code that made SDSS's colour images: Lupton et
-# al. 2004, PASP 116, 133; idlutils, nw_scale_rgb.
-SDSS_SCALES = (4.9, 5.7, 7.8)
-# Level and softening: those at which mock galaxies have the profiles of brightness of 400 real JPEGs of
-# SkyServer.
-SDSS_STRETCH, SDSS_SOFTENING = 0.34, 2.36
 # SkyServer keeps its frames as JPEGs; this quality gives the sky the grain that it has there.
 FRAME_JPEG_QUALITY = 75
 
@@ -55,53 +50,6 @@ class PetrosianRadii:
     r50_arcsec: float
     r90_arcsec: float
     flux: float
-
-
-def lupton_rgb(
-    image: np.ndarray,
-    scales: tuple[float, float, float] = SDSS_SCALES,
-    stretch: float = SDSS_STRETCH,
-    softening: float = SDSS_SOFTENING,
-) -> np.ndarray:
-    """Colour image by Lupton et al. 2004, as SkyServer makes them of g, r and i.
-
-    With I the sum of the scaled bands, each becomes asinh(softening I) / (softening I) of itself: colours
-    stay, and a pixel brighter than white keeps its hue. Negative bands are black.
-
-    Parameters
-    ----------
-    image : array (row, column, 3)
-        From blue to red: g, r, i of SDSS in nanomaggies a pixel.
-    scales : tuple of float, optional
-        Weights of red, green and blue; SDSS's unless given.
-    stretch : float, optional
-        Factor to all three.
-    softening : float, optional
-        Where, in 1 / I, brightness turns from linear to logarithmic.
-
-    Returns
-    -------
-    array (row, column, 3), uint8
-        Red, green, blue.
-
-    Raises
-    ------
-    ImageError
-        The image has not three bands.
-
-    Examples
-    --------
-    >>> lupton_rgb(np.zeros((2, 2, 3))).max()
-    np.uint8(0)
-    """
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise ImageError("image", f"has shape {image.shape}; expected (row, column, 3)", "choose three bands")
-    colours = np.maximum(stretch * image[..., ::-1] * np.array(scales), 0.0)
-    total = softening * colours.sum(axis=-1, keepdims=True)
-    colours = colours * np.where(total > 0, np.arcsinh(total) / np.where(total > 0, total, 1.0), 1.0)
-    # Past white all three are lowered alike, so that bright centres keep their colour.
-    colours = colours / np.maximum(colours.max(axis=-1, keepdims=True), 1.0)
-    return np.round(255.0 * colours).astype(np.uint8)
 
 
 def petrosian_radii(image: np.ndarray, pixel_scale_arcsec: float) -> PetrosianRadii:

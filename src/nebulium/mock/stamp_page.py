@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from nebulium.data.stretches import SDSS_SCALES, lupton_rgb
 from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
-from nebulium.mock.colour_images import SDSS_SCALES, lupton_rgb
 from nebulium.mock.instruments import Instrument
 from nebulium.mock.noise import sky_sigma
 

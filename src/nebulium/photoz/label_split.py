@@ -178,5 +178,30 @@ def unseen_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarra
     >>> unseen_galaxies(np.arange(4), {"seed": "nebulium", "fractions": {"test": 1.0}}).tolist()
     [True, True, True, True]
     """
-    fractions = split.get("fractions", FRACTIONS)
-    return np.asarray(split_by_id(ids, seed=split["seed"], fractions=fractions) == "test")
+    return np.asarray(_part(ids, split) == "test")
+
+
+def taught_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarray, " n"]:
+    """Which galaxies taught a model their redshift, if they have one, by its own split.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,)
+    split : mapping
+        From config.json.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+        In the training part, and not among those whose label was left out.
+
+    Examples
+    --------
+    >>> taught_galaxies(np.arange(4), {"seed": "nebulium", "fractions": {"test": 1.0}}).tolist()
+    [False, False, False, False]
+    """
+    return (_part(ids, split) == "train") & keeps_label(ids, split.get("label_fraction", 1.0))
+
+
+def _part(ids: np.ndarray, split: Mapping[str, Any]) -> np.ndarray:
+    return split_by_id(ids, seed=split["seed"], fractions=split.get("fractions", FRACTIONS))

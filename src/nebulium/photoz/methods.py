@@ -10,6 +10,7 @@ from nebulium.photoz.catalogue_training import (
     take_distribution,
     train_on_photometry,
 )
+from nebulium.photoz.embedding import EmbeddedGalaxies, embed_fluxes, embed_images
 from nebulium.photoz.image_training import train_images
 from nebulium.photoz.photometry_recipe import PhotometryConfig
 from nebulium.photoz.predict import PredictedRedshifts
@@ -32,6 +33,8 @@ class Method:
         A dataclass: what can be set.
     train : callable of TrainingTask
     predict : callable of PredictionTask
+    embed : callable of PredictionTask, optional
+        Puts galaxies into the space in which the model sees them; None if it has none.
     """
 
     summary: str
@@ -39,13 +42,15 @@ class Method:
     settings: type
     train: Callable[[TrainingTask], TrainedMethod]
     predict: Callable[[PredictionTask], Iterator[PredictedRedshifts]]
+    embed: Callable[[PredictionTask], Iterator[EmbeddedGalaxies]] | None = None
 
 
 _PITA = "Khederlarian et al. 2026, arXiv:2602.10207, and the data set that the model was trained on"
 
 
 def _on_images(name: str, summary: str, citation: str) -> Method:
-    return Method(summary, citation, RedshiftConfig, partial(train_images, method=name), predict_images)
+    train = partial(train_images, method=name)
+    return Method(summary, citation, RedshiftConfig, train, predict_images, embed_images)
 
 
 METHODS: Mapping[str, Method] = {
@@ -64,6 +69,7 @@ METHODS: Mapping[str, Method] = {
         PhotometryConfig,
         train_on_photometry,
         predict_catalogue,
+        embed_fluxes,
     ),
     "template": Method(
         "Template fitting: chi-square over templates of galaxies, and a prior of redshift and magnitude",

@@ -209,14 +209,17 @@ class ImageRedshiftModel(eqx.Module):
 
     def __call__(self, image: Image) -> RedshiftPrediction:
         """Density of the redshift of the galaxy of a prepared image (height, width, band)."""
-        middle = self.views.middle(image)
-        latent, apertures = self.embedding(image), self.standards.apertures(middle)
-        mass = jnp.exp(self.network.head(self.network.for_head(latent, apertures)))
-        return RedshiftPrediction(self.recalibration(mass), self.contains(latent, apertures))
+        prediction, _ = self.with_embedding(image)
+        return prediction
 
-    def embedding(self, image: Image) -> Latent:
-        """The place of a prepared image in the latent space."""
-        return self.network.latent(self.standards.image(self.views.middle(image)))
+    def with_embedding(self, image: Image) -> tuple[RedshiftPrediction, Float[Array, " hidden"]]:
+        """The density, and the vector that it follows from: the galaxy's place among others."""
+        middle = self.views.middle(image)
+        latent = self.network.latent(self.standards.image(middle))
+        apertures = self.standards.apertures(middle)
+        place = self.network.for_head(latent, apertures)
+        mass = self.recalibration(jnp.exp(self.network.head(place)))
+        return RedshiftPrediction(mass, self.contains(latent, apertures)), place
 
     def contains(self, latent: Latent, apertures: Float[Array, " aperture"]) -> Bool[Array, ""]:
         """Whether a galaxy lies inside the training domain: fluxes like theirs, seen alike."""

@@ -106,6 +106,31 @@ def predict_catalogue(task: PredictionTask) -> Iterator[PredictedRedshifts]:
     --------
     See `nebulium.photoz.predict_file.predict_file`.
     """
+    for galaxies in usable_galaxies(task):
+        yield predict_galaxies(task.model, galaxies)
+
+
+def usable_galaxies(task: PredictionTask) -> Iterator[PhotometricGalaxies]:
+    """Galaxies as the model takes them, so many at a time.
+
+    Parameters
+    ----------
+    task : PredictionTask
+
+    Yields
+    ------
+    PhotometricGalaxies
+        At least one; in the bands of the model.
+
+    Raises
+    ------
+    TableError
+        As in `predict_catalogue`.
+
+    Examples
+    --------
+    See `nebulium.photoz.predict_file.predict_file`.
+    """
     catalogue = open_photometry(task.data, task.layout, with_redshifts=False)
     extinction = known_extinction(catalogue.layout, task.curves)
     chunks = catalogue.chunks(rejects=task.rejects, counted=task.counted, rows_per_chunk=ROWS_PER_CHUNK)
@@ -115,7 +140,7 @@ def predict_catalogue(task: PredictionTask) -> Iterator[PredictedRedshifts]:
         if task.ids is not None:
             galaxies = galaxies.select(rows_of_ids(galaxies.ids, task.ids) >= 0)
         if len(galaxies):
-            yield predict_galaxies(task.model, galaxies)
+            yield galaxies
 
 
 def check_dereddened_alike(galaxies: PhotometricGalaxies, learned: bool | None) -> None:

@@ -105,17 +105,9 @@ def predict_file(
     found, method = find_model(model)
     loaded = load_model(model)
     task = PredictionTask(data, loaded, found.config, columns or {}, None if curves is None else Path(curves))
-    metadata = {
-        "input": str(data),
-        "model": found.name,
-        "method": found.config["method"],
-        "weights_sha256": found.config.get("weights_sha256", "unknown"),
-        "citation": found.config["citation"],
-        "nebulium": version("nebulium"),
-    }
     rows, outside = 0, 0
     with ExitStack() as stack:
-        writer = stack.enter_context(TableWriter(output, metadata=metadata))
+        writer = stack.enter_context(TableWriter(output, metadata=provenance(data, found)))
         densities = None if pdf is None else stack.enter_context(QpWriter(pdf, loaded.grid))
         for predicted in method.predict(task):
             writer.append(predicted.as_table(str(data)))
@@ -126,11 +118,76 @@ def predict_file(
             if progress is not None:
                 progress(rows)
         if not rows:
-            problem = f"has no galaxy that can be predicted ({task.rejects.summary()})"
-            raise TableError(str(data), problem, "mend the rows")
-    notes = (*dust_notes(task.layout), *task.notes, *counted_notes(task.counted))
+            raise none_predicted(task)
     listed = write_rejects(task.rejects, output)
-    return PredictionRun(output, pdf, rows, outside, notes, task.rejects, listed)
+    return PredictionRun(output, pdf, rows, outside, notes_of(task), task.rejects, listed)
+
+
+def provenance(data: Path, found: ModelFolder) -> dict[str, str]:
+    """What a table of predictions says of itself.
+
+    Parameters
+    ----------
+    data : Path
+    found : ModelFolder
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    See `predict_file`.
+    """
+    return {
+        "input": str(data),
+        "model": found.name,
+        "method": found.config["method"],
+        "weights_sha256": found.config.get("weights_sha256", "unknown"),
+        "citation": found.config["citation"],
+        "nebulium": version("nebulium"),
+    }
+
+
+def notes_of(task: PredictionTask) -> tuple[str, ...]:
+    """What was supposed of the data, and what was taken as missing.
+
+    Parameters
+    ----------
+    task : PredictionTask
+        Done.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    See `predict_file`.
+    """
+    return (*dust_notes(task.layout), *task.notes, *counted_notes(task.counted))
+
+
+def none_predicted(task: PredictionTask) -> TableError:
+    """The error for data of which no galaxy can be predicted.
+
+    Parameters
+    ----------
+    task : PredictionTask
+        Done.
+
+    Returns
+    -------
+    TableError
+        To be raised.
+
+    Examples
+    --------
+    >>> print(none_predicted(PredictionTask(Path("a.fits"), None, {}, {})))
+    a.fits: has no galaxy that can be predicted (no rows set aside). To mend: mend the rows
+    """
+    problem = f"has no galaxy that can be predicted ({task.rejects.summary()})"
+    return TableError(str(task.data), problem, "mend the rows")
 
 
 def find_model(name_or_path: str | Path) -> tuple[ModelFolder, Method]:

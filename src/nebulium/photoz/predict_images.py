@@ -49,13 +49,41 @@ def predict_images(task: PredictionTask) -> Iterator[PredictedRedshifts]:
     --------
     See `nebulium.photoz.predict_file.predict_file`.
     """
+    for ids, images in prepared_images(task):
+        yield predict_prepared(task.model, ids, images)
+
+
+def prepared_images(
+    task: PredictionTask,
+) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k height width band"]]]:
+    """Images as the model takes them, so many at a time.
+
+    Parameters
+    ----------
+    task : PredictionTask
+
+    Yields
+    ------
+    ids : ndarray of shape (k,)
+    images : (k, height, width, band) float32
+        At least one.
+
+    Raises
+    ------
+    NebuliumError
+        As in `predict_images`.
+
+    Examples
+    --------
+    See `nebulium.photoz.predict_file.predict_file`.
+    """
     suited = suited_images(open_images(task.data), task.model)
     task.notes.extend(suited.notes)
     check_fluxes(suited.source)
     source = _corrected(suited.source, task)
     rows = None if task.ids is None else np.flatnonzero(rows_of_ids(source.ids, task.ids) >= 0)
     preparation = task.model.preparation
-    chunks = prepared_chunks(
+    yield from prepared_chunks(
         source,
         size=preparation.size,
         stretch=preparation.stretch,
@@ -64,8 +92,6 @@ def predict_images(task: PredictionTask) -> Iterator[PredictedRedshifts]:
         rows=rows,
         batch=READ,
     )
-    for ids, images in chunks:
-        yield predict_prepared(task.model, ids, images)
 
 
 def predict_prepared(

@@ -18,7 +18,7 @@ from nebulium.photoz.label_split import unseen_galaxies
 from nebulium.photoz.methods import Method
 from nebulium.photoz.predict import concatenate_predictions
 from nebulium.photoz.predict_catalogue import PredictionTask
-from nebulium.photoz.predict_file import find_model
+from nebulium.photoz.predict_file import find_model, none_predicted
 from nebulium.photoz.training_galaxies import read_corrected
 
 
@@ -123,6 +123,5 @@ def _chosen(galaxies: PhotometricGalaxies, folders: Sequence[ModelFolder], all_r
 def _predicted(task: PredictionTask, method: Method) -> Any:
     parts = list(method.predict(task))
     if not parts:
-        problem = f"has no galaxy that can be predicted ({task.rejects.summary()})"
-        raise TableError(str(task.data), problem, "mend the rows")
+        raise none_predicted(task)
     return concatenate_predictions(parts)

@@ -1,0 +1,133 @@
+"""Verbs of ``nebulium photoz`` that look at the space in which a model sees galaxies."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nebulium.cli.options import PredictionsOutput, ReportOutput, Seed, ends_well, say
+from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts, say_rest
+from nebulium.cli.photoz_columns import takes_columns
+from nebulium.cli.progress import counting
+
+app = typer.Typer()
+
+
+@app.command("embed")
+@ends_well
+@takes_columns
+def embed(
+    data: Data,
+    model: ModelOfRedshifts,
+    output: PredictionsOutput,
+    columns: dict[str, Any],
+    curves: Curves = None,
+) -> None:
+    """Write where a model puts galaxies: a vector a galaxy.
+
+    Written are target_id, redshift_median, in_domain and, of a model of images, latent_000 to latent_127, of
+    one of fluxes the standardised magnitudes, colours and errors, feature_000 and so on.
+
+    Example: `nebulium photoz embed mock --model mine --output embeddings.parquet`
+    """
+    from nebulium.photoz.embed_file import embed_file
+
+    with counting("embedding", "galaxies") as progress:
+        run = embed_file(data, output, model=model, columns=columns, curves=curves, progress=progress)
+    say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
+    say_rest(run)
+
+
+@app.command("neighbours")
+@ends_well
+def neighbours(
+    embeddings: Annotated[
+        Path,
+        typer.Argument(metavar="EMBEDDINGS", help="Table that embed wrote.", show_default=False),
+    ],
+    galaxy: Annotated[
+        list[str],
+        typer.Option("--galaxy", metavar="ID", help="As often as needed.", show_default=False),
+    ],
+    count: Annotated[int, typer.Option("--count", min=1, help="Neighbours of each.")] = 10,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Table ending in .parquet, .fits or .ecsv; shown here if not given.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Find the galaxies that are most alike to some, as a model sees them.
+
+    Latent vectors of images are compared by 1 minus the cosine of the angle between them, features of
+    photometry by the Euclidean distance.
+
+    Example: `nebulium photoz neighbours embeddings.parquet --galaxy 17 --galaxy 23 --count 5`
+    """
+    from nebulium.photoz.neighbours_file import neighbours_file
+
+    table = neighbours_file(embeddings, galaxy, count=count, output=output)
+    if output is not None:
+        say(f"{output}: {len(table):,} neighbours of {len(galaxy):,} galaxies")
+        return
+    texts = [[name, *(_shown(value) for value in values.tolist())] for name, values in table.columns.items()]
+    widths = [max(map(len, column)) for column in texts]
+    for row in zip(*texts, strict=True):
+        say("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
+
+
+@app.command("rescued")
+@ends_well
+@takes_columns
+def rescued(
+    data: Data,
+    model: ModelOfRedshifts,
+    photometry: Annotated[
+        str,
+        typer.Option(
+            "--photometry",
+            metavar="DIR_OR_NAME",
+            help="A model by the method photometry, trained on the same data.",
+            show_default=False,
+        ),
+    ],
+    output: ReportOutput,
+    columns: dict[str, Any],
+    n: Annotated[int, typer.Option("--n", min=1, help="Most galaxies in the figure.")] = 6,
+    count: Annotated[int, typer.Option("--count", min=1, help="Neighbours of each in each space.")] = 4,
+    curves: Curves = None,
+    seed: Seed = 0,
+) -> None:
+    """Show galaxies that photometry gets wrong and the images get right, with their neighbours by both.
+
+    Looked at are galaxies in the test part of both models; neighbours are galaxies from whose redshifts both
+    have learned. How many it is the other way round is said as well.
+
+    Example: `nebulium photoz rescued mock --model pita --photometry fluxes --output rescued`
+    """
+    from nebulium.photoz.rescued_file import rescued_file
+
+    run = rescued_file(
+        data,
+        output,
+        model=model,
+        photometry=photometry,
+        columns=columns,
+        curves=curves,
+        n=n,
+        count=count,
+        seed=seed,
+    )
+    say(f"of {run.galaxies:,} test galaxies, {run.rescued:,} are right by images and wrong by photometry,")
+    say(f"{run.lost:,} the other way round")
+    for space, share in run.far_neighbours.items():
+        say(f"neighbours of all by {space}: {100 * share:.1f} % beyond 0.15 (1 + z)")
+    say(f"{run.output}: figure of {run.shown:,}, and tables")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
