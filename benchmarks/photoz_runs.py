@@ -26,6 +26,7 @@ PIXELS = 72
 CONTRAST_EPOCHS = 8
 #: Passes over the labelled images alone, by the fraction of labels: about as many steps each.
 SUPERVISED_EPOCHS = {1.0: 30, 0.5: 60, 0.2: 120, 0.1: 200, 0.05: 300}
+LABELLED_EPOCHS = {1.0: 12, 0.5: 24, 0.2: 48, 0.1: 80, 0.05: 120}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def all_runs() -> list[Run]:
     runs += [Run("photometry", fraction) for fraction in SUPERVISED_EPOCHS]
     for fraction in (1.0, 0.1, 0.05, 0.2, 0.5):
         runs.append(Run("supervised", fraction, {"epochs": SUPERVISED_EPOCHS[fraction]}))
-        runs.append(Run("pita", fraction, {"epochs": CONTRAST_EPOCHS}))
+        epochs = {"epochs": CONTRAST_EPOCHS, "labelled_epochs": LABELLED_EPOCHS[fraction]}
+        runs.append(Run("pita", fraction, epochs))
     return [*runs, Run("selfsupervised", 1.0, {"epochs": CONTRAST_EPOCHS})]
 
 

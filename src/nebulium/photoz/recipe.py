@@ -35,6 +35,8 @@ MOST_IMAGES, DOMAIN_REFERENCES = 4096, 1024
 IMAGE_METHODS = ("pita", "supervised", "selfsupervised")
 #: What `pita` meets in an epoch: at least this share has a redshift, if no galaxy is met more often than so.
 LABELLED_SHARE, MOST_MEETINGS = 0.15, 16
+#: Learning rate of the passes over labelled images that end `pita`, as a share of the rate before.
+LABELLED_RATE = 0.25
 _CHUNK = 256
 
 
@@ -62,8 +64,9 @@ class RedshiftConfig:
     grid_most : float, optional
         Highest redshift; a tenth above the highest label if not given.
     grid_bins : int
-    epochs, head_epochs : int
-        Passes over the images; of `selfsupervised`, passes of the head over the labelled galaxies.
+    epochs, labelled_epochs, head_epochs : int
+        Passes over the images; of `pita`, passes over the labelled ones that follow, for redshifts alone; of
+        `selfsupervised`, passes of the head over the labelled.
     batch_size, learning_rate, weight_decay, averaging, patience, seed
         As in `nebulium.training.FitConfig`; the averaged weights make the keys of the contrast.
     half_precision : bool, optional
@@ -90,6 +93,7 @@ class RedshiftConfig:
     grid_most: float | None = None
     grid_bins: int = 300
     epochs: int = 20
+    labelled_epochs: int = 12
     head_epochs: int = 60
     batch_size: int = 128
     learning_rate: float = 2e-3
@@ -215,14 +219,18 @@ class _Stages:
     progress: bool
 
     def pita(self, learner: Learner) -> list[FitResult[Any]]:
-        """All three losses on all images."""
+        """All three losses on all images, then the redshifts of the labelled alone."""
         training = self.training.repeating_labels(least_share=LABELLED_SHARE, most=MOST_MEETINGS)
-        return [self._with_contrast(learner, training, "pita", self.validation)]
+        joint = self._with_contrast(learner, training, "pita", self.validation)
+        rate = LABELLED_RATE * self.config.learning_rate
+        fitting = dataclasses.replace(
+            self.config.fitting, epochs=self.config.labelled_epochs, learning_rate=rate
+        )
+        return [joint, self._on_labelled(joint.model, "labelled", fitting)]
 
     def supervised(self, learner: Learner) -> list[FitResult[Any]]:
         """The redshifts of the labelled alone."""
-        options = {"validation": self.validation, "validation_loss_fn": validation_losses}
-        return [self._fit(learner, supervised_losses, self.training.labelled, "supervised", **options)]
+        return [self._on_labelled(learner, "supervised", self.config.fitting)]
 
     def selfsupervised(self, learner: Learner) -> list[FitResult[Any]]:
         """The contrast of all images, then the redshifts of the labelled in the space that it made."""
@@ -244,6 +252,17 @@ class _Stages:
                 trainable=trained_part(learner, lambda one: (one.network.trunk, one.network.head)),
             ),
         ]
+
+    def _on_labelled(self, learner: Learner, name: str, fitting: FitConfig) -> FitResult[Any]:
+        return self._fit(
+            learner,
+            supervised_losses,
+            self.training.labelled,
+            name,
+            validation=self.validation,
+            validation_loss_fn=validation_losses,
+            config=fitting,
+        )
 
     def _with_contrast(
         self, learner: Learner, training: RedshiftImages, name: str, validation: RedshiftImages | None
