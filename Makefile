@@ -2,6 +2,7 @@
 #   make demo            a few thousand galaxies with and without emission lines, pictures in demo/
 #   make test            format, lint, types, direction of imports, tests, documentation
 #   make bench           the numbers that the documentation quotes
+#   make bench-train     the models that `make bench` scores and that take hours to train, in runs/
 #   make docs            the documentation, in site/
 #   make lint            the first four of `make test`
 #   make test PYTHON=python3.13 VENV=.venv-3.13
@@ -18,7 +19,7 @@ WORKERS ?= 2
 # The theme advertises its successor at each build.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test bench docs lint clean
+.PHONY: demo test bench bench-train docs lint clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
@@ -30,6 +31,9 @@ test: lint
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+bench-train: $(STAMP)
+	$(BIN)/python -m benchmarks.photoz_runs
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict
@@ -45,7 +49,7 @@ lint: $(STAMP)
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[sed,mock,photoz,bench]' --group test --group lint --group docs
+	$(BIN)/python -m pip install --quiet --editable '.[sed,mock,photoz,explore,bench]' --group test --group lint --group docs
 	touch $@
 
 clean:

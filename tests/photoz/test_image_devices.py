@@ -32,7 +32,8 @@ images = RedshiftImages(
     store, np.arange(count), colour_targets(flux, np.ones((count, 2))), redshift, np.zeros(count, np.float32)
 )
 config = RedshiftConfig(
-    epochs=1, labelled_epochs=1, batch_size=20, queue=60, encoder="convnext-nano", grid_bins=20, view_size=16, averaging=0.9,
+    epochs=1, labelled_epochs=1, batch_size=20, queue=60, encoder="convnext-nano", grid_bins=20,
+    view_size=16, averaging=0.9,
 )
 model, results = train_on_store(images, images, config=config)
 print(json.dumps({

@@ -22,7 +22,8 @@ from nebulium.training import Beside, trained_part
 
 N, SIDE = 400, 20
 QUICK = RedshiftConfig(
-    epochs=3, labelled_epochs=2, head_epochs=5, batch_size=40, queue=120, encoder="convnext-nano", grid_bins=40, view_size=16,
+    epochs=3, labelled_epochs=2, head_epochs=5, batch_size=40, queue=120, encoder="convnext-nano",
+    grid_bins=40, view_size=16,
     learning_rate=5e-3, averaging=0.9, noise=0.2,
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli import demo, lines, mock, models, photoz, properties
+from nebulium.cli import demo, explore, lines, mock, models, photoz, photoz_space, properties
 
 app = typer.Typer(
     name="nebulium",
@@ -19,8 +19,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("demo")(demo.demo)
+app.command("explore")(explore.explore)
 app.add_typer(lines.app, name="lines")
 app.add_typer(properties.app, name="properties")
+photoz.app.add_typer(photoz_space.app)
 app.add_typer(photoz.app, name="photoz")
 app.add_typer(mock.app, name="mock")
 app.add_typer(models.app, name="models")
