@@ -34,6 +34,7 @@ def test_importing_changes_nothing_global():
 
 def test_extras_are_not_imported_with_the_package():
     extras = {"dsps", "h5py", "sedpy", "sklearn", "galsim", "flowjax", "speclite", "qp", "tables_io"}
+    extras |= {"dash", "plotly", "umap"}
     code = f"import sys, nebulium; print(*{extras} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
