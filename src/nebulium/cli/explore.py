@@ -1,0 +1,126 @@
+"""``nebulium explore``."""
+
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nebulium.cli.options import IdColumn, Seed, ends_well, say
+from nebulium.data.output_checks import check_free
+from nebulium.errors import MissingExtraError
+
+#: Packages of the extra.
+PACKAGES = ("dash", "plotly", "flask", "werkzeug")
+
+
+@ends_well
+def explore(
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="TABLE",
+            help="A table, or the folder of a mock survey. [default: the galaxies of nebulium demo]",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME_OR_DIR",
+            help="What predicts: lines, redshifts or properties. [default: the packaged models of lines "
+            "where there is a continuum]",
+            show_default=False,
+        ),
+    ] = None,
+    embedding: Annotated[
+        Literal["continuum", "colours", "photometry", "latent"] | None,
+        typer.Option(
+            "--embedding",
+            help="What the map is made of: twelve bins of the continuum, their colours, colours of the "
+            "photometry, or the latent space of --model. [default: continuum, else photometry]",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8050,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host", help="Address to listen on; with the default, nobody else can reach the page."
+        ),
+    ] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            metavar="DIR",
+            help="Instead of serving, write a page that needs no server into a new folder, for a website.",
+            show_default=False,
+        ),
+    ] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Draw the map anew.")] = False,
+    seed: Seed = 0,
+    id_column: IdColumn = None,
+) -> None:
+    """Look at galaxies in the browser: a map of them, spectra, images, diagrams, what a model says.
+
+    The map and the predictions are computed once and kept beside the table, in TABLE.explore. Ctrl-C ends it.
+
+    Example: `nebulium explore galaxies.parquet --open`
+
+    Example: `nebulium explore mock --model photoz --embedding latent`
+
+    Example: `nebulium explore galaxies.parquet --export page`
+    """
+    if export is not None:
+        check_free(export)
+    with _extra_named():
+        from nebulium.explore.explored import explore as explored
+        from nebulium.explore.export import export_page
+        from nebulium.explore.server import make_app, serve
+
+    with _progress() as progress:
+        galaxies = explored(
+            table,
+            model=model,
+            embedding=embedding,
+            seed=seed,
+            refit=refit,
+            id_column=id_column,
+            progress=progress,
+        )
+    for note in (*galaxies.galaxies.notes, *galaxies.notes):
+        say(note)
+    if export is not None:
+        page = export_page(galaxies, export, model=model)
+        say(str(page))
+        if open_browser:
+            webbrowser.open(page.index.resolve().as_uri())
+        return
+    serve(make_app(galaxies), host=host, port=port, open_browser=open_browser, say=say)
+
+
+@contextmanager
+def _extra_named() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in PACKAGES:
+            raise
+        raise MissingExtraError(str(error.name), "explore") from error
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """What is being done, and how much of it is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading the galaxies", total=None)
+        yield lambda doing, share: bar.update(task, description=doing, completed=share, total=1.0)

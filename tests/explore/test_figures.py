@@ -1,0 +1,269 @@
+"""Figures without a server: what they say, what they leave out, and how heavy they are."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from nebulium.explore.colours import MISSING, NOTHING, colour_scale
+from nebulium.explore.diagram_figures import (
+    LineRatios,
+    bpt_figure,
+    histogram_figure,
+    line_ratios,
+    predicted_against_observed_figure,
+    residuals,
+)
+from nebulium.explore.frame import empty_figure, graph_config
+from nebulium.explore.map_figures import Marks, Points, map_figure
+from nebulium.explore.raster import raster
+from nebulium.explore.redshift_figures import redshift_density_figure
+from nebulium.explore.spectrum_figures import photometry_figure, spectrum_figure, widths_figure
+from nebulium.explore.theme import DARK, LIGHT
+from nebulium.lines.line_list import LINE_WAVES_AA, LINES
+
+WINDOW = (0.0, 1.0, 0.0, 1.0)
+NAN = float("nan")
+EWS = {line: 10.0 + place for place, line in enumerate(LINES)}
+QUANTILES = {line: (5.0, 10.0, 20.0) for line in LINES}
+
+
+def words(figure) -> str:
+    return " ".join(annotation.text for annotation in figure.layout.annotations)
+
+
+def axis_titles(figure) -> list[str]:
+    layout = figure.layout.to_plotly_json()
+    return [axis.get("title", {}).get("text", "") for name, axis in layout.items() if name[1:5] == "axis"]
+
+
+def cloud_of(n: int) -> np.ndarray:
+    return np.random.default_rng(0).uniform(0, 1, (n, 2)).astype(np.float32)
+
+
+def some_figures(theme):
+    """One of each, with something in it."""
+    xy, values = cloud_of(500), np.linspace(1, 1000, 500)
+    scale = colour_scale("ew_HALPHA", values, unit="Angstrom")
+    marks = Marks((0.5, 0.5), xy[:5], xy[:4], xy[:9], (0.1, 0.2))
+    edges = np.linspace(0, 2, 41)
+    ratios = LineRatios(np.linspace(-1, 0, 500), np.linspace(-1, 1, 500))
+    rows = np.arange(30)
+    return {
+        "raster": map_figure(raster(xy, values, WINDOW, (20, 30)), scale, theme, marks=marks),
+        "points": map_figure(Points(xy, values, np.arange(500)), scale, theme, marks=marks),
+        "spectrum": spectrum_figure(np.ones(12), EWS, QUANTILES, redshift=0.1, theme=theme),
+        "widths": widths_figure(EWS, QUANTILES, theme),
+        "photometry": photometry_figure(["g", "r"], np.array([1.0, 50.0]), np.array([0.1, NAN]), theme),
+        "bpt": bpt_figure(ratios, theme, selected=rows, pinned=(0.0, 0.0), pinned_predicted=(0.1, 0.1)),
+        "predicted": predicted_against_observed_figure(
+            values,
+            values * 1.1,
+            ("EW / Å", "predicted EW / Å"),
+            theme,
+            logarithmic=True,
+            selected=rows,
+            pinned=3,
+        ),
+        "histogram": histogram_figure(values, "EW / Å", theme, selected=rows),
+        "density": redshift_density_figure(edges, np.ones(40) / 40, theme, spectroscopic=0.5),
+    }
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_every_figure_is_labelled_described_transparent_and_keeps_its_zoom(theme):
+    for name, figure in some_figures(theme).items():
+        assert any(axis_titles(figure)), name
+        assert all(axis_titles(figure)), name
+        assert figure.layout.meta["description"], name
+        assert figure.layout.uirevision, name
+        assert figure.layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)", name
+        assert "hovertemplate" not in figure.to_json(), name
+
+
+def test_arrays_travel_as_bytes_and_plotlys_own_template_does_not():
+    content = json.loads(some_figures(LIGHT)["points"].to_json())
+    points = content["data"][0]
+    assert points["marker"]["color"]["dtype"] == "u1"
+    assert {points["x"]["dtype"], points["y"]["dtype"], points["customdata"]["dtype"]} == {"f4", "i4"}
+    assert len(json.dumps(content["layout"]["template"])) < 3000
+
+
+def test_a_map_is_light_and_quick():
+    xy, values = cloud_of(100_000), np.random.default_rng(1).lognormal(size=100_000)
+    cells, scale = raster(xy, values, WINDOW, (200, 200)), colour_scale("x", values)
+    map_figure(cells, scale, LIGHT)
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        content = map_figure(cells, scale, LIGHT).to_json()
+        seconds.append(time.process_time() - start)
+    assert len(content) < 100_000
+    assert min(seconds) < 0.03
+
+
+def test_three_panels_share_one_scale_and_one_zoom():
+    xy, values = cloud_of(50), np.linspace(1, 2, 50)
+    panels = {
+        name: Points(xy, values * k, np.arange(50)) for k, name in enumerate(("one", "two", "three"), 1)
+    }
+    figure = map_figure(panels, colour_scale("z", values, 3 * values), LIGHT)
+    assert {trace.marker.coloraxis for trace in figure.data if trace.type == "scattergl"} == {"coloraxis"}
+    assert [figure.layout.xaxis3.matches, figure.layout.yaxis2.matches] == ["x", "y"]
+    assert all(name in words(figure) for name in panels)
+
+
+def test_cells_without_galaxies_are_clear_and_without_values_grey():
+    xy = np.array([[0.1, 0.1], [0.9, 0.9]])
+    cells = raster(xy, np.array([1.0, NAN]), WINDOW, (2, 2))
+    z = map_figure(cells, colour_scale("x", np.array([0.0, 1.0])), LIGHT).data[0].z
+    assert z.tolist() == [[255, NOTHING], [NOTHING, MISSING]]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_maps_of_no_galaxy_and_of_one(n):
+    xy, values = np.full((n, 2), 0.5, np.float32), np.full(n, NAN)
+    scale = colour_scale("x", values)
+    for drawn in (
+        Points(xy, values, np.arange(n)),
+        Points(xy, None, np.arange(n)),
+        raster(xy, values, WINDOW, (3, 3)),
+    ):
+        for chosen in (scale, None):
+            figure = map_figure(drawn, chosen, LIGHT)
+            assert ("no galaxies here" in words(figure)) == (n == 0)
+
+
+def test_galaxies_without_a_place_do_not_spoil_the_view():
+    xy = np.array([[NAN, NAN], [1.0, 2.0], [3.0, 4.0]], np.float32)
+    left, right = map_figure(Points(xy, None, np.arange(3)), None, LIGHT).layout.xaxis.range
+    assert left < 1.0 < 3.0 < right
+
+
+def test_an_outline_of_the_browser_gives_way_to_the_one_of_the_state():
+    drawn = Points(cloud_of(5), None, np.arange(5))
+    names = [
+        map_figure(drawn, None, LIGHT, marks=Marks(selection=outline)).layout.selectionrevision
+        for outline in (None, np.zeros((3, 2)), np.ones((3, 2)))
+    ]
+    assert len(set(names)) == 3
+
+
+def test_lines_stand_where_they_are_in_either_frame():
+    at_rest = spectrum_figure(np.ones(12), {"HALPHA": 30.0}, {}, redshift=0.5, theme=LIGHT).data[1]
+    away = spectrum_figure(
+        np.ones(12), {"HALPHA": 30.0}, {}, redshift=0.5, frame="observed", theme=LIGHT
+    ).data[1]
+    assert float(at_rest.x[np.nanargmax(at_rest.y)]) == pytest.approx(LINE_WAVES_AA["HALPHA"], abs=1)
+    assert float(away.x[np.nanargmax(away.y)]) == pytest.approx(1.5 * LINE_WAVES_AA["HALPHA"], abs=1)
+
+
+def test_a_drawn_line_has_its_equivalent_width():
+    line = spectrum_figure(np.full(12, 2.0), {"HBETA": 30.0}, {}, theme=LIGHT).data[1]
+    assert np.trapezoid(line.y - 2.0, line.x) / 2.0 == pytest.approx(30.0, rel=1e-3)
+
+
+def test_the_observed_frame_needs_a_redshift():
+    for redshift in (None, NAN):
+        figure = spectrum_figure(np.ones(12), EWS, {}, redshift=redshift, frame="observed", theme=LIGHT)
+        assert figure.layout.xaxis.title.text.startswith("Rest")
+
+
+def test_spectra_with_gaps_without_continuum_and_without_anything():
+    some = np.ones(12)
+    some[[3, 10]] = NAN
+    assert len(spectrum_figure(some, EWS, QUANTILES, theme=LIGHT).data) > 3
+    alone = spectrum_figure(None, EWS, {}, theme=LIGHT)
+    assert alone.layout.yaxis.title.text == "Flux density / continuum"
+    nothing = spectrum_figure(np.full(12, NAN), {"HALPHA": NAN}, {"HBETA": (NAN, NAN, NAN)}, theme=LIGHT)
+    assert "neither a continuum" in words(nothing)
+
+
+@pytest.mark.parametrize("flux", [np.zeros(12), -np.ones(12), np.full(12, 1e-30), np.full(12, 1e30)])
+def test_strange_continua_have_a_range(flux):
+    low, high = spectrum_figure(flux, EWS, QUANTILES, theme=LIGHT).layout.yaxis.range
+    assert np.isfinite([low, high]).all()
+    assert low < high
+
+
+def test_widths_that_are_not_positive_are_named():
+    figure = widths_figure({"HALPHA": 0.0, "HBETA": 3.0}, {}, LIGHT)
+    assert "Hα" in words(figure)
+    assert figure.data[0].x == ("Hβ",)
+    assert "no lines" in words(widths_figure({"HALPHA": NAN}, {"HALPHA": (NAN, NAN, NAN)}, LIGHT))
+
+
+def test_names_of_filters_are_not_tags():
+    content = photometry_figure(["<b>g</b>", "r"], np.array([1.0, NAN]), None, LIGHT).to_json()
+    assert "<b>" not in content.replace("\\u003c", "<")
+    assert "no flux through any" in words(photometry_figure(["g"], np.array([NAN]), None, LIGHT))
+
+
+def test_bpt_needs_its_four_lines():
+    assert line_ratios({"ew_HALPHA": np.ones(3)}) is None
+    values = {f"ew_{line}": np.array([1.0, 0.0, NAN, -2.0]) for line in LINES}
+    ratios = line_ratios(values)
+    assert np.isfinite(ratios.x).tolist() == [True, False, False, False]
+    assert "all four lines" in words(bpt_figure(LineRatios(np.full(3, NAN), np.zeros(3)), LIGHT))
+
+
+def test_many_galaxies_are_cells_and_large_selections_thinned():
+    x = np.random.default_rng(0).normal(0, 0.3, (2, 50_000))
+    figure = bpt_figure(LineRatios(x[0], x[1]), LIGHT, selected=np.arange(40_000))
+    assert figure.data[0].type == "heatmap"
+    assert figure.data[2].name == "selected, 40,000"
+    assert len(figure.data[2].x) <= 1500
+    assert len(figure.to_json()) < 120_000
+
+
+def test_predictions_say_how_many_were_left_out():
+    observed, predicted = np.array([1.0, 0.0, -1.0, NAN, 2.0]), np.ones(5)
+    labels = ("EW / Å", "predicted EW / Å")
+    figure = predicted_against_observed_figure(observed, predicted, labels, LIGHT, logarithmic=True)
+    assert "2 galaxies" in words(figure)
+    assert "2 not positive" in words(figure)
+    nothing = predicted_against_observed_figure(np.full(2, NAN), np.ones(2), labels, LIGHT)
+    assert "No galaxy has both" in words(nothing)
+    one = predicted_against_observed_figure(np.ones(1), np.ones(1), labels, LIGHT, pinned=0)
+    assert "1 galaxies" in words(one)
+
+
+def test_residuals_in_units_and_in_dex():
+    observed, predicted = np.array([1.0, 2.0, NAN]), np.array([2.0, 20.0, 1.0])
+    assert residuals(observed, predicted)[:2].tolist() == [1.0, 18.0]
+    assert residuals(observed, predicted, logarithmic=True)[1] == 1.0
+
+
+@pytest.mark.parametrize("values", [np.full(4, NAN), np.array([3.0]), np.full(9, 2.0)])
+def test_histograms_of_little(values):
+    figure = histogram_figure(values, "x", LIGHT, selected=np.arange(1))
+    assert ("No galaxy" in words(figure)) == np.isnan(values).all()
+
+
+def test_histogram_shares_sum_to_all():
+    steps = histogram_figure(np.random.default_rng(0).normal(size=1000), "x", LIGHT).data[0]
+    assert float(np.sum(steps.y[:-1])) == pytest.approx(100.0, rel=1e-5)
+
+
+def test_density_is_normalised_and_may_be_missing():
+    edges = np.expm1(np.linspace(0, 1, 101))
+    mass = np.exp(-0.5 * ((edges[1:] - 0.6) / 0.05) ** 2)
+    figure = redshift_density_figure(edges, mass, LIGHT, spectroscopic=3.0)
+    curve = figure.data[0]
+    assert np.trapezoid(curve.y, curve.x) == pytest.approx(1.0, rel=1e-4)
+    assert figure.layout.xaxis.range[1] > 3.0
+    for bad in (np.zeros(100), np.full(100, NAN)):
+        assert "no redshift density" in words(redshift_density_figure(edges, bad, LIGHT))
+
+
+def test_empty_figures_break_long_lines():
+    assert "<br>" in words(empty_figure("word " * 30, DARK))
+
+
+def test_the_bar_sends_nothing_anywhere():
+    config = graph_config("../<x>")
+    assert config["showSendToCloud"] is False
+    assert config["plotlyServerURL"] == ""
+    assert config["displaylogo"] is False
+    assert config["toImageButtonOptions"]["filename"] == "nebulium--x-"
