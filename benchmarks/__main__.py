@@ -16,6 +16,7 @@ NAMES = (
     "published", "training", "memory", "simulation", "selection", "mock_population",
     "mock_light", "mock_images", "mock_survey", "properties_speed", "properties_memory",
     "properties_mock", "properties_sdss", "photoz_speed", "photoz_hdfn", "photoz_dc2", "photoz_mock",
+    "explore",
 )  # fmt: skip
 
 
@@ -59,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--memory-images", type=int, help="images of the set of `properties_memory`")
     parser.add_argument("--mock-survey", type=Path, help="survey that `properties_mock` takes, made before")
     parser.add_argument("--photoz-runs", type=Path, help="folder of `make bench-train`")
+    parser.add_argument("--explore-galaxies", type=int, help="mock galaxies that `explore` shows")
+    parser.add_argument("--explore-seconds", type=float, help="how long the visitors of `explore` click")
     parser.add_argument("--repeats", type=int, help="runs of each timing")
     return parser
 

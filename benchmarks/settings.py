@@ -44,6 +44,10 @@ class Settings:
         Folder of a mock survey `sdss` of 20,000 galaxies and seed 4; made anew if not given.
     photoz_runs : Path, optional
         Folder of the survey and the models of `photoz_mock`, if it is not where `make bench-train` puts it.
+    explore_galaxies : int
+        Mock galaxies that the benchmark `explore` shows.
+    explore_seconds : float
+        How long its visitors click.
     repeats : int
         Runs of each timing.
     figures : Path
@@ -58,6 +62,8 @@ class Settings:
     memory_images: int = 200_000
     mock_survey: Path | None = None
     photoz_runs: Path | None = None
+    explore_galaxies: int = 1_000_000
+    explore_seconds: float = 120.0
     repeats: int = 5
     figures: Path = FIGURES
 

@@ -44,7 +44,7 @@ def _cards(room: str) -> str:
 
 def measured() -> str:
     """What was measured of emission lines."""
-    others = ("mock", "photoz", "properties")
+    others = ("explore", "mock", "photoz", "properties")
     return _results(path for path in sorted(RESULTS.glob("*.json")) if not path.name.startswith(others))
 
 
@@ -61,6 +61,11 @@ def measured_photoz() -> str:
 def photoz_methods() -> str:
     """The table that helps to choose a method of redshifts."""
     return _results([RESULTS / "photoz_mock.json"])
+
+
+def measured_explore() -> str:
+    """What was measured of the explorer page."""
+    return _results(sorted(RESULTS.glob("explore*.json")))
 
 
 def measured_properties() -> str:
@@ -163,6 +168,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "property_cards": property_cards,
     "measured_mock": measured_mock,
     "measured_photoz": measured_photoz,
+    "measured_explore": measured_explore,
     "measured_properties": measured_properties,
     "photoz_methods": photoz_methods,
     "beside_the_paper": beside_the_paper,
