@@ -47,7 +47,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(
-            viewport={"width": 1366, "height": 768}, device_scale_factor=1.5, color_scheme="light"
+            viewport={"width": 1366, "height": 960}, device_scale_factor=1.25, color_scheme="light"
         )
         for name, view in views.items():
             page.goto(f"{asked.address}?{view}")

@@ -11,7 +11,7 @@ from nebulium.explore.raster import raster
 from nebulium.explore.theme import Theme
 
 #: More galaxies are drawn as cells, and not one by one.
-MANY = 5_000
+MANY = 2_000
 CELLS = (110, 110)
 #: Galaxies of a selection that are drawn one by one.
 MOST_SELECTED = 1_500

@@ -175,14 +175,7 @@ def _saved(path: Path, seed: int) -> tuple[Table | None, tuple[str, ...]]:
         return None, ()
     try:
         table = read_table(path)
-        for column in (
-            GALAXY,  #: The ids have no name of the glossary, so that nothing is done to them.
-            GALAXY,
-            X,
-            Y,
-            FITTED,
-            HASH,
-        ):
+        for column in (GALAXY, X, Y, FITTED, HASH):
             table[column]
     except TableError as error:
         return None, (f"The map was drawn anew: {error}",)

@@ -16,7 +16,7 @@ from nebulium.explore.embedding import Progress
 from nebulium.explore.embedding_file import GalaxyMap, open_embedding
 from nebulium.explore.features import Kind as MapKind
 from nebulium.explore.galaxies import Galaxies, read_galaxies
-from nebulium.explore.labels import column_label
+from nebulium.explore.labels import unit_text
 from nebulium.explore.latent import usual_kind
 from nebulium.explore.pictures import Pictures
 from nebulium.explore.predictions import redshift_densities, with_predictions
@@ -28,6 +28,7 @@ from nebulium.explore.synthetic import Synthetic
 from nebulium.lines.model_choice import WITH_LUMINOSITY
 from nebulium.photoz.densities import RedshiftDensities
 
+DIFFERENCE = "predicted − measured"
 #: Diagrams that place galaxies in a plane, so that one can point to them and select them.
 MAP, BPT, PREDICTED = SPACES = ("map", "bpt", "predicted")
 #: Neighbours in the map that are shown of a pinned galaxy.
@@ -123,10 +124,9 @@ class Explored:
         def of(name: str) -> tuple[np.ndarray, ColourScale]:
             quantity = self.quantities[name]
             measured, predicted = quantity.pair(self.galaxies)
-            what = f"predicted − measured {column_label(name, quantity.unit)}"
-            unit = " (dex)" if quantity.logarithmic else ""
+            unit = "dex" if quantity.logarithmic else unit_text(quantity.unit)
             scale = colour_scale(name, predicted - measured, unit=quantity.unit, kind="diverging")
-            return predicted - measured, replace(scale, label=what + unit)
+            return predicted - measured, replace(scale, label=" / ".join(filter(None, (DIFFERENCE, unit))))
 
         return of
 
