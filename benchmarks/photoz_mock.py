@@ -1,6 +1,8 @@
 """Redshifts from images of a mock of CANDELS: `pita` beside `supervised`, fluxes and templates."""
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from nebulium.errors import NebuliumError
 from nebulium.metrics.point import nmad
 from nebulium.modelfile import describe_model
 from nebulium.photoz.gains import RedshiftGain, compare_methods
+from nebulium.photoz.rescued_file import rescued_file
 from nebulium.photoz.score_figures import calibration_figure, label_fraction_figure, scores_against
 from nebulium.photoz.scored_galaxies import (
     Sample,
@@ -351,3 +354,12 @@ def _pictures(galaxies: TestGalaxies) -> None:
     for name, figure in figures.items():
         with replace_on_success(FIGURES / f"{name}.png") as partial:
             figure.savefig(partial, format="png", dpi=150)
+    with tempfile.TemporaryDirectory() as scratch:
+        rescued = Path(scratch) / "rescued"
+        rescued_file(
+            galaxies.folder / SURVEY,
+            rescued,
+            model=galaxies.folder / OURS,
+            photometry=galaxies.folder / OF_FLUXES[0],
+        )
+        shutil.copy(rescued / "rescued.png", FIGURES / "mock_rescued.png")
