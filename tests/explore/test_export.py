@@ -14,7 +14,7 @@ from nebulium.cli import app
 from nebulium.data.table import Table
 from nebulium.data.table_writer import write_table
 from nebulium.errors import OutputError, TableError
-from nebulium.explore.explored import Explored
+from nebulium.explore.explored import FIRST_QUANTITY, Explored
 from nebulium.explore.export import PAGE, export_page
 from nebulium.explore.export_data import MOST_POINTS, PageData
 from nebulium.explore.export_encoding import packed, script
@@ -110,7 +110,7 @@ def test_cells_hold_means_of_all_galaxies(data, explored):
 
 
 def test_lines_come_first_and_in_three_panels_on_one_scale(data):
-    assert data.colours[0] == ("ew_OII_DOUBLET", "predicted_ew_OII_DOUBLET", "drawn_ew_OII_DOUBLET")
+    assert data.colours[0] == tuple(f"{what}{FIRST_QUANTITY}" for what in ("", "predicted_", "drawn_"))
     scripts = dict(data.scripts([]))
     assert [len(one["panels"]) for one in scripts["galaxies"]["colours"]] == [3] * 10 + [1] * 2
     first = scripts["galaxies"]["first"]
