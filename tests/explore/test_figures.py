@@ -1,7 +1,6 @@
 """Figures without a server: what they say, what they leave out, and how heavy they are."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -90,17 +89,10 @@ def test_arrays_travel_as_bytes_and_plotlys_own_template_does_not():
     assert len(json.dumps(content["layout"]["template"])) < 3000
 
 
-def test_a_map_is_light_and_quick():
+def test_a_map_is_light():
     xy, values = cloud_of(100_000), np.random.default_rng(1).lognormal(size=100_000)
     cells, scale = raster(xy, values, WINDOW, (200, 200)), colour_scale("x", values)
-    map_figure(cells, scale, LIGHT)
-    seconds = []
-    for _ in range(5):
-        start = time.process_time()
-        content = map_figure(cells, scale, LIGHT).to_json()
-        seconds.append(time.process_time() - start)
-    assert len(content) < 100_000
-    assert min(seconds) < 0.03
+    assert len(map_figure(cells, scale, LIGHT).to_json()) < 100_000
 
 
 def test_three_panels_share_one_scale_and_one_zoom():
