@@ -156,7 +156,8 @@ def _disagreement(model: ImageRedshiftModel, module: Any, images: np.ndarray, te
     """Largest difference between the latent vectors of the two: they must be of one network."""
     with load_torch().inference_mode():
         theirs = module.encoder_mlp(module.encoder(cropped(tensor, VIEW_SIZE))).numpy()
-    return float(np.abs(jax.vmap(model.embedding)(jnp.asarray(images)) - theirs).max())
+    latent = lambda image: model.network.latent(model.standards.image(model.views.middle(image)))  # noqa: E731
+    return float(np.abs(jax.vmap(latent)(jnp.asarray(images)) - theirs).max())
 
 
 def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
