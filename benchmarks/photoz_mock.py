@@ -145,8 +145,7 @@ def _calibration(galaxies: TestGalaxies) -> Result:
     rows, checks = [], list[Check]()
     for name, chosen in galaxies.samples.items():
         for run in _all_labels():
-            scored = galaxies.scored[run.name].select(chosen)
-            score = score_redshifts(run.method, scored, all_galaxies(len(scored)), resamples=RESAMPLES)
+            score = _score(galaxies, run, chosen)
             targets = {**COVERS, "pit_ks": Target(most=score.pit_ks_limit)}
             tested = {
                 metric: Check(f"{metric} of {run.method}, {name}", getattr(score, metric).value, target)

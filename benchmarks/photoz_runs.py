@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.settings import RUNS
 from nebulium.mock.survey import make_survey
+from nebulium.photoz.label_fraction_file import FRACTIONS
 from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.train_file import train_file
 from nebulium.training.run_folder import RUN_ENDING
@@ -24,11 +25,9 @@ GALAXIES, SEED = 50_000, 2611
 PIXELS = 72
 #: Passes over the images, all of them.
 CONTRAST_EPOCHS = 8
-#: Passes over the labelled images alone, by the fraction of labels: until validation galaxies gain no more.
-SUPERVISED_EPOCHS = {1.0: 30, 0.5: 45, 0.2: 65, 0.1: 80, 0.05: 100}
-LABELLED_EPOCHS = {1.0: 12, 0.5: 18, 0.2: 26, 0.1: 32, 0.05: 40}
-#: Of the labels, for the methods on images: each training of `pita` takes half an hour on two cores.
-IMAGE_FRACTIONS = (1.0, 0.1)
+#: Passes over the labelled images alone by the fraction of labels, until validation galaxies gain no more: of
+#: `supervised`, and those that end `pita`. Each training of `pita` takes half an hour on two cores.
+LABELLED_EPOCHS = {1.0: (30, 12), 0.1: (80, 32)}
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,10 @@ class Run:
 def all_runs() -> list[Run]:
     """The trainings, the quick and the most wanted first."""
     runs = [Run("train-distribution"), Run("template")]
-    runs += [Run("photometry", fraction) for fraction in SUPERVISED_EPOCHS]
-    for fraction in IMAGE_FRACTIONS:
-        runs.append(Run("supervised", fraction, {"epochs": SUPERVISED_EPOCHS[fraction]}))
-        epochs = {"epochs": CONTRAST_EPOCHS, "labelled_epochs": LABELLED_EPOCHS[fraction]}
-        runs.append(Run("pita", fraction, epochs))
+    runs += [Run("photometry", fraction) for fraction in sorted(FRACTIONS, reverse=True)]
+    for fraction, (supervised, last) in LABELLED_EPOCHS.items():
+        runs.append(Run("supervised", fraction, {"epochs": supervised}))
+        runs.append(Run("pita", fraction, {"epochs": CONTRAST_EPOCHS, "labelled_epochs": last}))
     return runs
 
 
@@ -93,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
             method=run.method,
             split=SplitConfig(label_fraction=run.label_fraction),
             settings=run.settings,
-            recalibrate=run.method not in ("train-distribution",),
+            recalibrate=run.method != "train-distribution",
             resume=output.with_name(output.name + RUN_ENDING).exists(),
         )
         print(f"{run.name}: {time.perf_counter() - start:.0f} s", flush=True)

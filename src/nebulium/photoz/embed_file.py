@@ -4,16 +4,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.table_writer import TableWriter
 from nebulium.errors import ModelFileError
 from nebulium.modelfile import load_model
 from nebulium.photoz.catalogue import table_of
+from nebulium.photoz.embedding import EmbeddedGalaxies
 from nebulium.photoz.methods import METHODS
 from nebulium.photoz.predict_catalogue import PredictionTask
-from nebulium.photoz.predict_file import PredictionRun, find_model, none_predicted, notes_of, provenance
+from nebulium.photoz.predict_file import PredictionRun, find_model, notes_of, provenance, write_all
 
 
 def embed_file(
@@ -66,15 +65,11 @@ def embed_file(
     task = PredictionTask(
         data, load_model(model), found.config, columns or {}, None if curves is None else Path(curves)
     )
-    rows, outside = 0, 0
     with TableWriter(output, metadata=provenance(data, found)) as writer:
-        for part in method.embed(task):
+
+        def write(part: EmbeddedGalaxies) -> None:
             writer.append(part.as_table(str(data)))
-            rows += len(part)
-            outside += int(np.sum(~part.in_domain))
-            if progress is not None:
-                progress(rows)
-        if not rows:
-            raise none_predicted(task)
+
+        rows, outside = write_all(method.embed(task), write, task, progress)
     listed = write_rejects(task.rejects, output)
     return PredictionRun(output, None, rows, outside, notes_of(task), task.rejects, listed)

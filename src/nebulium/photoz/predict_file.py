@@ -1,11 +1,11 @@
 """Redshifts of the galaxies of a mock survey or a catalogue, from file to file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,10 +16,14 @@ from nebulium.errors import ModelFileError, TableError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
 from nebulium.photoz.catalogue import table_of
 from nebulium.photoz.dereddening import dust_notes
+from nebulium.photoz.embedding import EmbeddedGalaxies
 from nebulium.photoz.methods import METHODS, Method
+from nebulium.photoz.predict import PredictedRedshifts
 from nebulium.photoz.predict_catalogue import PredictionTask
 from nebulium.photoz.qp_export import QpWriter
 from nebulium.photoz.train_file import counted_notes
+
+Part = TypeVar("Part", PredictedRedshifts, EmbeddedGalaxies)
 
 
 @dataclass(frozen=True)
@@ -105,22 +109,61 @@ def predict_file(
     found, method = find_model(model)
     loaded = load_model(model)
     task = PredictionTask(data, loaded, found.config, columns or {}, None if curves is None else Path(curves))
-    rows, outside = 0, 0
     with ExitStack() as stack:
         writer = stack.enter_context(TableWriter(output, metadata=provenance(data, found)))
         densities = None if pdf is None else stack.enter_context(QpWriter(pdf, loaded.grid))
-        for predicted in method.predict(task):
+
+        def write(predicted: PredictedRedshifts) -> None:
             writer.append(predicted.as_table(str(data)))
             if densities is not None:
                 densities.append(predicted.densities, predicted.ids)
-            rows += len(predicted)
-            outside += int(np.sum(~predicted.in_domain))
-            if progress is not None:
-                progress(rows)
-        if not rows:
-            raise none_predicted(task)
+
+        rows, outside = write_all(method.predict(task), write, task, progress)
     listed = write_rejects(task.rejects, output)
     return PredictionRun(output, pdf, rows, outside, notes_of(task), task.rejects, listed)
+
+
+def write_all(
+    parts: Iterable[Part],
+    write: Callable[[Part], None],
+    task: PredictionTask,
+    progress: Callable[[int], Any] | None,
+) -> tuple[int, int]:
+    """Write what a model says of galaxies, chunk by chunk.
+
+    Parameters
+    ----------
+    parts : iterable of PredictedRedshifts or EmbeddedGalaxies
+    write : callable of one of them
+    task : PredictionTask
+        Whose galaxies these are.
+    progress : callable of int, optional
+        Told the number of galaxies done after each chunk.
+
+    Returns
+    -------
+    rows, outside : int
+        Galaxies written, and those of them outside the training domain.
+
+    Raises
+    ------
+    TableError
+        There is no galaxy.
+
+    Examples
+    --------
+    See `predict_file`.
+    """
+    rows, outside = 0, 0
+    for part in parts:
+        write(part)
+        rows += len(part)
+        outside += int(np.sum(~part.in_domain))
+        if progress is not None:
+            progress(rows)
+    if not rows:
+        raise none_predicted(task)
+    return rows, outside
 
 
 def provenance(data: Path, found: ModelFolder) -> dict[str, str]:
