@@ -35,10 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(name: str, settings: Settings, folder: Path) -> list[Result]:
     start = time.perf_counter()
-    results = importlib.import_module(f"benchmarks.{name}").measure(settings)
-    for result in results:
-        print(result.text())
+    results = []
+    for result in importlib.import_module(f"benchmarks.{name}").measure(settings):
+        print(result.text(), flush=True)
         result.write(folder)
+        results.append(result)
     print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
     return results
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Answers:
     selected: list[int]
 
 
-def measure(settings: Settings) -> list[Result]:
+def measure(settings: Settings) -> Iterator[Result]:
     """The DESI table, the map, the crowd, and a million mock galaxies."""
     with tempfile.TemporaryDirectory(prefix="nebulium-explore-") as scratch:
         desi, mock = Path(scratch) / "desi.parquet", Path(scratch) / "mock.parquet"
@@ -73,25 +74,22 @@ def measure(settings: Settings) -> list[Result]:
             pass  # predictions are computed, and kept
         with serving(desi) as server:
             answers = asyncio.run(_answers(server, drawn, settings.repeats))
+            yield _speed("explore", f"The page with {count:,} DESI galaxies", ABOUT, answers, 3.0, 0.2)
             together, grown = asyncio.run(_crowd(server, drawn, settings.explore_seconds))
-        placed = _placed(drawn, cost)
+            yield _visitors(together, grown, settings.explore_seconds)
+        yield _placed(drawn, cost)
         write_mock(mock, count, settings.explore_galaxies)
         shutil.copytree(desi.with_suffix(".explore"), mock.with_suffix(".explore"))
         with serving(mock):
             pass
         with serving(mock) as server:
             of_mock = asyncio.run(_answers(server, _map_of(mock), settings.repeats))
-    about_mock = (
+    about = (
         f"The same with {settings.explore_galaxies:,} galaxies: the DESI table, and galaxies drawn from its "
         f"rows, each column times a factor with a scatter of {SCATTER:.0%}. They are made up, and serve for "
         "speed alone. The map is that of the DESI galaxies, and the others are placed in it."
     )
-    return [
-        _speed("explore", f"The page with {count:,} DESI galaxies", ABOUT, answers, 3.0, 0.2),
-        _speed("explore_million", "The page with many mock galaxies", about_mock, of_mock, 5.0, 0.4),
-        placed,
-        _visitors(together, grown, settings.explore_seconds),
-    ]
+    yield _speed("explore_million", "The page with many mock galaxies", about, of_mock, 5.0, 0.4)
 
 
 ABOUT = (

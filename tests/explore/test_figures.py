@@ -66,7 +66,7 @@ def some_figures(theme):
             pinned=3,
         ),
         "histogram": histogram_figure(values, "EW / Å", theme, selected=rows),
-        "density": redshift_density_figure(edges, np.ones(40) / 40, theme, spectroscopic=0.5),
+        "density": redshift_density_figure(edges, np.ones(40) / 40, theme, known=0.5),
     }
 
 
@@ -241,7 +241,7 @@ def test_histogram_shares_sum_to_all():
 def test_density_is_normalised_and_may_be_missing():
     edges = np.expm1(np.linspace(0, 1, 101))
     mass = np.exp(-0.5 * ((edges[1:] - 0.6) / 0.05) ** 2)
-    figure = redshift_density_figure(edges, mass, LIGHT, spectroscopic=3.0)
+    figure = redshift_density_figure(edges, mass, LIGHT, known=3.0)
     curve = figure.data[0]
     assert np.trapezoid(curve.y, curve.x) == pytest.approx(1.0, rel=1e-4)
     assert figure.layout.xaxis.range[1] > 3.0

@@ -42,6 +42,8 @@ def register(app: Dash, explored: Explored, choices: Choices) -> None:
     _register_browser(app)
     _register_state(app, choices)
     _register_views(app, explored, choices)
+    if explored.pictures is not None:
+        _register_stamps(app, explored, choices)
     _register_pointer(app, explored, choices)
     _register_downloads(app, explored, choices)
 
@@ -95,22 +97,7 @@ def _register_state(app: Dash, choices: Choices) -> None:
 
 
 def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
-    @app.callback(
-        Output("map", "figure"),
-        Output("map-drawn", "data"),
-        Input("texts", "data"),
-        Input("made", "data"),
-        State("map-drawn", "data"),
-        prevent_initial_call=True,
-    )
-    def draw_the_map(texts: Any, made: Any, drawn: Any) -> tuple[Figure, str]:
-        if texts is None:
-            raise PreventUpdate
-        state = from_texts(texts, choices)[0]
-        # The synthetic galaxy takes its place as soon as its view, which makes it, is drawn.
-        new = _if_new(state, shown_by(state), drawn, str(explored.synthetic.is_ready))
-        return draw_map(explored, state), new
-
+    # The browser asks in this order, and what was clicked on is looked at first.
     @app.callback(
         Output("galaxy-figure", "figure"),
         Output("galaxy-body", "children"),
@@ -128,6 +115,22 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
         row = explored.row_pinned(state)
         title, neighbours = galaxy_title(explored, row), neighbour_buttons(explored, row)
         return *_figure_and_body(view, explored, state), title, neighbours, new
+
+    @app.callback(
+        Output("map", "figure"),
+        Output("map-drawn", "data"),
+        Input("texts", "data"),
+        Input("made", "data"),
+        State("map-drawn", "data"),
+        prevent_initial_call=True,
+    )
+    def draw_the_map(texts: Any, made: Any, drawn: Any) -> tuple[Figure, str]:
+        if texts is None:
+            raise PreventUpdate
+        state = from_texts(texts, choices)[0]
+        # The synthetic galaxy takes its place as soon as its view, which makes it, is drawn.
+        new = _if_new(state, shown_by(state), drawn, str(explored.synthetic.is_ready))
+        return draw_map(explored, state), new
 
     @app.callback(
         Output("sample-figure", "figure"),
@@ -149,6 +152,8 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
             set_props("made", {"data": "synthetic galaxy"})
         return answer
 
+
+def _register_stamps(app: Dash, explored: Explored, choices: Choices) -> None:
     @app.callback(
         Output("stamps", "children"),
         Output("stamps-drawn", "data"),

@@ -205,7 +205,7 @@ class Explored:
         return low, median, high
 
     def redshift(self, row: int) -> float | None:
-        """The redshift from a spectrum; None if it is not known."""
+        """The redshift from a spectrum, or that of the table; None if it is not known."""
         known = (self.value(column, row) for column in ("redshift_spec", "redshift"))
         return next((redshift for redshift in known if np.isfinite(redshift)), None)
 

@@ -15,6 +15,8 @@ from nebulium.explore.theme import TEXT, Theme
 
 #: Share of the width between two panels.
 GAP = 0.015
+#: Left and below, pixels: the names of the axes fit.
+MARGIN = 28
 #: Sizes of the points of a map of 100 galaxies and of 20,000, pixels.
 SIZES = (9.0, 3.5)
 
@@ -127,6 +129,7 @@ def map_figure(
         # An outline that the browser drew gives way to the one that is drawn in all panels.
         "selections": [],
         "selectionrevision": _outline_name(marks.selection),
+        "margin": {"l": MARGIN, "b": MARGIN},
     }
     description = f"Map of galaxies coloured by {scale.label}: {', '.join(panels) or 'one panel'}."
     return framed(traces, layout, theme, name="map", description=description)
@@ -199,7 +202,14 @@ def _panel_axes(place: int, panels: int, view: Window, name: str) -> dict[str, A
     width = (1.0 - GAP * (panels - 1)) / panels
     start = place * (width + GAP)
     number = str(place + 1) if place else ""
-    bare = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "mirror": True}
+    bare = {
+        "automargin": False,
+        "showticklabels": False,
+        "ticks": "",
+        "showgrid": False,
+        "zeroline": False,
+        "mirror": True,
+    }
     x = {"domain": [start, start + width], "range": [left, right], "anchor": f"y{number}"}
     y = {"range": [bottom, top], "anchor": f"x{number}"}
     if place:

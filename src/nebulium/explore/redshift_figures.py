@@ -19,7 +19,7 @@ def redshift_density_figure(
     mass: Float[np.ndarray, " bin"],
     theme: Theme,
     *,
-    spectroscopic: float | None = None,
+    known: float | None = None,
 ) -> Figure:
     """The density p(z) of one galaxy.
 
@@ -30,8 +30,8 @@ def redshift_density_figure(
     mass : ndarray of shape (bin,)
         Probability of each bin: `densities.mass[0]`.
     theme : Theme
-    spectroscopic : float, optional
-        The redshift from a spectrum, if there is one.
+    known : float, optional
+        The redshift that the table gives, from a spectrum or the truth of a mock, if there is one.
 
     Returns
     -------
@@ -59,11 +59,9 @@ def redshift_density_figure(
         _upright(f"median {median:.3f}", median, top, theme.predicted, "dash"),
     ]
     shown = [low, high]
-    if spectroscopic is not None and np.isfinite(spectroscopic):
-        traces.append(
-            _upright(f"spectroscopic {spectroscopic:.3f}", spectroscopic, top, theme.pinned, "solid")
-        )
-        shown.append(spectroscopic)
+    if known is not None and np.isfinite(known):
+        traces.append(_upright(f"known {known:.3f}", known, top, theme.pinned, "solid"))
+        shown.append(known)
     room = MARGIN * (max(shown) - min(shown)) + 0.01
     ends = (min(shown) - room, max(shown) + room)
     layout = plane("Redshift", "p(z) per unit redshift", ends, (0.0, top))

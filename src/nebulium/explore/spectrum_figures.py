@@ -101,7 +101,8 @@ def spectrum_figure(
         },
         "annotations": _line_names(shift, theme),
         "shapes": _line_places({*measured, *said}, shift, theme),
-        "margin": {"t": 58},
+        # Two rows of names below plotly's buttons.
+        "margin": {"t": 74},
     }
     lines = f"{len(measured)} observed and {len(said)} predicted emission lines"
     words = f"Continuum in twelve bins with {lines}, {_frame(redshift, frame)} frame."
@@ -279,16 +280,13 @@ def _predicted_lines(
         _with_lines(flux, {line: q[place] for line, q in said.items()}, shift) for place in range(3)
     )
     band = {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": "predicted"}
-    traces = []
-    # Each stretch is filled on its own: a fill does not know of gaps.
-    for part in _stretches(low[0]):
-        wave = np.concatenate([low[0][part], low[0][part][::-1]])
-        both = np.concatenate([low[1][part], high[1][part][::-1]])
-        filled = {"fill": "toself", "fillcolor": faint(theme.predicted)}
-        traces.append(curve("68 %", wave, both, {}) | band | filled)
+    filled = {"fill": "toself", "fillcolor": faint(theme.predicted)}
     line = {"color": theme.predicted, "width": 2, "dash": "dash"}
-    traces.append(curve("predicted lines, 68 %", *middle, line) | {"legendgroup": "predicted"})
-    return [*traces, _predicted_tops(flux, said, shift, theme)]
+    return [
+        curve("68 %", *_between(*low, high[1]), {}) | band | filled,
+        curve("predicted lines, 68 %", *middle, line) | {"legendgroup": "predicted"},
+        _predicted_tops(flux, said, shift, theme),
+    ]
 
 
 def _predicted_tops(
@@ -307,10 +305,14 @@ def _predicted_tops(
     }
 
 
-def _stretches(wave: np.ndarray) -> list[slice]:
-    """The pieces between the gaps."""
-    ends = [-1, *np.flatnonzero(np.isnan(wave)).tolist(), len(wave)]
-    return [slice(a + 1, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+def _between(wave: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outlines of the areas between two curves: there and back around each piece between gaps."""
+    gaps = np.flatnonzero(np.isnan(wave))
+    x, y = [], []
+    for part, below, above in zip(*(np.split(each, gaps) for each in (wave, low, high)), strict=True):
+        x += [part, part[::-1]]
+        y += [below, above[::-1]]
+    return np.concatenate(x), np.concatenate(y)
 
 
 def _dots(name: str, places: Sequence[str], y: np.ndarray, marker: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from nebulium.lines.prediction_rows import FLUX_COLUMNS
 MOST_COLUMNS = 60
 #: Size of the letters in a card, pixels; titles of the upright axis that are longer get two lines.
 CARD_TEXT, LONG_TITLE = 13, 26
+#: Left margin without and with a long title, pixels: six digits fit.
+CARD_MARGINS = (72, 88)
 #: Pictures of a selection.
 MOST_STAMPS = 24
 NOT_PINNED = "Click on a galaxy in the map, or search for one."
@@ -98,9 +100,7 @@ def _density(explored: Explored, state: ViewState) -> Figure:
     density = explored.density_of(row) if explored.density_of else None
     if density is None:
         return empty_figure("The model says nothing of this galaxy.", theme)
-    return redshift_density_figure(
-        density.grid.edges, density.mass[0], theme, spectroscopic=explored.redshift(row)
-    )
+    return redshift_density_figure(density.grid.edges, density.mass[0], theme, known=explored.redshift(row))
 
 
 def _no_ratios(explored: Explored) -> str:
@@ -316,12 +316,20 @@ def drawn_view(view: View, explored: Explored, state: ViewState) -> Figure | Com
 
 
 def _fitted(figure: Figure) -> Figure:
-    """A figure for a card: smaller letters, and the title of the upright axis on two lines if it is long."""
+    """A figure for a card: smaller letters, and the title of the upright axis on two lines if it is long.
+
+    Its left margin is fixed: to fit it to the numbers, plotly would draw the figure twice.
+    """
+    letters = {"title": {"font": {"size": CARD_TEXT}}}
     title = figure.layout.yaxis.title.text or ""
-    if len(title) > LONG_TITLE:
-        figure.update_yaxes(title_text=title.replace(" / ", "<br>/ ", 1))
-    figure.update_xaxes(title_font_size=CARD_TEXT)
-    figure.update_yaxes(title_font_size=CARD_TEXT)
-    figure.update_coloraxes(colorbar_title_font_size=CARD_TEXT)
-    figure.update_layout(legend_font_size=CARD_TEXT - 1)
-    return figure
+    is_long = len(title) > LONG_TITLE
+    upright = {"text": title.replace(" / ", "<br>/ ", 1) if is_long else title, **letters["title"]}
+    return figure.update_layout(
+        {
+            "xaxis": letters,
+            "yaxis": {"title": upright, "automargin": False},
+            "margin": {"l": CARD_MARGINS[is_long]},
+            "coloraxis": {"colorbar": letters},
+            "legend": {"font": {"size": CARD_TEXT - 1}},
+        }
+    )
