@@ -221,7 +221,7 @@ async def crowd(
         ids, actions = list(places), 0
         own = list(colours)[number % len(colours) :: len(visitors)] or list(colours)
         while time.perf_counter() < end:
-            colour = own[actions % len(own)]
+            colour = own[actions // 2 % len(own)]
             clicked = places[ids[rng.integers(len(ids))]]
             if actions == 0 or len(own) > 1:
                 await visitor.recolour(colour)

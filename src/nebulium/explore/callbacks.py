@@ -97,7 +97,7 @@ def _register_state(app: Dash, choices: Choices) -> None:
 
 
 def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
-    # The browser asks in this order, and what was clicked on is looked at first.
+    # The browser asks in this order: what was clicked on is looked at first.
     @app.callback(
         Output("galaxy-figure", "figure"),
         Output("galaxy-body", "children"),
@@ -273,7 +273,7 @@ def _if_new(state: ViewState, shown: tuple[str, ...], drawn: Any, besides: str =
 
 def _figure_and_body(view: View, explored: Explored, state: ViewState) -> tuple[Any, Any]:
     drawn = drawn_view(view, explored, state)
-    return (drawn, []) if isinstance(drawn, Figure) else (no_update, drawn)
+    return (drawn, []) if isinstance(drawn, dict) else (no_update, drawn)
 
 
 def _row_at(explored: Explored, place: Any, state: ViewState) -> int | None:

@@ -1,16 +1,16 @@
 """The page behind an address of this machine."""
 
+import gc
 import html
 import logging
 import signal
 import socket
-import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dash import Dash, set_props
 from flask import Response
@@ -23,9 +23,12 @@ from nebulium.explore.layout import page
 from nebulium.explore.state import default_state
 from nebulium.explore.views import choices_of, labels_of
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 ASSETS = Path(__file__).parent / "assets"
-#: How long one answer may keep the others waiting: a view is drawn in less.
-LONGEST_TURN_S = 0.05
+#: How long an answer waits for its turn: most views are drawn in less.
+LONGEST_WAIT_S = 0.05
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: plotly compiles its WebGL programs in the browser, hence unsafe-eval; nothing comes from elsewhere.
 POLICY = (
@@ -134,7 +137,12 @@ def open_server(app: Dash, *, host: str = "127.0.0.1", port: int = 8050) -> Base
         app.server.config["TRUSTED_HOSTS"] = list(LOOPBACK)
     with listening:
         return make_server(
-            host, port, app.server, threaded=True, request_handler=_Handler, fd=listening.fileno()
+            host,
+            port,
+            _InTurn(app.server),
+            threaded=True,
+            request_handler=_Handler,
+            fd=listening.fileno(),
         )
 
 
@@ -171,12 +179,35 @@ def serve(
     server = open_server(app, host=host, port=port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{server.socket.getsockname()[1]}/"
-    with _ended_by_signals(), _one_answer_after_the_other():
+    # What is there already stays: the garbage collector need not walk through it between answers.
+    gc.collect()
+    gc.freeze()
+    with _ended_by_signals():
         say(f"{address} shows the galaxies; Ctrl-C ends it")
         if open_browser:
             threading.Timer(0.3, webbrowser.open, [address]).start()
         server.serve_forever()
+    gc.unfreeze()
     say("Ended.")
+
+
+class _InTurn:
+    """One answer after the other, unless one takes long.
+
+    A click asks for several views at once: the first is there sooner if it need not share the interpreter.
+    """
+
+    def __init__(self, application: "WSGIApplication"):
+        self._application = application
+        self._turn = threading.Lock()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        has_turn = self._turn.acquire(timeout=LONGEST_WAIT_S)
+        try:
+            return self._application(environ, start_response)
+        finally:
+            if has_turn:
+                self._turn.release()
 
 
 class _Handler(WSGIRequestHandler):
@@ -203,17 +234,6 @@ def _ended_by_signals() -> Iterator[None]:
         pass
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _one_answer_after_the_other() -> Iterator[None]:
-    """A click asks for several views at once: the first is done sooner if it need not take turns."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(LONGEST_TURN_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _tell_of_error(error: Exception) -> None:

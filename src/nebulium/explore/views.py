@@ -1,7 +1,9 @@
 """The views beside the map: what each needs of the galaxies, and what it draws of a state."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from dash import html
 from dash.development.base_component import Component
@@ -288,7 +290,7 @@ def choices_of(explored: Explored) -> Choices:
     )
 
 
-def drawn_view(view: View, explored: Explored, state: ViewState) -> Figure | Component:
+def drawn_view(view: View, explored: Explored, state: ViewState) -> dict[str, Any] | Component:
     """A view of a state; where the galaxies lack what it needs, words that say so.
 
     Parameters
@@ -302,7 +304,8 @@ def drawn_view(view: View, explored: Explored, state: ViewState) -> Figure | Com
 
     Returns
     -------
-    Figure or Component
+    dict or Component
+        A figure as plotly in the browser takes it, or what else is shown.
 
     Examples
     --------
@@ -315,21 +318,23 @@ def drawn_view(view: View, explored: Explored, state: ViewState) -> Figure | Com
     return _fitted(drawn) if isinstance(drawn, Figure) else drawn
 
 
-def _fitted(figure: Figure) -> Figure:
+def _fitted(figure: Figure) -> dict[str, Any]:
     """A figure for a card: smaller letters, and the title of the upright axis on two lines if it is long.
 
-    Its left margin is fixed: to fit it to the numbers, plotly would draw the figure twice.
+    Its left margin is fixed: to fit it to the numbers, plotly would draw the figure twice. What is changed
+    here need not be validated again, which would take as long as making the figure.
     """
-    letters = {"title": {"font": {"size": CARD_TEXT}}}
-    title = figure.layout.yaxis.title.text or ""
-    is_long = len(title) > LONG_TITLE
-    upright = {"text": title.replace(" / ", "<br>/ ", 1) if is_long else title, **letters["title"]}
-    return figure.update_layout(
-        {
-            "xaxis": letters,
-            "yaxis": {"title": upright, "automargin": False},
-            "margin": {"l": CARD_MARGINS[is_long]},
-            "coloraxis": {"colorbar": letters},
-            "legend": {"font": {"size": CARD_TEXT - 1}},
-        }
-    )
+    drawn: dict[str, Any] = figure.to_dict()
+    layout = defaultdict(dict, drawn["layout"])
+    for name in ("xaxis", "yaxis"):
+        layout[name]["title"] = {**layout[name].get("title", {}), "font": {"size": CARD_TEXT}}
+    upright = layout["yaxis"]["title"]
+    is_long = len(upright.get("text", "")) > LONG_TITLE
+    if is_long:
+        upright["text"] = upright["text"].replace(" / ", "<br>/ ", 1)
+    layout["yaxis"]["automargin"] = False
+    layout["margin"]["l"] = CARD_MARGINS[is_long]
+    layout["legend"]["font"] = {"size": CARD_TEXT - 1}
+    if "coloraxis" in layout:
+        layout["coloraxis"]["colorbar"]["title"]["font"] = {"size": CARD_TEXT}
+    return {**drawn, "layout": dict(layout)}

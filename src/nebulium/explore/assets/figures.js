@@ -42,9 +42,24 @@ defaults as soon as plotly is there. */
     plotly.react = (graph, figure, ...rest) => {
       if (figure && figure.data && drawn.get(graph) === figure.data) return Promise.resolve(graph);
       if (figure && figure.data) drawn.set(graph, figure.data);
-      return react(graph, figure, ...rest);
+      return inTurn(() => react(graph, figure, ...rest));
     };
   }
+
+  /* When several figures are to be drawn, the first is seen before the next is begun. */
+  let last = null;
+  function inTurn(draw) {
+    const done = last ? last.then(draw) : draw();
+    const seen = done.catch(() => {}).then(frame).then(() => { if (last === seen) last = null; });
+    last = seen;
+    return done;
+  }
+
+  /* The next frame; a tab behind others has none. */
+  const frame = () => new Promise((seen) => {
+    window.requestAnimationFrame(() => window.setTimeout(seen, 0));
+    window.setTimeout(seen, 100);
+  });
 
   /* Plotly is loaded with the first figure, after this. */
   let plotly = window.Plotly;
