@@ -332,8 +332,9 @@ def _fitted(figure: Figure) -> dict[str, Any]:
     is_long = len(upright.get("text", "")) > LONG_TITLE
     if is_long:
         upright["text"] = upright["text"].replace(" / ", "<br>/ ", 1)
-    layout["yaxis"]["automargin"] = False
-    layout["margin"]["l"] = CARD_MARGINS[is_long]
+    if layout["yaxis"].get("automargin", True):
+        layout["yaxis"]["automargin"] = False
+        layout["margin"]["l"] = CARD_MARGINS[is_long]
     layout["legend"]["font"] = {"size": CARD_TEXT - 1}
     if "coloraxis" in layout:
         layout["coloraxis"]["colorbar"]["title"]["font"] = {"size": CARD_TEXT}
