@@ -68,7 +68,7 @@ class Scored:
 def measure(settings: Settings) -> list[Result]:
     """RAIL in its own interpreter, ours in this one, all scored on one grid."""
     with tempfile.TemporaryDirectory() as scratch:
-        rail = _run_rail(Path(scratch) / "rail.npz")
+        rail = _run_rail(Path(scratch))
     grid, redshift = rail["grid"], rail["test_redshift"]
     scored = {name: _score(grid, rail[f"density_{name}"], redshift) for name in ESTIMATORS}
     density = _our_density(galaxies_of(rail, "training"), galaxies_of(rail, "test"), grid)
@@ -77,7 +77,7 @@ def measure(settings: Settings) -> list[Result]:
     return [_result(about, ours, scored)]
 
 
-def _run_rail(output: Path) -> dict[str, np.ndarray]:
+def _run_rail(folder: Path) -> dict[str, np.ndarray]:
     python = os.environ.get(RAIL_PYTHON, sys.executable)
     mend = (
         f"pip install {' '.join(PACKAGES)}, here or into an environment of their own, whose interpreter "
@@ -86,10 +86,14 @@ def _run_rail(output: Path) -> dict[str, np.ndarray]:
     imports = f"import {', '.join(RAIL_MODULES)}"
     if subprocess.run([python, "-c", imports], capture_output=True).returncode:
         raise NebuliumError("RAIL", f"is not installed for {python}", mend)
-    # Its log of every step is on standard output.
-    subprocess.run([python, str(SCRIPT), str(output), *ESTIMATORS], check=True, stdout=subprocess.DEVNULL)
-    with np.load(output) as arrays:
-        return dict(arrays)
+    arrays: dict[str, np.ndarray] = {}
+    for name in ESTIMATORS:
+        output = folder / f"{name}.npz"
+        # Its log of every step is on standard output.
+        subprocess.run([python, str(SCRIPT), str(output), name], check=True, stdout=subprocess.DEVNULL)
+        with np.load(output) as found:
+            arrays |= dict(found)
+    return arrays
 
 
 def galaxies_of(columns: dict[str, np.ndarray], part: str) -> PhotometricGalaxies:

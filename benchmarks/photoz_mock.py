@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -22,6 +20,7 @@ from nebulium.data.table import Table
 from nebulium.data.tables import read_table
 from nebulium.errors import NebuliumError
 from nebulium.metrics.point import nmad
+from nebulium.mock.on_sky import kpc_per_arcsec
 from nebulium.modelfile import describe_model
 from nebulium.photoz.gains import RedshiftGain, compare_methods
 from nebulium.photoz.rescued_file import rescued_file
@@ -35,7 +34,6 @@ from nebulium.photoz.scored_galaxies import (
 )
 from nebulium.photoz.scores import RedshiftScore, score_redshifts
 from nebulium.photoz.unseen import predict_unseen
-from nebulium.sed.cosmology import luminosity_distance_mpc
 
 FIGURES = REPOSITORY / "docs" / "photoz" / "figures"
 BANDS = ("acs_wfc_f606w", "acs_wfc_f814w", "wfc3_ir_f125w", "wfc3_ir_f160w")
@@ -51,7 +49,6 @@ COVERS = {"coverage_68": Target(0.66, 0.70), "coverage_95": Target(0.93, 0.97)}
 #: Methods that were trained with fewer labels too.
 FRACTIONED = ("pita", "supervised", "photometry")
 SHAPES = ("bulge_share", "bulge_sersic_n", "cos_inclination")
-ARCSEC_PER_RADIAN = 206_264.806
 RESAMPLES = 500
 
 
@@ -273,10 +270,8 @@ def _colours(snr: np.ndarray) -> np.ndarray:
 
 
 def _half_light_arcsec(table: Table) -> np.ndarray:
-    redshift = jnp.asarray(table["redshift"], jnp.float32)
-    angular_distance_mpc = jax.vmap(luminosity_distance_mpc)(redshift) / (1.0 + redshift) ** 2
-    radius = table["half_light_radius_kpc"] / (1e3 * np.asarray(angular_distance_mpc))
-    return np.asarray(radius * ARCSEC_PER_RADIAN)
+    scale = np.array([kpc_per_arcsec(float(redshift)) for redshift in table["redshift"]])
+    return np.asarray(table["half_light_radius_kpc"] / scale)
 
 
 def _in_training(folder: Path, ids: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ PIXELS = 72
 CONTRAST_EPOCHS = 8
 #: Passes over the labelled images alone by the fraction of labels, until validation galaxies gain no more: of
 #: `supervised`, and those that end `pita`. Each training of `pita` takes half an hour on two cores.
-LABELLED_EPOCHS = {1.0: (30, 12), 0.1: (80, 32)}
+LABELLED_EPOCHS = {1.0: (30, 12), 0.1: (80, 32), 0.05: (110, 40)}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def all_runs() -> list[Run]:
     for fraction, (supervised, last) in LABELLED_EPOCHS.items():
         runs.append(Run("supervised", fraction, {"epochs": supervised}))
         runs.append(Run("pita", fraction, {"epochs": CONTRAST_EPOCHS, "labelled_epochs": last}))
-    return runs
+    return [*runs, Run("selfsupervised", settings={"epochs": CONTRAST_EPOCHS})]
 
 
 def survey_in(folder: Path) -> Path:
