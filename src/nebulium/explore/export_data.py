@@ -14,7 +14,6 @@ from nebulium.explore.export_look import map_look, page_config
 from nebulium.explore.export_spectra import spectra_of
 from nebulium.explore.labels import column_label
 from nebulium.explore.map_figures import SIZES
-from nebulium.explore.map_view import PANEL_NAMES
 from nebulium.explore.raster import Raster, placed_rows, raster
 from nebulium.explore.theme import DARK, LIGHT
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
@@ -158,7 +157,7 @@ class PageData:
         return [
             {
                 "label": label if labels.count(label) == 1 else f"{label} ({column[:LONGEST]})",
-                "panels": list(PANEL_NAMES[: len(columns)]) if len(columns) > 1 else [""],
+                "panels": list(self.explored.quantities[column].panels) if len(columns) > 1 else [""],
             }
             for label, column, columns in zip(labels, first, self.colours, strict=True)
         ]

@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure
 from nebulium.explore.colours import count_scale
 from nebulium.explore.frame import graph_config
 from nebulium.explore.map_figures import Points, map_figure
-from nebulium.explore.map_view import PANEL_NAMES
+from nebulium.explore.quantities import PANELS
 from nebulium.explore.raster import Window
 from nebulium.explore.spectrum_figures import photometry_figure, spectrum_figure
 from nebulium.explore.theme import Theme, faint
@@ -44,7 +44,7 @@ def map_look(theme: Theme, window: Window) -> dict[str, Any]:
     ('#D55E00', ['measured', 'predicted'])
     """
     point = Points(np.zeros((1, 2), np.float32), np.zeros(1), np.zeros(1, np.int64))
-    panels = [("",), *(PANEL_NAMES[:count] for count in range(2, len(PANEL_NAMES) + 1))]
+    panels = [("",), *(PANELS[:count] for count in range(2, len(PANELS) + 1))]
     return {
         **{name: getattr(theme, name) for name in COLOURS},
         "faint": faint(theme.predicted),

@@ -17,7 +17,6 @@ from nebulium.explore.theme import theme_of
 MOST_POINTS = 20_000
 #: Cells of one panel, and of each of three (height, width).
 CELLS, CELLS_OF_THREE = (220, 280), (200, 180)
-PANEL_NAMES = ("measured", "predicted", "predicted + scatter and noise")
 NO_MAP = (
     "There is no map: it needs continuum_flux_0 to continuum_flux_11, flux_njy_BAND, or a model with "
     "--embedding latent."
@@ -105,7 +104,7 @@ def columns_of(explored: Explored, state: ViewState) -> dict[str, str]:
     quantity = explored.quantities.get(state.quantity)
     if state.panels == "one" or quantity is None:
         return {"": state.colour}
-    return dict(zip(PANEL_NAMES, quantity.columns, strict=False))
+    return dict(zip(quantity.panels, quantity.columns, strict=True))
 
 
 def marks_of(explored: Explored, state: ViewState) -> Marks:

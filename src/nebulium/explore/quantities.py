@@ -8,6 +8,8 @@ import numpy as np
 from nebulium.explore.galaxies import Galaxies
 
 PREDICTED, DRAWN = "predicted_", "drawn_"
+#: Names of the linked maps.
+PANELS = ("measured", "predicted", "predicted + scatter")
 #: Measured columns, the first that is there, of predictions that go by another name.
 MEASURED_AS = {
     "redshift_median": ("redshift_spec", "redshift"),
@@ -28,14 +30,18 @@ class Quantity:
     low, high : str
         Columns of the 16 and 84 per cent quantiles; empty if there are none.
     drawn : str
-        Column of the prediction plus scatter and noise; empty if there is none.
+        Column of the prediction plus scatter; empty if there is none.
     unit : str
         Of all of them.
+    with_noise : bool
+        Whether what is drawn has the noise of the measurement as well.
 
     Examples
     --------
     >>> Quantity("ew_HALPHA", "predicted_ew_HALPHA").columns
     ('ew_HALPHA', 'predicted_ew_HALPHA')
+    >>> Quantity("ew_HALPHA", "predicted_ew_HALPHA", drawn="drawn_ew_HALPHA", with_noise=True).panels
+    ('measured', 'predicted', 'predicted + scatter and noise')
     """
 
     name: str
@@ -44,6 +50,7 @@ class Quantity:
     high: str = ""
     drawn: str = ""
     unit: str = ""
+    with_noise: bool = False
 
     @property
     def logarithmic(self) -> bool:
@@ -66,6 +73,12 @@ class Quantity:
         """The columns of the linked maps, in their order."""
         return tuple(column for column in (self.name, self.predicted, self.drawn) if column)
 
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """What to write above the linked maps."""
+        *first, drawn = PANELS
+        return (*first, f"{drawn} and noise" if self.with_noise else drawn)[: len(self.columns)]
+
 
 def quantities_of(galaxies: Galaxies) -> dict[str, Quantity]:
     """All that can be compared with a prediction, by name.
@@ -84,8 +97,9 @@ def quantities_of(galaxies: Galaxies) -> dict[str, Quantity]:
     --------
     >>> import numpy as np
     >>> values = {"ew_HALPHA": np.ones(1), "predicted_ew_HALPHA": np.ones(1), "predicted_age": np.ones(1)}
-    >>> list(quantities_of(Galaxies("a", np.array(["7"]), values)))
-    ['ew_HALPHA']
+    >>> found = quantities_of(Galaxies("a", np.array(["7"]), values))
+    >>> list(found), found["ew_HALPHA"].with_noise
+    (['ew_HALPHA'], False)
     """
     found = {}
     for predicted in galaxies.values:
@@ -97,7 +111,15 @@ def quantities_of(galaxies: Galaxies) -> dict[str, Quantity]:
             name if name in galaxies.values else ""
             for name in (f"{stem}_q16", f"{stem}_q84", DRAWN + predicted.removeprefix(PREDICTED))
         )
-        found[measured] = Quantity(measured, predicted, low, high, drawn, galaxies.units.get(measured, ""))
+        found[measured] = Quantity(
+            measured,
+            predicted,
+            low,
+            high,
+            drawn,
+            unit=galaxies.units.get(measured, ""),
+            with_noise=measured.replace("ew_", "ew_ivar_", 1) in galaxies.values.keys() - {measured},
+        )
     return found
 
 

@@ -30,9 +30,10 @@ nebulium.map = (function () {
     return drawing;
   }
 
-  async function drawn({ look, colour, theme, places, pin }) {
+  async function drawn({ look, colour, names, theme, places, pin }) {
     shown = places.length;
     const layout = structuredClone(look.maps[shown - 1]);
+    if (shown > 1) names.forEach((name, i) => { layout.annotations[i].text = name; });
     const stacked = shown > 1 && graph.clientWidth < NARROW;
     document.getElementById("map").style.setProperty("--panels", stacked ? shown : 1);
     if (stacked) stack(layout);

@@ -90,10 +90,10 @@
     const { colour, show, pin, theme } = state;
     const values = await colourOf(colour);
     if (colour !== state.colour) return;
-    const count = all.colours[colour].panels.length;
+    const names = all.colours[colour].panels, count = names.length;
     const places = show === ALL ? Array.from({ length: count }, (_, i) => i) : [Number(show)];
     document.documentElement.dataset.panels = places.length;
-    await nebulium.map.draw({ look: all.look[theme], colour: values, theme, places, pin });
+    await nebulium.map.draw({ look: all.look[theme], colour: values, names, theme, places, pin });
     tellDrawn();
     writeAddress();
   }
