@@ -4,6 +4,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +20,7 @@ from nebulium.explore.cards import hover_card
 from nebulium.explore.explored import Explored, explore
 from nebulium.explore.galaxies import Galaxies
 from nebulium.explore.map_view import draw_map
-from nebulium.explore.server import make_app, open_server
+from nebulium.explore.server import InTurn, make_app, open_server
 from nebulium.explore.state import Selection, default_state
 from nebulium.explore.views import GALAXY_VIEWS, SAMPLE_VIEWS, choices_of, drawn_view
 
@@ -224,6 +227,34 @@ def test_selections_are_saved_as_tables(explored, first, tmp_path, kind):
 def test_ids_of_a_selection_are_saved(explored):
     name, content = saved(explored, np.array([7, 9]), "ids")
     assert (name, content) == ("selection.txt", b"39000000\n39000002\n")
+
+
+def test_answers_take_turns_but_none_waits_for_a_slow_one(monkeypatch):
+    slow, told, inside, crowded = threading.Event(), threading.Event(), [], []
+
+    def application(environ, start_response):
+        if environ["PATH_INFO"] == "/slow":
+            told.set()
+            assert slow.wait(timeout=60)
+            return [b"slow"]
+        inside.append(None)
+        crowded.append(len(inside))
+        time.sleep(0.005)
+        inside.pop()
+        return [b"quick"]
+
+    in_turn = InTurn(application)
+    monkeypatch.setattr("nebulium.explore.server.LONGEST_WAIT_S", 60.0)
+    with ThreadPoolExecutor(5) as pool:
+        quick = [pool.submit(in_turn, {"PATH_INFO": "/"}, None) for _ in range(5)]
+        assert all(answer.result() == [b"quick"] for answer in quick)
+        assert max(crowded) == 1
+        monkeypatch.setattr("nebulium.explore.server.LONGEST_WAIT_S", 0.01)
+        late = pool.submit(in_turn, {"PATH_INFO": "/slow"}, None)
+        assert told.wait(timeout=60)
+        assert in_turn({"PATH_INFO": "/"}, None) == [b"quick"]
+        slow.set()
+        assert late.result() == [b"slow"]
 
 
 def test_a_port_that_is_taken_is_told(explored):

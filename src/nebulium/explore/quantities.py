@@ -118,7 +118,7 @@ def quantities_of(galaxies: Galaxies) -> dict[str, Quantity]:
             high,
             drawn,
             unit=galaxies.units.get(measured, ""),
-            with_noise=measured.replace("ew_", "ew_ivar_", 1) in galaxies.values.keys() - {measured},
+            with_noise=f"ew_ivar_{measured.removeprefix('ew_')}" in galaxies.values,
         )
     return found
 

@@ -139,7 +139,7 @@ def open_server(app: Dash, *, host: str = "127.0.0.1", port: int = 8050) -> Base
         return make_server(
             host,
             port,
-            _InTurn(app.server),
+            InTurn(app.server),
             threaded=True,
             request_handler=_Handler,
             fd=listening.fileno(),
@@ -191,10 +191,20 @@ def serve(
     say("Ended.")
 
 
-class _InTurn:
+class InTurn:
     """One answer after the other, unless one takes long.
 
     A click asks for several views at once: the first is there sooner if it need not share the interpreter.
+
+    Parameters
+    ----------
+    application : WSGI application
+        That answers.
+
+    Examples
+    --------
+    >>> InTurn(lambda environ, start_response: [b"answer"])({}, None)
+    [b'answer']
     """
 
     def __init__(self, application: "WSGIApplication"):
@@ -202,6 +212,7 @@ class _InTurn:
         self._turn = threading.Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer, once the others have or have taken too long."""
         has_turn = self._turn.acquire(timeout=LONGEST_WAIT_S)
         try:
             return self._application(environ, start_response)
