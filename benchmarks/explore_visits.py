@@ -218,12 +218,12 @@ async def crowd(
 
     async def one(number: int, visitor: Visit) -> int:
         rng = np.random.default_rng(number)
-        ids, actions = list(places), 0
+        ids, turns = list(places), 0
         own = list(colours)[number % len(colours) :: len(visitors)] or list(colours)
         while time.perf_counter() < end:
-            colour = own[actions // 2 % len(own)]
+            colour = own[turns % len(own)]
             clicked = places[ids[rng.integers(len(ids))]]
-            if actions == 0 or len(own) > 1:
+            if turns == 0 or len(own) > 1:
                 await visitor.recolour(colour)
             await visitor.click(clicked, "galaxy-title")
             pin, asked, shown, title = await visitor.state()
@@ -232,8 +232,8 @@ async def crowd(
                 faults.append(f"visitor {number}: the address pins {pin}, the page {shown}, {away:.3f} away")
             if (asked, title) != colours[colour]:
                 faults.append(f"visitor {number}: colour {asked}, {title}; expected {colours[colour]}")
-            actions += 2
-        return actions
+            turns += 1
+        return 2 * turns
 
     done = await asyncio.gather(*(one(*each) for each in enumerate(visitors)), return_exceptions=True)
     faults += [repr(result) for result in done if isinstance(result, BaseException)]

@@ -1,6 +1,5 @@
 """The page behind an address of this machine."""
 
-import gc
 import html
 import logging
 import signal
@@ -82,8 +81,8 @@ def make_app(explored: Explored) -> Dash:
         has_images=explored.pictures is not None,
     )
     register(app, explored, choices)
-    # The first visitor's first click would wait for these.
-    _ = explored.nearest, explored.rows_by_id
+    # The first visitor's first click would wait for it.
+    _ = explored.nearest
     app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     policy = POLICY.format(hashes=" ".join(app.csp_hashes()))
 
@@ -179,15 +178,11 @@ def serve(
     server = open_server(app, host=host, port=port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{server.socket.getsockname()[1]}/"
-    # What is there already stays: the garbage collector need not walk through it between answers.
-    gc.collect()
-    gc.freeze()
     with _ended_by_signals():
         say(f"{address} shows the galaxies; Ctrl-C ends it")
         if open_browser:
             threading.Timer(0.3, webbrowser.open, [address]).start()
         server.serve_forever()
-    gc.unfreeze()
     say("Ended.")
 
 
