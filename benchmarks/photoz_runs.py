@@ -27,7 +27,7 @@ PIXELS = 72
 CONTRAST_EPOCHS = 8
 #: Passes over the labelled images alone by the fraction of labels, until validation galaxies gain no more: of
 #: `supervised`, and those that end `pita`. Each training of `pita` takes half an hour on two cores.
-LABELLED_EPOCHS = {1.0: (30, 12), 0.1: (80, 32), 0.05: (110, 40)}
+LABELLED_EPOCHS = {1.0: (30, 12), 0.5: (40, 16), 0.2: (60, 24), 0.1: (80, 32), 0.05: (110, 40)}
 
 
 @dataclass(frozen=True)
