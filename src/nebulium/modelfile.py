@@ -166,7 +166,7 @@ def save_model(
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     text = json.dumps(document, indent=2, default=_plain, allow_nan=False)
-    with replace_on_success(folder) as partial:
+    with replace_on_success(folder, folder_with=CONFIG) as partial:
         partial.mkdir(exist_ok=True)
         (partial / CONFIG).write_text(text + "\n", encoding="utf-8")
         (partial / WEIGHTS).write_bytes(weights)

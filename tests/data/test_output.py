@@ -49,13 +49,36 @@ def test_nothing_is_left_after_an_error(tmp_path, error, folder):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_replaces_a_folder(tmp_path):
+def test_a_folder_replaces_a_folder_of_its_kind(tmp_path):
     for text in ("old", "new"):
-        with replace_on_success(tmp_path / "model") as partial:
+        with replace_on_success(tmp_path / "model", folder_with="config.json") as partial:
             partial.mkdir(exist_ok=True)
+            (partial / "config.json").write_text("{}")
             (partial / text).write_text(text)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    assert [path.name for path in (tmp_path / "model").iterdir()] == ["new"]
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["config.json", "new"]
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    with replace_on_success(tmp_path, folder_with="config.json") as partial:
+        partial.mkdir()
+        (partial / "config.json").write_text("{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize("folder_with", [None, "scores.json"])
+def test_a_folder_of_another_kind_is_left_alone(tmp_path, folder_with):
+    thesis = tmp_path / "mine" / "thesis.tex"
+    thesis.parent.mkdir()
+    thesis.write_text("all of it")
+    expected = "it is a folder, and a file" if folder_with is None else "would be lost .there is no scores"
+    with (
+        pytest.raises(OutputError, match=expected),
+        replace_on_success(tmp_path / "mine", folder_with=folder_with),
+    ):
+        pass
+    assert thesis.read_text() == "all of it"
+    assert list(tmp_path.iterdir()) == [thesis.parent]
 
 
 def test_a_link_stays_a_link(tmp_path):

@@ -151,7 +151,9 @@ def evaluate(
     """
     from nebulium.lines.evaluate import evaluate
     from nebulium.lines.train_file import read_measured
+    from nebulium.metrics.evaluation import check_evaluation_place
 
+    check_evaluation_place(output)
     measured = read_measured(table, columns=columns or None, id_column=id_column, need_ivar=False)
     result = evaluate(
         measured, model=model, split=None if all_rows else "test", traditional=traditional, seed=seed

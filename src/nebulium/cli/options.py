@@ -75,7 +75,9 @@ SpectraOutput = Annotated[
 ModelOutput = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the model.")]
 ReportOutput = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="DIR", help="Folder to write; replaced if it is there."),
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder to write; an earlier one of such a run is replaced."
+    ),
 ]
 
 

@@ -303,8 +303,10 @@ def _settings(**given: Any) -> dict[str, Any]:
 
 def _score(data: Path, models: list[str], output: Path, told: dict[str, Any]) -> None:
     """Score one model, or compare several."""
+    from nebulium.metrics.evaluation import check_evaluation_place
     from nebulium.photoz.evaluate_file import evaluate_file
 
+    check_evaluation_place(output)
     result = evaluate_file(data, models=models, **told)
     result.write(output)
     for score in result.scores:

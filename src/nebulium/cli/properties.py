@@ -210,8 +210,10 @@ def evaluate(
 
     Example: `nebulium properties evaluate --images cutouts --labels z.csv --id objid --model mine -o scores`
     """
+    from nebulium.metrics.evaluation import check_evaluation_place
     from nebulium.properties.evaluate_file import evaluate_file
 
+    check_evaluation_place(output)
     result = evaluate_file(
         images,
         labels,

@@ -152,7 +152,7 @@ class ImageStore:
         """
         preparation = Preparation(size, stretch, binning)
         rows = np.arange(len(source)) if rows is None else np.asarray(rows, np.int64)
-        with replace_on_success(folder) as partial:
+        with replace_on_success(folder, folder_with=ABOUT) as partial:
             partial.mkdir()
             # From front to back, as files are read fastest.
             stored = _write_pixels(partial / PIXELS, source, preparation, np.unique(rows), rejects, progress)

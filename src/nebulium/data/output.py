@@ -27,7 +27,7 @@ DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
 
 @contextmanager
-def replace_on_success(path: str | Path) -> Iterator[Path]:
+def replace_on_success(path: str | Path, *, folder_with: str | None = None) -> Iterator[Path]:
     """Write to a hidden name beside ``path``; take its place only when the block ends without an error.
 
     The data are on the disk before the name changes, so that neither a full disk, Ctrl-C, ``kill -9`` nor a
@@ -36,7 +36,11 @@ def replace_on_success(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : str or Path
-        The file or folder to be written. A file or folder of that name is replaced whole.
+        The file or folder to be written. A file of that name is replaced, a folder only as `folder_with`
+        says.
+    folder_with : str, optional
+        Name of a file that each folder of the kind that is written holds: a folder that is there is replaced
+        whole if it has this file, or is empty.
 
     Yields
     ------
@@ -46,7 +50,8 @@ def replace_on_success(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the folder around it is missing or cannot be written to, the disk is full, or ``path`` is a device.
+        If the folder around it is missing or cannot be written to, the disk is full, or ``path`` is a device
+        or a folder of another kind.
 
     Examples
     --------
@@ -60,7 +65,7 @@ def replace_on_success(path: str | Path) -> Iterator[Path]:
     with _telling(Path(path), disk_faults_only=False):
         # A link stays a link: what it points to is replaced.
         target = Path(path).resolve()
-        _check_place(target, Path(path))
+        check_place(path, folder_with=folder_with)
         partial = target.with_name(f".partial-{os.getpid()}-{secrets.token_hex(4)}-{target.name}")
         _check_writable(partial)
     try:
@@ -135,14 +140,44 @@ def output_error(path: str | Path, error: OSError) -> OutputError:
     return OutputError(str(path), f"cannot be written: {problem}", mend)
 
 
-def _check_place(target: Path, asked: Path) -> None:
-    """The folder must be there; a device such as /dev/full must not be replaced by a file."""
+def check_place(path: str | Path, *, folder_with: str | None = None) -> None:
+    """Refuse a place where nothing can be written, or where other things would be lost: before long work.
+
+    Parameters
+    ----------
+    path : str or Path
+        What is to be written.
+    folder_with : str, optional
+        As in `replace_on_success`.
+
+    Raises
+    ------
+    OutputError
+        The folder around it is missing, or there is a device or a folder of another kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     _ = Path(f"{scratch}/thesis.tex").write_text("")
+    ...     check_place(scratch, folder_with="scores.json")
+    Traceback (most recent call last):
+    nebulium.errors.OutputError: ...: is a folder with other things in it, which would be lost ...
+    """
+    target = Path(path).resolve()
     if not target.parent.is_dir():
         problem = f"cannot be written: there is no folder {target.parent}"
-        raise OutputError(str(asked), problem, f"make it first: mkdir -p '{target.parent}'")
-    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise OutputError(str(path), problem, f"make it first: mkdir -p '{target.parent}'")
+    if target.is_dir():
+        if folder_with is None:
+            problem = "cannot be written: it is a folder, and a file is to be written"
+            raise OutputError(str(path), problem, "add the name of a file")
+        if not (target / folder_with).is_file() and any(target.iterdir()):
+            problem = f"is a folder with other things in it, which would be lost (there is no {folder_with})"
+            raise OutputError(str(path), problem, "choose the name of a new folder")
+    elif target.exists() and not target.is_file():
         problem = "cannot be written: it is a device, not a file"
-        raise OutputError(str(asked), problem, "choose the name of an ordinary file")
+        raise OutputError(str(path), problem, "choose the name of an ordinary file")
 
 
 def _check_writable(partial: Path) -> None:

@@ -7,7 +7,7 @@ from nebulium.errors import OutputError
 
 
 def check_not_input(source: Path, output: Path) -> None:
-    """Refuse to replace the input.
+    """Refuse to replace the input, or a file in a folder that is the input.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ def check_not_input(source: Path, output: Path) -> None:
     Raises
     ------
     OutputError
-        They are one file.
+        They are one file, or the output is a file there.
 
     Examples
     --------
@@ -24,6 +24,9 @@ def check_not_input(source: Path, output: Path) -> None:
     """
     if source.exists() and output.exists() and source.samefile(output):
         raise OutputError(str(output), "is the input, which would be lost", "choose another name")
+    if source.is_dir() and output.exists() and source.resolve() in output.resolve().parents:
+        problem = f"is a file of the input {source}, which might be lost"
+        raise OutputError(str(output), problem, "choose another name, or remove it first")
 
 
 def check_free(output: Path) -> None:

@@ -96,7 +96,7 @@ def run_demo(
     Parameters
     ----------
     folder : str or Path
-        Where to; replaced whole if it is there.
+        Where to; an earlier demonstration there is replaced whole.
     n_galaxies : int
         How many.
     seed : int
@@ -120,7 +120,7 @@ def run_demo(
     See ``nebulium demo --help``.
     """
     start, folder = time.perf_counter(), Path(folder)
-    with replace_on_success(folder) as partial:
+    with replace_on_success(folder, folder_with="equivalent_widths.png") as partial:
         partial.mkdir()
         loaded = model if isinstance(model, LineModel) else load_model(model, of=LineModel)
         galaxies = demo_galaxies(n_galaxies, seed=seed)

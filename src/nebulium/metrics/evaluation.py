@@ -9,10 +9,32 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from nebulium.data.output import replace_on_success
+from nebulium.data.output import check_place, replace_on_success
 from nebulium.data.table import Table
 from nebulium.data.tables import write_table
 from nebulium.metrics.probabilistic import Estimate
+
+#: In each folder of an evaluation.
+SCORES = "scores.json"
+
+
+def check_evaluation_place(folder: str | Path) -> None:
+    """Refuse a folder that is no evaluation: it would be lost.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where `evaluation_folder` is to write.
+
+    Raises
+    ------
+    OutputError
+
+    Examples
+    --------
+    >>> check_evaluation_place("scores")
+    """
+    check_place(folder, folder_with=SCORES)
 
 
 @contextmanager
@@ -28,7 +50,7 @@ def evaluation_folder(
     Parameters
     ----------
     folder : str or Path
-        Replaced whole if it is there.
+        Replaced whole if it is there, and an evaluation.
     document : mapping
         All numbers, as JSON has them: goes into scores.json.
     tables : mapping of str to Table
@@ -55,10 +77,10 @@ def evaluation_folder(
     ...     sorted(path.name for path in Path(f"{scratch}/a").iterdir())
     ['scores.json', 'scores.md']
     """
-    with replace_on_success(folder) as partial:
+    with replace_on_success(folder, folder_with=SCORES) as partial:
         partial.mkdir()
         text = json.dumps(document, indent=1, allow_nan=False)
-        (partial / "scores.json").write_text(text + "\n", encoding="utf-8")
+        (partial / SCORES).write_text(text + "\n", encoding="utf-8")
         for name, table in tables.items():
             write_table(table, partial / name)
         for name, figure in figures.items():

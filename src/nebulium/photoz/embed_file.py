@@ -8,7 +8,6 @@ from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.table_writer import TableWriter
 from nebulium.errors import ModelFileError
 from nebulium.modelfile import load_model
-from nebulium.photoz.catalogue import table_of
 from nebulium.photoz.embedding import EmbeddedGalaxies
 from nebulium.photoz.methods import METHODS
 from nebulium.photoz.predict_catalogue import PredictionTask
@@ -56,7 +55,7 @@ def embed_file(
     See ``nebulium photoz embed --help`` and the guide in the documentation.
     """
     data, output = Path(data), Path(output)
-    check_not_input(table_of(data), output)
+    check_not_input(Path(data), output)
     found, method = find_model(model)
     if method.embed is None:
         able = ", ".join(name for name, one in METHODS.items() if one.embed is not None)

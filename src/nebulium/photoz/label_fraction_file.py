@@ -10,7 +10,7 @@ import numpy as np
 from nebulium.data.output import output_error
 from nebulium.data.table import Table
 from nebulium.errors import NebuliumError, OutputError
-from nebulium.metrics.evaluation import evaluation_folder, markdown_table, written
+from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder, markdown_table, written
 from nebulium.metrics.score_records import plain_record, record_table
 from nebulium.modelfile import describe_model
 from nebulium.photoz.evaluation import HEADINGS
@@ -74,7 +74,8 @@ def label_fraction_file(
     data : str or Path
         Folder of a mock survey, or a table.
     output : str or Path
-        Folder of the table and the figure, replaced if it is there; the models stay in ``<output>.models``.
+        Folder of the table and the figure, replaced if it is there and from such a run; the models stay in
+        ``<output>.models``.
     methods : sequence of str
     fractions : sequence of float
         The labels of a smaller one are among those of a larger one.
@@ -105,6 +106,7 @@ def label_fraction_file(
     See ``nebulium photoz label-fraction --help`` and the guide in the documentation.
     """
     output, own = Path(output), {method: _own_settings(method, settings or {}, methods) for method in methods}
+    check_evaluation_place(output)
     models = output.with_name(output.name + MODELS_ENDING)
     _make_folder(models, resume)
     runs = [(method, fraction) for method in methods for fraction in sorted(set(fractions))]

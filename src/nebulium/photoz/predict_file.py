@@ -14,7 +14,6 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.table_writer import TableWriter
 from nebulium.errors import ModelFileError, TableError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
-from nebulium.photoz.catalogue import table_of
 from nebulium.photoz.dereddening import dust_notes
 from nebulium.photoz.embedding import EmbeddedGalaxies
 from nebulium.photoz.methods import METHODS, Method
@@ -105,7 +104,7 @@ def predict_file(
     data, output = Path(data), Path(output)
     pdf = None if pdf is None else Path(pdf)
     for written in (output, *([pdf] if pdf else [])):
-        check_not_input(table_of(data), written)
+        check_not_input(Path(data), written)
     found, method = find_model(model)
     loaded = load_model(model)
     task = PredictionTask(data, loaded, found.config, columns or {}, None if curves is None else Path(curves))

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.rejects import Rejects
 from nebulium.errors import TableError
-from nebulium.metrics.evaluation import evaluation_folder
+from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder
 from nebulium.modelfile import load_model
 from nebulium.photoz.embedding import concatenate_embeddings, embed_fluxes, embed_images
 from nebulium.photoz.figures import OUTLIER
@@ -92,8 +92,9 @@ def rescued_file(
     data : str or Path
         That both models were trained on: folder of a mock survey, or a table with images.
     output : str or Path
-        Folder, replaced whole if it is there: ``rescued.png``; ``galaxies.parquet``, the galaxies that only
-        one of the two gets right; ``neighbours.parquet``, their neighbours; ``scores.json``, the counts.
+        Folder, replaced whole if it is there and from such a run: ``rescued.png``; ``galaxies.parquet``, the
+        galaxies that only one of the two gets right; ``neighbours.parquet``, their neighbours;
+        ``scores.json``, the counts.
     model : str or Path
         A model of images, by name or folder.
     photometry : str or Path
@@ -121,6 +122,7 @@ def rescued_file(
     --------
     See ``nebulium photoz rescued --help`` and the guide in the documentation.
     """
+    check_evaluation_place(output)
     told, curves = columns or {}, None if curves is None else Path(curves)
     paths = dict(zip(KINDS, (model, photometry), strict=True))
     tasks = {

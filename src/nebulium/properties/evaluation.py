@@ -63,7 +63,7 @@ class Evaluation:
         Parameters
         ----------
         folder : str or Path
-            Replaced whole if it is there.
+            Replaced whole if it is there, and an evaluation.
 
         Returns
         -------

@@ -84,8 +84,8 @@ def explain_file(
     images : str or Path
         As in `open_images`.
     output : str or Path
-        Folder, replaced whole if it is there: of each property a figure, and the maps in ``TARGET.npz``:
-        `target_id`, `integrated_gradients` (galaxy, row, column, band) in the unit of the labels, and, where
+        Folder, replaced whole if it is there and from such a run: of each property a figure, and the maps in
+        ``TARGET.npz``: `target_id`, `integrated_gradients` (galaxy, row, column, band) in the unit of the labels, and, where
         the networks themselves say the property, `grad_cam` (galaxy, row, column).
     model : str or Path
         Name of a packaged model, or a model folder.
@@ -123,7 +123,7 @@ def explain_file(
     said = predict_arrays(loaded, pixels)
     units = describe_model(model).config["units"]
     gaps, files = [], []
-    with replace_on_success(output) as partial:
+    with replace_on_success(output, folder_with=f"{file_stem(loaded.targets[0])}.npz") as partial:
         partial.mkdir()
         for place, target in enumerate(loaded.targets):
             maps, gap = _explained(loaded, pixels, place)
