@@ -236,3 +236,22 @@ def test_hubble_deep_field(nebulium_data):
     assert nmad(true, median, scale=1.0 + true) <= 0.05
     # The benchmark holds it to 8 %; here one galaxy, 0.9 %, may fall otherwise on another machine.
     assert outlier_fraction(true, median, scale=1.0 + true) <= 0.089
+
+
+@pytest.mark.parametrize("factor", [1e-32, 1e-20, 1e12, 1e25])
+def test_fluxes_in_another_unit_are_out_of_domain(factor):
+    flux, err = template(20, 30), np.full(7, 20.0)
+    right, wrong = one(flux, err), one(factor * flux, factor * err)
+    assert right.in_domain
+    assert not wrong.in_domain
+    np.testing.assert_allclose(np.sum(wrong.mass), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("flux", "err"), [(0.0, 20.0), (1e25, 20.0), (-1e25, 1.0), (1e30, 1e30), (100.0, 1e-30), (0.0, 1e-30)]
+)
+def test_nonsense_has_a_density_and_is_out_of_domain(flux, err):
+    said = one(np.where(np.arange(7) == 2, flux, 0.0), np.full(7, err))
+    assert np.all(np.isfinite(said.mass))
+    np.testing.assert_allclose(np.sum(said.mass), 1.0, rtol=1e-5)
+    assert not said.in_domain

@@ -13,7 +13,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.table import Table
 from nebulium.data.tables import column_names, iter_table
 from nebulium.errors import TableError
-from nebulium.photoz.catalogue_checks import check_are_fluxes, check_redshifts
+from nebulium.photoz.catalogue_checks import check_are_fluxes, check_redshift_errors, check_redshifts
 from nebulium.photoz.catalogue_fluxes import FLUX, FLUX_ERR, band_fluxes
 from nebulium.photoz.catalogue_layout import BandColumns, CatalogueLayout
 from nebulium.photoz.galaxies import PhotometricGalaxies, concatenate_galaxies
@@ -24,6 +24,8 @@ REDSHIFT = "redshift_spec"
 ROWS_PER_CHUNK = 65536
 #: What the columns are called here, but for those of the bands.
 ID, REDSHIFT_ERR, EBV = "target_id", "redshift_err", "ebv"
+#: Behind more dust, mag, nothing is seen of a galaxy in the optical; a number in other units may be larger.
+MOST_EBV = 10.0
 #: What a flux is called in messages.
 ANY_FLUX = "flux_njy_obs_BAND"
 
@@ -161,7 +163,7 @@ class PhotometricCatalogue:
             redshift = _numbers(table, REDSHIFT, layout.redshift_column, first)
             check_redshifts(redshift, where=table.name, column=layout.redshift_column, first_row=first)
         if layout.redshift_err_column is not None:
-            redshift_err = _numbers(table, REDSHIFT_ERR, layout.redshift_err_column, first)
+            redshift_err = self._redshift_err(table, np.isfinite(redshift), first)
         return PhotometricGalaxies(
             ids=_ids(table, layout.id_column, first),
             bands=layout.names,
@@ -173,6 +175,13 @@ class PhotometricCatalogue:
             name=table.name,
             dereddened=layout.dereddened,
         )
+
+    def _redshift_err(self, table: Table, labelled: np.ndarray, first: int) -> np.ndarray:
+        """Of labels; what stands beside galaxies without one does not matter."""
+        column = str(self.layout.redshift_err_column)
+        error = np.where(labelled, _numbers(table, REDSHIFT_ERR, column, first), np.nan)
+        check_redshift_errors(error, where=table.name, column=column, first_row=first)
+        return error
 
     def _ebv(self, table: Table, first: int) -> np.ndarray | None:
         ebv = self.layout.ebv
@@ -314,8 +323,8 @@ def _set_aside(galaxies: PhotometricGalaxies, first: int, rejects: Rejects) -> n
     """Which galaxies can be used; the first reason against one counts."""
     faults = {"has an infinite flux": np.any(np.isinf(galaxies.flux_njy), axis=1)}
     if galaxies.ebv is not None:
-        sound = np.isfinite(galaxies.ebv) & (galaxies.ebv >= 0)
-        faults["has an E(B-V) that is negative or missing"] = ~sound
+        sound = (galaxies.ebv >= 0) & (galaxies.ebv <= MOST_EBV)
+        faults[f"has an E(B-V) that is negative, above {MOST_EBV:g} or missing"] = ~sound
     good = np.ones(len(galaxies), bool)
     for reason, bad in faults.items():
         rejects.add_masked(bad & good, galaxies.ids, reason, first_row=first)

@@ -16,6 +16,8 @@ MAGNITUDES, SMALL_ERROR = (10.0, 40.0), 2.0
 ANY_MAGNITUDE = (-10.0, 50.0)
 #: No galaxy is known beyond it; a redshift in per cent easily is.
 MOST_REDSHIFT = 20.0
+#: No spectroscopic redshift is worth having with a larger error; one in km/s is larger.
+MOST_REDSHIFT_ERR = 1.0
 #: Rows that a message names.
 NAMED = 3
 
@@ -48,8 +50,7 @@ def check_sentinels(
     looks like a number that stands for a missing value. To mend: say --missing=-99, or --missing=none if it
     was measured
     """
-    known = np.asarray(SENTINELS_OF_MAGNITUDES if magnitudes else SENTINELS).astype(values.dtype)
-    found = np.isin(values, known)
+    found = is_any_of(values, SENTINELS_OF_MAGNITUDES if magnitudes else SENTINELS)
     if np.any(found):
         number = f"{values[np.argmax(found)]:.6g}"
         problem = (
@@ -58,6 +59,28 @@ def check_sentinels(
         )
         mend = f"say --missing={number}, or --missing=none if it was measured"
         raise TableError(f"{where}, column {column}", problem, mend)
+
+
+def is_any_of(values: Float[np.ndarray, "*n"], numbers: Sequence[float]) -> Bool[np.ndarray, "*n"]:
+    """Which values are one of some numbers, in the precision of the file.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        Of a column in single or double precision.
+    numbers : sequence of float
+
+    Returns
+    -------
+    ndarray of bool
+
+    Examples
+    --------
+    >>> is_any_of(np.array([-99.9, np.float32(-99.9), -99.8]), [-99.9]).tolist()
+    [True, True, False]
+    """
+    known = np.asarray(numbers, np.float64)
+    return np.isin(values, np.concatenate([known, known.astype(np.float32)]))
 
 
 def check_are_fluxes(
@@ -89,7 +112,8 @@ def check_are_fluxes(
     Traceback (most recent call last):
     nebulium.errors.TableError: a.csv, columns r: expected fluxes, found values from 22.1 to 25.3, ...
     """
-    known = values[np.isfinite(values)]
+    # A few 99 among magnitudes, for "none", make them no fluxes.
+    known = values[np.isfinite(values) & ~is_any_of(values, SENTINELS_OF_MAGNITUDES)]
     scatter = errors[np.isfinite(errors) & (errors > 0)]
     if not known.size or not scatter.size:
         return
@@ -169,6 +193,43 @@ def check_redshifts(redshift: Float[np.ndarray, " n"], *, where: str, column: st
         )
         mend = f"write them as fractions, or say --missing={column}={found} if it stands for none"
         raise TableError(place, problem, mend)
+
+
+def check_redshift_errors(
+    redshift_err: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int
+) -> None:
+    """Refuse errors of redshifts that are negative, or too large to be such.
+
+    Parameters
+    ----------
+    redshift_err : ndarray of shape (n,)
+        Of the galaxies that have a redshift, NaN for the others; NaN where it is not known.
+    where, column, first_row
+        As in `check_sentinels`.
+
+    Raises
+    ------
+    TableError
+
+    Examples
+    --------
+    >>> check_redshift_errors(np.array([1e-4, 30.0]), where="a.csv", column="dv", first_row=0)
+    Traceback (most recent call last):
+    nebulium.errors.TableError: a.csv, column dv: expected errors of redshifts from 0 to 1, found 30 in row 1.
+    To mend: ...
+    """
+    bad = (redshift_err < 0) | (redshift_err > MOST_REDSHIFT_ERR)
+    if np.any(bad):
+        found = f"{redshift_err[np.argmax(bad)]:.6g}"
+        problem = (
+            f"expected errors of redshifts from 0 to {MOST_REDSHIFT_ERR:g}, found {found} in "
+            f"{named_rows(bad, first_row)}"
+        )
+        mend = (
+            f"name the right column; divide by the speed of light what is in km/s; or say "
+            f"--missing={column}={found} if it stands for one that is not known"
+        )
+        raise TableError(f"{where}, column {column}", problem, mend)
 
 
 def named_rows(bad: Bool[np.ndarray, " n"], first_row: int = 0) -> str:

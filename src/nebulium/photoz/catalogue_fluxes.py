@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float32
 
 from nebulium.data.units import conversion_factor
 from nebulium.errors import TableError
-from nebulium.photoz.catalogue_checks import check_are_magnitudes, check_sentinels
+from nebulium.photoz.catalogue_checks import check_are_magnitudes, check_sentinels, is_any_of
 from nebulium.photoz.catalogue_layout import BandColumns, CatalogueLayout
 
 #: Columns of a mock survey begin so; their unit is nJy.
@@ -79,28 +79,27 @@ def band_fluxes(
     ([1000.0, nan], [100.0, nan])
     """
     magnitudes = bool(layout.magnitudes)
-    unseen = np.zeros(len(value), bool) if layout.nondetection is None else value == layout.nondetection
+    too_faint = () if layout.nondetection is None else (layout.nondetection,)
+    unseen = is_any_of(value, too_faint)
     seen = np.where(unseen, np.nan, value)
     for column, numbers in ((columns.value, seen), (columns.error, error)):
         if not layout.all_measured:
             check_sentinels(numbers, where=where, column=column, first_row=first_row, magnitudes=magnitudes)
     if magnitudes:
         check_are_magnitudes(seen, where=where, column=columns.value, first_row=first_row)
-    without_error = ~np.isnan(value) & ~((error > 0) & np.isfinite(error))
-    if np.any(without_error):
-        reason = f"fluxes in {columns.band} whose error is zero, negative, missing or infinite"
-        counted[reason] += int(np.sum(without_error))
-    missing = without_error | np.isnan(value)
     if magnitudes:
         flux, flux_err = flux_njy_of_magnitude(seen, error, unseen=unseen)
     else:
         factor = nanojansky(layout.flux_unit, unit, columns, where)
         flux, flux_err = value * factor, error * factor
-    with np.errstate(over="ignore"):
-        return BandFluxes(
-            np.where(missing, np.nan, flux).astype(np.float32),
-            np.where(missing, np.nan, flux_err).astype(np.float32),
-        )
+    with np.errstate(over="ignore", under="ignore"):
+        flux, flux_err = flux.astype(np.float32), flux_err.astype(np.float32)
+    without_error = ~np.isnan(value) & ~((flux_err > 0) & np.isfinite(flux_err))
+    if np.any(without_error):
+        reason = f"fluxes in {columns.band} whose error is zero, negative, missing or infinite"
+        counted[reason] += int(np.sum(without_error))
+    missing = without_error | np.isnan(value)
+    return BandFluxes(np.where(missing, np.nan, flux), np.where(missing, np.nan, flux_err))
 
 
 def flux_njy_of_magnitude(

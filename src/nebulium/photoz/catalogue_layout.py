@@ -1,6 +1,7 @@
 """Which columns of a catalogue hold what: told once, for training and for predicting."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,7 @@ def band_extinction(text: str) -> tuple[str, float]:
     Raises
     ------
     TableError
-        It is not written so.
+        It is not written so, or no extinction.
 
     Examples
     --------
@@ -84,10 +85,13 @@ def band_extinction(text: str) -> tuple[str, float]:
     """
     band, _, number = (part.strip() for part in text.partition("="))
     try:
-        return band, float(number)
+        extinction = float(number)
     except ValueError:
-        problem = "expected BAND=NUMBER"
-        raise TableError(f"extinction {text!r}", problem, "write f606w=2.47, say") from None
+        extinction = math.nan
+    if not 0.0 <= extinction < math.inf:
+        problem = "expected BAND=NUMBER, magnitudes of 0 or more"
+        raise TableError(f"extinction {text!r}", problem, "write f606w=2.47, say")
+    return band, extinction
 
 
 @dataclass(frozen=True)

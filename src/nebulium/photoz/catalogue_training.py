@@ -9,6 +9,7 @@ import numpy as np
 
 from nebulium.photoz.band_filters import band_filters
 from nebulium.photoz.baselines import fit_train_distribution
+from nebulium.photoz.dereddening import check_extinction
 from nebulium.photoz.galaxies import PhotometricGalaxies
 from nebulium.photoz.label_split import LabelSplit, SplitConfig
 from nebulium.photoz.photometry_recipe import PhotometryConfig, train_photometry
@@ -69,7 +70,7 @@ def train_on_photometry(task: TrainingTask) -> TrainedMethod:
     See `nebulium.photoz.train_file.train_file`.
     """
     config = settings_of(PhotometryConfig, task.settings, "photometry")
-    data = read_training(task, most_redshift=config.grid_most)
+    data = _read(task, config.grid_most)
     split = data.split(task.split)
     model, results = train_photometry(
         data.galaxies.select(split.train),
@@ -109,7 +110,7 @@ def make_templates(task: TrainingTask) -> TrainedMethod:
     See `nebulium.photoz.train_file.train_file`.
     """
     config = settings_of(GridConfig, task.settings, "template")
-    data = read_training(task, most_redshift=config.grid_most)
+    data = _read(task, config.grid_most)
     bands = data.galaxies.bands
     model = make_template_model(bands, band_filters(bands, task.curves), config.grid)
     domain = "a template fits no worse than noise would make it in all but 0.1 % of galaxies"
@@ -143,7 +144,7 @@ def take_distribution(task: TrainingTask) -> TrainedMethod:
     See `nebulium.photoz.train_file.train_file`.
     """
     config = settings_of(GridConfig, task.settings, "train-distribution")
-    data = read_training(task, most_redshift=config.grid_most)
+    data = _read(task, config.grid_most)
     split = data.split(task.split)
     bands = data.galaxies.bands
     model = fit_train_distribution(data.galaxies.redshift[split.train], config.grid, bands=bands)
@@ -178,6 +179,12 @@ def recalibrated_on(model: Any, validation: PhotometricGalaxies) -> Any:
     said = predict_galaxies(model, validation).densities
     pit = said.cdf(validation.redshift.astype(np.float64))
     return eqx.tree_at(lambda one: one.recalibration, model, measure_recalibration(pit))
+
+
+def _read(task: TrainingTask, most_redshift: float) -> CorrectedGalaxies:
+    data = read_training(task, most_redshift=most_redshift)
+    check_extinction(dict(data.layout.extinction), data.galaxies.bands)
+    return data
 
 
 def _trained(

@@ -1,6 +1,6 @@
 """The dust of the Milky Way taken out of fluxes, once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +156,33 @@ def known_extinction(layout: CatalogueLayout, curves: str | Path | None = None) 
     return given | dict(zip(open_bands, computed, strict=True))
 
 
+def check_extinction(extinction: Iterable[str], bands: Iterable[str]) -> None:
+    """Refuse the extinction of a band that is not there: it may be a slip of the pen.
+
+    Parameters
+    ----------
+    extinction : iterable of str
+        Bands whose extinction is known.
+    bands : iterable of str
+        Those of the catalogue, and of the images.
+
+    Raises
+    ------
+    TableError
+
+    Examples
+    --------
+    >>> check_extinction(["r", "j"], ["r", "i"])
+    Traceback (most recent call last):
+    nebulium.errors.TableError: extinction of j: there is no such band; there are r, i. To mend: ...
+    """
+    there = list(dict.fromkeys(bands))
+    strange = [band for band in extinction if band not in there]
+    if strange:
+        problem = f"there is no such band; there are {', '.join(there)}"
+        raise TableError(f"extinction of {strange[0]}", problem, "give one of these")
+
+
 def dust_notes(layout: CatalogueLayout) -> tuple[str, ...]:
     """What should be known of the extinction of a catalogue, a line each.
 
@@ -169,6 +196,8 @@ def dust_notes(layout: CatalogueLayout) -> tuple[str, ...]:
 
     Examples
     --------
+    >>> dust_notes(CatalogueLayout(ebv=0.5, dereddened=False))
+    ('E(B-V) is taken to be 0.5 mag for all galaxies',)
     >>> dust_notes(CatalogueLayout(dereddened=False))
     ('the fluxes are not corrected for Galactic extinction, and no E(B-V) is given: used as they are',)
     """
@@ -177,6 +206,8 @@ def dust_notes(layout: CatalogueLayout) -> tuple[str, ...]:
     if layout.ebv is None and layout.dereddened is False:
         what = "the fluxes are not corrected for Galactic extinction, and no E(B-V) is given"
         return (f"{what}: used as they are",)
+    if layout.ebv is not None and not isinstance(layout.ebv, str):
+        return (f"E(B-V) is taken to be {layout.ebv:g} mag for all galaxies",)
     return ()
 
 

@@ -15,6 +15,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.splits import split_by_id
 from nebulium.data.stretches import DISPLAY_UNIT
 from nebulium.errors import ImageError, TableError
+from nebulium.photoz.dereddening import check_extinction
 from nebulium.photoz.galaxies import PhotometricGalaxies
 from nebulium.photoz.label_split import LabelSplit
 from nebulium.photoz.training_images import RedshiftImages, colour_targets
@@ -75,6 +76,7 @@ def match_images(
     """
     source = open_images(path)
     check_fluxes(source)
+    check_extinction(extinction, (*galaxies.bands, *source.bands))
     place = rows_of_ids(source.ids, galaxies.ids)
     rows = np.flatnonzero(place >= 0)
     if not len(rows):
@@ -227,4 +229,4 @@ def _check_enough(training: RedshiftImages, validation: RedshiftImages, *, where
             f"has {found[0]:,} images to train on, {found[1]:,} of them with a redshift, and {found[2]:,} to "
             f"validate; at least {LEAST_IMAGES}, {LEAST_LABELS} and {LEAST_VALIDATION} are needed"
         )
-        raise TableError(where, problem, "give more galaxies, or a larger --label-fraction")
+        raise TableError(where, problem, "give more galaxies with redshifts, or use more of their labels")

@@ -13,7 +13,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.errors import TableError
 from nebulium.photoz.catalogue import open_photometry
 from nebulium.photoz.catalogue_layout import CatalogueLayout, changed_layout, layout_from
-from nebulium.photoz.dereddening import corrected, known_extinction
+from nebulium.photoz.dereddening import check_extinction, corrected, known_extinction
 from nebulium.photoz.galaxies import PhotometricGalaxies
 from nebulium.photoz.predict import PredictedRedshifts, predict_galaxies
 
@@ -133,6 +133,7 @@ def usable_galaxies(task: PredictionTask) -> Iterator[PhotometricGalaxies]:
     """
     catalogue = open_photometry(task.data, task.layout, with_redshifts=False)
     extinction = known_extinction(catalogue.layout, task.curves)
+    check_extinction(extinction, catalogue.layout.names)
     chunks = catalogue.chunks(rejects=task.rejects, counted=task.counted, rows_per_chunk=ROWS_PER_CHUNK)
     for chunk in chunks:
         galaxies = corrected(chunk, extinction).in_bands(task.model.bands)

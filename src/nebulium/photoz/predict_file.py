@@ -207,7 +207,12 @@ def notes_of(task: PredictionTask) -> tuple[str, ...]:
     --------
     See `predict_file`.
     """
-    return (*dust_notes(task.layout), *task.notes, *counted_notes(task.counted))
+    notes = (*dust_notes(task.layout), *task.notes, *counted_notes(task.counted))
+    learned = task.config["preprocessing"].get("dereddened")
+    if learned is None and task.layout.dereddened is not None:
+        what = "the model was not told whether the fluxes that it learned from are corrected for Galactic"
+        return (f"{what} extinction: see that these are alike", *notes)
+    return notes
 
 
 def none_predicted(task: PredictionTask) -> TableError:

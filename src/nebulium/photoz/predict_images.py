@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from nebulium.data.batches import padded_batches
 from nebulium.data.id_join import rows_of_ids
@@ -15,7 +15,7 @@ from nebulium.data.image_source import ImageSource, open_images
 from nebulium.data.suited_images import suited_images
 from nebulium.photoz.catalogue import open_photometry
 from nebulium.photoz.densities import RedshiftDensities
-from nebulium.photoz.dereddening import corrected, known_extinction
+from nebulium.photoz.dereddening import check_extinction, corrected, known_extinction
 from nebulium.photoz.galaxies import concatenate_galaxies
 from nebulium.photoz.image_galaxies import check_fluxes, dereddened_images
 from nebulium.photoz.model import ImageRedshiftModel
@@ -80,8 +80,8 @@ def prepared_images(
     suited = suited_images(open_images(task.data), task.model)
     task.notes.extend(suited.notes)
     check_fluxes(suited.source)
-    source = _corrected(suited.source, task)
-    rows = None if task.ids is None else np.flatnonzero(rows_of_ids(source.ids, task.ids) >= 0)
+    source, good = _corrected(suited.source, task)
+    wanted = good if task.ids is None else good & (rows_of_ids(source.ids, task.ids) >= 0)
     preparation = task.model.preparation
     yield from prepared_chunks(
         source,
@@ -89,7 +89,7 @@ def prepared_images(
         stretch=preparation.stretch,
         binning=preparation.binning,
         rejects=task.rejects,
-        rows=rows,
+        rows=np.flatnonzero(wanted),
         batch=READ,
     )
 
@@ -141,15 +141,24 @@ def _predict(model: ImageRedshiftModel, images: Float[Array, "n height width ban
     return prediction
 
 
-def _corrected(source: ImageSource, task: PredictionTask) -> ImageSource:
-    """Images corrected for Galactic extinction as those of the training were."""
+def _corrected(source: ImageSource, task: PredictionTask) -> tuple[ImageSource, Bool[np.ndarray, " n"]]:
+    """Images corrected for Galactic extinction as those of the training were, and which can be."""
     learned = task.config["preprocessing"].get("dereddened")
+    good = np.ones(len(source), bool)
     if learned is None and task.layout.ebv is None:
-        return source
+        return source, good
     catalogue = open_photometry(task.data, task.layout, with_redshifts=False)
-    galaxies = concatenate_galaxies(list(catalogue.chunks(rejects=task.rejects, counted=task.counted)))
     extinction = known_extinction(catalogue.layout, task.curves)
+    check_extinction(extinction, (*catalogue.layout.names, *source.bands))
+    chunks = list(catalogue.chunks(rejects=task.rejects, counted=task.counted))
+    if not chunks:
+        return source, ~good
+    galaxies = concatenate_galaxies(chunks)
     check_dereddened_alike(corrected(galaxies, extinction), learned)
+    if not extinction:
+        return source, good
     place = rows_of_ids(source.ids, galaxies.ids)
-    rows = np.flatnonzero(place >= 0)
-    return dereddened_images(source, rows, galaxies.select(place[rows]), extinction)
+    good = place >= 0
+    if not np.all(good):
+        task.counted["images of galaxies without an E(B-V) in the catalogue"] += int(np.sum(~good))
+    return dereddened_images(source, np.flatnonzero(good), galaxies.select(place[good]), extinction), good

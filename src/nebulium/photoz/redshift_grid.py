@@ -36,8 +36,9 @@ class RedshiftGrid:
     bins: int = 300
 
     def __post_init__(self) -> None:
-        if not self.most > 0 or self.bins < 1:
-            raise ValueError(f"RedshiftGrid: expected most > 0 and bins > 0, got {self.most} and {self.bins}")
+        if not 0 < self.most < np.inf or self.bins < 1:
+            problem = f"expected a finite most > 0 and bins > 0, got {self.most} and {self.bins}"
+            raise ValueError(f"RedshiftGrid: {problem}")
 
     @cached_property
     def edges(self) -> Float[np.ndarray, " edge"]:

@@ -12,6 +12,7 @@ from scipy import stats
 from nebulium.errors import TableError
 from nebulium.modelfile import register
 from nebulium.photoz.magnitude_prior import KINDS, log_counts, log_prior
+from nebulium.photoz.photometry import is_present
 from nebulium.photoz.prediction import RedshiftPrediction
 from nebulium.photoz.recalibration import Recalibration
 from nebulium.photoz.redshift_grid import RedshiftGrid
@@ -22,6 +23,10 @@ from nebulium.sed.photometry import AB_ZERO_NJY
 #: A galaxy is out of domain if noise and the errors of templates alone would fit worse less often than this.
 LEAST_PROBABILITY = 1e-3
 FEWEST_BANDS = 2
+#: I magnitudes beyond which no galaxy is measured: its fluxes may be in another unit.
+ANY_MAG = (8.0, 34.0)
+#: No flux is known better than to this share of the brightest; below, single precision would overflow.
+LEAST_RELATIVE_ERR = 1e-9
 
 Bands = Float[Array, " band"]
 Cells = Float[Array, "bin template"]
@@ -40,7 +45,8 @@ class TemplateModel(eqx.Module):
     which fewer bands are compared.
 
     In domain is a galaxy with two bands or more whose best chi-square noise would exceed with a probability
-    of at least 0.001, counting a degree of freedom for each band.
+    of at least 0.001, counting a degree of freedom for each band, and which then has an I magnitude between
+    8 and 34.
 
     For many galaxies use `jax.vmap`, and hand the model to the jitted function as an argument.
 
@@ -106,19 +112,20 @@ class TemplateModel(eqx.Module):
         flux_njy : array (band,)
             nJy; NaN where a band is missing.
         flux_err_njy : array (band,)
-            Standard deviations, nJy. A band whose error is NaN or not above zero is missing too.
+            Standard deviations, nJy. A band whose error is not finite or not above zero is missing too.
 
         Returns
         -------
         RedshiftPrediction
         """
-        measured = jnp.isfinite(flux_njy) & (flux_err_njy > 0)
-        flux = jnp.where(measured, flux_njy, 0.0)
-        weight, log_norm = self._weights(flux, jnp.where(measured, flux_err_njy, jnp.inf))
-        chi2, flux_i_njy = self._fits(flux, weight)
-        log_posterior = self._over_kinds(chi2, flux_i_njy) - log_norm
+        measured = is_present(flux_njy, flux_err_njy)
+        flux, err, unit_njy = _in_own_unit(flux_njy, flux_err_njy, measured)
+        weight, log_norm = self._weights(flux, err)
+        chi2, flux_i = self._fits(flux, weight)
+        mag_i = AB_ZERO_NJY - 2.5 * (jnp.log10(jnp.maximum(flux_i, 1e-20)) + jnp.log10(unit_njy))
+        log_posterior = self._over_kinds(chi2, mag_i) - log_norm
         mass = self.recalibration(jax.nn.softmax(log_posterior))
-        return RedshiftPrediction(mass, self._in_domain(jnp.min(chi2), measured))
+        return RedshiftPrediction(mass, self._in_domain(chi2, mag_i, measured))
 
     def _weights(self, flux: Bands, err: Bands) -> tuple[Float[Array, "bin band"], Float[Array, " bin"]]:
         """Inverse variances, 0 of a missing band; and half the logarithm of variances over those of noise."""
@@ -128,7 +135,7 @@ class TemplateModel(eqx.Module):
         return (of_noise**2)[None, :] / wider, 0.5 * jnp.sum(jnp.log(wider), axis=1)
 
     def _fits(self, flux: Bands, weight: Float[Array, "bin band"]) -> tuple[Cells, Cells]:
-        """Chi-square and flux in I, nJy, of each template at its best scale."""
+        """Chi-square and flux in I of each template at its best scale."""
         # Single precision throughout: accelerators would else round the products to ten bits.
         product = lambda left, right: jnp.einsum("zb,zbt->zt", left, right, precision="highest")  # noqa: E731
         across, own = product(weight * flux[None, :], self.flux), product(weight, self.flux**2)
@@ -137,25 +144,36 @@ class TemplateModel(eqx.Module):
         chi2 = jnp.maximum(alone[:, None] - scale * jnp.maximum(across, 0.0), 0.0)
         return chi2, scale
 
-    def _over_kinds(self, chi2: Cells, flux_i_njy: Cells) -> Float[Array, " bin"]:
+    def _over_kinds(self, chi2: Cells, mag_i: Cells) -> Float[Array, " bin"]:
         """Logarithm of likelihood times prior, added up over templates."""
         counts = np.array(self.templates_of_kind)
         kinds, ends = np.flatnonzero(counts), np.cumsum(counts)
         parts = [slice(int(ends[kind] - counts[kind]), int(ends[kind])) for kind in kinds]
         terms = -0.5 * chi2 + self.log_share
         fit = jnp.stack([jax.nn.logsumexp(terms[:, part], axis=1) for part in parts], axis=1)
-        flux = jnp.stack([_of_least(chi2[:, part], flux_i_njy[:, part]) for part in parts], axis=1)
-        mag = AB_ZERO_NJY - 2.5 * jnp.log10(jnp.maximum(flux, 1e-20))
+        mag = jnp.stack([_of_least(chi2[:, part], mag_i[:, part]) for part in parts], axis=1)
         redshift = jnp.asarray(self.grid.centres, jnp.float32)
         prior = log_prior(redshift, mag, kinds, self.grid_most) + log_counts(mag)
         # The bins are even in ln(1 + z).
         return jax.nn.logsumexp(fit + prior, axis=1) + jnp.log1p(redshift)
 
-    def _in_domain(self, chi2: Float[Array, ""], measured: Bool[Array, " band"]) -> Bool[Array, ""]:
+    def _in_domain(self, chi2: Cells, mag_i: Cells, measured: Bool[Array, " band"]) -> Bool[Array, ""]:
         bands = np.arange(len(self.bands) + 1)
         most = jnp.asarray(stats.chi2.isf(LEAST_PROBABILITY, np.maximum(bands, 1)), jnp.float32)
-        count = jnp.sum(measured)
-        return (count >= FEWEST_BANDS) & (chi2 <= most[count])
+        count, best = jnp.sum(measured), jnp.argmin(chi2)
+        mag = mag_i.ravel()[best]
+        seen = (mag >= ANY_MAG[0]) & (mag <= ANY_MAG[1])
+        return (count >= FEWEST_BANDS) & (chi2.ravel()[best] <= most[count]) & seen
+
+
+def _in_own_unit(
+    flux_njy: Bands, flux_err_njy: Bands, measured: Bool[Array, " band"]
+) -> tuple[Bands, Bands, Float[Array, ""]]:
+    """Fluxes and errors in a power of two of nJy near the largest flux, and that unit: none overflows."""
+    flux, err = jnp.where(measured, flux_njy, 0.0), jnp.where(measured, flux_err_njy, jnp.inf)
+    largest = jnp.max(jnp.abs(flux))
+    unit = jnp.ldexp(jnp.float32(1.0), jnp.frexp(jnp.where(largest > 0, largest, jnp.min(err)))[1])
+    return flux / unit, jnp.maximum(err / unit, LEAST_RELATIVE_ERR), unit
 
 
 def _of_least(chi2: Cells, value: Cells) -> Float[Array, " bin"]:

@@ -57,6 +57,10 @@ class TrainingTask:
     counted: Counter[str] = field(default_factory=Counter)
 
 
+#: Largest share of labels that may be exactly 0: where there are more, 0 stands for none, or for stars.
+MOST_ZEROS = 0.01
+
+
 @dataclass(frozen=True, eq=False)
 class CorrectedGalaxies:
     """Galaxies of a catalogue as models see them.
@@ -150,4 +154,15 @@ def read_training(task: TrainingTask, *, most_redshift: float) -> CorrectedGalax
         if np.any(bad):
             task.counted[reason] += int(np.sum(bad))
         redshift[bad] = np.nan
+    labels = np.isfinite(galaxies.redshift)
+    if np.any(labels) and not np.any(np.isfinite(redshift)):
+        problem = f"has {int(labels.sum()):,} redshifts, none of which can be used"
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in task.counted.items())
+        raise TableError(galaxies.name, f"{problem} ({reasons})", "mend the columns, or raise --max-redshift")
+    zeros = int(np.sum(redshift == 0))
+    if zeros > MOST_ZEROS * np.sum(np.isfinite(redshift)):
+        column = read.layout.redshift_column
+        problem = f"{zeros:,} redshifts in {column} are exactly 0, which no galaxy has"
+        mend = f"say --missing={column}=0 if it stands for none, or take out the stars"
+        raise TableError(galaxies.name, problem, mend)
     return CorrectedGalaxies(replace(galaxies, redshift=redshift), read.layout)

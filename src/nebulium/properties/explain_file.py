@@ -85,8 +85,8 @@ def explain_file(
         As in `open_images`.
     output : str or Path
         Folder, replaced whole if it is there and from such a run: of each property a figure, and the maps in
-        ``TARGET.npz``: `target_id`, `integrated_gradients` (galaxy, row, column, band) in the unit of the labels, and, where
-        the networks themselves say the property, `grad_cam` (galaxy, row, column).
+        ``TARGET.npz``: `target_id`, `integrated_gradients` (galaxy, row, column, band) in the unit of the
+        labels, and, where the networks themselves say the property, `grad_cam` (galaxy, row, column).
     model : str or Path
         Name of a packaged model, or a model folder.
     galaxies : sequence of str
