@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -218,6 +219,25 @@ def test_an_interrupt_ends_with_130(work, desi, model_folder, monkeypatch):
     result = nebulium("lines", "predict", "in.parquet", "-o", "out.parquet", "--model", model_folder)
     assert result.exit_code == 130
     assert {path.name for path in work.iterdir()} == {"in.parquet"}
+
+
+def test_what_a_queue_sends_ends_with_130_and_leaves_nothing(tmp_path):
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom nebulium import cli\n"
+        "from nebulium.cli.options import ends_well\nfrom nebulium.data.output import replace_on_success\n"
+        "@cli.app.command('wait')\n@ends_well\ndef wait(path: str) -> None:\n"
+        "    with replace_on_success(path) as partial:\n        partial.write_text('half')\n"
+        "        print('on', flush=True)\n        time.sleep(60)\n"
+        "sys.argv = ['nebulium', 'wait', sys.argv[1]]\ncli.main()\n"
+    )
+    command = [sys.executable, "-c", script, tmp_path / "a.txt"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "on\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.startswith("Interrupted; ")
+    assert not list(tmp_path.iterdir())
 
 
 # Inject

@@ -157,7 +157,7 @@ def test_label_fraction():
         (("train", *named(), "--method", "photometry", "-o", "new"), "--missing=ZSPEC=-99"),
         (("train", *named("--magnitudes"), "--method", "photometry", "-o", "new"), "give one of the two"),
         (("train", "mock", "--method", "template", "--epochs", 2, "-o", "new"), "--epochs: is no setting"),
-        (("train", "mock", "--method", "photometry", "--label-fraction", 0, "-o", "new"), "label fraction"),
+        (("train", "mock", "--method", "photometry", "--label-fraction", 0, "-o", "new"), "0.001"),
         (("train", "mock", "--method", "photometry", "--label-fraction", 0.01, "-o", "new"), "are needed"),
         (("train", "mock", "--method", "photometry", "--band", "g", "-o", "new"), "BAND=COLUMN,ERROR"),
         (("predict", "mock", "--model", "nothing", "-o", "new.parquet"), "model nothing"),

@@ -247,7 +247,7 @@ def test_nothing_that_can_be_used(layout):
         read_photometry(written(**infinite), layout)
 
 
-@pytest.mark.parametrize("value", [np.nan, -0.1, np.inf])
+@pytest.mark.parametrize("value", [np.nan, -0.1, np.inf, 30.0])
 def test_reddening_that_makes_no_sense_is_set_aside(layout, value):
     dust = np.full(N, 0.05)
     dust[3] = value
@@ -265,8 +265,46 @@ def test_reddening_that_makes_no_sense_is_set_aside(layout, value):
 
 def test_errors_of_redshifts(layout):
     told = replace(layout, redshift_err_column="dz")
-    galaxies = read_photometry(written(dz=np.r_[np.nan, -1.0, np.full(N - 2, 0.01)]), told)
+    galaxies = read_photometry(written(dz=np.r_[np.nan, 0.0, np.full(N - 2, 0.01)]), told)
     np.testing.assert_allclose(galaxies.redshift_err[:3], [0, 0, 0.01])
+
+
+@pytest.mark.parametrize("value", [-1.0, -99.0, 30.0, np.inf])
+def test_errors_of_redshifts_that_make_no_sense(layout, value):
+    told = replace(layout, redshift_err_column="dz")
+    errors = np.full(N, 1e-3)
+    errors[4] = value
+    with pytest.raises(TableError, match=r"column dz: expected errors of redshifts from 0 to 1, .* row 4"):
+        read_photometry(written(dz=errors, **edited("z", 4, 0.5)), told)
+    # Beside a galaxy without a redshift it does not matter.
+    assert len(read_photometry(written(dz=errors, **edited("z", 4, np.nan)), told)) == N
+
+
+def test_sentinels_in_single_precision(layout):
+    flux = columns()["g"].astype(np.float32)
+    flux[4] = -99.9
+    with pytest.raises(TableError, match=r"column g: .*found -99.9 in row 4"):
+        read_photometry(written(g=flux), layout)
+    galaxies = read_photometry("a.parquet", replace(layout, missing=("-99.9",)))
+    assert np.isnan(galaxies.flux_njy[4, 0])
+    mag = magnitudes()["g"].astype(np.float32)
+    mag[4] = 99.9
+    told = replace(layout, magnitudes=True, flux_unit=None, nondetection=99.9)
+    galaxies = read_photometry(written(**{**magnitudes(), "g": mag}), told)
+    assert galaxies.flux_njy[4, 0] == 0
+
+
+def test_a_few_99_make_magnitudes_no_fluxes(layout):
+    mag = magnitudes()
+    mag["g"][3] = 99.0
+    with pytest.raises(TableError, match=r"columns g, r: .* look like magnitudes"):
+        read_photometry(written(**mag), layout)
+
+
+def test_errors_that_single_precision_cannot_hold_are_counted(layout):
+    counted = Counter()
+    read_photometry(written(**edited("g_err", 3, 1e39), **edited("r_err", 4, 1e-60)), layout, counted=counted)
+    assert sum(counted.values()) == 2
 
 
 @pytest.mark.parametrize(

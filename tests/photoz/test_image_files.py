@@ -102,6 +102,24 @@ def test_dust_is_taken_out_of_images_as_of_fluxes():
     assert predict_file(MOCK, "z.parquet", model="corrected").rows == N
 
 
+def test_images_whose_reddening_is_not_known_are_not_predicted():
+    told = {"ebv": "ebv", "dereddened": False, "extinction": ((BANDS[0], 2.0), (BANDS[1], 1.0))}
+    train(columns=told)
+    ebv = np.full(N, 0.1)
+    ebv[:10] = np.nan
+    table = survey().table.with_columns({"ebv": ebv, "target_id": np.arange(N)})
+    Path("survey/data").mkdir(parents=True)
+    write_images(survey(), "survey/data/mock-0.parquet")
+    write_table(table.select(np.arange(N - 20)), "survey/catalogue.parquet")
+    run = predict_file("survey", "z.parquet", model="mine")
+    assert read_table("z.parquet")["target_id"].tolist() == list(range(10, N - 20))
+    assert len(run.rejects) == 10
+    assert "30 images of galaxies without an E(B-V) in the catalogue: not used" in run.notes
+    write_table(table.with_columns({"ebv": np.full(N, np.nan)}), "survey/catalogue.parquet")
+    with pytest.raises(TableError, match="240 has an E.B-V. that is negative"):
+        predict_file("survey", "y.parquet", model="mine")
+
+
 def test_images_with_dust_are_refused_by_a_model_that_learned_without():
     train(columns={"dereddened": True})
     with pytest.raises(

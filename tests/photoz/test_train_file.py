@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nebulium.data.splits import split_by_id
 from nebulium.data.table import Table
 from nebulium.data.tables import read_table, write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
@@ -14,7 +15,7 @@ from nebulium.metrics.probabilistic import pit_ks
 from nebulium.modelfile import describe_model, load_model
 from nebulium.photoz import train_file as module
 from nebulium.photoz.baselines import TrainDistributionModel
-from nebulium.photoz.catalogue_layout import BandColumns
+from nebulium.photoz.catalogue_layout import BandColumns, band_extinction
 from nebulium.photoz.catalogue_training import recalibrated_on
 from nebulium.photoz.evaluate_file import evaluate_file
 from nebulium.photoz.galaxies import PhotometricGalaxies
@@ -23,6 +24,7 @@ from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.predict_file import predict_file
 from nebulium.photoz.train_file import train_file
+from nebulium.photoz.unseen import predict_unseen
 
 N = 600
 QUICK = {"epochs": 2, "members": 1, "batch_size": 64, "grid_most": 3.0, "grid_bins": 50}
@@ -170,6 +172,97 @@ def test_dust_is_taken_out_once_and_the_same_in_predictions():
         predict_file("mock", "z.parquet", model="mine", columns={"bands": bands})
 
 
+def test_one_reddening_for_all_is_noted():
+    told = {"ebv": 0.1, "dereddened": False}
+    run = train_file("mock", "mine", method="train-distribution", settings=GRID, columns=told)
+    assert run.notes == ("E(B-V) is taken to be 0.1 mag for all galaxies",)
+    assert predict_file("mock", "z.parquet", model="mine").notes == run.notes
+
+
+def test_dust_that_was_not_spoken_of_in_training_is_noted():
+    train_file("mock", "mine", method="train-distribution", settings=GRID)
+    assert not predict_file("mock", "z.parquet", model="mine").notes
+    run = predict_file("mock", "z.parquet", model="mine", columns={"dereddened": True})
+    assert run.notes[0].startswith("the model was not told whether the fluxes that it learned from")
+
+
+@pytest.mark.parametrize("text", ["f606w=nan", "f606w=-3", "f606w=inf", "f606w", "f606w=much"])
+def test_extinction_that_is_none(text):
+    with pytest.raises(TableError, match="expected BAND=NUMBER, magnitudes of 0 or more"):
+        band_extinction(text)
+
+
+def test_extinction_of_a_band_that_is_not_there():
+    told = {"ebv": 0.1, "dereddened": False}
+    typo = told | {"extinction": (("acs_wfc_f606x", 3.0),)}
+    with pytest.raises(TableError, match="extinction of acs_wfc_f606x: there is no such band"):
+        train_file("mock", "mine", method="train-distribution", settings=GRID, columns=typo)
+    train_file("mock", "mine", method="train-distribution", settings=GRID, columns=told)
+    with pytest.raises(TableError, match="extinction of acs_wfc_f606x: there is no such band"):
+        predict_file("mock", "z.parquet", model="mine", columns=typo)
+
+
+def test_redshifts_of_0_are_no_labels():
+    z = catalogue()["redshift_spec"]
+    z[:50] = 0.0
+    write_table(catalogue(redshift_spec=z), "mock/catalogue.parquet")
+    with pytest.raises(
+        TableError, match=r"redshifts in redshift_spec are exactly 0.*missing=redshift_spec=0"
+    ):
+        train_file("mock", "mine", method="train-distribution", settings=GRID)
+    told = {"missing": ("redshift_spec=0",)}
+    train_file("mock", "mine", method="train-distribution", settings=GRID, columns=told)
+
+
+def test_labels_that_cannot_be_used_are_said_to_be_there():
+    with pytest.raises(TableError, match=r"has 400 redshifts, none of which can be used .400 labels beyond"):
+        train_file("mock", "mine", method="train-distribution", settings=GRID | {"grid_most": 0.01})
+
+
+def test_too_few_to_score():
+    train_file("mock", "mine", method="train-distribution", settings=GRID)
+    split = describe_model("mine").config["split"]
+    test = split_by_id(np.arange(N), seed=split["seed"], fractions=split["fractions"]) == "test"
+    few = np.flatnonzero(test & np.isfinite(catalogue()["redshift_spec"]))[:4]
+    write_table(catalogue().select(few), "few.parquet")
+    with pytest.raises(TableError, match="has 4 galaxies to score, and it takes 10"):
+        evaluate_file("few.parquet", models=["mine"])
+
+
+def test_what_was_not_used_in_a_score_is_noted():
+    train_file("mock", "mine", method="train-distribution", settings=GRID)
+    changed = catalogue()
+    error, z = changed[f"flux_njy_err_{BANDS[0]}"], changed["redshift_spec"]
+    error[:30] = 0.0
+    z[40:80] = np.where(np.isfinite(z[40:80]), 5.0, np.nan)
+    write_table(changed.with_columns({"number": np.arange(N) + 7}), "other.parquet")
+    notes = evaluate_file("other.parquet", models=["mine"], columns={"id_column": "number"}).about["notes"]
+    assert notes[0].startswith(f"30 fluxes in {BANDS[0]} whose error is zero")
+    assert "beyond 3, the highest that mine knows" in notes[1]
+    assert notes[2].startswith("the ids are those of number, and mine was trained with those of target_id")
+
+
+def test_one_model_twice():
+    train_file("mock", "mine", method="train-distribution", settings=GRID)
+    with pytest.raises(TableError, match="is given twice"):
+        evaluate_file("mock", models=["mine", "./mine"])
+
+
+def test_an_output_is_no_file_of_the_input():
+    train_file("mock", "mine", method="train-distribution", settings=GRID)
+    for place in ("mock/catalogue.parquet", "mock/other.parquet"):
+        write_table(catalogue(), place)
+        with pytest.raises(OutputError, match="is a file of the input mock, which might be lost"):
+            predict_file("mock", place, model="mine")
+    assert predict_file("mock", "mock/new.parquet", model="mine").rows == N
+
+
+def test_a_bad_fraction_leaves_nothing():
+    with pytest.raises(NebuliumError, match="above 0"):
+        label_fraction_file("mock", "out", methods=["train-distribution"], fractions=[0.0], settings=GRID)
+    assert not Path("out.models").exists()
+
+
 def test_dust_that_is_left_is_noted():
     run = train_file(
         "mock", "mine", method="train-distribution", settings=GRID, columns={"dereddened": False}
@@ -245,9 +338,9 @@ def test_an_interrupted_training_can_be_taken_up(monkeypatch):
 def test_models_are_compared_on_what_none_has_seen():
     train_file("mock", "a", method="train-distribution", settings=GRID, split=SplitConfig("one"))
     train_file("mock", "b", method="train-distribution", settings=GRID, split=SplitConfig("two"))
-    found = evaluate_file("mock", models=["a", "b"], resamples=2)
+    found = predict_unseen("mock", ["a", "b"])
     sizes = [describe_model(name).config["split"]["galaxies"]["test"] for name in ("a", "b")]
-    assert 0 < found.scores[0].galaxies < min(sizes) / 2
+    assert 0 < len(found.galaxies) < min(sizes) / 2
     with pytest.raises(TableError, match="model a: is given twice"):
         evaluate_file("mock", models=["a", "a"])
     write_table(catalogue().select(np.arange(30) * 3 + 1), "few.parquet")

@@ -3,12 +3,17 @@
 The library is imported inside the commands, so that ``--help`` answers at once.
 """
 
+import os
+import signal
+import sys
 from importlib.metadata import version
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from nebulium.cli import demo, explore, lines, mock, models, photoz, photoz_space, properties
+from nebulium.cli.options import INTERRUPTED
 
 app = typer.Typer(
     name="nebulium",
@@ -47,4 +52,18 @@ def options(
 
 def main() -> None:
     """Entry point of the command ``nebulium``."""
-    app()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except SystemExit as end:
+        if end.code != INTERRUPTED:
+            raise
+        # A compilation that goes on in a thread of its own may crash an interpreter that takes itself down.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """What a queue or a timeout sends does what Ctrl-C does, so that nothing half written is left."""
+    raise KeyboardInterrupt

@@ -23,6 +23,9 @@ app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=
 Method = Literal["pita", "supervised", "selfsupervised", "photometry", "template", "train-distribution"]
 Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
+#: Of the labels: no catalogue has so many that fewer would do.
+LEAST_FRACTION = 0.001
+
 Data = Annotated[
     Path,
     typer.Argument(
@@ -60,7 +63,7 @@ Point = Annotated[
 ]
 MostRedshift = Annotated[
     float | None,
-    typer.Option("--max-redshift", min=0.01, help="Highest redshift; the method's if not given."),
+    typer.Option("--max-redshift", min=0.01, max=1000.0, help="Highest redshift; the method's if not given."),
 ]
 Bins = Annotated[
     int | None, typer.Option("--bins", min=2, help="Bins of redshift; the method's if not given.")
@@ -74,6 +77,10 @@ Patience = Annotated[
 ]
 Members = Annotated[
     int | None, typer.Option("--members", min=1, help="Networks of the ensemble; the recipe's if not given.")
+]
+ImageEncoder = Annotated[
+    Encoder | None,
+    typer.Option("--encoder", help="Network of the image; the recipe's if not given.", show_default=False),
 ]
 MethodSeed = Annotated[int | None, typer.Option("--seed", help="Of all that is random.", show_default=False)]
 
@@ -90,7 +97,7 @@ def train(
         float,
         typer.Option(
             "--label-fraction",
-            min=0.0,
+            min=LEAST_FRACTION,
             max=1.0,
             help="Fraction of the labels to use, chosen by id: who is in 0.05 is in 0.1.",
         ),
@@ -105,12 +112,7 @@ def train(
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     members: Members = None,
-    encoder: Annotated[
-        Encoder | None,
-        typer.Option(
-            "--encoder", help="Network of the image; the recipe's if not given.", show_default=False
-        ),
-    ] = None,
+    encoder: ImageEncoder = None,
     patience: Patience = None,
     seed: MethodSeed = None,
     resume: Resume = False,
@@ -177,8 +179,8 @@ def predict(
     """Predict the redshifts of galaxies.
 
     Written are target_id, redshift_median, redshift_mode, redshift_q16, redshift_q84, odds (the probability
-    within 0.06 (1 + z) of the mode) and in_domain. Columns are those of the catalogue that the model was
-    trained on, if none are named.
+    within 0.06 (1 + z) of the mode) and in_domain. What was told of the columns in training counts here too;
+    once a --band is given, nothing of it but --extinction does, and all has to be told again.
 
     Example: `nebulium photoz predict mock --model mine --output redshifts.parquet --pdf densities.hdf5`
     """
@@ -256,7 +258,7 @@ def label_fraction(
         list[float] | None,
         typer.Option(
             "--fraction",
-            min=0.0,
+            min=LEAST_FRACTION,
             max=1.0,
             help="Of the labels; as often as needed. [default: 0.05, 0.1, 0.2, 0.5, 1]",
             show_default=False,
@@ -267,13 +269,20 @@ def label_fraction(
     recalibrate: Annotated[
         bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
     ] = False,
+    most_redshift: MostRedshift = None,
+    bins: Bins = None,
     epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    members: Members = None,
+    encoder: ImageEncoder = None,
+    patience: Patience = None,
     seed: MethodSeed = None,
     resume: Resume = False,
 ) -> None:
     """Train with fewer and fewer labels, and score all on the same test galaxies: one table, one figure.
 
-    The models stay in OUTPUT.models; --resume takes those that are there.
+    The models stay in OUTPUT.models; --resume takes those that are there. An option that only some of the
+    methods have counts for these.
 
     Example: `nebulium photoz label-fraction mock --method photometry --output fractions`
     """
@@ -288,7 +297,16 @@ def label_fraction(
         curves=curves,
         split_seed=split,
         recalibrate=recalibrate,
-        settings=_settings(epochs=epochs, seed=seed),
+        settings=_settings(
+            grid_most=most_redshift,
+            grid_bins=bins,
+            epochs=epochs,
+            batch_size=batch_size,
+            members=members,
+            encoder=encoder,
+            patience=patience,
+            seed=seed,
+        ),
         resume=resume,
         progress=lambda name: say(f"training {name}"),
     )
@@ -312,7 +330,9 @@ def _score(data: Path, models: list[str], output: Path, told: dict[str, Any]) ->
     for score in result.scores:
         if score.quantity == "all":
             say(_scores(score))
-    say(f"{output}: scores and figures")
+    say(f"{output}: scores and figures; {result.about['galaxies_set_aside']}")
+    for note in result.about["notes"]:
+        say(f"Note: {note}")
 
 
 def _scores(score: Any) -> str:

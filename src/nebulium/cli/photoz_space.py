@@ -126,7 +126,9 @@ def rescued(
     say(f"{run.lost:,} the other way round")
     for space, share in run.far_neighbours.items():
         say(f"neighbours of all by {space}: {100 * share:.1f} % beyond 0.15 (1 + z)")
-    say(f"{run.output}: figure of {run.shown:,}, and tables")
+    say(f"{run.output}: figure of {run.shown:,}, and tables; {run.rejects.summary()}")
+    for note in run.notes:
+        say(f"Note: {note}")
 
 
 def _shown(value: object) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.errors import TableError
+from nebulium.metrics.estimates import FEWEST
 from nebulium.photoz.catalogue_fluxes import ZERO_POINT_NJY
 from nebulium.photoz.evaluate import compare_redshifts
 from nebulium.photoz.evaluation import Evaluation
@@ -58,6 +60,10 @@ def evaluate_file(
     """
     found = predict_unseen(data, models, columns=columns, curves=curves, all_rows=all_rows)
     galaxies, bands = found.galaxies, found.galaxies.bands
+    if len(galaxies) < FEWEST:
+        problem = f"has {len(galaxies)} galaxies to score, and it takes {FEWEST}"
+        mend = "give more galaxies with redshifts; of those of a training, one in ten is for testing"
+        raise TableError(galaxies.name, problem, mend)
     with np.errstate(invalid="ignore", divide="ignore"):
         magnitudes = ZERO_POINT_NJY - 2.5 * np.log10(galaxies.flux_njy.astype(np.float64))
     magnitudes[~np.isfinite(magnitudes)] = np.nan
@@ -79,5 +85,6 @@ def evaluate_file(
         "data": str(data),
         "part": "all" if all_rows else "test",
         "galaxies_set_aside": found.rejects.summary(),
+        "notes": found.notes,
     }
     return dataclasses.replace(scored, about={**scored.about, **about})

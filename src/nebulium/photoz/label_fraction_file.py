@@ -107,9 +107,10 @@ def label_fraction_file(
     """
     output, own = Path(output), {method: _own_settings(method, settings or {}, methods) for method in methods}
     check_evaluation_place(output)
+    splits = {fraction: SplitConfig(split_seed, fraction) for fraction in sorted(set(fractions))}
     models = output.with_name(output.name + MODELS_ENDING)
     _make_folder(models, resume)
-    runs = [(method, fraction) for method in methods for fraction in sorted(set(fractions))]
+    runs = [(method, fraction) for method in methods for fraction in splits]
     paths = [models / f"{method}-{100 * fraction:g}" for method, fraction in runs]
     for (method, fraction), path in zip(runs, paths, strict=True):
         if path.exists():
@@ -122,7 +123,7 @@ def label_fraction_file(
             method=method,
             columns=columns,
             curves=curves,
-            split=SplitConfig(split_seed, fraction),
+            split=splits[fraction],
             settings=own[method],
             recalibrate=recalibrate,
             resume=resume,

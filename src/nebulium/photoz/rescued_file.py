@@ -59,6 +59,8 @@ class RescuedRun:
         0.15 (1 + z).
     rejects : Rejects
         Galaxies set aside.
+    notes : tuple of str
+        What was supposed of the data, and what was not used.
     """
 
     output: Path
@@ -68,6 +70,7 @@ class RescuedRun:
     shown: int
     far_neighbours: Mapping[str, float]
     rejects: Rejects
+    notes: tuple[str, ...]
 
 
 def rescued_file(
@@ -144,7 +147,7 @@ def rescued_file(
         figures={FIGURE: figure},
     ):
         pass
-    return RescuedRun(Path(output), **counts, shown=len(shown), rejects=unseen.rejects)
+    return RescuedRun(Path(output), **counts, shown=len(shown), rejects=unseen.rejects, notes=unseen.notes)
 
 
 def _rescue(unseen: UnseenGalaxies, tasks: Mapping[str, PredictionTask], count: int) -> Rescue:

@@ -1,6 +1,5 @@
 """What models say of galaxies with known redshifts that none of them was trained on."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from nebulium.photoz.label_split import unseen_galaxies
 from nebulium.photoz.methods import Method
 from nebulium.photoz.predict import concatenate_predictions
 from nebulium.photoz.predict_catalogue import PredictionTask
-from nebulium.photoz.predict_file import find_model, none_predicted
+from nebulium.photoz.predict_file import find_model, none_predicted, notes_of
 from nebulium.photoz.training_galaxies import read_corrected
 
 
@@ -33,11 +32,14 @@ class UnseenGalaxies:
         By the name of the model; in the order of the galaxies.
     rejects : Rejects
         Galaxies set aside.
+    notes : tuple of str
+        What was supposed of the data, and what was not used.
     """
 
     galaxies: PhotometricGalaxies
     densities: Mapping[str, RedshiftDensities]
     rejects: Rejects
+    notes: tuple[str, ...]
 
 
 def predict_unseen(
@@ -78,8 +80,8 @@ def predict_unseen(
     found = [find_model(model) for model in models]
     names = _names([folder for folder, _ in found], models)
     first = PredictionTask(data, None, found[0][0].config, columns or {}, curves)
-    rejects = first.rejects
-    galaxies = read_corrected(data, first.layout, curves, rejects=rejects, counted=Counter()).galaxies
+    rejects, counted = first.rejects, first.counted
+    galaxies = read_corrected(data, first.layout, curves, rejects=rejects, counted=counted).galaxies
     galaxies = galaxies.select(_chosen(galaxies, [folder for folder, _ in found], all_rows))
     said = {}
     for name, path, (folder, method) in zip(names, models, found, strict=True):
@@ -90,17 +92,42 @@ def predict_unseen(
     if not np.any(by_all):
         raise TableError(str(data), "has no galaxy that all models can predict", "check the data")
     densities = {name: one.densities.select(rows[name][by_all]) for name, one in said.items()}
-    return UnseenGalaxies(galaxies.select(by_all), densities, rejects)
+    scored = galaxies.select(by_all)
+    notes = (*notes_of(first), *_beyond(scored, densities))
+    if not all_rows:
+        notes += _other_ids(first.layout.id_column, [folder for folder, _ in found])
+    return UnseenGalaxies(scored, densities, rejects, notes)
+
+
+def _beyond(galaxies: PhotometricGalaxies, densities: Mapping[str, RedshiftDensities]) -> tuple[str, ...]:
+    """Redshifts that a model cannot say."""
+    beyond = {name: int(np.sum(galaxies.redshift > one.grid.most)) for name, one in densities.items()}
+    return tuple(
+        f"{number:,} redshifts are beyond {densities[name].grid.most:g}, the highest that {name} knows: "
+        "scored as they are"
+        for name, number in beyond.items()
+        if number
+    )
+
+
+def _other_ids(column: str, folders: Sequence[ModelFolder]) -> tuple[str, ...]:
+    """Who was trained on is told by the ids alone."""
+    return tuple(
+        f"the ids are those of {column}, and {folder.name} was trained with those of {trained}: if they "
+        "differ, galaxies that it was trained on are scored"
+        for folder in folders
+        if (trained := folder.config["split"].get("id_column", column)) != column
+    )
 
 
 def _names(folders: Sequence[ModelFolder], models: Sequence[str | Path]) -> list[str]:
     """Of the folders; their paths where two folders have one name."""
+    paths = [folder.path.resolve() for folder in folders]
+    for path, model in zip(paths, models, strict=True):
+        if paths.count(path) > 1:
+            raise TableError(f"model {model}", "is given twice", "give each model once")
     names = [folder.name for folder in folders]
-    named = [name if names.count(name) == 1 else str(path) for name, path in zip(names, models, strict=True)]
-    twice = [name for name in named if named.count(name) > 1]
-    if twice:
-        raise TableError(f"model {twice[0]}", "is given twice", "give each model once")
-    return named
+    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, models, strict=True)]
 
 
 def _chosen(galaxies: PhotometricGalaxies, folders: Sequence[ModelFolder], all_rows: bool) -> np.ndarray:
