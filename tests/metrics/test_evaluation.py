@@ -30,10 +30,11 @@ def test_everything_is_in_the_folder(tmp_path):
 
 def test_a_folder_that_fails_leaves_the_old_one(tmp_path):
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "old.txt").write_text("old")
+    (tmp_path / "a" / "scores.json").write_text("old")
     with pytest.raises(RuntimeError), evaluation_folder(tmp_path / "a", **CONTENTS):  # noqa: PT012
         raise RuntimeError
-    assert [path.name for path in tmp_path.rglob("*")] == ["a", "old.txt"]
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "scores.json"]
+    assert (tmp_path / "a" / "scores.json").read_text() == "old"
 
 
 def test_too_few_rows_have_no_estimate():

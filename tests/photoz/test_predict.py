@@ -173,7 +173,7 @@ def test_another_catalogue_is_named(silly):
 
 
 def test_the_input_is_not_written_over(silly):
-    with pytest.raises(OutputError, match="is the input"):
+    with pytest.raises(OutputError, match="is a file of the input"):
         predict_file("mock", "mock/catalogue.parquet", model=silly)
 
 

@@ -354,8 +354,7 @@ def _fields(table: pa.Table, where: str) -> dict[str, pa.Array]:
     """The fields of the column `image` by our name, as lists with an entry a band."""
     if IMAGE not in table.column_names:
         listed = ", ".join(table.column_names[:12])
-        problem = "holds no images: it has no column image" + (f", but {listed}" if listed else "")
-        raise TableError(where, problem, MEND)
+        raise TableError(where, "has no column image" + (f" (it has {listed})" if listed else ""), MEND)
     if not len(table):
         raise TableError(where, "has no rows", "check how it was made")
     image = table[IMAGE].combine_chunks()
