@@ -1,7 +1,7 @@
 """Options of the commands, each declared once, and how faults end a command."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -113,6 +113,19 @@ def number_or_text(value: str | None) -> str | float | None:
 def say(message: str) -> None:
     """One line for the terminal."""
     typer.echo(message)
+
+
+def say_notes(notes: Iterable[str]) -> None:
+    """What was supposed, and what was not used."""
+    for note in notes:
+        say(f"Note: {note}")
+
+
+def say_rest(run: Any) -> None:
+    """What a run set aside, supposed and left out."""
+    if run.rejects_path is not None:
+        say(f"{run.rejects_path}: {run.rejects.summary()}")
+    say_notes(run.notes)
 
 
 def _end(message: str, code: int) -> NoReturn:

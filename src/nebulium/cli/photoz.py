@@ -14,6 +14,8 @@ from nebulium.cli.options import (
     Seed,
     ends_well,
     say,
+    say_notes,
+    say_rest,
 )
 from nebulium.cli.photoz_columns import takes_columns
 from nebulium.cli.progress import counting
@@ -331,8 +333,7 @@ def _score(data: Path, models: list[str], output: Path, told: dict[str, Any]) ->
         if score.quantity == "all":
             say(_scores(score))
     say(f"{output}: scores and figures; {result.about['galaxies_set_aside']}")
-    for note in result.about["notes"]:
-        say(f"Note: {note}")
+    say_notes(result.about["notes"])
 
 
 def _scores(score: Any) -> str:
@@ -340,11 +341,3 @@ def _scores(score: Any) -> str:
         f"{score.method}: {score.galaxies:,} galaxies, bias {score.bias_mean.value:.4f}, "
         f"NMAD {score.nmad.value:.4f}, outliers {100 * score.outliers_015.value:.1f} %"
     )
-
-
-def say_rest(run: Any) -> None:
-    """What was set aside, and what was left out."""
-    if run.rejects_path is not None:
-        say(f"{run.rejects_path}: {run.rejects.summary()}")
-    for note in run.notes:
-        say(f"Note: {note}")

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import PredictionsOutput, ReportOutput, Seed, ends_well, say
-from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts, say_rest
+from nebulium.cli.options import PredictionsOutput, ReportOutput, Seed, ends_well, say, say_notes, say_rest
+from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts
 from nebulium.cli.photoz_columns import takes_columns
 from nebulium.cli.progress import counting
 
@@ -127,8 +127,7 @@ def rescued(
     for space, share in run.far_neighbours.items():
         say(f"neighbours of all by {space}: {100 * share:.1f} % beyond 0.15 (1 + z)")
     say(f"{run.output}: figure of {run.shown:,}, and tables; {run.rejects.summary()}")
-    for note in run.notes:
-        say(f"Note: {note}")
+    say_notes(run.notes)
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,7 @@
 """``nebulium properties``: metallicity, and any other property, from images of galaxies."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,8 @@ from nebulium.cli.options import (
     Seed,
     ends_well,
     say,
+    say_notes,
+    say_rest,
 )
 from nebulium.cli.progress import counting
 
@@ -158,7 +160,7 @@ def train(
         f"{run.model}: {parts['train']:,} galaxies trained, {parts['validation']:,} validated, "
         f"{parts['test']:,} left for testing"
     )
-    _say_rest(run)
+    say_rest(run)
 
 
 @app.command("predict")
@@ -175,7 +177,7 @@ def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, ban
     with counting("predicting", "galaxies") as progress:
         run = predict_file(images, output, model=model, bands=_split(bands), progress=progress)
     say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
-    _say_rest(run)
+    say_rest(run)
 
 
 @app.command("evaluate")
@@ -229,7 +231,7 @@ def evaluate(
     for score in result.scores:
         say(f"{score.target}: {score.galaxies:,} galaxies, RMSE {score.rmse.value:.4f}")
     say(f"{output}: scores and figures; {result.about['images_set_aside']}")
-    _say_notes(result.about["supposed"])
+    say_notes(result.about["supposed"])
 
 
 @app.command("explain")
@@ -262,20 +264,8 @@ def explain(
     )
     say(f"{run.output}: {', '.join(run.figures)} of {run.galaxies:,} galaxies; {run.rejects.summary()}")
     say(f"the shares of the pixels add up to within {run.largest_gap:.2g} standard deviations")
-    _say_notes(run.notes)
+    say_notes(run.notes)
 
 
 def _split(bands: str | None) -> list[str] | None:
     return None if bands is None else [band.strip() for band in bands.split(",")]
-
-
-def _say_rest(run: Any) -> None:
-    """What was set aside, and what was taken for granted."""
-    if run.rejects_path is not None:
-        say(f"{run.rejects_path}: {run.rejects.summary()}")
-    _say_notes(run.notes)
-
-
-def _say_notes(notes: Any) -> None:
-    for note in notes:
-        say(f"Note: {note}")

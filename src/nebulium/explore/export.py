@@ -87,7 +87,7 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
     if explored.galaxy_map is None:
         raise TableError(explored.galaxies.name, "has no map to write", f"see what it needs. {NO_MAP}")
     data = PageData(explored)
-    with replace_on_success(folder, folder_with=INDEX) as partial:
+    with replace_on_success(folder) as partial:
         for name, text in _files(data, _about(data, model)):
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_text(text, encoding="utf-8", newline="\n")

@@ -104,7 +104,7 @@ def predict_file(
     data, output = Path(data), Path(output)
     pdf = None if pdf is None else Path(pdf)
     for written in (output, *([pdf] if pdf else [])):
-        check_not_input(Path(data), written)
+        check_not_input(data, written)
     found, method = find_model(model)
     loaded = load_model(model)
     task = PredictionTask(data, loaded, found.config, columns or {}, None if curves is None else Path(curves))
