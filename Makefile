@@ -33,7 +33,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 bench-train: $(STAMP)
-	$(BIN)/python -m benchmarks.photoz_runs
+	$(BIN)/python -m benchmarks.photoz.runs
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict

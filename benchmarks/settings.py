@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
-from nebulium.lines.evaluate import Evaluation, evaluate
-from nebulium.lines.measured_galaxies import MeasuredGalaxies, measured_galaxies, parts_of_split
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.lines.model import LineModel
+from nebulium.lines.scores.evaluate import Evaluation, evaluate
+from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies, measured_galaxies, parts_of_split
 from nebulium.modelfile import describe_model, load_model
 
 REPOSITORY = Path(__file__).parent.parent

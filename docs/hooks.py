@@ -27,18 +27,18 @@ def glossary() -> str:
 
 def model_cards() -> str:
     """The cards of the packaged models of emission lines."""
-    return _cards("nebulium.lines.")
+    return _cards("lines")
 
 
 def property_cards() -> str:
     """The cards of the packaged models of properties."""
-    return _cards("nebulium.properties.")
+    return _cards("properties")
 
 
 def _cards(room: str) -> str:
-    """The card of each packaged model whose class is in a room, one heading down."""
+    """The card of each packaged model of a room, one heading down."""
     found = (describe_model(name) for name in list_models())
-    cards = (model.card for model in found if model.config["class"].startswith(room))
+    cards = (model.card for model in found if model.path.parent.parent.name == room)
     return "\n\n".join(re.sub(r"^#", "##", card, flags=re.MULTILINE) for card in cards)
 
 

@@ -9,26 +9,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nebulium.data.spectra import read_spectra, write_spectra
-    from nebulium.data.tables import Table, read_table, write_table
+    from nebulium.data.spectra.reading import read_spectra, write_spectra
+    from nebulium.data.tables.reading import Table, read_table, write_table
     from nebulium.errors import NebuliumError
-    from nebulium.lines.inject import add_lines
-    from nebulium.lines.line_list import LINES
+    from nebulium.lines.continuum.line_list import LINES
+    from nebulium.lines.injection.profiles import add_lines
     from nebulium.modelfile import describe_model, list_models, load_model, save_model
 
 _HOMES = {
-    "LINES": "nebulium.lines.line_list",
+    "LINES": "nebulium.lines.continuum.line_list",
     "NebuliumError": "nebulium.errors",
-    "Table": "nebulium.data.tables",
-    "add_lines": "nebulium.lines.inject",
+    "Table": "nebulium.data.tables.reading",
+    "add_lines": "nebulium.lines.injection.profiles",
     "describe_model": "nebulium.modelfile",
     "list_models": "nebulium.modelfile",
     "load_model": "nebulium.modelfile",
-    "read_spectra": "nebulium.data.spectra",
-    "read_table": "nebulium.data.tables",
+    "read_spectra": "nebulium.data.spectra.reading",
+    "read_table": "nebulium.data.tables.reading",
     "save_model": "nebulium.modelfile",
-    "write_spectra": "nebulium.data.spectra",
-    "write_table": "nebulium.data.tables",
+    "write_spectra": "nebulium.data.spectra.reading",
+    "write_table": "nebulium.data.tables.reading",
 }
 _ROOMS = ("data", "errors", "lines", "metrics", "mock", "modelfile", "nn", "properties", "sed", "training")
 

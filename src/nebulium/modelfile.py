@@ -21,7 +21,7 @@ import safetensors.numpy
 from jaxtyping import PyTree
 from safetensors import SafetensorError
 
-from nebulium.data.leaves import disagreement, fill_leaves, leaves_by_name
+from nebulium.data.named_arrays import disagreement, fill_leaves, leaves_by_name
 from nebulium.data.output import replace_on_success
 from nebulium.errors import ModelFileError
 
@@ -30,6 +30,17 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 REQUIRED = ("hyperparameters", "preprocessing", "units", "training_domain", "split", "metrics", "citation")
 VERSIONS_OF = ("nebulium", "jax", "equinox", "numpy")
 PACKAGE = "nebulium"
+#: The classes of nebulium's own models, and the modules that define them: a folder names its class alone, so
+#: that a module can move and old folders still load.
+CLASSES = {
+    "CandelsFlow": "nebulium.mock.populations.candels_flow",
+    "ImageRedshiftModel": "nebulium.photoz.images.model",
+    "LineModel": "nebulium.lines.model",
+    "PhotometryModel": "nebulium.photoz.fluxes.model",
+    "PropertyModel": "nebulium.properties.model",
+    "TemplateModel": "nebulium.photoz.templates.model",
+    "TrainDistributionModel": "nebulium.photoz.baselines",
+}
 
 ModelClass = TypeVar("ModelClass", bound=type[eqx.Module])
 
@@ -45,7 +56,7 @@ def register(model_class: ModelClass) -> ModelClass:
     Parameters
     ----------
     model_class : type of equinox.Module
-        The class; a folder names it by ``module:name``.
+        The class; a folder names it as `class_name` does.
 
     Returns
     -------
@@ -74,7 +85,7 @@ def class_name(model_class: type) -> str:
     Returns
     -------
     str
-        ``module:name``.
+        ``name`` of one of nebulium's own, ``module:name`` of another.
 
     Examples
     --------
@@ -82,7 +93,15 @@ def class_name(model_class: type) -> str:
     >>> class_name(Fraction)
     'fractions:Fraction'
     """
-    return f"{model_class.__module__}:{model_class.__qualname__}"
+    name = f"{model_class.__module__}:{model_class.__qualname__}"
+    return _own_name(name) or name
+
+
+def _own_name(name: str) -> str | None:
+    """The short name of one of nebulium's classes, which folders of version 0.1 name by their module too."""
+    module, _, short = name.rpartition(":")
+    ours = not module or module.partition(".")[0] == PACKAGE
+    return short if ours and short in CLASSES else None
 
 
 @dataclass(frozen=True)
@@ -105,6 +124,12 @@ class ModelFolder:
     path: Path
     config: dict[str, Any]
     card: str
+
+    @property
+    def class_name(self) -> str:
+        """The class, as `class_name` names it."""
+        written = str(self.config["class"])
+        return _own_name(written) or written
 
 
 def save_model(
@@ -328,18 +353,13 @@ def _check_config(where: Path, config: Any) -> None:
 
 def _class_of(folder: ModelFolder) -> type[eqx.Module]:
     """Look the class up; a class of our own registers itself when its module is imported."""
-    name = str(folder.config["class"])
-    module = name.partition(":")[0]
-    if name not in _REGISTERED and module.partition(".")[0] == PACKAGE:
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name is None or not module.startswith(error.name):
-                raise
+    name = folder.class_name
+    if name in CLASSES:
+        importlib.import_module(CLASSES[name])
     if name not in _REGISTERED:
         raise ModelFileError(
             str(folder.path / CONFIG),
-            f"expected a registered model class, found {name}",
+            f"expected a registered model class, found {folder.config['class']}",
             "upgrade nebulium, or import the package that defines the class first",
         )
     return _REGISTERED[name]

@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from nebulium.cli import app
-from nebulium.data.column_mapping import FASTSPECFIT
-from nebulium.data.spectra import read_spectra
-from nebulium.data.tables import Table, read_table, write_table
-from nebulium.lines import demo as demo_module
+from nebulium.data.spectra.reading import read_spectra
+from nebulium.data.tables.column_mapping import FASTSPECFIT
+from nebulium.data.tables.reading import Table, read_table, write_table
 from nebulium.lines import predict, recipe
-from nebulium.lines.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.demo import demonstration as demo_module
 from nebulium.lines.model import LineModel
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.modelfile import REQUIRED, list_models, save_model

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from nebulium.cli import app
 from nebulium.errors import TableError
-from nebulium.explore import explored as explored_module
-from nebulium.explore import server as server_module
+from nebulium.explore.page import explored as explored_module
+from nebulium.explore.page import server as server_module
 
 
 class Pretended:

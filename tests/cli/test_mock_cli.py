@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from nebulium.cli import app
-from nebulium.mock import show as show_module
-from nebulium.mock import survey as survey_module
-from nebulium.mock.survey import SurveyRun
+from nebulium.mock.survey import making as survey_module
+from nebulium.mock.survey import pictures as show_module
+from nebulium.mock.survey.making import SurveyRun
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from nebulium.cli import app
 from nebulium.cli.properties import Encoder, Head
-from nebulium.data.image_source import ImageSource
-from nebulium.data.tables import Table, read_table, write_table
+from nebulium.data.images.source import ImageSource
+from nebulium.data.tables.reading import Table, read_table, write_table
 from nebulium.errors import OutputError
 from nebulium.nn.densities import HEADS
 from nebulium.nn.encoders import ENCODERS
 from nebulium.properties import train_file
-from nebulium.properties.evaluate_file import evaluate_file
 from nebulium.properties.model import GAUSSIAN_PROCESS
+from nebulium.properties.scores.evaluate_file import evaluate_file
 
 N, SIDE, FIRST_ID = 60, 32, 1237648704043942146
 DAMAGED, UNLABELLED = FIRST_ID + 5, FIRST_ID + 7

@@ -15,7 +15,7 @@ import pytest
 
 from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects, rejects_path
-from nebulium.data.tables import Table, TableWriter, write_table
+from nebulium.data.tables.reading import Table, TableWriter, write_table
 from nebulium.errors import OutputError
 
 TABLE = Table({"redshift": np.arange(3.0)})
@@ -150,7 +150,7 @@ def test_a_full_disk_under_parquet(tmp_path, monkeypatch):
 def test_a_file_size_limit_is_a_full_disk(tmp_path, ending):
     script = (
         "import resource, signal, sys, numpy as np\n"
-        "from nebulium.data.tables import Table, write_table\n"
+        "from nebulium.data.tables.reading import Table, write_table\n"
         "from nebulium.errors import OutputError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
@@ -174,7 +174,7 @@ def test_an_error_of_the_input_is_not_one_of_the_output(tmp_path):
 
 def test_kill_leaves_no_half_file(tmp_path):
     script = (
-        "import signal, sys, time, numpy as np\nfrom nebulium.data.tables import Table, TableWriter\n"
+        "import signal, sys, time, numpy as np\nfrom nebulium.data.tables.reading import Table, TableWriter\n"
         # A shell's background job ignores Ctrl-C, and so would its children.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with TableWriter(sys.argv[1]) as writer:\n"

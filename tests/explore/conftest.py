@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from nebulium.explore.embedding import Embedding
-from nebulium.explore.embedding_file import GalaxyMap
-from nebulium.explore.explored import Explored
-from nebulium.explore.features import continuum_map_features
-from nebulium.explore.galaxies import Galaxies
-from nebulium.lines.line_list import LINES
-from nebulium.photoz.densities import RedshiftDensities
-from nebulium.photoz.redshift_grid import RedshiftGrid
+from nebulium.explore.maps.embedding import Embedding
+from nebulium.explore.maps.embedding_file import GalaxyMap
+from nebulium.explore.maps.features import continuum_map_features
+from nebulium.explore.page.explored import Explored
+from nebulium.explore.sample.galaxies import Galaxies
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photoz.density.grid import RedshiftGrid
 
 HOSTILE_IDS = (
     "<img src=x onerror=window.harmed=1>",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from nebulium.explore.server import make_app, open_server
+from nebulium.explore.page.server import make_app, open_server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: Long enough for a busy machine.

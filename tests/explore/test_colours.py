@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from nebulium.explore.colours import HIGHEST, LOWEST, MISSING, ColourScale, colour_scale, count_scale
-from nebulium.explore.labels import LONGEST, column_label, plain, unit_text
-from nebulium.explore.theme import DARK, LIGHT
+from nebulium.explore.draw.colours import HIGHEST, LOWEST, MISSING, ColourScale, colour_scale, count_scale
+from nebulium.explore.draw.labels import LONGEST, column_label, plain, unit_text
+from nebulium.explore.draw.theme import DARK, LIGHT
 
 THEMES = pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 

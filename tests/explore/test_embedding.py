@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError, OutputError
-from nebulium.explore import embedding as embedding_module
-from nebulium.explore.companion import cached_table, companion_folder, digest
-from nebulium.explore.embedding import Embedding, fit_embedding, place_others
-from nebulium.explore.embedding_file import map_path, open_embedding
-from nebulium.explore.features import latent_map_features
-from nebulium.explore.galaxies import Galaxies
-from nebulium.explore.map_error import laid_over, left_out_error, refit_error
-from nebulium.explore.placement import MOST_TREE_DIMENSIONS, Placement, weighted_places
+from nebulium.explore.maps import embedding as embedding_module
+from nebulium.explore.maps.embedding import Embedding, fit_embedding, place_others
+from nebulium.explore.maps.embedding_file import map_path, open_embedding
+from nebulium.explore.maps.features import latent_map_features
+from nebulium.explore.maps.map_error import laid_over, left_out_error, refit_error
+from nebulium.explore.maps.placement import MOST_TREE_DIMENSIONS, Placement, weighted_places
+from nebulium.explore.sample.cache import cached_table, companion_folder, digest
+from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 
 N = 200
@@ -255,7 +255,7 @@ def test_the_folder_is_beside_the_table_or_in_the_cache(tmp_path, monkeypatch):
 
 
 def test_a_damaged_table_in_the_folder_is_made_again(tmp_path):
-    from nebulium.data.table import Table
+    from nebulium.data.tables.table import Table
 
     path = tmp_path / "a.parquet"
     path.write_bytes(b"nonsense")

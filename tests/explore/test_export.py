@@ -11,15 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from nebulium.cli import app
-from nebulium.data.table import Table
-from nebulium.data.table_writer import write_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import OutputError, TableError
-from nebulium.explore.explored import FIRST_QUANTITY, Explored
-from nebulium.explore.export import PAGE, export_page
-from nebulium.explore.export_data import MOST_POINTS, PageData
-from nebulium.explore.export_encoding import packed, script
-from nebulium.explore.export_spectra import spectra_of
-from nebulium.explore.galaxies import Galaxies
+from nebulium.explore.export.data import MOST_POINTS, PageData
+from nebulium.explore.export.encoding import packed, script
+from nebulium.explore.export.spectra import spectra_of
+from nebulium.explore.export.writing import PAGE, export_page
+from nebulium.explore.page.explored import FIRST_QUANTITY, Explored
+from nebulium.explore.sample.galaxies import Galaxies
 
 HOSTILE = (
     "<script>window.harmed=1</script>",

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from nebulium.explore import export_data
-from nebulium.explore.export import export_page
-from nebulium.explore.export_data import PageData
+from nebulium.explore.export import data as export_data
+from nebulium.explore.export.data import PageData
+from nebulium.explore.export.writing import export_page
 
 sync_api = pytest.importorskip("playwright.sync_api") if os.environ.get("CI") != "true" else None
 if sync_api is None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nebulium.errors import NebuliumError
-from nebulium.explore.features import (
+from nebulium.explore.maps.features import (
     colour_features,
     continuum_features,
     continuum_map_features,
@@ -17,8 +17,8 @@ from nebulium.explore.features import (
     photometric_features,
     photometric_map_features,
 )
-from nebulium.explore.galaxies import Galaxies
-from nebulium.explore.latent import map_features, usual_kind
+from nebulium.explore.maps.latent import map_features, usual_kind
+from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 
 CONTINUA = arrays(np.float32, (3, 12), elements=st.floats(0.125, 8.0, width=32))

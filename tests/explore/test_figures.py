@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from nebulium.explore.colours import MISSING, NOTHING, colour_scale
-from nebulium.explore.diagram_figures import (
+from nebulium.explore.draw.colours import MISSING, NOTHING, colour_scale
+from nebulium.explore.draw.diagram_figures import (
     LineRatios,
     bpt_figure,
     histogram_figure,
@@ -14,13 +14,13 @@ from nebulium.explore.diagram_figures import (
     predicted_against_observed_figure,
     residuals,
 )
-from nebulium.explore.frame import empty_figure, graph_config
-from nebulium.explore.map_figures import Marks, Points, map_figure
-from nebulium.explore.raster import raster
-from nebulium.explore.redshift_figures import redshift_density_figure
-from nebulium.explore.spectrum_figures import photometry_figure, spectrum_figure, widths_figure
-from nebulium.explore.theme import DARK, LIGHT
-from nebulium.lines.line_list import LINE_WAVES_AA, LINES
+from nebulium.explore.draw.frame import empty_figure, graph_config
+from nebulium.explore.draw.map_figures import Marks, Points, map_figure
+from nebulium.explore.draw.raster import raster
+from nebulium.explore.draw.redshift_figures import redshift_density_figure
+from nebulium.explore.draw.spectrum_figures import photometry_figure, spectrum_figure, widths_figure
+from nebulium.explore.draw.theme import DARK, LIGHT
+from nebulium.lines.continuum.line_list import LINE_WAVES_AA, LINES
 
 WINDOW = (0.0, 1.0, 0.0, 1.0)
 NAN = float("nan")

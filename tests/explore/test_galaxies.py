@@ -5,12 +5,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from nebulium.data.mmu_images import Images, write_images
-from nebulium.data.table import Table
-from nebulium.data.table_writer import write_table
+from nebulium.data.images.mmu import Images, write_images
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
-from nebulium.explore import example
-from nebulium.explore.galaxies import Galaxies, read_galaxies
+from nebulium.explore.sample import example
+from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 
 HOSTILE = (
     "<script>alert(1)</script>",

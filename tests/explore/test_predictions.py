@@ -5,19 +5,19 @@ import jax
 import numpy as np
 import pytest
 
-from nebulium.data.mmu_images import Images, write_images
-from nebulium.data.table import Table
-from nebulium.data.table_writer import write_table
+from nebulium.data.images.mmu import Images, write_images
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError
-from nebulium.explore import line_predictions as line_module
-from nebulium.explore.galaxies import Galaxies, read_galaxies
-from nebulium.explore.latent import map_features
-from nebulium.explore.predictions import redshift_densities, with_predictions
-from nebulium.lines.line_list import LINES
+from nebulium.explore.maps.latent import map_features
+from nebulium.explore.sample import line_predictions as line_module
+from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
+from nebulium.explore.sample.predictions import redshift_densities, with_predictions
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.predict import predict_table
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.modelfile import REQUIRED, register, save_model
-from nebulium.photoz.photometry import PhotometryModel
+from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.properties.model import PropertyModel
 
 MODEL = "desi-lines-colours"

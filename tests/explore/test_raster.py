@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nebulium.explore.raster import NearestRow, in_window, placed_rows, raster, whole_window
+from nebulium.explore.draw.raster import NearestRow, in_window, placed_rows, raster, whole_window
 
 COORDINATES = st.one_of(st.floats(-10, 10, width=32), st.just(float("nan")))
 POINTS = st.integers(0, 40).flatmap(lambda n: arrays(np.float32, (n, 2), elements=COORDINATES))

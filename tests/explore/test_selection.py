@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from matplotlib.path import Path as Outline
 
-from nebulium.data.table import Table
-from nebulium.explore.galaxies import Galaxies
-from nebulium.explore.selection import (
+from nebulium.data.tables.table import Table
+from nebulium.explore.sample.galaxies import Galaxies
+from nebulium.explore.sample.selection import (
     csv_bytes,
     parquet_bytes,
     rows_in,

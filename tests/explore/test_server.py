@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from plotly.graph_objects import Figure
 
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError
-from nebulium.explore.callbacks import saved
-from nebulium.explore.cards import hover_card
-from nebulium.explore.explored import Explored, explore
-from nebulium.explore.galaxies import Galaxies
-from nebulium.explore.map_view import draw_map
-from nebulium.explore.server import InTurn, make_app, open_server
-from nebulium.explore.state import Selection, default_state
-from nebulium.explore.views import GALAXY_VIEWS, SAMPLE_VIEWS, choices_of, drawn_view
+from nebulium.explore.page.callbacks import saved
+from nebulium.explore.page.cards import hover_card
+from nebulium.explore.page.explored import Explored, explore
+from nebulium.explore.page.map_view import draw_map
+from nebulium.explore.page.server import InTurn, make_app, open_server
+from nebulium.explore.page.state import Selection, default_state
+from nebulium.explore.page.views import GALAXY_VIEWS, SAMPLE_VIEWS, choices_of, drawn_view
+from nebulium.explore.sample.galaxies import Galaxies
 
 #: Of the made-up galaxies.
 HOSTILE_IDS = 7
@@ -244,12 +244,12 @@ def test_answers_take_turns_but_none_waits_for_a_slow_one(monkeypatch):
         return [b"quick"]
 
     in_turn = InTurn(application)
-    monkeypatch.setattr("nebulium.explore.server.LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr("nebulium.explore.page.server.LONGEST_WAIT_S", 60.0)
     with ThreadPoolExecutor(5) as pool:
         quick = [pool.submit(in_turn, {"PATH_INFO": "/"}, None) for _ in range(5)]
         assert all(answer.result() == [b"quick"] for answer in quick)
         assert max(crowded) == 1
-        monkeypatch.setattr("nebulium.explore.server.LONGEST_WAIT_S", 0.01)
+        monkeypatch.setattr("nebulium.explore.page.server.LONGEST_WAIT_S", 0.01)
         late = pool.submit(in_turn, {"PATH_INFO": "/slow"}, None)
         assert told.wait(timeout=60)
         assert in_turn({"PATH_INFO": "/"}, None) == [b"quick"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nebulium.explore.stamps import LONGEST, Levels, measure_levels, stamp, stamp_page, stamp_pixels
+from nebulium.explore.draw.stamps import LONGEST, Levels, measure_levels, stamp, stamp_page, stamp_pixels
 
 
 def galaxy(height: float = 50.0, *, bands: int = 3, side: int = 48, seed: int = 0) -> np.ndarray:

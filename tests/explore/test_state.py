@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.explore.state import (
+from nebulium.explore.page.state import (
     MOST_CHARACTERS,
     Choices,
     Selection,

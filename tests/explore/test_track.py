@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 
 from nebulium.errors import MissingExtraError
-from nebulium.explore import track
-from nebulium.explore.track import History, SyntheticGalaxies, slider_histories, star_formation_rate, tau_of
-from nebulium.lines.line_list import LINES
+from nebulium.explore.sample import track
+from nebulium.explore.sample.track import (
+    History,
+    SyntheticGalaxies,
+    slider_histories,
+    star_formation_rate,
+    tau_of,
+)
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.model import LineModel
 from nebulium.modelfile import load_model
 

@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from nebulium.errors import MissingExtraError
-from nebulium.lines.baselines import (
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.scores.baselines import (
     Galaxies,
     PcaLocalLinear,
     PcaNearestNeighbours,
@@ -13,7 +14,6 @@ from nebulium.lines.baselines import (
     baseline_features,
     choose_components,
 )
-from nebulium.lines.line_list import LINES
 from nebulium.metrics.point import spearman
 
 pytest.importorskip("sklearn")

@@ -8,7 +8,7 @@ import pytest
 from nebulium.lines.calibration import calibrated
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
-from nebulium.lines.populations import draw_measurements, quantiles_of_measurements
+from nebulium.lines.scores.populations import draw_measurements, quantiles_of_measurements
 
 MODEL = LineModel(with_luminosity=False, width=16, noise_width=16, key=jax.random.key(3))
 N = 2400

@@ -10,8 +10,8 @@ import pytest
 
 from nebulium.errors import NebuliumError
 from nebulium.lines.chain import SampledLines, make_chain, synthesise
-from nebulium.lines.features import continuum_bins
-from nebulium.lines.inject import line_spectrum
+from nebulium.lines.continuum.features import continuum_bins
+from nebulium.lines.injection.profiles import line_spectrum
 from nebulium.sed import (
     Burst,
     CalzettiDust,

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from nebulium.data.glossary import lookup
-from nebulium.data.spectra import read_spectra
-from nebulium.data.tables import read_table
-from nebulium.lines.demo import BANDS, run_demo
-from nebulium.lines.demo_galaxies import LOG_APERTURE, demo_galaxies
-from nebulium.lines.line_list import LINES
+from nebulium.data.spectra.reading import read_spectra
+from nebulium.data.tables.reading import read_table
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.demo.demonstration import BANDS, run_demo
+from nebulium.lines.demo.galaxies import LOG_APERTURE, demo_galaxies
 from nebulium.lines.model import LineModel
 
 N = 60

@@ -11,16 +11,23 @@ from scipy.stats import norm
 
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import split_by_id
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.lines.evaluate import INTRINSIC, OBSERVED, OBSERVED_IVAR, PUBLISHED, TRAINING_MEDIAN, evaluate
+from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.likelihood import MeasuredLines
-from nebulium.lines.line_list import LINES, line_index
-from nebulium.lines.measured_galaxies import measured_galaxies
 from nebulium.lines.model import LineModel, with_statistics
-from nebulium.lines.populations import draw_intrinsic, draw_measurements, quantiles_of_measurements
-from nebulium.lines.scores import LEVELS, fifths, score_distribution, score_points, spearman_gain
+from nebulium.lines.scores.evaluate import (
+    INTRINSIC,
+    OBSERVED,
+    OBSERVED_IVAR,
+    PUBLISHED,
+    TRAINING_MEDIAN,
+    evaluate,
+)
+from nebulium.lines.scores.measured_galaxies import measured_galaxies
+from nebulium.lines.scores.populations import draw_intrinsic, draw_measurements, quantiles_of_measurements
+from nebulium.lines.scores.scores import LEVELS, fifths, score_distribution, score_points, spearman_gain
 from nebulium.modelfile import REQUIRED, save_model
 
 SPLIT = {"seed": "mine", "fractions": {"train": 0.5, "test": 0.5}, "id_column": "target_id"}

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from nebulium.data.glossary import lookup
-from nebulium.data.spectrum_set import Spectra
-from nebulium.lines import feature_table
-from nebulium.lines.feature_table import features_from_spectra
-from nebulium.lines.features import continuum_features
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.lines.continuum import feature_table
+from nebulium.lines.continuum.feature_table import features_from_spectra
+from nebulium.lines.continuum.features import continuum_features
 
 
 def make(count=5, pixels=700, seed=0):

@@ -9,8 +9,8 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nebulium.lines import features
-from nebulium.lines.features import BIN_CENTRES_AA, BIN_EDGES_AA
+from nebulium.lines.continuum import features
+from nebulium.lines.continuum.features import BIN_CENTRES_AA, BIN_EDGES_AA
 
 bins = jax.jit(features.continuum_bins, static_argnames=("ivar_weighted", "min_coverage"))
 masked = jax.jit(features.mask_lines)

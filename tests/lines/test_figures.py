@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from nebulium.lines import bpt, figures
-from nebulium.lines.line_list import DISPLAY_NAMES, LINES
+from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES
+from nebulium.lines.scores import bpt, figures
 
 RANDOM = np.random.default_rng(0)
 WIDTHS = RANDOM.lognormal(1.0, 1.0, (800, 10))

@@ -7,7 +7,9 @@ from astropy.cosmology import FlatLambdaCDM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.lines.inject import (
+from nebulium.lines.continuum.line_list import LINES, line_index
+from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, line_grid, pixel_edges
+from nebulium.lines.injection.profiles import (
     LINE_CENTRES_AA,
     add_lines,
     component_fluxes,
@@ -15,8 +17,6 @@ from nebulium.lines.inject import (
     line_spectrum,
     lsf_sigma_from_resolving_power,
 )
-from nebulium.lines.line_grid import COMPONENT_WAVES_AA, line_grid, pixel_edges
-from nebulium.lines.line_list import LINES, line_index
 from nebulium.sed import load_ssp
 
 EW = np.array([20.0, 4.0, 8.0, 5.0, 15.0, 6.0, 40.0, 18.0, 9.0, 7.0], np.float32)

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from nebulium.lines.line_list import COMPONENTS, DISPLAY_NAMES, LINE_WAVES_AA, LINES, TIED, line_index
+from nebulium.lines.continuum.line_list import (
+    COMPONENTS,
+    DISPLAY_NAMES,
+    LINE_WAVES_AA,
+    LINES,
+    TIED,
+    line_index,
+)
 
 # Air wavelengths that give the lines their names, and the index of refraction of air (Morton 1991) to vacuum.
 AIR_AA = {

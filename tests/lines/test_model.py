@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nebulium.lines.line_list import LINES, line_index
+from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
 from nebulium.lines.model import LineModel
 

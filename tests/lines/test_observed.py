@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.lines.completion import COMPLETIONS, complete_continuum
+from nebulium.lines.continuum.completion import COMPLETIONS, complete_continuum
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
 from nebulium.lines.model import KNOTS, LineModel

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import strategies as st
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.spectra import Spectra, read_spectra, write_spectra
-from nebulium.data.tables import Table, concatenate, read_table, write_table
+from nebulium.data.spectra.reading import Spectra, read_spectra, write_spectra
+from nebulium.data.tables.reading import Table, concatenate, read_table, write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
 from nebulium.lines import predict
-from nebulium.lines.features import log_luminosity
-from nebulium.lines.inject_file import inject_file
-from nebulium.lines.inject_spectra import inject_lines
-from nebulium.lines.line_list import LINES, line_index
+from nebulium.lines.continuum.features import log_luminosity
+from nebulium.lines.continuum.line_list import LINES, line_index
+from nebulium.lines.injection.file import inject_file
+from nebulium.lines.injection.spectra import inject_lines
 from nebulium.lines.model import LineModel, with_statistics
 from nebulium.lines.model_choice import ModelChoice, NamedModel
 from nebulium.lines.predict import QUANTILES, LinePredictor, median_ews, predict_table
@@ -408,7 +408,7 @@ def test_an_interrupt_leaves_nothing(tmp_path):
 
 def test_reddening_of_a_table_is_taken_out(tmp_path):
     from nebulium.data.extinction import extinction_per_ebv
-    from nebulium.lines.features import BIN_CENTRES_AA
+    from nebulium.lines.continuum.features import BIN_CENTRES_AA
 
     table = galaxies(4)
     wave_aa = BIN_CENTRES_AA[None] * (1 + table["redshift"][:, None])

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from benchmarks.lines.simulate import fit_location, simulate
 
 from nebulium.data.splits import split_by_id
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError, TableError
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import MeasuredLines
-from nebulium.lines.line_list import LINES
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
 from nebulium.lines.model import LineModel
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
@@ -26,7 +27,6 @@ from nebulium.lines.recipe import (
     new_model,
     train,
 )
-from nebulium.lines.simulate import fit_location, simulate
 from nebulium.modelfile import describe_model, load_model
 
 SMALL = LinesConfig(width=16, depth=2, epochs=2, batch_size=256)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.metrics.estimates import FEWEST, UNKNOWN, estimate
 from nebulium.metrics.evaluation import evaluation_folder
 from nebulium.metrics.probabilistic import bootstrap

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from nebulium.data.table import Table
-from nebulium.lines.line_list import LINES
-from nebulium.mock.catalogue_figures import curve_redshifts, is_quiescent, relation_panels
+from nebulium.data.tables.table import Table
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.mock.images.noise import sky_sigma
+from nebulium.mock.images.stamp_page import stamp_colours, stamp_page
 from nebulium.mock.instruments import INSTRUMENTS, instrument
-from nebulium.mock.noise import sky_sigma
-from nebulium.mock.show import colour_tracks
-from nebulium.mock.stamp_page import stamp_colours, stamp_page
+from nebulium.mock.survey.catalogue_figures import curve_redshifts, is_quiescent, relation_panels
+from nebulium.mock.survey.pictures import colour_tracks
 
 BANDS = ("sdss_g0", "sdss_i0", "sdss_r0")
 

@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from benchmarks.mock_images import drawn_by_galsim, scene
+from benchmarks.mock.images import drawn_by_galsim, scene
 
 from nebulium.errors import ImageError
-from nebulium.mock.images import Neighbour, noiseless_image
+from nebulium.mock.images.noise import add_noise, flux_error_njy, sky_sigma
+from nebulium.mock.images.noiseless import Neighbour, noiseless_image
+from nebulium.mock.images.on_sky import kpc_per_arcsec, on_sky
+from nebulium.mock.images.point_spread import noise_pixels, point_spread
 from nebulium.mock.instruments import INSTRUMENTS, instrument
-from nebulium.mock.noise import add_noise, flux_error_njy, sky_sigma
-from nebulium.mock.on_sky import kpc_per_arcsec, on_sky
-from nebulium.mock.point_spread import noise_pixels, point_spread
 from nebulium.mock.structure import Structure
 from nebulium.sed import list_filters, load_filters
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from nebulium.errors import NebuliumError
-from nebulium.lines.features import continuum_bins
-from nebulium.lines.inject import line_spectrum
-from nebulium.lines.line_list import line_index
+from nebulium.lines.continuum.features import continuum_bins
+from nebulium.lines.continuum.line_list import line_index
+from nebulium.lines.injection.profiles import line_spectrum
 from nebulium.mock.components import COMPONENTS
 from nebulium.mock.light import make_light_model
-from nebulium.mock.properties import GalaxyProperties
+from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import draw_structure
 from nebulium.sed import (
     CalzettiDust,

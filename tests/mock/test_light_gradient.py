@@ -11,7 +11,7 @@ import numpy as np
 
 from nebulium.lines.model import LineModel
 from nebulium.mock.light import LightModel, make_light_model
-from nebulium.mock.properties import GalaxyProperties
+from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import draw_structure
 from nebulium.sed import load_filters
 

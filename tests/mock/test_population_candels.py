@@ -5,15 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
-from nebulium.errors import MissingExtraError
-from nebulium.metrics.two_sample import classifier_auc
-from nebulium.mock.candels import candels_population
-from nebulium.mock.candels_flow import BoundedSpline, CandelsFlow, CellSpline
-from nebulium.mock.candels_grid import AGE, AV, REDSHIFT, TAU
-from nebulium.mock.candels_recipe import (
+from benchmarks.weights.candels_recipe import (
     cuts,
     dequantise,
     negative_log_density,
@@ -22,6 +14,14 @@ from nebulium.mock.candels_recipe import (
     split,
     train,
 )
+
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
+from nebulium.errors import MissingExtraError
+from nebulium.metrics.two_sample import classifier_auc
+from nebulium.mock.populations.candels import candels_population
+from nebulium.mock.populations.candels_flow import BoundedSpline, CandelsFlow, CellSpline
+from nebulium.mock.populations.candels_grid import AGE, AV, REDSHIFT, TAU
 from nebulium.modelfile import describe_model
 from nebulium.sed import age_gyr
 from nebulium.training import FitConfig

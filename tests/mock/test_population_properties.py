@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.mock.properties import GalaxyProperties, log_specific_sfr
-from nebulium.mock.sdss import history_of_rate
+from nebulium.mock.populations.properties import GalaxyProperties, log_specific_sfr
+from nebulium.mock.populations.sdss import history_of_rate
 from nebulium.sed import Galaxy, age_gyr, load_ssp, rest_spectrum
 from nebulium.sed.sfh import Exponential
 

@@ -3,8 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.mock import relations
-from nebulium.mock.sdss import LOG_MASS_RANGE, MAG_LIMIT, REDSHIFT_RANGE, least_log_mass, sdss_population
+from nebulium.mock.populations import relations
+from nebulium.mock.populations.sdss import (
+    LOG_MASS_RANGE,
+    MAG_LIMIT,
+    REDSHIFT_RANGE,
+    least_log_mass,
+    sdss_population,
+)
 from nebulium.sed import (
     CalzettiDust,
     Galaxy,

@@ -2,9 +2,9 @@ import jax
 import numpy as np
 import pytest
 
-from nebulium.data.table import Table
+from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.mock.own_table import table_population
+from nebulium.mock.populations.own_table import table_population
 
 N = 30
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.mock import relations
+from nebulium.mock.populations import relations
 
 MASSES = jnp.linspace(8.0, 12.0, 41)
 

@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulium.mock.instruments import INSTRUMENTS, instrument
-from nebulium.mock.selection import MagnitudeLimit, PhotometricNoise, SpectroscopicSample, photometric_noise
-from nebulium.mock.survey_list import find_survey
+from nebulium.mock.survey.selection import (
+    MagnitudeLimit,
+    PhotometricNoise,
+    SpectroscopicSample,
+    photometric_noise,
+)
+from nebulium.mock.survey.survey_list import find_survey
 
 POINT = jnp.float32(0.0)
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nebulium.data.mmu_images import Images, iter_images, read_images
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
+from nebulium.data.images.mmu import Images, iter_images, read_images
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError
-from nebulium.mock.run_file import WORK, RunSettings
-from nebulium.mock.shards import (
+from nebulium.mock.survey.run_file import WORK, RunSettings
+from nebulium.mock.survey.shards import (
     BLOCK,
     CATALOGUE,
     block_path,
@@ -75,7 +75,7 @@ def test_no_block_is_made_twice_and_none_forgotten(tmp_path):
 
 def test_a_stop_between_shards_loses_nothing(tmp_path, monkeypatch):
     """The blocks of the shards that are written are gone, those of the others are still there."""
-    from nebulium.mock import shards as module
+    from nebulium.mock.survey import shards as module
 
     run, write = run_of(400, 3), module._write_shard
 

@@ -7,9 +7,9 @@ from scipy.special import gammainc, gammaincinv
 from scipy.stats import norm
 
 from nebulium.mock.galaxies import half_light_radius_kpc
-from nebulium.mock.properties import GalaxyProperties
-from nebulium.mock.relations import av_stars
-from nebulium.mock.size_relations import (
+from nebulium.mock.populations.properties import GalaxyProperties
+from nebulium.mock.populations.relations import av_stars
+from nebulium.mock.populations.size_relations import (
     local_weight,
     shen_2003,
     shen_2003_scatter,

@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 
 from nebulium.data.glossary import lookup
-from nebulium.data.mmu_images import read_images
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table, write_table
+from nebulium.data.images.mmu import read_images
+from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, NebuliumError, OutputError, SurveyError, TableError
-from nebulium.mock import survey as survey_module
-from nebulium.mock.blocks import BLOCK, BlockMaker
-from nebulium.mock.columns import MOST_NEIGHBOURS
-from nebulium.mock.on_sky import kpc_per_arcsec
-from nebulium.mock.run_file import RUN_FILE, WORK, RunSettings, read_run, start_run
-from nebulium.mock.shards import shard_paths
-from nebulium.mock.show import show_survey
-from nebulium.mock.survey import make_survey
-from nebulium.mock.survey_list import SURVEYS, find_survey
-from nebulium.mock.workers import make_blocks
+from nebulium.mock.images.on_sky import kpc_per_arcsec
+from nebulium.mock.survey import making as survey_module
+from nebulium.mock.survey.blocks import BLOCK, BlockMaker
+from nebulium.mock.survey.columns import MOST_NEIGHBOURS
+from nebulium.mock.survey.making import make_survey
+from nebulium.mock.survey.pictures import show_survey
+from nebulium.mock.survey.run_file import RUN_FILE, WORK, RunSettings, read_run, start_run
+from nebulium.mock.survey.shards import shard_paths
+from nebulium.mock.survey.survey_list import SURVEYS, find_survey
+from nebulium.mock.survey.workers import make_blocks
 
 N, SEED = 140, 3
 OPTIONS = {"n": N, "seed": SEED, "pixels": 16, "neighbours": 0.7}
@@ -86,7 +86,8 @@ def processes_of_group(group: int) -> list[int]:
 
 def test_a_killed_run_goes_on_where_it_was(plain, tmp_path, monkeypatch):
     folder = tmp_path / "mock"
-    code = f"from nebulium.mock.survey import make_survey; make_survey('sdss', {str(folder)!r}, **{OPTIONS})"
+    call = f"make_survey('sdss', {str(folder)!r}, **{OPTIONS})"
+    code = f"from nebulium.mock.survey.making import make_survey; {call}"
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     while not list((folder / WORK).glob("block-*")) and process.poll() is None:
         time.sleep(0.05)

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table, write_table
+from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import ModelFileError, OutputError, TableError
-from nebulium.photoz.catalogue_layout import BandColumns
-from nebulium.photoz.galaxies import PhotometricGalaxies
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photometry.layout import BandColumns
+from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.photoz.label_split import SplitConfig, keeps_label, split_labels, unseen_galaxies
-from nebulium.photoz.photometry import PhotometryModel
 from nebulium.photoz.predict import _predict, concatenate_predictions, predict_galaxies
 from nebulium.photoz.predict_file import predict_file
 from nebulium.photoz.train_file import train_file

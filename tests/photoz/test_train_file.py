@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 
 from nebulium.data.splits import split_by_id
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table, write_table
+from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import NebuliumError, OutputError, TableError
 from nebulium.metrics.probabilistic import pit_ks
 from nebulium.modelfile import describe_model, load_model
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photometry.layout import BandColumns, band_extinction
 from nebulium.photoz import train_file as module
 from nebulium.photoz.baselines import TrainDistributionModel
-from nebulium.photoz.catalogue_layout import BandColumns, band_extinction
-from nebulium.photoz.catalogue_training import recalibrated_on
-from nebulium.photoz.evaluate_file import evaluate_file
-from nebulium.photoz.galaxies import PhotometricGalaxies
-from nebulium.photoz.label_fraction_file import label_fraction_file
+from nebulium.photoz.fluxes.training import recalibrated_on
 from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.predict_file import predict_file
+from nebulium.photoz.scores.evaluate_file import evaluate_file
+from nebulium.photoz.scores.held_out import predict_unseen
+from nebulium.photoz.scores.label_fraction_file import label_fraction_file
 from nebulium.photoz.train_file import train_file
-from nebulium.photoz.unseen import predict_unseen
 
 N = 600
 QUICK = {"epochs": 2, "members": 1, "batch_size": 64, "grid_most": 3.0, "grid_bins": 50}

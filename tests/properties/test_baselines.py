@@ -5,14 +5,14 @@ import pytest
 
 from nebulium.errors import MissingExtraError, TableError
 from nebulium.metrics.point import rmse
-from nebulium.properties.baselines import (
+from nebulium.properties.baselines.baselines import (
     BASELINES,
     ForestBaseline,
     RidgeBaseline,
     SupportVectorBaseline,
 )
-from nebulium.properties.feature_scale import FeatureScale
-from nebulium.properties.integrated_light import colours_of, magnitudes_of
+from nebulium.properties.baselines.feature_scale import FeatureScale
+from nebulium.properties.baselines.integrated_light import colours_of, magnitudes_of
 
 pytest.importorskip("sklearn")
 

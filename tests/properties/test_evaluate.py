@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.properties.evaluate import evaluate_predictions
-from nebulium.properties.mass_metallicity import TREMONTI_2004
-from nebulium.properties.scores import UPPER
+from nebulium.properties.scores.evaluate import evaluate_predictions
+from nebulium.properties.scores.mass_metallicity import TREMONTI_2004
+from nebulium.properties.scores.scores import UPPER
 
 RANDOM = np.random.default_rng(0)
 COUNT = 600

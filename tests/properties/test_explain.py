@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nebulium.nn.convnext import ConvNeXt
-from nebulium.properties.explain import (
+from nebulium.properties.explanation.gradients import (
     WAYS_BACK,
     averaged_over_orientations,
     blank_sky,

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from nebulium.metrics.panels import range_of, running_quantiles
 from nebulium.metrics.probabilistic import Estimate
-from nebulium.properties import figures, galleries, mass_figures
-from nebulium.properties.mass_metallicity import TREMONTI_2004, more_than_mass
-from nebulium.properties.scores import Intervals
+from nebulium.properties.scores import figures, galleries, mass_figures
+from nebulium.properties.scores.mass_metallicity import TREMONTI_2004, more_than_mass
+from nebulium.properties.scores.scores import Intervals
 
 RANDOM = np.random.default_rng(0)
 MASS = RANDOM.uniform(9, 11, 3000)

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from nebulium.data.image_source import ImageSource, open_images
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
-from nebulium.data.table import Table
-from nebulium.data.tables import write_table
+from nebulium.data.tables.reading import write_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.properties.labels import ID, join_labels, read_labels
 

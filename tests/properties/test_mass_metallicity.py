@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nebulium.errors import TableError
-from nebulium.properties.mass_metallicity import TREMONTI_2004, fit_mass_relation, more_than_mass
+from nebulium.properties.scores.mass_metallicity import TREMONTI_2004, fit_mass_relation, more_than_mass
 
 RANDOM = np.random.default_rng(0)
 MASS = RANDOM.uniform(8.8, 11.2, 3000)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.data.stretches import Stretch
+from nebulium.data.images.stretches import Stretch
 from nebulium.nn.densities import HEADS
 from nebulium.properties.model import PropertyModel
 from nebulium.training.augmentation import orientations

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.data.image_preparation import prepared_chunks
-from nebulium.data.image_source import open_images
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.preparation import prepared_chunks
+from nebulium.data.images.stretches import Stretch
 from nebulium.data.rejects import Rejects
-from nebulium.data.stretches import Stretch
 from nebulium.modelfile import describe_model, load_model
 from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import PropertyModel

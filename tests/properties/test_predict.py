@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from nebulium.data.image_source import open_images
-from nebulium.data.image_store import ImageStore
+from nebulium.data.images.matching import suited_images
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
-from nebulium.data.suited_images import suited_images
-from nebulium.data.table import concatenate
+from nebulium.data.tables.table import concatenate
 from nebulium.errors import ImageError
 from nebulium.properties import predict
 from nebulium.properties.model import PropertyModel

@@ -5,10 +5,10 @@ import jax
 import numpy as np
 import pytest
 
-from nebulium.data.image_source import open_images
+from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import split_by_id
-from nebulium.data.table import Table
+from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.modelfile import describe_model, load_model
 from nebulium.properties.labels import join_labels

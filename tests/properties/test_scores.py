@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
 from nebulium.metrics.point import rmse
-from nebulium.properties.scores import Intervals, pit_of_intervals, rmse_gain, score_property
+from nebulium.properties.scores.scores import Intervals, pit_of_intervals, rmse_gain, score_property
 
 RANDOM = np.random.default_rng(0)
 # Root mean square as printed by Wu & Boada 2019; these predictions lack 101 galaxies of theirs.

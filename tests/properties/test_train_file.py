@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from nebulium.data.mmu_images import Images, write_images
-from nebulium.data.table import Table
-from nebulium.data.tables import write_table
+from nebulium.data.images.mmu import Images, write_images
+from nebulium.data.tables.reading import write_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError
 from nebulium.modelfile import REQUIRED, save_model
 from nebulium.properties import train_file

@@ -13,7 +13,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from nebulium.data.leaves import leaves_by_name
+from nebulium.data.named_arrays import leaves_by_name
 from nebulium.errors import ModelFileError, OutputError
 from nebulium.training import FitConfig, fit
 

@@ -18,7 +18,7 @@ def demo(
 
     Example: `nebulium demo --output demo`
     """
-    from nebulium.lines.demo import run_demo
+    from nebulium.lines.demo.demonstration import run_demo
 
     result = run_demo(output, n_galaxies=galaxies, seed=seed)
     say(f"{result.galaxies:,} galaxies in {result.seconds:.0f} s; {result.folder}/README.md tells more")

@@ -79,9 +79,9 @@ def explore(
     if export is not None:
         check_free(export)
     with _extra_named():
-        from nebulium.explore.explored import explore as explored
-        from nebulium.explore.export import export_page
-        from nebulium.explore.server import make_app, serve
+        from nebulium.explore.export.writing import export_page
+        from nebulium.explore.page.explored import explore as explored
+        from nebulium.explore.page.server import make_app, serve
 
     with _progress() as progress:
         galaxies = explored(

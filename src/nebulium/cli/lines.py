@@ -149,7 +149,7 @@ def evaluate(
 
     Example: `nebulium lines evaluate galaxies.parquet --output scores`
     """
-    from nebulium.lines.evaluate import evaluate
+    from nebulium.lines.scores.evaluate import evaluate
     from nebulium.lines.train_file import read_measured
     from nebulium.metrics.evaluation import check_evaluation_place
 
@@ -198,7 +198,7 @@ def inject(
 
     Example: `nebulium lines inject continua.fits --ew sample --seed 1 --output with-lines.fits`
     """
-    from nebulium.lines.inject_file import inject_file
+    from nebulium.lines.injection.file import inject_file
 
     run = inject_file(
         source,

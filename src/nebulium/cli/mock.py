@@ -69,7 +69,7 @@ def make(
 
     Example: `nebulium mock make --survey candels --n 20000 --processes 2 --shards 8 --output mock`
     """
-    from nebulium.mock.survey import make_survey
+    from nebulium.mock.survey.making import make_survey
 
     with _telling_how_to_go_on(), _progress(n) as progress:
         run = make_survey(
@@ -104,7 +104,7 @@ def show(
 
     Example: `nebulium mock show mock`
     """
-    from nebulium.mock.show import show_survey
+    from nebulium.mock.survey.pictures import show_survey
 
     for path in show_survey(folder):
         say(str(path))

@@ -288,7 +288,7 @@ def label_fraction(
 
     Example: `nebulium photoz label-fraction mock --method photometry --output fractions`
     """
-    from nebulium.photoz.label_fraction_file import FRACTIONS, label_fraction_file
+    from nebulium.photoz.scores.label_fraction_file import FRACTIONS, label_fraction_file
 
     run = label_fraction_file(
         data,
@@ -324,7 +324,7 @@ def _settings(**given: Any) -> dict[str, Any]:
 def _score(data: Path, models: list[str], output: Path, told: dict[str, Any]) -> None:
     """Score one model, or compare several."""
     from nebulium.metrics.evaluation import check_evaluation_place
-    from nebulium.photoz.evaluate_file import evaluate_file
+    from nebulium.photoz.scores.evaluate_file import evaluate_file
 
     check_evaluation_place(output)
     result = evaluate_file(data, models=models, **told)

@@ -116,7 +116,7 @@ def _told(
     ] = None,
 ) -> dict[str, Any]:
     """Fields of `CatalogueLayout` that are told."""
-    from nebulium.photoz.catalogue_layout import band_columns, band_extinction
+    from nebulium.photometry.layout import band_columns, band_extinction
 
     told = {
         "bands": tuple(band_columns(text) for text in band or ()) or None,

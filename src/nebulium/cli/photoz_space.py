@@ -30,7 +30,7 @@ def embed(
 
     Example: `nebulium photoz embed mock --model mine --output embeddings.parquet`
     """
-    from nebulium.photoz.embed_file import embed_file
+    from nebulium.photoz.space.embed_file import embed_file
 
     with counting("embedding", "galaxies") as progress:
         run = embed_file(data, output, model=model, columns=columns, curves=curves, progress=progress)
@@ -68,7 +68,7 @@ def neighbours(
 
     Example: `nebulium photoz neighbours embeddings.parquet --galaxy 17 --galaxy 23 --count 5`
     """
-    from nebulium.photoz.neighbours_file import neighbours_file
+    from nebulium.photoz.space.neighbours_file import neighbours_file
 
     table = neighbours_file(embeddings, galaxy, count=count, output=output)
     if output is not None:
@@ -109,7 +109,7 @@ def rescued(
 
     Example: `nebulium photoz rescued mock --model pita --photometry fluxes --output rescued`
     """
-    from nebulium.photoz.rescued_file import rescued_file
+    from nebulium.photoz.space.disagreements_file import rescued_file
 
     run = rescued_file(
         data,

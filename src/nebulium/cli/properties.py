@@ -213,7 +213,7 @@ def evaluate(
     Example: `nebulium properties evaluate --images cutouts --labels z.csv --id objid --model mine -o scores`
     """
     from nebulium.metrics.evaluation import check_evaluation_place
-    from nebulium.properties.evaluate_file import evaluate_file
+    from nebulium.properties.scores.evaluate_file import evaluate_file
 
     check_evaluation_place(output)
     result = evaluate_file(
@@ -257,7 +257,7 @@ def explain(
 
     Example: `nebulium properties explain --images cutouts --model mine --galaxy 1237648704043942146 -o seen`
     """
-    from nebulium.properties.explain_file import explain_file
+    from nebulium.properties.explanation.file import explain_file
 
     run = explain_file(
         images, output, model=model, galaxies=galaxy or (), n=n, bands=_split(bands), seed=seed

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from nebulium.data.spectrum_set import Spectra
+from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.errors import SpectrumError
 
 LAW = "Fitzpatrick (1999)"

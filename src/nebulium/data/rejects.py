@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.output import replace_on_success
-from nebulium.data.table_source import stem_of
+from nebulium.data.tables.source import stem_of
 
 HEADER = ("row", "target_id", "reason")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from nebulium.data.table import Table
-from nebulium.lines.features import BIN_EDGES_AA
-from nebulium.lines.line_list import LINES
+from nebulium.data.tables.table import Table
+from nebulium.lines.continuum.features import BIN_EDGES_AA
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.measurement import BOUND_SNR
 from nebulium.lines.model import LineModel
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.data.batches import padded_batches
 from nebulium.errors import NebuliumError
-from nebulium.lines.features import BIN_EDGES_AA
+from nebulium.lines.continuum.features import BIN_EDGES_AA
 from nebulium.lines.fixed_grid import (
     REACH_KM_S,
     Interpolation,
@@ -24,8 +24,13 @@ from nebulium.lines.fixed_grid import (
     interpolation,
     windows_of_lines,
 )
-from nebulium.lines.inject import LINE_CENTRES_AA, EmissionLines, component_fluxes, lines_on_continuum
-from nebulium.lines.line_grid import COMPONENT_WAVES_AA, line_grid
+from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, line_grid
+from nebulium.lines.injection.profiles import (
+    LINE_CENTRES_AA,
+    EmissionLines,
+    component_fluxes,
+    lines_on_continuum,
+)
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology
 from nebulium.sed.filters import Filters
 from nebulium.sed.photometry import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux

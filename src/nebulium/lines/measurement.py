@@ -17,7 +17,7 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float, Key
 
-from nebulium.lines.line_list import LINES, TIED, line_index
+from nebulium.lines.continuum.line_list import LINES, TIED, line_index
 from nebulium.nn import SinhArcsinh
 
 N_LINES = len(LINES)

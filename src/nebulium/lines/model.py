@@ -15,8 +15,8 @@ import numpy as np
 from jax.scipy.special import ndtri
 from jaxtyping import Array, Bool, Float, Key
 
-from nebulium.lines.features import LUMINOSITY_BIN, colours, log_luminosity
-from nebulium.lines.line_list import LINES, TIED, line_index
+from nebulium.lines.continuum.features import LUMINOSITY_BIN, colours, log_luminosity
+from nebulium.lines.continuum.line_list import LINES, TIED, line_index
 from nebulium.lines.measurement import N_LINES, SCALAR_GAIN, WEAK, Measurement, NoiseLaw
 from nebulium.modelfile import register
 from nebulium.nn import SinhArcsinh, TrainingDomain, copula_log_density, factor_correlation
@@ -110,7 +110,7 @@ class LineModel(eqx.Module):
     domain : TrainingDomain
         Where the training galaxies lie.
     log_luminosity_range : (2,) float32
-        Range of the training luminosities (see `nebulium.lines.features.log_luminosity`).
+        Range of the training luminosities (see `nebulium.lines.continuum.features.log_luminosity`).
     measured_levels : (2, 10, knot) float32
         Levels at which the law of a measurement holds the shares `KNOTS`, with the galaxy's own noise and
         with the noise typical of its continuum; see `nebulium.lines.calibration`.

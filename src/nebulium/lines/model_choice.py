@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from nebulium.data.units import FLUX_UNIT
 from nebulium.errors import NebuliumError
-from nebulium.lines.features import log_luminosity
+from nebulium.lines.continuum.features import log_luminosity
 from nebulium.lines.model import LineModel
 from nebulium.modelfile import describe_model, load_model
 

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 from scipy.stats import norm, qmc
 
-from nebulium.lines.completion import Completions, complete_continuum
-from nebulium.lines.features import log_luminosity
+from nebulium.lines.continuum.completion import Completions, complete_continuum
+from nebulium.lines.continuum.features import log_luminosity
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import N_LINES, STRONG_OF_WEAK, WEAK, Selection
 from nebulium.lines.model import KNOTS, LOG_EW_BOUND, LineDensity, LineModel

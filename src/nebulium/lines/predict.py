@@ -16,9 +16,9 @@ from jaxtyping import Array, Bool, Float
 
 from nebulium.data.batches import padded_batches
 from nebulium.data.rejects import Rejects
-from nebulium.data.table import Table
+from nebulium.data.tables.table import Table
 from nebulium.data.units import FLUX_UNIT
-from nebulium.lines.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import ModelChoice, check_unit_suits, choose_models
 from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles

@@ -12,9 +12,9 @@ import numpy as np
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
-from nebulium.data.table import Table
-from nebulium.data.table_writer import TableWriter
-from nebulium.data.tables import ROWS_PER_CHUNK
+from nebulium.data.tables.reading import ROWS_PER_CHUNK
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import TableWriter
 from nebulium.errors import TableError
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import choose_models
@@ -92,7 +92,7 @@ def predict_file(
     Examples
     --------
     >>> import jax, tempfile
-    >>> from nebulium.data.tables import read_table, write_table
+    >>> from nebulium.data.tables.reading import read_table, write_table
     >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     bins = {f"continuum_flux_{place}": np.ones(2, np.float32) for place in range(12)}

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.column_mapping import column_mapping
 from nebulium.data.glossary import lookup
 from nebulium.data.rejects import Rejects
-from nebulium.data.spectra import is_spectrum_file, read_spectra
-from nebulium.data.spectrum_set import Spectra
-from nebulium.data.table import Table, nearest
-from nebulium.data.table_source import open_table
-from nebulium.data.tables import ROWS_PER_CHUNK, iter_table
+from nebulium.data.spectra.reading import is_spectrum_file, read_spectra
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.tables.column_mapping import column_mapping
+from nebulium.data.tables.opening import open_table
+from nebulium.data.tables.reading import ROWS_PER_CHUNK, iter_table
+from nebulium.data.tables.table import Table, nearest
 from nebulium.data.units import FLUX_UNIT, parse_unit
 from nebulium.errors import SpectrumError, TableError
-from nebulium.lines.feature_table import features_from_spectra
-from nebulium.lines.line_list import LINES
+from nebulium.lines.continuum.feature_table import features_from_spectra
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 
 ID = "target_id"
@@ -100,7 +100,7 @@ def open_input(
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.tables import write_table
+    >>> from nebulium.data.tables.reading import write_table
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     bins = {name: np.ones(2, np.float32) for name in FLUX_COLUMNS}
     ...     write_table(Table({"ID": np.array([7, 8]), **bins}), f"{scratch}/bins.parquet")

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 
 from nebulium.data.extinction import extinction_per_ebv
 from nebulium.data.rejects import Rejects
-from nebulium.data.table import Table
-from nebulium.lines.continuum_bins import BIN_CENTRES_AA
-from nebulium.lines.line_list import LINES
+from nebulium.data.tables.table import Table
+from nebulium.lines.continuum.bins import BIN_CENTRES_AA
+from nebulium.lines.continuum.line_list import LINES
 
 N_BINS = BIN_CENTRES_AA.size
 FLUX_COLUMNS = tuple(f"continuum_flux_{place}" for place in range(N_BINS))

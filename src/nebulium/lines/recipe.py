@@ -13,12 +13,12 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from nebulium.data.splits import FRACTIONS, split_by_id
-from nebulium.data.table import Table
+from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.calibration import calibrated
 from nebulium.lines.card import model_card, model_config
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
-from nebulium.lines.line_list import LINES
 from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
 from nebulium.lines.prediction_rows import FLUX_COLUMNS

@@ -8,10 +8,10 @@ import numpy as np
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.lines.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.prediction_input import ID, IVAR_COLUMNS, Columns, checked_mapping
 from nebulium.lines.prediction_rows import FLUX_COLUMNS, galaxy_rows
 from nebulium.lines.recipe import LinesConfig, train
@@ -120,7 +120,7 @@ def read_measured(
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.tables import write_table
+    >>> from nebulium.data.tables.reading import write_table
     >>> names = (ID, "redshift", *FLUX_COLUMNS, *EW_COLUMNS)
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     write_table(Table({name: np.arange(3) for name in names}), f"{scratch}/lines.parquet")

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nebulium.data.output import check_place, replace_on_success
-from nebulium.data.table import Table
-from nebulium.data.tables import write_table
+from nebulium.data.tables.reading import write_table
+from nebulium.data.tables.table import Table
 from nebulium.metrics.probabilistic import Estimate
 
 #: In each folder of an evaluation.

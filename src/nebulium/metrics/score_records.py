@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.table import Table
+from nebulium.data.tables.table import Table
 from nebulium.metrics.probabilistic import Estimate
 
 

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from nebulium.mock.images.point_spread import ARCSEC_PER_RADIAN
 from nebulium.mock.light import Light, LightModel, make_light_model
-from nebulium.mock.point_spread import ARCSEC_PER_RADIAN
-from nebulium.mock.properties import GalaxyProperties
-from nebulium.mock.selection import MeasuredPhotometry, PhotometricNoise, photometric_noise
+from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import Structure, draw_structure, half_light_radius
-from nebulium.mock.survey_list import Survey
+from nebulium.mock.survey.selection import MeasuredPhotometry, PhotometricNoise, photometric_noise
+from nebulium.mock.survey.survey_list import Survey
 from nebulium.sed import load_filters
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, luminosity_distance_mpc
 
@@ -129,7 +129,7 @@ def make_galaxy_maker(survey: Survey, **options: Any) -> GalaxyMaker:
 
     Examples
     --------
-    >>> from nebulium.mock.survey_list import find_survey
+    >>> from nebulium.mock.survey.survey_list import find_survey
     >>> make = make_galaxy_maker(find_survey("sdss"))
     >>> properties = GalaxyProperties(0.1, 10.5, 8.0, 4.0, 0.5, 8.9, -1.7)
     >>> eqx.filter_jit(make)(properties, jax.random.key(1)).light.mag_ab.shape
@@ -159,16 +159,16 @@ def load_population(survey: Survey) -> Population:
 
     Examples
     --------
-    >>> from nebulium.mock.survey_list import find_survey
+    >>> from nebulium.mock.survey.survey_list import find_survey
     >>> population = load_population(find_survey("sdss"))
     >>> bool(population.draw(jax.random.key(0)).redshift < 0.5)
     True
     """
     if survey.population == "candels":
-        from nebulium.mock.candels import candels_population
+        from nebulium.mock.populations.candels import candels_population
 
         return candels_population()
-    from nebulium.mock.sdss import sdss_population
+    from nebulium.mock.populations.sdss import sdss_population
 
     return sdss_population()
 

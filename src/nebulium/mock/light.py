@@ -8,12 +8,12 @@ from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.lines.chain import check_spans_bins
 from nebulium.lines.fixed_grid import Interpolation, bin_means, interpolation
-from nebulium.lines.inject import LINE_CENTRES_AA, component_fluxes, lines_on_continuum
-from nebulium.lines.line_grid import COMPONENT_WAVES_AA
+from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA
+from nebulium.lines.injection.profiles import LINE_CENTRES_AA, component_fluxes, lines_on_continuum
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import COLOURS_ONLY
 from nebulium.mock.components import COMPONENTS, formed_shares
-from nebulium.mock.properties import GalaxyProperties
+from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import Structure
 from nebulium.modelfile import load_model
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr

@@ -14,9 +14,9 @@ import numpy as np
 from jax.scipy.special import gammainc, ndtr
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
-from nebulium.mock.properties import GalaxyProperties
-from nebulium.mock.relations import av_stars, oh12_mass
-from nebulium.mock.size_relations import (
+from nebulium.mock.populations.properties import GalaxyProperties
+from nebulium.mock.populations.relations import av_stars, oh12_mass
+from nebulium.mock.populations.size_relations import (
     local_weight,
     shen_2003,
     shen_2003_scatter,

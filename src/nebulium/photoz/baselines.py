@@ -10,9 +10,9 @@ from scipy.stats import norm
 
 from nebulium.errors import TableError
 from nebulium.modelfile import register
-from nebulium.photoz.prediction import RedshiftPrediction
-from nebulium.photoz.recalibration import Recalibration
-from nebulium.photoz.redshift_grid import RedshiftGrid
+from nebulium.photoz.density.grid import RedshiftGrid
+from nebulium.photoz.density.prediction import RedshiftPrediction
+from nebulium.photoz.density.recalibration import Recalibration
 
 #: With fewer redshifts there is no distribution.
 FEWEST = 10

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nebulium.photoz.methods import Method
-from nebulium.photoz.trained import TrainedMethod
+from nebulium.photoz.training_result import TrainedMethod
 from nebulium.training import FitResult
 
 

@@ -4,21 +4,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from nebulium.photoz.catalogue_training import (
+from nebulium.photoz.fluxes.predict import PredictionTask, predict_catalogue
+from nebulium.photoz.fluxes.recipe import PhotometryConfig
+from nebulium.photoz.fluxes.training import (
     GridConfig,
     make_templates,
     take_distribution,
     train_on_photometry,
 )
-from nebulium.photoz.embedding import EmbeddedGalaxies, embed_fluxes, embed_images
-from nebulium.photoz.image_training import train_images
-from nebulium.photoz.photometry_recipe import PhotometryConfig
+from nebulium.photoz.images.predict import predict_images
+from nebulium.photoz.images.recipe import RedshiftConfig
+from nebulium.photoz.images.training import train_images
 from nebulium.photoz.predict import PredictedRedshifts
-from nebulium.photoz.predict_catalogue import PredictionTask, predict_catalogue
-from nebulium.photoz.predict_images import predict_images
-from nebulium.photoz.recipe import RedshiftConfig
-from nebulium.photoz.trained import TrainedMethod
+from nebulium.photoz.space.embedding import EmbeddedGalaxies, embed_fluxes, embed_images
 from nebulium.photoz.training_galaxies import TrainingTask
+from nebulium.photoz.training_result import TrainedMethod
 
 
 @dataclass(frozen=True)

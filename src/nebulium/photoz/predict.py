@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from nebulium.data.batches import padded_batches
-from nebulium.data.table import Table
-from nebulium.photoz.densities import RedshiftDensities
-from nebulium.photoz.galaxies import PhotometricGalaxies
-from nebulium.photoz.prediction import RedshiftPrediction
+from nebulium.data.tables.table import Table
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photoz.density.prediction import RedshiftPrediction
 
 #: Galaxies that go through a model at a time: template fitting holds bins times templates numbers for each.
 BATCH = 64
@@ -117,7 +117,7 @@ def predict_galaxies(model: Any, galaxies: PhotometricGalaxies, *, batch: int = 
 
     Examples
     --------
-    >>> from nebulium.photoz.photometry import PhotometryModel
+    >>> from nebulium.photoz.fluxes.model import PhotometryModel
     >>> one = np.ones((3, 2), np.float32)
     >>> galaxies = PhotometricGalaxies(
     ...     np.arange(3), ("r", "g"), one, 0.1 * one, one[:, 0], 0 * one[:, 0], None, "a.fits"

@@ -11,15 +11,15 @@ import numpy as np
 
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
-from nebulium.data.table_writer import TableWriter
+from nebulium.data.tables.writer import TableWriter
 from nebulium.errors import ModelFileError, TableError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
-from nebulium.photoz.dereddening import dust_notes
-from nebulium.photoz.embedding import EmbeddedGalaxies
+from nebulium.photometry.dereddening import dust_notes
+from nebulium.photoz.density.qp_export import QpWriter
+from nebulium.photoz.fluxes.predict import PredictionTask
 from nebulium.photoz.methods import METHODS, Method
 from nebulium.photoz.predict import PredictedRedshifts
-from nebulium.photoz.predict_catalogue import PredictionTask
-from nebulium.photoz.qp_export import QpWriter
+from nebulium.photoz.space.embedding import EmbeddedGalaxies
 from nebulium.photoz.train_file import counted_notes
 
 Part = TypeVar("Part", PredictedRedshifts, EmbeddedGalaxies)
@@ -80,10 +80,10 @@ def predict_file(
     pdf : str or Path, optional
         Densities as a qp ensemble, a file ending in .hdf5.
     columns : mapping, optional
-        What is told of the columns: fields of `nebulium.photoz.catalogue_layout.CatalogueLayout`; those of
+        What is told of the columns: fields of `nebulium.photometry.layout.CatalogueLayout`; those of
         the catalogue that the model was trained on, if not given.
     curves : str or Path, optional
-        Transmission curves: see `nebulium.photoz.band_filters.band_filters`.
+        Transmission curves: see `nebulium.photometry.band_filters.band_filters`.
     progress : callable of int, optional
         Told the number of galaxies done after each chunk.
 

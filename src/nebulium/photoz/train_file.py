@@ -12,9 +12,9 @@ from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.errors import NebuliumError
 from nebulium.modelfile import save_model
+from nebulium.photometry.dereddening import dust_notes
+from nebulium.photometry.layout import CatalogueLayout
 from nebulium.photoz.card import model_card, model_config
-from nebulium.photoz.catalogue_layout import CatalogueLayout
-from nebulium.photoz.dereddening import dust_notes
 from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.methods import METHODS, Method
 from nebulium.photoz.training_galaxies import TrainingTask
@@ -73,7 +73,7 @@ def train_file(
     columns : mapping, optional
         What is told of the columns: fields of `CatalogueLayout`.
     curves : str or Path, optional
-        Transmission curves: see `nebulium.photoz.band_filters.band_filters`.
+        Transmission curves: see `nebulium.photometry.band_filters.band_filters`.
     split : SplitConfig, optional
         Into training, validation and test galaxies, and the fraction of labels to use.
     settings : mapping, optional

@@ -10,10 +10,10 @@ import numpy as np
 
 from nebulium.data.rejects import Rejects
 from nebulium.errors import TableError
-from nebulium.photoz.catalogue import open_photometry
-from nebulium.photoz.catalogue_layout import CatalogueLayout
-from nebulium.photoz.dereddening import corrected, known_extinction
-from nebulium.photoz.galaxies import PhotometricGalaxies, concatenate_galaxies
+from nebulium.photometry.catalogue import open_photometry
+from nebulium.photometry.dereddening import corrected, known_extinction
+from nebulium.photometry.galaxies import PhotometricGalaxies, concatenate_galaxies
+from nebulium.photometry.layout import CatalogueLayout
 from nebulium.photoz.label_split import LabelSplit, SplitConfig, split_labels
 
 
@@ -28,7 +28,7 @@ class TrainingTask:
     layout : CatalogueLayout
         What is told of its columns.
     curves : Path, optional
-        Transmission curves: see `nebulium.photoz.band_filters.band_filters`.
+        Transmission curves: see `nebulium.photometry.band_filters.band_filters`.
     split : SplitConfig
     settings : mapping of str to object
         Those of the method that are given: `epochs`, `seed`, `grid_most` and others.

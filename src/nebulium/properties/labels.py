@@ -9,11 +9,11 @@ from jaxtyping import Float32, Float64, Int64
 
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.image_source import ImageSource
+from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.data.sentinels import check_no_sentinels
-from nebulium.data.table import Table
-from nebulium.data.tables import read_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 
 ID = "target_id"
@@ -150,7 +150,7 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.image_source import open_images
+    >>> from nebulium.data.images.opening import open_images
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
     ...     source = open_images(f"{scratch}/a.npy")

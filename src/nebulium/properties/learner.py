@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from nebulium.nn.encoders import encode_in_half
 from nebulium.properties.model import ImageNetwork
-from nebulium.properties.standards import Standards
+from nebulium.properties.standardisation import Standards
 from nebulium.training.augmentation import augment
 
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from nebulium.data.image_preparation import Preparation
-from nebulium.data.stretches import Stretch
+from nebulium.data.images.preparation import Preparation
+from nebulium.data.images.stretches import Stretch
 from nebulium.modelfile import register
 from nebulium.nn.convolution import FeatureMap, Image
 from nebulium.nn.densities import HEADS, Head, Interval, Targets
@@ -16,7 +16,7 @@ from nebulium.nn.encoders import Encoder, make_encoder
 from nebulium.properties.domain import ProfileDomain
 from nebulium.properties.gaussian_process import GaussianProcess
 from nebulium.properties.profiles import count_profile_features
-from nebulium.properties.standards import Standards
+from nebulium.properties.standardisation import Standards
 from nebulium.training.augmentation import orientations
 
 HIDDEN = 64
@@ -130,7 +130,7 @@ class PropertyModel(eqx.Module):
     unit : str
         Of the pixels, before the stretch.
     size, binning, stretch
-        See `nebulium.data.image_preparation.Preparation`; the stretch as a dict.
+        See `nebulium.data.images.preparation.Preparation`; the stretch as a dict.
     encoder, head : str
         Of the networks: see `nebulium.nn.encoders.ENCODERS` and `nebulium.nn.densities.HEADS`.
     members : int

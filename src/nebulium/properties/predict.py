@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from nebulium.data.batches import padded_batches
-from nebulium.data.image_preparation import prepared_chunks
-from nebulium.data.image_source import ImageSource
-from nebulium.data.image_store import ImageStore
+from nebulium.data.images.preparation import prepared_chunks
+from nebulium.data.images.source import ImageSource
+from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
-from nebulium.data.table import Table
+from nebulium.data.tables.table import Table
 from nebulium.properties.labels import ID
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 
@@ -111,7 +111,7 @@ def predict_images(
     Parameters
     ----------
     source : ImageSource
-        See `nebulium.data.suited_images`.
+        See `nebulium.data.images.matching`.
     model : PropertyModel
     rejects : Rejects
         Takes the images that cannot be predicted.
@@ -134,7 +134,7 @@ def predict_images(
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.image_source import open_images
+    >>> from nebulium.data.images.opening import open_images
     >>> model = PropertyModel(
     ...     targets=["oh12"], bands=["r"], unit="", size=16, stretch={"kind": "none", "softening": []},
     ...     encoder="resnet-small", head="gaussian", domain_references=8,

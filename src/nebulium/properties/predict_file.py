@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.image_sides import measured_images
-from nebulium.data.image_source import open_images
+from nebulium.data.images.matching import suited_images
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.sides import measured_images
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
-from nebulium.data.suited_images import suited_images
-from nebulium.data.table_writer import TableWriter
+from nebulium.data.tables.writer import TableWriter
 from nebulium.errors import ImageError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
 from nebulium.properties.model import PropertyModel

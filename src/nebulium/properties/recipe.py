@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nebulium.data.batches import padded_batches
-from nebulium.data.image_source import ImageSource
-from nebulium.data.image_store import ImageStore
+from nebulium.data.images.source import ImageSource
+from nebulium.data.images.store import ImageStore
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS
@@ -32,7 +32,7 @@ from nebulium.properties.model import (
     PropertyModel,
 )
 from nebulium.properties.predict import BATCH, predict_stored
-from nebulium.properties.standards import measure_standards, standard_profiles
+from nebulium.properties.standardisation import measure_standards, standard_profiles
 from nebulium.properties.training_images import LabelledImages, Part, prepare_images, split_parts
 from nebulium.training import FitConfig, FitResult, fit, trained_part
 from nebulium.training.run_folder import RUN_ENDING, take_run_folder

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nebulium.data.image_sides import measured_images
-from nebulium.data.image_source import open_images
+from nebulium.data.images.matching import SuitedImages, suited_images
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.sides import measured_images
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
-from nebulium.data.suited_images import SuitedImages, suited_images
 from nebulium.modelfile import describe_model, load_model
 from nebulium.properties.labels import ID, NAMED, LabelledRows, join_labels, read_labels
 from nebulium.properties.model import PropertyModel

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.image_preparation import Preparation, measure_preparation
-from nebulium.data.image_source import ImageSource
-from nebulium.data.image_store import ImageStore
+from nebulium.data.images.preparation import Preparation, measure_preparation
+from nebulium.data.images.source import ImageSource
+from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS, split_by_id
 from nebulium.errors import TableError

@@ -13,7 +13,7 @@ import safetensors.numpy
 from jaxtyping import PyTree
 from safetensors import SafetensorError
 
-from nebulium.data.leaves import fill_leaves, leaves_by_name
+from nebulium.data.named_arrays import fill_leaves, leaves_by_name
 from nebulium.data.output import output_error, replace_on_success
 from nebulium.errors import OutputError
 

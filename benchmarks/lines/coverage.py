@@ -1,0 +1,92 @@
+"""Do the intervals hold as many measurements as they say?"""
+
+from benchmarks.results import Check, Result, Target, estimate, marked, number
+from benchmarks.settings import Settings, test_evaluation
+from nebulium.lines.scores.evaluate import OBSERVED, OBSERVED_IVAR
+from nebulium.lines.scores.scores import CalibrationScore
+
+COVERS_68, COVERS_95 = Target(0.66, 0.70), Target(0.94, 0.96)
+FIFTH_68, FIFTH_95 = Target(0.63, 0.73), Target(0.90, 1.00)
+
+
+def measure(settings: Settings) -> list[Result]:
+    """Coverage, PIT and CRPS with each row's noise; without it for comparison."""
+    evaluation = test_evaluation(settings, traditional=False)
+    for name in ("coverage", "pit"):
+        evaluation.figures[name].savefig(settings.figures / f"{name}.png", dpi=150)
+    of = {
+        method: [score for score in evaluation.calibration if score.method == method]
+        for method in (OBSERVED_IVAR, OBSERVED)
+    }
+    count = len(evaluation.galaxies)
+    return [
+        _by_line("coverage", "Coverage, with each row's noise", of[OBSERVED_IVAR], count, checked=True),
+        _by_fifth(of[OBSERVED_IVAR]),
+        _by_line("coverage_typical", "Coverage, with the typical noise", of[OBSERVED], count, checked=False),
+    ]
+
+
+def _by_line(name: str, title: str, scores: list[CalibrationScore], count: int, *, checked: bool) -> Result:
+    rows, checks = [], []
+    for score in scores:
+        of_line = (
+            Check(
+                f"{score.line}: coverage of 68 %", score.coverage_68.value, COVERS_68, score.coverage_68.error
+            ),
+            Check(
+                f"{score.line}: coverage of 95 %", score.coverage_95.value, COVERS_95, score.coverage_95.error
+            ),
+        )
+        checks += of_line if checked else ()
+        cells = [estimate(score.coverage_68), estimate(score.coverage_95)]
+        if checked:
+            cells = [marked(cell, check) for cell, check in zip(cells, of_line, strict=True)]
+        rows.append(
+            [
+                score.line,
+                f"{score.galaxies:,}",
+                *cells,
+                number(score.pit_ks.value, digits=2),
+                estimate(score.crps),
+            ]
+        )
+    return Result(
+        name,
+        title,
+        f"{count:,} test galaxies. Share of the measured equivalent widths inside the predicted intervals "
+        f"(wanted: {COVERS_68} and {COVERS_95} with each row's noise), Kolmogorov-Smirnov distance of the "
+        "probability integral transform from uniform, and continuous ranked probability score.",
+        ("line", "galaxies", "in 68 %", "in 95 %", "PIT distance", "CRPS / Å"),
+        rows,
+        checks,
+    )
+
+
+def _by_fifth(scores: list[CalibrationScore]) -> Result:
+    rows, checks = [], []
+    for score in scores:
+        cells = []
+        for part in range(5):
+            pair = score.coverage_68_by_fifth[part], score.coverage_95_by_fifth[part]
+            of_fifth = [
+                Check(
+                    f"{score.line}, fifth {part + 1}: coverage of {level}", share.value, target, share.error
+                )
+                for level, share, target in zip(("68 %", "95 %"), pair, (FIFTH_68, FIFTH_95), strict=True)
+            ]
+            checks += of_fifth
+            cells.append(
+                " / ".join(
+                    marked(number(share.value), check) for share, check in zip(pair, of_fifth, strict=True)
+                )
+            )
+        rows.append([score.line, *cells])
+    return Result(
+        "coverage_by_flux",
+        "Coverage against brightness",
+        "The same, 68 % / 95 % intervals, in fifths of the galaxies by `continuum_flux_9`, faintest first; "
+        "wanted within 5 points of the nominal.",
+        ("line", "faintest", "second", "third", "fourth", "brightest"),
+        rows,
+        checks,
+    )

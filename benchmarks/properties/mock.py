@@ -1,0 +1,287 @@
+"""Metallicity from the images of a mock survey: against forests, with fewer pixels, and beyond the mass."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from benchmarks.results import Check, Result, Target, estimate, marked, number
+from benchmarks.settings import REPOSITORY, Settings
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.preparation import Preparation
+from nebulium.data.images.source import ImageSource
+from nebulium.data.images.store import ImageStore
+from nebulium.data.images.stretches import Stretch, measure_softening
+from nebulium.data.output import replace_on_success
+from nebulium.data.rejects import Rejects
+from nebulium.data.splits import split_by_id
+from nebulium.metrics.estimates import estimate as bootstrapped
+from nebulium.metrics.point import rmse
+from nebulium.metrics.probabilistic import Estimate
+from nebulium.mock.survey.making import make_survey
+from nebulium.properties.baselines.learned import ForestBaseline
+from nebulium.properties.predict import Said, predict_arrays
+from nebulium.properties.recipe import PropertiesConfig, train_on_store
+from nebulium.properties.scores.figures import predicted_against_true, residuals_against, resolution_figure
+from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
+from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
+from nebulium.properties.scores.mass_metallicity import MassComparison, more_than_mass
+from nebulium.properties.scores.scores import Intervals, PropertyScore, rmse_gain, score_property
+from nebulium.properties.training_images import Part
+
+FIGURES = REPOSITORY / "docs" / "properties" / "figures"
+GALAXIES, SEED = 20_000, 4
+FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
+TARGETS = ("oh12", "log_mstar")
+SIDES = (1, 2, 4, 8, 16, 32, 64)
+UNIT = "dex"
+MAIN = PropertiesConfig(epochs=12, conformal=True)
+# Without profiles, which have a resolution of their own.
+RESOLVED = PropertiesConfig(epochs=8, with_profiles=False)
+MOST_OF_FOREST, MOST_MORE_SCATTER = 0.65, 1.1
+COVERS = Target(0.66, 0.70)
+BANDS = ("sdss_g0", "sdss_r0", "sdss_i0")
+
+
+@dataclass(frozen=True, eq=False)
+class MockSample:
+    """A mock survey as it is split here.
+
+    Attributes
+    ----------
+    source : ImageSource
+    part : ndarray of str of shape (n,)
+    values : ndarray of shape (n, 2), float32
+        Metallicity and log of the mass.
+    colours, magnitudes, truth : ndarray of shape (n, feature)
+        Observed colours and magnitudes; true mass, star-formation rate, redshift, attenuation, age and
+        e-folding time.
+    """
+
+    source: ImageSource
+    part: np.ndarray
+    values: np.ndarray
+    colours: np.ndarray
+    magnitudes: np.ndarray
+    truth: np.ndarray
+
+    def parts(self, targets: int) -> dict[str, Part]:
+        """Rows and labels by part of the split, of the first so many targets."""
+        found = {}
+        for name in FRACTIONS:
+            rows = np.flatnonzero(self.part == name)
+            values = self.values[rows, :targets]
+            found[name] = Part(rows, values, np.zeros_like(values))
+        return found
+
+
+def measure(settings: Settings) -> list[Result]:
+    """Train on the training galaxies, choose on the validation galaxies, score the test galaxies once."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = settings.mock_survey or _made(Path(scratch) / "survey")
+        sample = _sample(open_images(folder))
+        FIGURES.mkdir(parents=True, exist_ok=True)
+        store, said = _trained(sample, Path(scratch))
+        resolved = [_resolved(sample, side, Path(scratch)) for side in SIDES]
+        _pictures(sample, said, store)
+        return [_forests(sample, said), _resolutions(resolved), _masses(sample, said)]
+
+
+def _made(folder: Path) -> Path:
+    make_survey("sdss", folder, n=GALAXIES, seed=SEED, processes=2)
+    return folder
+
+
+def _sample(source: ImageSource) -> MockSample:
+    table = source.table
+    magnitudes = np.stack([table[f"mag_ab_obs_{band}"] for band in BANDS], axis=1)
+    names = ("log_mstar", "log_sfr", "redshift", "av_mag", "age_gyr", "tau_gyr")
+    return MockSample(
+        source=source,
+        part=split_by_id(source.ids, seed="nebulium", fractions=FRACTIONS),
+        values=np.stack([table[target] for target in TARGETS], axis=1).astype(np.float32),
+        colours=-np.diff(magnitudes, axis=1),
+        magnitudes=magnitudes,
+        truth=np.stack([table[name] for name in names], axis=1),
+    )
+
+
+def _preparation(sample: MockSample, side: int) -> Preparation:
+    rows = np.flatnonzero(sample.part == "train")[:200]
+    first = [image for chunk in sample.source.chunks(rows) for image in chunk.pixels]
+    size = first[0].shape[0]
+    # Binned pixels are means: their noise is smaller by as much as there are pixels on a side.
+    softening = tuple(value * side / size for value in measure_softening(first))
+    return Preparation(size, Stretch("asinh", softening), binning=size // side)
+
+
+def _store(sample: MockSample, side: int, scratch: Path) -> ImageStore:
+    how, rejects = _preparation(sample, side), Rejects()
+    store = ImageStore.create(
+        scratch / f"images-{side}",
+        sample.source,
+        size=how.size,
+        binning=how.binning,
+        stretch=how.stretch,
+        rejects=rejects,
+    )
+    if len(rejects):
+        raise RuntimeError(f"mock images were set aside: {rejects.summary()}")
+    return store
+
+
+def _trained(sample: MockSample, scratch: Path) -> tuple[ImageStore, Said]:
+    """The main model, and what it says of the test galaxies."""
+    store = _store(sample, SIDES[-1], scratch)
+    parts = sample.parts(len(TARGETS))
+    model, _ = train_on_store(store, parts, TARGETS, config=MAIN)
+    return store, predict_arrays(model, store.take(parts["test"].rows))
+
+
+def _resolved(sample: MockSample, side: int, scratch: Path) -> Estimate:
+    """Root mean square residual with images of so many pixels on a side."""
+    store, parts = _store(sample, side, scratch), sample.parts(1)
+    model, _ = train_on_store(store, parts, TARGETS[:1], config=RESOLVED)
+    said = predict_arrays(model, store.take(parts["test"].rows), batch=64)
+    return bootstrapped(rmse, parts["test"].values[:, 0].astype(float), said.median[:, 0].astype(float))
+
+
+def _forests(sample: MockSample, said: Said) -> Result:
+    training, test = sample.part == "train", sample.part == "test"
+    true = sample.values[test, 0].astype(float)
+    intervals = Intervals(said.q16[:, 0].astype(float), said.q84[:, 0].astype(float))
+    ours = score_property("image", "oh12", true, said.median[:, 0].astype(float), intervals)
+    scores, predicted = [ours], {"image": said.median[:, 0].astype(float)}
+    of = {
+        "forest on colours": sample.colours,
+        "forest on magnitudes": sample.magnitudes,
+        "forest on true mass, star formation, redshift, dust, age": sample.truth,
+    }
+    for name, features in of.items():
+        forest = ForestBaseline.fit(features[training], sample.values[training, 0].astype(float))
+        predicted[name] = forest.predict(features[test])
+        scores.append(score_property(name, "oh12", true, predicted[name]))
+    ratio = ours.rmse.value / scores[1].rmse.value
+    limit = scores[3].rmse.value / scores[1].rmse.value
+    checks = [
+        Check("RMSE over that of the forest on colours", ratio, Target(most=MOST_OF_FOREST)),
+        Check("coverage of 68 %", ours.coverage_68.value, COVERS, ours.coverage_68.error),
+    ]
+    return Result(
+        "properties_mock",
+        "Metallicity from mock SDSS images",
+        f"{test.sum():,} test galaxies of {len(test):,} of `nebulium mock make --survey sdss --seed {SEED}`; "
+        f"{training.sum():,} to train on. The image has {number(ratio)} of the error of the forest on "
+        "colours. A forest that is told the true mass, star-formation rate, redshift, attenuation and ages "
+        f"still has {number(limit)} of it: the rest is scatter of the metallicity at given properties, which "
+        "the mock's images do not hold.",
+        ("from", "RMSE / dex", "NMAD / dex", "bias / dex", "in 68 %", "forest's RMSE − this / dex"),
+        [_row(score, predicted, true, checks[1]) for score in scores],
+        checks,
+    )
+
+
+def _row(score: PropertyScore, predicted: dict[str, np.ndarray], true: np.ndarray, check: Check) -> list[str]:
+    covered = np.isfinite(score.coverage_68.value)
+    gain = rmse_gain(true, predicted[score.method], predicted["forest on colours"])
+    return [
+        score.method,
+        estimate(score.rmse),
+        estimate(score.nmad),
+        estimate(score.bias_mean),
+        marked(estimate(score.coverage_68), check) if covered else "",
+        "" if score.method == "forest on colours" else estimate(gain),
+    ]
+
+
+def _resolutions(errors: list[Estimate]) -> Result:
+    values = [error.value for error in errors]
+    # An error is taken as no larger than the one before if it is within their common error.
+    rises = max(
+        (later - earlier) / np.hypot(a.error, b.error)
+        for earlier, later, a, b in zip(values, values[1:], errors, errors[1:], strict=False)
+    )
+    last, all_of_it = values[-2] - values[-1], values[0] - values[-1]
+    checks = [
+        Check("largest rise with resolution, in its error", float(rises), Target(most=1.0)),
+        Check("last doubling's share of the whole fall", float(last / all_of_it), Target(most=0.2)),
+    ]
+    _save(resolution_figure(SIDES, {"network": errors}, unit=UNIT, title="Mock SDSS"), "resolution")
+    return Result(
+        "properties_resolution",
+        "Metallicity with fewer pixels",
+        "The same galaxies, binned; a network without profiles trained anew for each resolution.",
+        ("pixels on a side", *map(str, SIDES)),
+        [["RMSE / dex", *map(estimate, errors)]],
+        checks,
+    )
+
+
+def _masses(sample: MockSample, said: Said) -> Result:
+    test = sample.part == "test"
+    true, mass = sample.values[test].astype(float).T
+    predicted, mass_predicted = said.median.astype(float).T
+    comparison = more_than_mass(true, predicted, mass, mass_predicted)
+    ratio = comparison.scatter_ratio
+    checks = [
+        Check("scatter about the mass-metallicity relation over the true", ratio.value,
+              Target(most=MOST_MORE_SCATTER), ratio.error),
+    ]  # fmt: skip
+    _save(mass_metallicity_figure(mass, true, predicted, title="Mock SDSS"), "mass_metallicity")
+    _save(more_than_mass_figure(mass, true, predicted, comparison, title="Mock SDSS"), "more_than_mass")
+    return Result(
+        "properties_mass",
+        "More than the mass?",
+        f"{comparison.galaxies:,} test galaxies of the mock. Errors of the metallicity from the image, from "
+        "the mean mass-metallicity relation at the true mass, and from that at the mass that the same "
+        "network predicts; the partial correlation of prediction and truth at fixed mass; and the scatter "
+        "about the relation.",
+        ("quantity", "value"),
+        [[name, estimate(value)] for name, value in _rows_of(comparison).items()],
+        checks,
+    )
+
+
+def _rows_of(comparison: MassComparison) -> dict[str, Estimate]:
+    return {
+        "RMSE from the image / dex": comparison.rmse_image,
+        "RMSE from the true mass / dex": comparison.rmse_mass,
+        "true mass's RMSE − the image's / dex": comparison.gain,
+        "RMSE from the predicted mass / dex": comparison.rmse_predicted_mass,
+        "predicted mass's RMSE − the image's / dex": comparison.gain_over_predicted_mass,
+        "partial correlation at fixed mass": comparison.partial_correlation,
+        "NMAD of the truth about the relation / dex": comparison.scatter_true,
+        "NMAD of the predictions about it / dex": comparison.scatter_predicted,
+        "their ratio": comparison.scatter_ratio,
+    }
+
+
+def _pictures(sample: MockSample, said: Said, store: ImageStore) -> None:
+    test = np.flatnonzero(sample.part == "test")
+    true, predicted = sample.values[test, 0].astype(float), said.median[:, 0].astype(float)
+    table, label = sample.source.table, "12 + log O/H"
+    _save(predicted_against_true(true, predicted, label=label, title="Mock SDSS"), "predicted_against_true")
+    others = {
+        label: true,
+        "log M★ / M☉": table["log_mstar"][test],
+        "redshift": table["redshift"][test],
+        "half-light radius / kpc": table["half_light_radius_kpc"][test],
+    }
+    _save(residuals_against(true, predicted, others, label=label, title="Mock SDSS"), "residuals")
+    groups = gallery_rows(true)
+    shown = {
+        # From the reddest band to the bluest.
+        name: as_pictures(store.preparation.stretch.invert(store.take(test[rows])), bands=(2, 1, 0))
+        for name, rows in groups.items()
+    }
+    of = lambda values: {name: values[rows] for name, rows in groups.items()}  # noqa: E731
+    sigma = said.sigma[:, 0].astype(float)
+    _save(gallery(shown, of(true), of(predicted), sigma=of(sigma), title=f"Mock SDSS: {label}"), "gallery")
+
+
+def _save(figure: plt.Figure, name: str) -> None:
+    with replace_on_success(FIGURES / f"{name}.png") as path:
+        figure.savefig(path, dpi=110, format="png")
+    plt.close(figure)

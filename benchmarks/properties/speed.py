@@ -1,0 +1,179 @@
+"""Images a second in training and inference, beside the same network in PyTorch."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.results import Check, Result, Target, marked, number
+from benchmarks.settings import Settings
+from benchmarks.timing import median_seconds
+from benchmarks.torch_models.convnext import load_torch, torch_convnext
+from benchmarks.torch_models.residual import torch_resnet
+from nebulium.nn.convnext import ConvNeXt
+from nebulium.nn.encoders import Encoder, make_encoder
+from nebulium.training import ArrayRows, FitConfig, fit
+
+# The default of `properties train` first: the headline.
+NETWORKS = ("resnet-small", "convnext-nano")
+IMAGES, SIZE, BANDS = 512, 64, 4
+BATCH = 64
+# Inference is given the batch that suits each best.
+BATCHES = (8, 16, 64, 256)
+CONFIG = FitConfig(epochs=1, batch_size=BATCH, clip_norm=None, averaging=None, schedule="constant")
+TRAINING, INFERENCE = "training", "inference"
+OURS, FIRST, LAST = "nebulium", "PyTorch, channels first", "PyTorch, channels last"
+
+
+Row: TypeAlias = list[str]
+
+
+class Regression(eqx.Module):
+    """An encoder and one linear layer."""
+
+    encoder: Encoder
+    head: eqx.nn.Linear
+
+    def __init__(self, name: str) -> None:
+        encoder, head = jax.random.split(jax.random.key(0))
+        self.encoder = make_encoder(name, BANDS, key=encoder)
+        self.head = eqx.nn.Linear(self.encoder.width, 1, key=head)
+
+    def __call__(self, image: jax.Array) -> jax.Array:
+        """One number for an image."""
+        return self.head(self.encoder(image))[0]
+
+
+def measure(settings: Settings) -> list[Result]:
+    """Times taken in turns, in one process."""
+    load_torch().set_num_threads(_threads())
+    data = _images()
+    parts = [_measure_network(name, data, settings.repeats) for name in NETWORKS]
+    rows, checks = ([one for part in parts for one in part[which]] for which in (0, 1))
+    return [_result(rows, checks)]
+
+
+def _measure_network(name: str, data: dict[str, np.ndarray], repeats: int) -> tuple[list[Row], list[Check]]:
+    torch, model = load_torch(), Regression(name)
+    disagreement = _disagreement(model, data["image"][:BATCH])
+    training, inference = {OURS: partial(_train, model, data)}, {}
+    for batch in BATCHES:
+        inference[f"{OURS}, {batch}"] = _infer(model, data["image"], batch)
+    for layout_name, layout in ((FIRST, torch.contiguous_format), (LAST, torch.channels_last)):
+        network, images = _in_torch(model, data["image"], layout)
+        for batch in BATCHES:
+            inference[f"{layout_name}, {batch}"] = partial(_infer_torch, network, images, batch)
+        training[layout_name] = _torch_trainer(network, images, data["value"])
+    times = median_seconds(training, repeats), _fastest_batches(median_seconds(inference, repeats))
+    rows, checks = _compare(name, {TRAINING: times[0], INFERENCE: times[1]})
+    checks.append(Check(f"{name}: largest difference of the outputs", disagreement, Target(most=1e-3)))
+    return rows, checks
+
+
+def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: min(seconds[f"{name}, {batch}"] for batch in BATCHES) for name in (OURS, FIRST, LAST)}
+
+
+def _compare(network: str, seconds: dict[str, dict[str, float]]) -> tuple[list[Row], list[Check]]:
+    rows, checks = [], []
+    for task, target in ((TRAINING, Target(least=1.0)), (INFERENCE, Target(least=1.3))):
+        ratio = min(seconds[task][FIRST], seconds[task][LAST]) / seconds[task][OURS]
+        check = Check(f"{network}, {task}: images a second over PyTorch's", ratio, target)
+        checks.append(check)
+        for name in (OURS, FIRST, LAST):
+            shown = marked(number(ratio), check) if name == OURS else ""
+            rows.append([network, task, name, number(IMAGES / seconds[task][name]), shown])
+    return rows, checks
+
+
+def _result(rows: list[Row], checks: list[Check]) -> Result:
+    return Result(
+        "properties_speed",
+        "Speed of networks of images",
+        f"{IMAGES} images of {SIZE}x{SIZE}x{BANDS}, networks with a linear layer (`{NETWORKS[0]}` is the "
+        f"default), in float32 on {_device()} with {_threads()} threads, batches of {BATCH}, the same "
+        "weights in both; runs take turns and the median counts. Training is one epoch of AdamW, for "
+        "nebulium through `fit` with its shuffling and reading. Inference is given the fastest of the batch "
+        f"sizes {', '.join(map(str, BATCHES))}, each its own. The ratio is to the faster layout of PyTorch.",
+        ("network", "task", "with", "images a second", "over PyTorch's"),
+        rows,
+        checks,
+    )
+
+
+def _images() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(IMAGES, SIZE, SIZE, BANDS)).astype(np.float32)
+    return {"image": images, "value": rng.normal(size=IMAGES).astype(np.float32)}
+
+
+def _squared_error(model: Regression, batch: dict[str, jax.Array], key: jax.Array) -> jax.Array:
+    return (jax.vmap(model)(batch["image"]) - batch["value"]) ** 2
+
+
+def _train(model: Regression, data: dict[str, np.ndarray]) -> None:
+    fit(model, _squared_error, ArrayRows(data), config=CONFIG)
+
+
+def _infer(model: Regression, images: np.ndarray, batch: int) -> Callable[[], np.ndarray]:
+    compiled = eqx.filter_jit(lambda model, images: jax.vmap(model)(images))
+    batches = images.reshape(-1, batch, SIZE, SIZE, BANDS)
+    return lambda: np.concatenate([np.asarray(compiled(model, jnp.asarray(batch))) for batch in batches])
+
+
+def _in_torch(model: Regression, images: np.ndarray, layout: Any) -> tuple[Any, Any]:
+    torch = load_torch()
+    twin = torch_convnext if isinstance(model.encoder, ConvNeXt) else torch_resnet
+    network = twin(model.encoder, model.head, SIZE).to(_torch_device(), memory_format=layout)
+    tensor = torch.from_numpy(np.ascontiguousarray(np.transpose(images, (0, 3, 1, 2))))
+    return network, tensor.to(memory_format=layout)
+
+
+def _torch_trainer(network: Any, images: Any, values: np.ndarray) -> Callable[[], float]:
+    torch = load_torch()
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=CONFIG.learning_rate, weight_decay=CONFIG.weight_decay
+    )
+    targets, device = torch.from_numpy(values), _torch_device()
+
+    def epoch() -> float:
+        for rows in torch.randperm(len(images)).split(BATCH):
+            optimiser.zero_grad()
+            predicted = network(images[rows].to(device))[:, 0]
+            loss = torch.mean((predicted - targets[rows].to(device)) ** 2)
+            loss.backward()
+            optimiser.step()
+        return loss.item()
+
+    return epoch
+
+
+def _infer_torch(network: Any, images: Any, batch: int) -> np.ndarray:
+    torch = load_torch()
+    with torch.inference_mode():
+        parts = [network(part.to(_torch_device())).cpu().numpy() for part in images.split(batch)]
+    return np.concatenate(parts)[:, 0]
+
+
+def _disagreement(model: Regression, images: np.ndarray) -> float:
+    """Largest difference between the outputs of the two: they must be one network."""
+    network, tensor = _in_torch(model, images, load_torch().contiguous_format)
+    return float(np.abs(jax.vmap(model)(images) - _infer_torch(network, tensor, BATCH)).max())
+
+
+def _device() -> str:
+    return f"one {jax.devices()[0].device_kind}" if _torch_device() == "cuda" else "the processor"
+
+
+def _torch_device() -> str:
+    """Both on the graphics card, or both on the processor."""
+    return "cuda" if jax.default_backend() == "gpu" and load_torch().cuda.is_available() else "cpu"
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))

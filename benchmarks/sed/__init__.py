@@ -1,0 +1,1 @@
+"""Continua and the chain measured."""

@@ -1,0 +1,1 @@
+"""The networks of `nebulium.nn` in PyTorch, for fair timings."""

@@ -1,0 +1,1 @@
+"""What makes the weights, grids and pictures that are shipped."""

@@ -1,0 +1,260 @@
+"""How the flow of `candels` is made: which rows, cut how, dequantised how, trained how."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key
+
+from nebulium.data.splits import split_by_id
+from nebulium.data.tables.table import Table
+from nebulium.mock.populations.candels_flow import VARIABLES, CandelsFlow
+from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, LOG_MASS_STEP, REDSHIFT, TAU
+from nebulium.sed.cosmology import age_gyr
+from nebulium.training import FitConfig, FitResult, fit
+
+SPLIT_SEED = "nebulium-candels"
+MOST_CHI2 = 10.0
+#: Kept rows, by the name of the cut; a galaxy must pass them all.
+CUTS = ("measured", "good_fit", "redshift", "mass", "on_grid")
+FIT = FitConfig(epochs=40, batch_size=512, learning_rate=2e-3, weight_decay=1e-3, averaging=0.999)
+FLOW = {"width": 64, "depth": 2, "knots": 12}
+
+Rows = Float[np.ndarray, "galaxy 5"]
+
+
+def cuts(table: Table) -> Mapping[str, Bool[np.ndarray, " galaxy"]]:
+    """Which rows pass each cut.
+
+    `measured`: none of the five variables is missing (-99 or not finite); a missing star-formation rate is
+    none, FAST's way to say that the age is a hundred times tau or more. `good_fit`: chi2 at most 10.
+    `redshift`: 0.05 to 6, below which the catalogue piles up at the lower end of EAZY's grid. `mass`: 6 to
+    12.5 in log10. `on_grid`: age, tau and A_V lie on FAST's grid and the age within that of the Universe.
+
+    Parameters
+    ----------
+    table : Table
+        With the columns of the 3D-HST table: z, lmass, ltau, lage, av, chi2.
+
+    Returns
+    -------
+    mapping of str to array of bool (galaxy,)
+        By the names in `CUTS`.
+
+    Examples
+    --------
+    >>> row = {"z": 1.0, "lmass": 10.0, "ltau": 9.0, "lage": 9.0, "av": 0.5, "chi2": 99.0}
+    >>> cuts(Table({name: np.array([value]) for name, value in row.items()}))["good_fit"]
+    array([False])
+    """
+    column = {name: np.asarray(table[name], np.float64) for name in (*VARIABLES, "chi2")}
+    oldest = np.log10(jax.vmap(age_gyr)(jnp.asarray(column["z"], jnp.float32))) + 9.0
+    on_grid = [
+        np.abs(column[grid.name] - grid.values()[grid.cell(column[grid.name])]) < 1e-3
+        for grid in (AGE, TAU, AV)
+    ]
+    half = 0.5 * LOG_MASS_STEP
+    return {
+        "measured": np.all(
+            [np.isfinite(column[name]) & (column[name] > -90.0) for name in VARIABLES], axis=0
+        ),
+        "good_fit": column["chi2"] <= MOST_CHI2,
+        "redshift": (column["z"] > REDSHIFT.lowest) & (column["z"] < REDSHIFT.edges()[-1]),
+        "mass": (column["lmass"] > LOG_MASS_RANGE[0] + half) & (column["lmass"] < LOG_MASS_RANGE[1] - half),
+        "on_grid": np.all(on_grid, axis=0) & (column["lage"] <= oldest + 1e-3),
+    }
+
+
+def split(table: Table) -> np.ndarray:
+    """Part of each row: a hash of field and id, as ids repeat from field to field.
+
+    Parameters
+    ----------
+    table : Table
+        With the columns field and id.
+
+    Returns
+    -------
+    ndarray of str (galaxy,)
+        train, validation or test.
+
+    Examples
+    --------
+    >>> split(Table({"field": np.array(["uds", "aegis"]), "id": np.array([7, 7])})).tolist()
+    ['test', 'train']
+    """
+    pairs = zip(table["field"].tolist(), table["id"].tolist(), strict=True)
+    return split_by_id(np.array([f"{field} {number}" for field, number in pairs]), seed=SPLIT_SEED)
+
+
+def rows_of(table: Table) -> Rows:
+    """The five variables, in the order in which the flow draws them.
+
+    Parameters
+    ----------
+    table : Table
+
+    Returns
+    -------
+    ndarray (galaxy, 5), float64
+
+    Examples
+    --------
+    >>> rows_of(Table({name: np.array([1.0]) for name in VARIABLES})).shape
+    (1, 5)
+    """
+    return np.stack([np.asarray(table[name], np.float64) for name in VARIABLES], axis=1)
+
+
+def dequantise(rows: Rows, rng: np.random.Generator) -> Rows:
+    """Put each value at random into the cell that is rounded to it; no age beyond that of the Universe.
+
+    Parameters
+    ----------
+    rows : ndarray (galaxy, 5)
+        On the grids of the table.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray (galaxy, 5)
+
+    Examples
+    --------
+    >>> rows = np.array([[1.0, 9.0, 8.0, 0.0, 10.0]])
+    >>> bool(np.all(np.abs(requantise(dequantise(rows, np.random.default_rng(0))) - rows) < 1e-6))
+    True
+    """
+    uniform = rng.uniform(size=rows.shape)
+    smooth = np.empty_like(rows)
+    for place, grid in enumerate((REDSHIFT, AGE, TAU, AV)):
+        cell, edges = grid.cell(rows[:, place]), grid.edges()
+        lower, upper = edges[cell], edges[cell + 1]
+        if grid is AGE:
+            upper = np.minimum(upper, _log_oldest(smooth[:, 0]))
+        smooth[:, place] = lower + uniform[:, place] * (upper - lower)
+    smooth[:, 4] = rows[:, 4] + LOG_MASS_STEP * (uniform[:, 4] - 0.5)
+    return smooth
+
+
+def requantise(rows: Rows) -> Rows:
+    """Round each value to the grid of the table.
+
+    Parameters
+    ----------
+    rows : ndarray (galaxy, 5)
+
+    Returns
+    -------
+    ndarray (galaxy, 5)
+
+    Examples
+    --------
+    >>> requantise(np.array([[1.004, 9.04, 8.09, 0.04, 10.004]])).round(2).tolist()
+    [[1.0, 9.0, 8.0, 0.0, 10.0]]
+    """
+    rounded = [
+        grid.values()[grid.cell(rows[:, place])] for place, grid in enumerate((REDSHIFT, AGE, TAU, AV))
+    ]
+    return np.stack([*rounded, LOG_MASS_STEP * np.rint(rows[:, 4] / LOG_MASS_STEP)], axis=1)
+
+
+def _log_oldest(redshift: np.ndarray) -> np.ndarray:
+    ages = jax.vmap(age_gyr)(jnp.asarray(redshift, jnp.float32))
+    return np.log10(np.asarray(ages, np.float64)) + 9.0
+
+
+def with_redshifts(flow: CandelsFlow, redshift: np.ndarray) -> CandelsFlow:
+    """The flow with the distribution of redshifts counted from a table.
+
+    Half a galaxy is added to each cell, so that none is impossible.
+
+    Parameters
+    ----------
+    flow : CandelsFlow
+    redshift : ndarray (galaxy,)
+
+    Returns
+    -------
+    CandelsFlow
+
+    Examples
+    --------
+    >>> flow = CandelsFlow(8, 1, 4, key=jax.random.key(0))
+    >>> int(with_redshifts(flow, np.full(9, 1.0)).conditionals.log_share_z.argmax())
+    95
+    """
+    counts = np.bincount(REDSHIFT.cell(redshift), minlength=REDSHIFT.size) + 0.5
+    shares = jnp.asarray(np.log(counts / counts.sum()), jnp.float32)
+    return eqx.tree_at(lambda model: model.conditionals.log_share_z, flow, shares)
+
+
+def negative_log_density(flow: CandelsFlow, batch: Mapping[str, Array], key: Key[Array, ""]) -> Array:
+    """Loss of each galaxy of a batch.
+
+    Parameters
+    ----------
+    flow : CandelsFlow
+    batch : mapping
+        ``rows``: array (batch, 5).
+    key : PRNG key
+        Not used.
+
+    Returns
+    -------
+    array (batch,)
+
+    Examples
+    --------
+    >>> flow = CandelsFlow(8, 1, 4, key=jax.random.key(0))
+    >>> batch = {"rows": flow.sample(jax.random.key(1))[None]}
+    >>> negative_log_density(flow, batch, jax.random.key(2)).shape
+    (1,)
+    """
+    return -jax.vmap(flow.log_prob)(batch["rows"])
+
+
+def train(
+    table: Table, *, config: FitConfig = FIT, flow: Mapping[str, int] = FLOW, progress: bool = False
+) -> FitResult[CandelsFlow]:
+    """Train the flow on the training rows that pass the cuts, choosing the epoch on validation rows.
+
+    Parameters
+    ----------
+    table : Table
+        The 3D-HST table.
+    config : FitConfig, optional
+    flow : mapping, optional
+        Hyperparameters of `CandelsFlow`.
+    progress : bool
+
+    Returns
+    -------
+    FitResult
+
+    Examples
+    --------
+    See `benchmarks/weights/make_candels_flow.py`.
+    """
+    kept = np.all(list(cuts(table).values()), axis=0)
+    part, rows = split(table), rows_of(table)
+    rng = np.random.default_rng(config.seed)
+    data, validation = (
+        {"rows": np.asarray(dequantise(rows[kept & (part == name)], rng), np.float32)}
+        for name in ("train", "validation")
+    )
+    start = CandelsFlow(**flow, key=jax.random.key(config.seed))
+    start = with_redshifts(start, rows[kept & (part == "train"), 0])
+    return fit(
+        start, negative_log_density, data, validation=validation, config=config, trainable=_trained(start),
+        progress=progress,
+    )  # fmt: skip
+
+
+def _trained(flow: CandelsFlow) -> Any:
+    """All but the counted redshifts."""
+    mask = jax.tree.map(eqx.is_inexact_array, flow)
+    return eqx.tree_at(lambda model: model.conditionals.log_share_z, mask, False)

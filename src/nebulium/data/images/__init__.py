@@ -1,0 +1,1 @@
+"""Images of galaxies in: formats, sizes, stretches, a store for training."""

@@ -1,0 +1,76 @@
+"""What is wrong with one image, in words that can be counted; bad pixels filled."""
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from nebulium.data.images.sizes import border_pixels
+
+#: An image with a larger share of bad pixels in one of its bands is set aside.
+MOST_BAD = 0.05
+
+
+def checked_image(
+    image: np.ndarray, bands: tuple[str, ...]
+) -> UInt8[np.ndarray, "height width band"] | Float[np.ndarray, "height width band"] | str:
+    """An image that can be used, or why it cannot.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, band)
+        Colours as uint8, or numbers; NaN and infinity mark bad pixels.
+    bands : tuple of str
+        Those that it must have.
+
+    Returns
+    -------
+    ndarray of shape (height, width, band), uint8 or float32, or str
+        Bad pixels have the median of the border of their band. The reason, if the shape is wrong, an image or
+        a band is zero throughout, or more than 5 per cent of the pixels of a band are bad.
+
+    Examples
+    --------
+    >>> checked_image(np.zeros((4, 4, 3), np.uint8), ("red", "green", "blue"))
+    'is zero in all pixels'
+    >>> image = np.ones((8, 8, 1))
+    >>> image[4, 4] = np.nan
+    >>> float(checked_image(image, ("r",)).sum())
+    64.0
+    """
+    if image.ndim != 3 or image.shape[-1] != len(bands):
+        return f"has shape {image.shape}, expected (height, width, {len(bands)})"
+    if image.size == 0:
+        return "has no pixels"
+    if image.dtype.kind not in "biuf":
+        return f"has pixels of type {image.dtype}"
+    # What single precision cannot hold counts as bad.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.any(image):
+            return "is zero in all pixels"
+        return image if image.dtype == np.uint8 else _checked_fluxes(image.astype(np.float32), bands)
+
+
+def _checked_fluxes(
+    fluxes: Float[np.ndarray, "height width band"], bands: tuple[str, ...]
+) -> Float[np.ndarray, "height width band"] | str:
+    """Numbers have more ways to be wrong than colours."""
+    bad = ~np.isfinite(fluxes)
+    shares = bad.mean(axis=(0, 1))
+    if np.any(shares > MOST_BAD):
+        worst = bands[int(np.argmax(shares))]
+        return f"has more than {MOST_BAD:.0%} bad pixels (NaN, infinite or flagged) in band {worst}"
+    empty = ~np.any(np.where(bad, 0, fluxes), axis=(0, 1))
+    if np.any(empty):
+        return f"is zero in all pixels of band {bands[int(np.argmax(empty))]}"
+    return _filled(fluxes, bad) if np.any(bad) else fluxes
+
+
+def _filled(
+    fluxes: Float[np.ndarray, "height width band"], bad: np.ndarray
+) -> Float[np.ndarray, "height width band"]:
+    """Bad pixels with the median of the good ones of the border, or of the image if the border has none."""
+    filled = np.where(bad, np.float32(np.nan), fluxes)
+    for band in np.flatnonzero(bad.any(axis=(0, 1))):
+        border = border_pixels(filled)[:, band]
+        sky = border if np.isfinite(border).any() else filled[..., band]
+        filled[bad[..., band], band] = np.nanmedian(sky)
+    return filled

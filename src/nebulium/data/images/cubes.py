@@ -1,0 +1,328 @@
+"""Images in one array of a NumPy or HDF5 file."""
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from nebulium.data.images.source import ImageSource, Read
+from nebulium.data.images.stretches import DISPLAY_UNIT
+from nebulium.data.spectra.sdss import ids_from_text
+from nebulium.data.tables.reading import read_table
+from nebulium.errors import ImageError, MissingExtraError
+
+#: Names that programs give to the arrays.
+IMAGES = ("images", "image", "flux")
+IDS = ("ids", "id", "object_id", "target_id", "objid")
+TOLD = (*IDS, "bands", "unit", "pixel_scale_arcsec", "psf_fwhm_arcsec", "zero_point_ab")
+#: What reading a damaged file can end in.
+FAULTS = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+DAMAGED = "is in a damaged part of its file"
+#: Bytes that are read at a time.
+PIECE = 1 << 20
+SHAPE_MEND = "save an array of shape (n, height, width, band), of numbers"
+
+#: Opens the bytes of a .npy, in a file of its own or in a .npz.
+Stream = Callable[[], AbstractContextManager[Any]]
+
+
+def open_numpy_cube(path: Path) -> ImageSource:
+    """Open images in a .npy or .npz file.
+
+    Parameters
+    ----------
+    path : Path
+        A .npy of shape (n, height, width, band), with ids in STEM.ids.npy or STEM.ids.csv beside it; or a
+        .npz with `images`, and `ids`, `bands`, `unit`, `pixel_scale_arcsec`, `psf_fwhm_arcsec` and
+        `zero_point_ab` if told. Without ids, rows go by their place.
+
+    Returns
+    -------
+    ImageSource
+        Read row by row, never held whole, also if compressed. Pixels of type uint8 are colours.
+
+    Raises
+    ------
+    ImageError
+        It is damaged, or holds no such array.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     images = np.ones((2, 8, 8, 2), np.float32)
+    ...     np.savez(f"{scratch}/a.npz", images=images, ids=np.array([7, 9]), bands=np.array(["g", "r"]))
+    ...     source = open_numpy_cube(Path(f"{scratch}/a.npz"))
+    ...     source.ids.tolist(), source.bands
+    ([7, 9], ('g', 'r'))
+    """
+    in_zip = path.suffix.lower() == ".npz"
+    try:
+        stream, told = _npz_contents(path) if in_zip else (lambda: path.open("rb"), {})
+        layout = _layout(stream)
+        if not in_zip and path.stat().st_size < layout.end:
+            raise EOFError(f"expected {layout.end} bytes, found {path.stat().st_size}")
+    except FAULTS as error:
+        raise _damaged(path, "NumPy", error) from error
+    if layout.fortran:
+        raise ImageError(str(path), "is in Fortran order", "save np.ascontiguousarray of the images")
+    told = told if in_zip else {"ids": _ids_beside(path)}
+    return _source(path, layout.shape, layout.dtype, told, lambda: _npy_reading(stream, layout))
+
+
+def open_hdf5_cube(path: Path) -> ImageSource:
+    """Open images in an HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+        With a dataset `images`, `image` or `flux` of shape (n, height, width, band), and datasets or
+        attributes `ids` (or `id`, `object_id`), `bands`, `unit`, `pixel_scale_arcsec`, `psf_fwhm_arcsec` and
+        `zero_point_ab` if told. Without ids, rows go by their place.
+
+    Returns
+    -------
+    ImageSource
+        Pixels of type uint8 are colours.
+
+    Raises
+    ------
+    ImageError
+        It is damaged, or holds no such dataset.
+    MissingExtraError
+        If h5py is not installed.
+
+    Examples
+    --------
+    >>> import h5py, tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     with h5py.File(f"{scratch}/a.h5", "w") as file:
+    ...         file["images"] = np.ones((2, 8, 8, 2), np.float32)
+    ...         file["object_id"] = [7, 9]
+    ...         file["images"].attrs["bands"] = ["g", "r"]
+    ...     source = open_hdf5_cube(Path(f"{scratch}/a.h5"))
+    ...     source.ids.tolist(), source.bands
+    ([7, 9], ('g', 'r'))
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("h5py", "sed") from error
+
+    try:
+        with h5py.File(path) as file:
+            name = next((name for name in IMAGES if name in file), None)
+            if name is None:
+                raise _nothing(path, list(file))
+            cube = file[name]
+            shape, dtype = tuple(cube.shape), cube.dtype
+            told = {**dict(file.attrs), **dict(cube.attrs)}
+            told |= {key: file[key][()] for key in TOLD if key in file}
+    except FAULTS as error:
+        raise _damaged(path, "HDF5", error) from error
+    return _source(path, shape, dtype, told, lambda: _hdf5_reading(path, name))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the rows of a .npy lie."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    start: int
+    fortran: bool
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:])) * self.dtype.itemsize
+
+    @property
+    def end(self) -> int:
+        return self.start + self.shape[0] * self.row_bytes
+
+
+def _layout(stream: Stream) -> _Layout:
+    """The header of a .npy."""
+    with stream() as file:
+        version = npy_format.read_magic(file)
+        read = {(1, 0): npy_format.read_array_header_1_0}.get(version, npy_format.read_array_header_2_0)
+        shape, fortran, dtype = read(file)
+        if not shape:
+            raise ValueError("holds a single number")
+        return _Layout(shape, dtype, file.tell(), fortran and len(shape) > 1)
+
+
+def _npz_contents(path: Path) -> tuple[Stream, dict[str, Any]]:
+    """How to get at the images, and all the small arrays."""
+    # The file is ours to close: numpy leaves it open if it fails to read it.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        name = next((name for name in IMAGES if name in arrays.files), None)
+        if name is None:
+            raise _nothing(path, arrays.files)
+        told = {key: arrays[key] for key in TOLD if key in arrays.files}
+    with _member(path, f"{name}.npy") as member:
+        # To the end, where the check sum is: damaged pixels would be read as noise.
+        while member.read(PIECE):
+            pass
+    return lambda: _member(path, f"{name}.npy"), told
+
+
+@contextmanager
+def _member(path: Path, name: str) -> Iterator[Any]:
+    with zipfile.ZipFile(path) as file, file.open(name) as member:
+        yield member
+
+
+@contextmanager
+def _npy_reading(stream: Stream, layout: _Layout) -> Iterator[Read]:
+    """Reads rows by their place in the file; in a compressed one, going back means to start anew."""
+    with stream() as file:
+
+        def read_row(row: int) -> np.ndarray | str:
+            try:
+                file.seek(layout.start + row * layout.row_bytes)
+                content = file.read(layout.row_bytes)
+            except FAULTS:
+                return DAMAGED
+            if len(content) != layout.row_bytes:
+                return DAMAGED
+            return _with_bands_axis(np.frombuffer(content, layout.dtype).reshape(layout.shape[1:]))
+
+        yield lambda rows: [read_row(row) for row in rows.tolist()]
+
+
+@contextmanager
+def _hdf5_reading(path: Path, name: str) -> Iterator[Read]:
+    """Reads rows; h5py reads neighbours at once, others one by one."""
+    import h5py
+
+    with h5py.File(path) as file:
+        cube = file[name]
+
+        def read_row(row: int) -> np.ndarray | str:
+            try:
+                return _with_bands_axis(cube[row])
+            except FAULTS:
+                return DAMAGED
+
+        def read(rows: np.ndarray) -> list[np.ndarray | str]:
+            if len(rows) and np.all(np.diff(rows) == 1):
+                try:
+                    return [_with_bands_axis(image) for image in cube[rows[0] : rows[-1] + 1]]
+                except FAULTS:
+                    # A damaged chunk does not spoil the others.
+                    pass
+            return [read_row(row) for row in rows.tolist()]
+
+        yield read
+
+
+def _with_bands_axis(image: np.ndarray) -> np.ndarray:
+    return image[..., None] if image.ndim == 2 else image
+
+
+def _source(
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    told: Mapping[str, Any],
+    opened: Callable[[], AbstractContextManager[Read]],
+) -> ImageSource:
+    """Checks that both formats share."""
+    n_bands = _check_shape(path, shape, dtype)
+    bands = _bands(path, told, n_bands, dtype)
+    return ImageSource(
+        path=path,
+        ids=_ids(path, told, shape[0]),
+        bands=bands,
+        opened=opened,
+        unit=DISPLAY_UNIT if dtype == np.uint8 else _text(told.get("unit", "")),
+        bands_told="bands" in told,
+        pixel_scale_arcsec=_numbers(path, told, "pixel_scale_arcsec", n_bands),
+        psf_fwhm_arcsec=_numbers(path, told, "psf_fwhm_arcsec", n_bands),
+        zero_point_ab=_numbers(path, told, "zero_point_ab", n_bands),
+    )
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Number of bands; an array of three axes has one."""
+    if len(shape) not in (3, 4) or dtype.kind not in "iuf" or 0 in shape:
+        raise ImageError(str(path), f"holds an array of shape {shape} of {dtype}", SHAPE_MEND)
+    if len(shape) == 3:
+        return 1
+    if shape[1] < min(shape[2:]) and shape[3] == shape[2]:
+        problem = f"holds an array of shape {shape}, which looks like (n, band, height, width)"
+        raise ImageError(str(path), problem, "put the bands last: np.moveaxis(images, 1, -1)")
+    return shape[3]
+
+
+def _bands(path: Path, told: Mapping[str, Any], n: int, dtype: np.dtype) -> tuple[str, ...]:
+    """Names as told, else those of colours, else numbers."""
+    if "bands" not in told:
+        return ("red", "green", "blue") if n == 3 and dtype == np.uint8 else tuple(map(str, range(n)))
+    bands = tuple(_text(band) for band in np.atleast_1d(told["bands"]))
+    if len(bands) != n or len(set(bands)) != n:
+        raise ImageError(str(path), f"has {n} bands, named {', '.join(bands)}", "name each band once")
+    return bands
+
+
+def _ids(path: Path, told: Mapping[str, Any], n: int) -> np.ndarray:
+    """Ids as told, else places."""
+    found = next((told[name] for name in IDS if told.get(name) is not None), None)
+    if found is None:
+        return np.arange(n, dtype=np.int64)
+    ids = np.asarray(found)
+    if ids.shape != (n,) or ids.dtype.kind == "f":
+        problem = f"has {n} images, and ids of shape {ids.shape} and type {ids.dtype}"
+        raise ImageError(str(path), problem, "give each image an id, a whole number or text")
+    return ids_from_text(np.array([_text(value) for value in ids.tolist()]))
+
+
+def _ids_beside(path: Path) -> np.ndarray | None:
+    """Ids from the file that stands beside a .npy."""
+    binary, text = path.with_suffix(".ids.npy"), path.with_suffix(".ids.csv")
+    if binary.is_file():
+        try:
+            return np.load(binary, allow_pickle=False)
+        except FAULTS as error:
+            raise _damaged(binary, "NumPy", error) from error
+    if not text.is_file():
+        return None
+    table = read_table(text)
+    name = next((name for name in IDS if name in table), next(iter(table.columns)))
+    return table[name]
+
+
+def _numbers(path: Path, told: Mapping[str, Any], name: str, n: int) -> tuple[float, ...] | None:
+    """A number a band; a single one is for all."""
+    if name not in told:
+        return None
+    numbers = np.atleast_1d(np.asarray(told[name], np.float64))
+    if numbers.shape not in ((1,), (n,)):
+        problem = f"has {numbers.size} numbers for {name}, and {n} bands"
+        raise ImageError(str(path), problem, "give one a band")
+    return tuple(np.broadcast_to(numbers, (n,)).tolist())
+
+
+def _text(value: Any) -> str:
+    """Text from NumPy or HDF5, which keeps it as bytes."""
+    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _nothing(path: Path, names: list[str]) -> ImageError:
+    problem = f"holds none of {', '.join(IMAGES)} (it has {', '.join(names) or 'nothing'})"
+    return ImageError(str(path), problem, "rename the array of images")
+
+
+def _damaged(path: Path, form: str, error: Exception) -> ImageError:
+    words = (str(error) or type(error).__name__).splitlines()[0]
+    return ImageError(
+        str(path), f"is truncated, damaged, or not {form} ({words})", "make or download it again"
+    )

@@ -1,0 +1,223 @@
+"""Cutouts in FITS, a file a galaxy: a cube, or an extension a band."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.fits_files import native, opened_fits
+from nebulium.data.images.pictures import ids_of_files
+from nebulium.data.images.source import ImageSource, Read
+from nebulium.errors import ImageError, TableError
+
+ENDINGS = (".fits.gz", ".fit.gz", ".fits.fz", ".fits", ".fit")
+#: Extensions that go with the light, and are not light.
+NOT_LIGHT = (
+    "IVAR",
+    "INVVAR",
+    "VAR",
+    "VARIANCE",
+    "ERR",
+    "ERROR",
+    "SIGMA",
+    "WEIGHT",
+    "WHT",
+    "MASK",
+    "DQ",
+    "PSF",
+)
+ZERO_POINTS = ("MAGZERO", "MAGZPT", "ZEROPT", "ZEROPNT", "ZPT")
+#: So many files are opened to find some that can be read, and so many of these tell the bands.
+TRIED, ASKED = 100, 5
+
+
+def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
+    """Open a folder of FITS cutouts.
+
+    The images of a file are its first cube (band, height, width), or all its extensions of two axes but those
+    named IVAR, MASK, WEIGHT and the like. Bands are named by BAND or FILTER (of a cube BANDS, such as "grz"
+    or "g,r,z", or BAND0, BAND1, ...), else by the name of the extension, else by number.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    files : sequence of Path
+        The files, named by the id of the galaxy.
+
+    Returns
+    -------
+    ImageSource
+        Bands, unit (BUNIT), pixel scale (of the WCS, else PIXSCALE), PSF (PSF_FWHM, arcsec) and zero point
+        (MAGZERO or ZEROPT) are those of the first file with the bands that most of the first have; the others
+        must have its bands, in any order.
+
+    Raises
+    ------
+    ImageError
+        None of the first files can be read, or two have one id.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from astropy.io import fits
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     file = Path(scratch, "39627.fits")
+    ...     header = fits.Header({"BANDS": "gr", "PIXSCALE": 0.262})
+    ...     fits.writeto(file, np.ones((2, 8, 8), np.float32), header)
+    ...     source = open_fits_cutouts(Path(scratch), [file])
+    ...     source.ids.tolist(), source.bands, source.pixel_scale_arcsec
+    ([39627], ('g', 'r'), (0.262, 0.262))
+    """
+    first = _typical(path, files)
+    return ImageSource(
+        path=path,
+        ids=ids_of_files(path, [file.as_posix() for file in files], ENDINGS),
+        bands=first.bands,
+        opened=lambda: _reading(files, first),
+        unit=first.unit,
+        pixel_scale_arcsec=first.numbers["pixel_scale_arcsec"],
+        psf_fwhm_arcsec=first.numbers["psf_fwhm_arcsec"],
+        zero_point_ab=first.numbers["zero_point_ab"],
+        bands_told=first.bands_told,
+    )
+
+
+@dataclass(frozen=True)
+class _Cutout:
+    """What a file holds."""
+
+    pixels: np.ndarray
+    bands: tuple[str, ...]
+    bands_told: bool
+    unit: str
+    numbers: Mapping[str, tuple[float, ...] | None]
+
+
+def _typical(path: Path, files: Sequence[Path]) -> _Cutout:
+    """One with the bands that most of the first files have: the very first may be the odd one."""
+    found: list[_Cutout] = []
+    problem = ""
+    for file in files[:TRIED]:
+        cutout = _read(file)
+        if isinstance(cutout, str):
+            problem = problem or f"{file.name} {cutout}"
+        else:
+            found.append(cutout)
+        if len(found) == ASKED:
+            break
+    if not found:
+        mend = "check or download them again"
+        raise ImageError(str(path), f"has no cutout that can be read; {problem}", mend)
+    counts = Counter(tuple(sorted(cutout.bands)) for cutout in found)
+    return max(found, key=lambda cutout: counts[tuple(sorted(cutout.bands))])
+
+
+@contextmanager
+def _reading(files: Sequence[Path], first: _Cutout) -> Iterator[Read]:
+    yield lambda rows: [_pixels(_read(files[row]), first) for row in rows]
+
+
+def _pixels(cutout: _Cutout | str, first: _Cutout) -> np.ndarray | str:
+    """The bands in the order of the first file."""
+    if isinstance(cutout, str):
+        return cutout
+    if sorted(cutout.bands) != sorted(first.bands):
+        return f"has the bands {', '.join(cutout.bands)}, expected {', '.join(first.bands)}"
+    if cutout.unit != first.unit:
+        return f"is in {cutout.unit or 'no unit'}, the first in {first.unit or 'no unit'}"
+    return cutout.pixels[..., [cutout.bands.index(band) for band in first.bands]]
+
+
+def _read(file: Path) -> _Cutout | str:
+    """A file, or what is wrong with it."""
+    try:
+        with opened_fits(file, TableError) as hdus:
+            return _cutout(_light(hdus))
+    except TableError:
+        return "is truncated or damaged"
+
+
+def _light(hdus: Any) -> list[Any]:
+    """The extensions that hold the image: the first cube, or those of two axes."""
+    images = [hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) in (2, 3)]
+    images = [hdu for hdu in images if hdu.name.upper() not in NOT_LIGHT]
+    cubes = [hdu for hdu in images if len(hdu.shape) == 3]
+    return cubes[:1] or images
+
+
+def _cutout(hdus: Sequence[Any]) -> _Cutout | str:
+    """One record of the extensions of a file."""
+    if not hdus:
+        return "holds no image"
+    if len({hdu.shape[-2:] for hdu in hdus}) > 1:
+        return "has bands of different sizes"
+    planes = [native(hdu.data).astype(np.float32) for hdu in hdus]
+    pixels = np.moveaxis(planes[0] if planes[0].ndim == 3 else np.stack(planes), 0, -1)
+    headers = [hdu.header for hdu in hdus]
+    n = pixels.shape[-1]
+    names = _names_of_cube(headers[0], n) if planes[0].ndim == 3 else [_name(hdu) for hdu in hdus]
+    told = len(set(names)) == n and all(names)
+    return _Cutout(
+        pixels=pixels,
+        bands=tuple(names) if told else tuple(map(str, range(n))),
+        bands_told=told,
+        unit=str(headers[0].get("BUNIT", "")).strip(),
+        numbers={
+            "pixel_scale_arcsec": _each([_pixel_scale(header) for header in headers], n),
+            "psf_fwhm_arcsec": _each([_number(header, "PSF_FWHM") for header in headers], n),
+            "zero_point_ab": _each([_number(header, *ZERO_POINTS) for header in headers], n),
+        },
+    )
+
+
+def _name(hdu: Any) -> str:
+    """Of one band."""
+    # Not hdu.name, which astropy puts into capitals: g and G are two bands.
+    told = (str(hdu.header.get(key, "")).strip() for key in ("BAND", "FILTER", "EXTNAME"))
+    return next((name for name in told if name), "")
+
+
+def _names_of_cube(header: Any, n: int) -> list[str]:
+    """Such as BANDS = 'grz' or 'g,r,z', or BAND0, BAND1, ..."""
+    text = str(header.get("BANDS", header.get("BAND", header.get("FILTER", "")))).strip()
+    parts = [part for part in re.split(r"[,;\s]+", text) if part]
+    if len(parts) == n:
+        return parts
+    if len(text) == n:
+        return list(text)
+    return [str(header.get(f"BAND{band}", "")).strip() for band in range(n)]
+
+
+def _pixel_scale(header: Any) -> float | None:
+    """Arcsec, the geometric mean of both axes."""
+    from astropy.wcs import WCS, FITSFixedWarning
+    from astropy.wcs.utils import proj_plane_pixel_area
+
+    if "CTYPE1" not in header:
+        return _number(header, "PIXSCALE")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FITSFixedWarning)
+        try:
+            celestial = WCS(header, naxis=2)
+            return float(np.sqrt(proj_plane_pixel_area(celestial)) * 3600.0)
+        except (ValueError, TypeError, KeyError, MemoryError):
+            return _number(header, "PIXSCALE")
+
+
+def _number(header: Any, *keys: str) -> float | None:
+    """The first of some entries that is a positive number."""
+    found = (header[key] for key in keys if key in header)
+    return next((float(value) for value in found if isinstance(value, int | float) and value > 0), None)
+
+
+def _each(values: Sequence[float | None], n: int) -> tuple[float, ...] | None:
+    """One a band; of a cube there is one for all."""
+    known = [value for value in values if value is not None]
+    return None if len(known) < len(values) else tuple(np.broadcast_to(known, (n,)).tolist())

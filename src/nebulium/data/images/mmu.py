@@ -1,0 +1,441 @@
+"""Images in Parquet, in the layout of the Multimodal Universe."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+from jaxtyping import Bool, Float
+
+from nebulium.data.glossary import lookup
+from nebulium.data.output import replace_on_success
+from nebulium.data.spectra.sdss import ids_from_text
+from nebulium.data.tables.arrow import METADATA_KEY, to_numpy
+from nebulium.data.tables.table import Table
+from nebulium.errors import TableError
+
+ID, IMAGE = "object_id", "image"
+#: Fields of the struct by our name; some of the catalogues call them otherwise.
+FIELDS = {
+    "band": ("band",),
+    "flux": ("flux", "array"),
+    "ivar": ("ivar",),
+    "mask": ("mask", "bit_mask"),
+    "psf_fwhm": ("psf_fwhm",),
+    "scale": ("scale",),
+}
+MEND = "give a column image: struct of the lists band, flux, ivar, mask, psf_fwhm, scale"
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images of one shape through the same bands, a galaxy a row.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,), int64 or text
+        Identifiers.
+    bands : tuple of str
+        Names of the bands, in the order of the last axis.
+    flux : ndarray of shape (n, height, width, band), float32
+        In the unit of the survey.
+    ivar : ndarray of shape (n, height, width, band), float32
+        Inverse variance of the flux.
+    bad : ndarray of shape (n, height, width, band) of bool
+        True for pixels that are not to be used.
+    psf_fwhm_arcsec, pixel_scale_arcsec : ndarray of shape (n, band), float32
+        Of each image.
+    table : Table
+        Columns beside the images, of n rows.
+    metadata : dict
+        What the file says of itself; must go into JSON.
+
+    Raises
+    ------
+    TableError
+        If the shapes disagree.
+
+    Examples
+    --------
+    >>> flux = np.zeros((2, 8, 8, 3), np.float32)
+    >>> len(Images(np.arange(2), ("g", "r", "i"), flux, flux + 1, flux > 0, *np.ones((2, 2, 3), np.float32)))
+    2
+    """
+
+    ids: np.ndarray
+    bands: tuple[str, ...]
+    flux: Float[np.ndarray, "n height width band"]
+    ivar: Float[np.ndarray, "n height width band"]
+    bad: Bool[np.ndarray, "n height width band"]
+    psf_fwhm_arcsec: Float[np.ndarray, "n band"]
+    pixel_scale_arcsec: Float[np.ndarray, "n band"]
+    table: Table = field(default_factory=lambda: Table({}))
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        cells = (len(self.ids), len(self.bands))
+        shapes = {self.flux.shape, self.ivar.shape, self.bad.shape}
+        agree = len(shapes) == 1 and (self.flux.shape[0], self.flux.shape[-1]) == cells
+        agree = agree and self.psf_fwhm_arcsec.shape == self.pixel_scale_arcsec.shape == cells
+        if not agree or (self.table.columns and len(self.table) != len(self.ids)):
+            problem = (
+                f"have arrays of shapes {sorted(map(str, shapes))} for {cells[0]} ids and {cells[1]} bands"
+            )
+            raise TableError("images", problem, "give (n, height, width, band) and (n, band)")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def images_to_arrow(images: Images) -> pa.Table:
+    """Images and the columns beside them as an Arrow table in the layout of the Multimodal Universe.
+
+    Parameters
+    ----------
+    images : Images
+
+    Returns
+    -------
+    pyarrow.Table
+        `object_id` as text; `image`, a struct of lists with an entry a band (`band`, `flux`, `ivar`,
+        `mask`, `psf_fwhm` and `scale` in arcsec); the other columns with their units and meanings.
+
+    Examples
+    --------
+    >>> flux = np.zeros((2, 8, 8, 1), np.float32)
+    >>> images = Images(np.arange(2), ("r",), flux, flux + 1, flux > 0, *np.ones((2, 2, 1), np.float32))
+    >>> [str(field.type) for field in images_to_arrow(images).schema.field("image").type][:2]
+    ['list<item: string>', 'list<item: list<item: list<item: float>>>']
+    """
+    n, bands = len(images), len(images.bands)
+    names = pa.array(list(images.bands) * n)
+    parts = {
+        "band": _lists(names, bands),
+        "flux": _planes(images.flux),
+        "ivar": _planes(images.ivar),
+        "mask": _planes(images.bad),
+        "psf_fwhm": _lists(pa.array(images.psf_fwhm_arcsec.ravel()), bands),
+        "scale": _lists(pa.array(images.pixel_scale_arcsec.ravel()), bands),
+    }
+    columns = {
+        ID: pa.array(images.ids.astype(np.str_)),
+        IMAGE: pa.StructArray.from_arrays(list(parts.values()), list(parts)),
+        **{name: pa.array(values) for name, values in images.table.columns.items()},
+    }
+    fields = [
+        pa.field(name, values.type, metadata=_about(name, images.table.units))
+        for name, values in columns.items()
+    ]
+    about = json.dumps({"metadata": images.metadata})
+    return pa.table(list(columns.values()), schema=pa.schema(fields, metadata={METADATA_KEY: about}))
+
+
+def images_from_arrow(table: pa.Table, where: str = "images") -> Images:
+    """The inverse of `images_to_arrow`; also reads the layouts of other catalogues of images.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With a column `image`: a struct of lists, or a list of structs with an entry a band.
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    Images
+        A missing inverse variance is 1 everywhere, a missing mask marks nothing.
+
+    Raises
+    ------
+    TableError
+        There is no such column, images differ in shape or bands, or there are no rows.
+
+    Examples
+    --------
+    >>> flux = np.arange(8, dtype=np.float32).reshape(1, 2, 4, 1)
+    >>> images = Images(np.array([7]), ("r",), flux, flux + 1, flux > 9, *np.ones((2, 1, 1), np.float32))
+    >>> bool(np.all(images_from_arrow(images_to_arrow(images)).flux == flux))
+    True
+    """
+    found = _fields(table, where)
+    bands = _bands(found["band"], where)
+    flux = _cube(found["flux"], "flux", len(bands), where)
+    missing = [part for part in ("psf_fwhm", "scale") if part not in found]
+    if missing:
+        raise TableError(where, f"has no {missing[0]} in its column image", MEND)
+    kept = [name for name in table.column_names if not pa.types.is_nested(table[name].type) and name != ID]
+    units = {name: (table.schema.field(name).metadata or {}).get(b"unit") for name in kept}
+    return Images(
+        ids=_ids(table, where),
+        bands=bands,
+        flux=flux.astype(np.float32, copy=False),
+        ivar=_cube(found["ivar"], "ivar", len(bands), where).astype(np.float32, copy=False)
+        if "ivar" in found
+        else np.ones_like(flux, np.float32),
+        bad=_cube(found["mask"], "mask", len(bands), where) != 0
+        if "mask" in found
+        else np.zeros(flux.shape, bool),
+        psf_fwhm_arcsec=_matrix(found["psf_fwhm"], "psf_fwhm", len(bands), where),
+        pixel_scale_arcsec=_matrix(found["scale"], "scale", len(bands), where),
+        table=Table(
+            {name: to_numpy(table[name], where, name) for name in kept},
+            {name: unit.decode() for name, unit in units.items() if unit},
+            where,
+        ),
+        metadata=_metadata(table.schema),
+    )
+
+
+def write_images(images: Images, path: str | Path) -> None:
+    """Write images to Parquet, in the layout of the Multimodal Universe; whole or not at all.
+
+    Parameters
+    ----------
+    images : Images
+    path : str or Path
+        File ending in .parquet.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> flux = np.zeros((2, 8, 8, 1), np.float32)
+    >>> images = Images(np.arange(2), ("r",), flux, flux + 1, flux > 0, *np.ones((2, 2, 1), np.float32))
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_images(images, f"{scratch}/images.parquet")
+    ...     read_images(f"{scratch}/images.parquet").ids.tolist()
+    [0, 1]
+    """
+    table = images_to_arrow(images)
+    with replace_on_success(path) as partial, image_writer(partial, table.schema) as writer:
+        writer.write_table(table)
+
+
+def image_writer(path: Path, schema: pa.Schema) -> pyarrow.parquet.ParquetWriter:
+    """A writer of Parquet that suits images; each table written to it is one row group.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    schema : pyarrow.Schema
+        Of `images_to_arrow`.
+
+    Returns
+    -------
+    pyarrow.parquet.ParquetWriter
+        To be closed, or used as a context.
+
+    Examples
+    --------
+    See `write_images`.
+    """
+    # Pixels of noise do not repeat: a dictionary of them costs time and saves nothing.
+    return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=[ID])
+
+
+def read_images(path: str | Path, *, rows: slice | Sequence[int] | None = None) -> Images:
+    """Read images from Parquet in the layout of the Multimodal Universe (2024, arXiv:2412.02527).
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    rows : slice or sequence of int, optional
+        Which rows; only row groups that hold one of them are read. All of them if not given.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    TableError
+        The file is not there, damaged, or has no images in that layout.
+
+    Examples
+    --------
+    See `write_images`.
+    """
+    with _opened(Path(path)) as file:
+        if rows is None:
+            return images_from_arrow(file.read(), str(path))
+        wanted = np.arange(file.metadata.num_rows)[rows if isinstance(rows, slice) else np.asarray(rows, int)]
+        return images_from_arrow(_take(file, wanted), str(path))
+
+
+def iter_images(path: str | Path) -> Iterator[Images]:
+    """The images of a file, a row group at a time, in memory that does not grow with their number.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Yields
+    ------
+    Images
+
+    Raises
+    ------
+    TableError
+        As in `read_images`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> flux = np.zeros((2, 8, 8, 1), np.float32)
+    >>> images = Images(np.arange(2), ("r",), flux, flux + 1, flux > 0, *np.ones((2, 2, 1), np.float32))
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_images(images, f"{scratch}/images.parquet")
+    ...     [part.flux.shape for part in iter_images(f"{scratch}/images.parquet")]
+    [(2, 8, 8, 1)]
+    """
+    with _opened(Path(path)) as file:
+        for group in range(file.num_row_groups):
+            yield images_from_arrow(file.read_row_group(group), str(path))
+
+
+def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
+    if not path.is_file():
+        raise TableError(str(path), "is not there", "check the path")
+    try:
+        return pyarrow.parquet.ParquetFile(path, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        problem = f"is truncated, damaged, or not Parquet ({str(error).splitlines()[0]})"
+        raise TableError(str(path), problem, "make or download it again") from error
+
+
+def _take(file: pyarrow.parquet.ParquetFile, wanted: np.ndarray) -> pa.Table:
+    """Rows by their place in the file, in the order asked for."""
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    firsts = np.concatenate([[0], np.cumsum(sizes)])
+    group_of = np.searchsorted(firsts, wanted, side="right") - 1
+    # Few rows of many groups: no more than one group is held at a time.
+    parts = [
+        file.read_row_group(int(group)).take(wanted[group_of == group] - firsts[group])
+        for group in np.unique(group_of)
+    ]
+    if not parts:
+        return file.schema_arrow.empty_table()
+    return pa.concat_tables(parts).take(np.argsort(np.argsort(group_of, kind="stable"), kind="stable"))
+
+
+def _lists(values: pa.Array, length: int) -> pa.ListArray:
+    """Values cut into lists of one length, without a copy."""
+    offsets = np.arange(0, len(values) + 1, length, dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, values)
+
+
+def _planes(cube: np.ndarray) -> pa.ListArray:
+    """Images as lists of bands of rows of pixels."""
+    _, height, width, bands = cube.shape
+    pixels = np.ascontiguousarray(np.moveaxis(cube, -1, 1)).ravel()
+    return _lists(_lists(_lists(pa.array(pixels), width), height), bands)
+
+
+def _about(name: str, units: Mapping[str, str]) -> dict[str, str]:
+    """Unit and meaning for the metadata of a field."""
+    entry = lookup(name)
+    about = {"unit": units.get(name, ""), "description": entry.meaning if entry else ""}
+    return {key: text for key, text in about.items() if text}
+
+
+def _fields(table: pa.Table, where: str) -> dict[str, pa.Array]:
+    """The fields of the column `image` by our name, as lists with an entry a band."""
+    if IMAGE not in table.column_names:
+        listed = ", ".join(table.column_names[:12])
+        raise TableError(where, "has no column image" + (f" (it has {listed})" if listed else ""), MEND)
+    if not len(table):
+        raise TableError(where, "has no rows", "check how it was made")
+    image = table[IMAGE].combine_chunks()
+    image = image.combine_chunks() if isinstance(image, pa.ChunkedArray) else image
+    found = _struct_of_lists(image)
+    fields = {
+        part: next((found[name] for name in names if name in found), None) for part, names in FIELDS.items()
+    }
+    if fields["band"] is None or fields["flux"] is None:
+        raise TableError(where, f"has a column image of type {image.type}", MEND)
+    return {part: values for part, values in fields.items() if values is not None}
+
+
+def _struct_of_lists(image: pa.Array) -> dict[str, pa.Array]:
+    """Lists by field, from a struct of lists or from lists of structs."""
+    if pa.types.is_struct(image.type):
+        return {entry.name.lower(): pc.struct_field(image, entry.name) for entry in image.type}
+    if _is_list(image.type) and pa.types.is_struct(image.type.value_type):
+        offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(image).to_numpy())]).astype(np.int32)
+        flat = image.flatten()
+        return {
+            entry.name.lower(): pa.ListArray.from_arrays(offsets, pc.struct_field(flat, entry.name))
+            for entry in flat.type
+        }
+    return {}
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _bands(values: pa.Array, where: str) -> tuple[str, ...]:
+    """The bands of the first row, which all the others must have."""
+    rows = values.to_pylist()
+    if any(row != rows[0] for row in rows):
+        place = next(place for place, row in enumerate(rows) if row != rows[0])
+        problem = f"has the bands {rows[place]}, the first row {rows[0]}"
+        raise TableError(f"{where}, row {place}", problem, "read rows of the same bands together")
+    return tuple(rows[0])
+
+
+def _cube(values: pa.Array, part: str, bands: int, where: str) -> np.ndarray:
+    """Lists of bands of rows of pixels as (n, height, width, band)."""
+    sizes = []
+    for expected in (bands, None, None):
+        sizes.append(_one_length(values, part, expected, where))
+        values = values.flatten()
+    n = len(values) // int(np.prod(sizes))
+    pixels = values.to_numpy(zero_copy_only=False).reshape(n, *sizes)
+    return np.moveaxis(pixels, 1, -1)
+
+
+def _matrix(values: pa.Array, part: str, bands: int, where: str) -> np.ndarray:
+    """A number a band as (n, band)."""
+    _one_length(values, part, bands, where)
+    return values.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, bands)
+
+
+def _one_length(values: pa.Array, part: str, expected: int | None, where: str) -> int:
+    """The length that all lists have."""
+    if not _is_list(values.type):
+        raise TableError(where, f"has {values.type} for {part} of its images", MEND)
+    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    wanted = int(lengths[0]) if expected is None else expected
+    if wanted == 0 or np.any(lengths != wanted):
+        problem = f"has images whose {part} differs in shape (lists of {lengths.min()} to {lengths.max()})"
+        raise TableError(where, problem, "cut them to one size")
+    return wanted
+
+
+def _ids(table: pa.Table, where: str) -> np.ndarray:
+    """Numbers if they all are; rows of a file without ids go by their place."""
+    if ID not in table.column_names:
+        return np.arange(len(table), dtype=np.int64)
+    return ids_from_text(to_numpy(table[ID], where, ID))
+
+
+def _metadata(schema: pa.Schema) -> dict[str, Any]:
+    """What nebulium wrote into the schema; another program may have put anything there."""
+    try:
+        content = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    except ValueError:
+        return {}
+    return dict(content.get("metadata", {})) if isinstance(content, dict) else {}

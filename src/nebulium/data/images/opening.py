@@ -1,0 +1,128 @@
+"""A set of images of any format opened by what its files are called."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nebulium.data.images.source import ImageSource, with_bands
+from nebulium.errors import ImageError
+
+#: Kind of images by the ending of their files.
+KINDS = {
+    ".jpg": "pictures", ".jpeg": "pictures", ".png": "pictures",
+    ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".fit.gz": "fits", ".fits.fz": "fits",
+    ".npy": "numpy", ".npz": "numpy",
+    ".h5": "hdf5", ".hdf5": "hdf5",
+    ".parquet": "parquet",
+}  # fmt: skip
+#: Kinds of which a file holds a galaxy, so that a folder of them is one set.
+ONE_A_FILE = ("pictures", "fits")
+KNOWN = (
+    "a folder or .zip of .jpg, .jpeg or .png, a folder of .fits, a .npy, .npz, .h5 or .hdf5, a .parquet or "
+    "folder of .parquet, or a mock survey"
+)
+
+
+def open_images(path: str | Path, *, bands: Sequence[str] | None = None) -> ImageSource:
+    """Open a set of images, whatever its format.
+
+    Known are folders and zips of JPG or PNG named by the id of the galaxy, folders of FITS cutouts (a file a
+    galaxy; a cube, or an extension a band), NumPy and HDF5 cubes of shape (n, height, width, band), Parquet
+    in the layout of the Multimodal Universe, and the folder of a mock survey.
+
+    Parameters
+    ----------
+    path : str or Path
+        File or folder.
+    bands : sequence of str, optional
+        Which bands, in which order. Where the files do not name them (colours, NumPy cubes), the names to go
+        by instead.
+
+    Returns
+    -------
+    ImageSource
+        Nothing but ids and headers is read yet.
+
+    Raises
+    ------
+    ImageError
+        There is nothing there, or nothing known; files of several kinds; a band that is not there; no image
+        that can be read; two files of one id.
+    TableError
+        An id stands there twice, or a Parquet file is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/cutouts.npy", np.ones((3, 8, 8, 2), np.float32))
+    ...     source = open_images(f"{scratch}/cutouts.npy", bands=["g", "r"])
+    ...     [(chunk.ids.tolist(), chunk.pixels[0].shape) for chunk in source.chunks(size=2)]
+    [([0, 1], (8, 8, 2)), ([2], (8, 8, 2))]
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ImageError(str(path), "is not there", "check the path")
+    kind, files = _kind_of(path)
+    source = _open(kind, path, files)
+    return source if bands is None else with_bands(source, bands)
+
+
+def _kind_of(path: Path) -> tuple[str, list[Path]]:
+    """The kind of images, and the files that hold them."""
+    if path.name.lower().endswith(".zip"):
+        return "pictures", []
+    if path.is_file():
+        kind = _kind(path)
+        if kind is None:
+            raise ImageError(str(path), "is of no known kind", f"give {KNOWN}")
+        return kind, [path]
+    shards = sorted(_files(path / "data", ".parquet")) if (path / "data").is_dir() else []
+    if shards:
+        return "parquet", shards
+    return _kind_of_folder(path)
+
+
+def _kind_of_folder(path: Path) -> tuple[str, list[Path]]:
+    """A folder holds files of one kind, and others that are no images."""
+    files = {file: kind for file in sorted(_files(path)) if (kind := _kind(file))}
+    kinds = sorted(set(files.values()))
+    if not kinds:
+        raise ImageError(str(path), "holds no images", f"give {KNOWN}")
+    if len(kinds) > 1:
+        examples = " and ".join(next(file.name for file in files if files[file] == kind) for kind in kinds)
+        raise ImageError(str(path), f"holds files of several kinds, such as {examples}", "keep one kind")
+    if kinds[0] not in (*ONE_A_FILE, "parquet"):
+        problem = f"is a folder of {kinds[0]} files, such as {next(iter(files)).name}"
+        raise ImageError(str(path), problem, "give one of them by its name")
+    return kinds[0], list(files)
+
+
+def _files(folder: Path, ending: str = "") -> Iterator[Path]:
+    """All files below a folder but the hidden ones, which other programs leave behind."""
+    for file in folder.rglob(f"*{ending}"):
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts) and file.is_file():
+            yield file
+
+
+def _kind(file: Path) -> str | None:
+    name = file.name.lower()
+    return next((kind for ending, kind in KINDS.items() if name.endswith(ending)), None)
+
+
+def _open(kind: str, path: Path, files: list[Path]) -> ImageSource:
+    """Hand over to those who know the format; each is imported only when needed."""
+    if kind == "pictures":
+        from nebulium.data.images.pictures import open_pictures
+
+        return open_pictures(path, files)
+    if kind == "fits":
+        from nebulium.data.images.fits_cutouts import open_fits_cutouts
+
+        return open_fits_cutouts(path, files)
+    if kind == "parquet":
+        from nebulium.data.images.parquet import open_parquet_images
+
+        return open_parquet_images(path, files)
+    from nebulium.data.images.cubes import open_hdf5_cube, open_numpy_cube
+
+    return open_numpy_cube(path) if kind == "numpy" else open_hdf5_cube(path)

@@ -1,0 +1,208 @@
+"""JPG and PNG pictures, a file a galaxy, in a folder or a zip."""
+
+import io
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from nebulium.data.images.source import ImageSource, Read
+from nebulium.data.images.stretches import DISPLAY_UNIT
+from nebulium.data.spectra.sdss import ids_from_text
+from nebulium.errors import ImageError
+
+ENDINGS = (".jpg", ".jpeg", ".png")
+COLOURS, GREY = ("red", "green", "blue"), ("grey",)
+#: So many pictures are opened to find some that can be read, and so many of these tell the bands.
+TRIED, ASKED = 100, 5
+#: What reading a file, a member of a zip, or a picture can end in.
+FAULTS = (OSError, EOFError, ValueError, SyntaxError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
+    """Open a zip of pictures, or the pictures of a folder.
+
+    Parameters
+    ----------
+    path : Path
+        The zip or the folder.
+    files : sequence of Path
+        The files of the folder; none for a zip.
+
+    Returns
+    -------
+    ImageSource
+        The ids are the names of the files, without folder and ending; bands red, green and blue, or grey if
+        most of the first pictures are.
+
+    Raises
+    ------
+    ImageError
+        The zip is damaged or holds no pictures, none can be read, or two have one id.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     with zipfile.ZipFile(f"{scratch}/a.zip", "w") as file, file.open("sdss/39627.png", "w") as member:
+    ...         Image.new("RGB", (4, 3), (9, 8, 7)).save(member, "png")
+    ...     source = open_pictures(Path(f"{scratch}/a.zip"))
+    ...     chunk = next(source.chunks())
+    >>> source.ids.tolist(), chunk.pixels[0].shape
+    ([39627], (3, 4, 3))
+    """
+    names = [str(file) for file in files] or _members(path)
+    if not names:
+        raise ImageError(str(path), "holds no pictures", f"put in files ending in {', '.join(ENDINGS)}")
+    opened = (lambda: _from_files(names)) if files else (lambda: _from_zip(path, names))
+    return ImageSource(
+        path=path,
+        ids=ids_of_files(path, names),
+        bands=_typical_bands(path, opened, len(names)),
+        opened=opened,
+        unit=DISPLAY_UNIT,
+        bands_told=False,
+    )
+
+
+def ids_of_files(path: Path, names: Sequence[str], endings: Sequence[str] = ENDINGS) -> np.ndarray:
+    """Ids from the names of files, without folder and ending.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, for the message.
+    names : sequence of str
+        The files.
+    endings : sequence of str
+        Those to be taken off, the first that fits.
+
+    Returns
+    -------
+    ndarray of int64 or str of shape (n,)
+
+    Raises
+    ------
+    ImageError
+        Two files have one id.
+
+    Examples
+    --------
+    >>> ids_of_files(Path("cutouts"), ["cutouts/7.jpg", "cutouts/NGC 1.PNG"]).tolist()
+    ['7', 'NGC 1']
+    """
+    stems = [_stem(PurePosixPath(name).name, endings) for name in names]
+    first: dict[str, str] = {}
+    for stem, name in zip(stems, names, strict=True):
+        other = first.setdefault(stem, name)
+        if other != name:
+            raise ImageError(str(path), f"has two files of the id {stem}: {other} and {name}", "keep one")
+    return ids_from_text(np.array(stems))
+
+
+def decoded(content: bytes) -> np.ndarray | str:
+    """The pixels of a picture, or why there are none.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a JPG or PNG file.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3 or 1), uint8, or str
+        An opaque alpha channel is dropped, a palette looked up.
+
+    Examples
+    --------
+    >>> decoded(b"no picture")
+    'is truncated or damaged'
+    """
+    try:
+        with warnings.catch_warnings():
+            # A picture that would fill the memory.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as picture:
+                return _pixels(picture)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return "is too large to be a cutout"
+    except FAULTS:
+        return "is truncated or damaged"
+
+
+def _pixels(picture: Image.Image) -> np.ndarray | str:
+    """Colours or grey; formats that are neither are not bent into them."""
+    if picture.mode in ("P", "PA", "RGBA", "LA"):
+        picture = picture.convert("LA" if picture.mode == "LA" else "RGBA")
+        if picture.getchannel("A").getextrema() != (255, 255):
+            return "has transparent pixels"
+        picture = picture.convert(picture.mode[:-1])
+    if picture.mode not in ("RGB", "L"):
+        return f"has the colour mode {picture.mode}, expected 8-bit RGB or grey"
+    pixels = np.asarray(picture)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _typical_bands(path: Path, opened: Callable[[], AbstractContextManager[Read]], n: int) -> tuple[str, ...]:
+    """Bands that most of the first pictures have: the very first may be the odd one."""
+    depths: list[int] = []
+    with opened() as read:
+        for row in range(min(n, TRIED)):
+            (image,) = read(np.array([row]))
+            depths += [] if isinstance(image, str) else [image.shape[-1]]
+            if len(depths) == ASKED:
+                break
+    if not depths:
+        problem = f"has no picture that can be read; the first {image}"
+        raise ImageError(str(path), problem, "make or download them again")
+    return GREY if 2 * depths.count(1) > len(depths) else COLOURS
+
+
+@contextmanager
+def _from_files(names: Sequence[str]) -> Iterator[Read]:
+    """Reads rows of a folder."""
+    yield lambda rows: [_read(Path(names[row]).read_bytes) for row in rows]
+
+
+@contextmanager
+def _from_zip(path: Path, names: Sequence[str]) -> Iterator[Read]:
+    """Reads rows of a zip, which is opened once."""
+    with zipfile.ZipFile(path) as file:
+        yield lambda rows: [_read(partial(file.read, names[row])) for row in rows]
+
+
+def _read(get: Callable[[], bytes]) -> np.ndarray | str:
+    """A file may be gone by now, or a member of a zip damaged."""
+    try:
+        content = get()
+    except (*FAULTS, RuntimeError):  # zipfile says so of a password
+        return "cannot be read"
+    return decoded(content)
+
+
+def _members(path: Path) -> list[str]:
+    """The pictures in a zip, without what macOS puts beside them."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        problem = f"is truncated, damaged, or not a zip ({error})"
+        raise ImageError(str(path), problem, "make or download it again") from error
+    pictures = [name for name in names if name.lower().endswith(ENDINGS)]
+    return [name for name in pictures if not any(_is_hidden(part) for part in PurePosixPath(name).parts)]
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def _stem(name: str, endings: Sequence[str]) -> str:
+    """The name without its ending, in whatever case that is."""
+    ending = next((ending for ending in endings if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)]

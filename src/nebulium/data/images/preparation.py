@@ -1,0 +1,217 @@
+"""From images as they come to arrays that a network can take: one size, binned, stretched."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from nebulium.data.images.sizes import binned, fit_size
+from nebulium.data.images.source import ImageChunk, ImageSource
+from nebulium.data.images.stretches import DISPLAY_UNIT, Stretch, measure_softening
+from nebulium.data.rejects import Rejects
+from nebulium.errors import ImageError, TableError
+
+#: An image shorter on a side than this share of the size asked for would be mostly padding: it is set aside.
+SHORTEST = 0.5
+#: So many images set the softening of the stretch.
+MOST_FOR_SOFTENING = 200
+#: Type on disk by stretch. Half precision holds an asinh to 5e-4 of itself, but no flux above 65504.
+DTYPES = {"display": np.uint8, "asinh": np.float16, "none": np.float32}
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to each image: cut or padded to one size, binned, stretched.
+
+    Parameters
+    ----------
+    size : int
+        Pixels on a side, before binning.
+    stretch : Stretch
+    binning : int
+        Pixels on a side of the blocks that are averaged, before the stretch.
+
+    Raises
+    ------
+    ImageError
+        The binning does not divide the size.
+
+    Examples
+    --------
+    >>> preparation = Preparation(4, Stretch("display"), binning=2)
+    >>> preparation.from_disk(preparation.to_disk([np.full((6, 6, 3), 51, np.uint8)])).shape
+    (1, 2, 2, 3)
+    """
+
+    size: int
+    stretch: Stretch
+    binning: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.binning < 1 or self.size % self.binning:
+            problem = f"{self.binning} does not divide a size of {self.size} pixels"
+            raise ImageError("binning", problem, "choose a factor that divides the size")
+
+    @property
+    def side(self) -> int:
+        """Pixels on a side of what comes out."""
+        return self.size // self.binning
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type on disk; binned colours lie between two whole numbers."""
+        colours = self.stretch.kind == "display"
+        return np.dtype(np.float16 if colours and self.binning > 1 else DTYPES[self.stretch.kind])
+
+    def to_disk(self, images: list[np.ndarray]) -> Shaped[np.ndarray, "n side side band"]:
+        """Images as they come, of any sizes but the same bands, to what a store holds."""
+        fitted = np.stack([fit_size(image, self.size) for image in images])
+        coarse = binned(fitted, self.binning) if self.binning > 1 else fitted
+        return (coarse if self.dtype == np.uint8 else self.stretch.apply(coarse)).astype(self.dtype)
+
+    def from_disk(
+        self, stored: Shaped[np.ndarray, "n side side band"]
+    ) -> Float[np.ndarray, "n side side band"]:
+        """What a store holds to what a network sees."""
+        return self.stretch.apply(stored) if self.dtype == np.uint8 else stored.astype(np.float32)
+
+
+def measure_preparation(
+    source: ImageSource, rows: Int[np.ndarray, " n"], *, size: int | None = None, binning: int = 1
+) -> Preparation:
+    """How images are prepared for a training: colours as they are, fluxes by asinh over the noise of the sky.
+
+    Parameters
+    ----------
+    source : ImageSource
+    rows : ndarray of int of shape (n,)
+        Training images, of which the first are looked at.
+    size : int, optional
+        Pixels on a side; those of the first image if not given.
+    binning : int
+        As in `Preparation`.
+
+    Returns
+    -------
+    Preparation
+
+    Raises
+    ------
+    TableError
+        None of the first images can be used.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data.images.opening import open_images
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     sky = np.random.default_rng(0).normal(0.0, 0.2, (9, 8, 8, 1))
+    ...     np.save(f"{scratch}/a.npy", sky.astype(np.float32))
+    ...     preparation = measure_preparation(open_images(f"{scratch}/a.npy"), np.arange(9))
+    >>> preparation.size, round(preparation.stretch.softening[0], 1)
+    (8, 0.2)
+    """
+    first = [image for chunk in source.chunks(rows[:MOST_FOR_SOFTENING]) for image in chunk.pixels]
+    if not first:
+        raise TableError(str(source.path), "has no usable image among the first", "look at its images")
+    colours = source.unit == DISPLAY_UNIT
+    stretch = Stretch("display") if colours else Stretch("asinh", measure_softening(first))
+    return Preparation(size or min(first[0].shape[:2]), stretch, binning)
+
+
+def prepared_chunks(
+    source: ImageSource,
+    *,
+    size: int,
+    stretch: Stretch,
+    rejects: Rejects,
+    binning: int = 1,
+    rows: Int[np.ndarray, " n"] | None = None,
+    batch: int = 256,
+) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k side side band"]]]:
+    """Images ready for a network, so many at a time.
+
+    Parameters
+    ----------
+    source : ImageSource
+    size : int
+        Pixels on a side to which images are cut or padded.
+    stretch : Stretch
+    rejects : Rejects
+        Takes the images that cannot be used: see `ImageSource.chunks`; also those with a side shorter than
+        half of `size`.
+    binning : int
+        Pixels on a side of the blocks that are then averaged.
+    rows : ndarray of int of shape (n,), optional
+        Which rows of the source; all if not given.
+    batch : int
+        Images that are read at a time.
+
+    Yields
+    ------
+    ids : ndarray of shape (k,)
+    images : ndarray of shape (k, size / binning, size / binning, band), float32
+        What an `ImageStore` of the same images would give, to the last bit; k is from 1 to `batch`.
+
+    Raises
+    ------
+    ImageError
+        The stretch is not for such images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data.images.opening import open_images
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
+    ...     source = open_images(f"{scratch}/a.npy")
+    ...     chunks = prepared_chunks(source, size=4, stretch=Stretch("none"), rejects=Rejects())
+    ...     [(ids.tolist(), images.shape) for ids, images in chunks]
+    [([0, 1, 2], (3, 4, 4, 2))]
+    """
+    preparation = Preparation(size, stretch, binning)
+    for chunk in usable_chunks(source, preparation, rejects, rows, batch):
+        if len(chunk.rows):
+            yield chunk.ids, preparation.from_disk(preparation.to_disk(chunk.pixels))
+
+
+def usable_chunks(
+    source: ImageSource,
+    preparation: Preparation,
+    rejects: Rejects,
+    rows: Int[np.ndarray, " n"] | None = None,
+    batch: int = 256,
+) -> Iterator[ImageChunk]:
+    """Chunks of a source without the images that cannot be prepared, which go to the rejects.
+
+    Parameters
+    ----------
+    source, preparation, rejects, rows, batch
+        As in `prepared_chunks`.
+
+    Yields
+    ------
+    ImageChunk
+        Of any length, 0 included.
+
+    Raises
+    ------
+    ImageError
+        The stretch is not for such images.
+
+    Examples
+    --------
+    See `prepared_chunks`.
+    """
+    preparation.stretch.check(source.unit, source.bands, str(source.path))
+    shortest = SHORTEST * preparation.size
+    for chunk in source.chunks(rows, batch):
+        for row, reason in chunk.problems.items():
+            rejects.add([row], source.ids[[row]], reason)
+        small = np.array([min(image.shape[:2]) < shortest for image in chunk.pixels], bool)
+        if np.any(small):
+            reason = f"is smaller than half of {preparation.size} pixels"
+            rejects.add(chunk.rows[small], chunk.ids[small], reason)
+        pixels = [image for image, too_small in zip(chunk.pixels, small, strict=True) if not too_small]
+        yield ImageChunk(chunk.rows[~small], chunk.ids[~small], pixels, chunk.problems)

@@ -1,0 +1,242 @@
+"""Images of galaxies in any of the known formats, read in pieces."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.images.checks import checked_image
+from nebulium.data.images.stretches import DISPLAY_UNIT
+from nebulium.data.tables.table import Table
+from nebulium.errors import ImageError
+
+#: Reads rows: an image each, or in words why there is none.
+Read = Callable[[np.ndarray], list[np.ndarray | str]]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageChunk:
+    """Some of the images of a source.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (k,), int64
+        Their rows in the source.
+    ids : ndarray of shape (k,), int64 or str
+    pixels : list of k ndarrays of shape (height, width, band), uint8 or float32
+        The images, which may differ in size.
+    problems : dict of int to str
+        What is wrong with rows that are not among these: row of the source -> the reason.
+
+    Examples
+    --------
+    >>> ImageChunk(np.array([1]), np.array([39627]), [np.zeros((8, 8, 3))], {0: "is truncated"}).problems
+    {0: 'is truncated'}
+    """
+
+    rows: np.ndarray
+    ids: np.ndarray
+    pixels: list[np.ndarray]
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSource:
+    """A set of images that stays on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    ids : ndarray of shape (n,), int64 or str
+        Each once.
+    bands : tuple of str
+        In the order of the last axis; of colour images red, green and blue, unless told otherwise.
+    opened : callable returning a context with a function of rows
+        How images are read: rows -> an image each, or the reason why there is none. In images of numbers, bad
+        pixels are NaN.
+    unit : str
+        Of the pixels; "display" for colours from 0 to 255, empty if not told.
+    pixel_scale_arcsec, psf_fwhm_arcsec, zero_point_ab : tuple of float, optional
+        One a band, as the first image has them; None if not told.
+    beside : callable returning Table, optional
+        Reads the columns beside the images.
+    bands_told : bool
+        False if the bands are only a guess, so that other names may be given to them.
+
+    Raises
+    ------
+    TableError
+        If an id stands there twice.
+
+    Examples
+    --------
+    See `open_images`.
+    """
+
+    path: Path
+    ids: np.ndarray
+    bands: tuple[str, ...]
+    opened: Callable[[], AbstractContextManager[Read]]
+    unit: str = ""
+    pixel_scale_arcsec: tuple[float, ...] | None = None
+    psf_fwhm_arcsec: tuple[float, ...] | None = None
+    zero_point_ab: tuple[float, ...] | None = None
+    beside: Callable[[], Table] | None = None
+    bands_told: bool = True
+
+    def __post_init__(self) -> None:
+        check_unique_ids(lambda: [self.ids], where=str(self.path), rows=len(self.ids))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def table(self) -> Table | None:
+        """Columns beside the images, a row a galaxy: they may be labels. None if there are none."""
+        return self.beside() if self.beside else None
+
+    def chunks(self, rows: np.ndarray | None = None, size: int = 256) -> Iterator[ImageChunk]:
+        """Read images, so many at a time.
+
+        An image is set aside if it cannot be read, has other bands than the first, is zero throughout (or one
+        of its bands is), or if more than 5 per cent of the pixels of a band are NaN, infinite or flagged. A
+        smaller share of bad pixels is filled with the median of the border of that band.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n,), optional
+            Which; all if not given. In rising order they are read fastest.
+        size : int
+            Rows of a chunk; memory holds no more.
+
+        Yields
+        ------
+        ImageChunk
+            The rows in the order asked for, without those set aside.
+
+        Examples
+        --------
+        See `open_images`.
+        """
+        rows = np.arange(len(self)) if rows is None else np.asarray(rows, np.int64)
+        with self.opened() as read:
+            for first in range(0, len(rows), size):
+                yield self._checked(rows[first : first + size], read)
+
+    def _checked(self, rows: np.ndarray, read: Read) -> ImageChunk:
+        """Good images and problems apart."""
+        found = [
+            image if isinstance(image, str) else checked_image(image, self.bands) for image in read(rows)
+        ]
+        problems = {int(row): what for row, what in zip(rows, found, strict=True) if isinstance(what, str)}
+        good = np.array([not isinstance(what, str) for what in found], bool)
+        pixels = [what for what in found if not isinstance(what, str)]
+        return ImageChunk(rows[good], self.ids[rows[good]], pixels, problems)
+
+
+def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
+    """A source with some of its bands, in another order, or, if they have no names of their own, renamed.
+
+    Parameters
+    ----------
+    source : ImageSource
+    bands : sequence of str
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    ImageError
+        A band is not there, or stands there twice.
+
+    Examples
+    --------
+    See `open_images`.
+    """
+    asked = tuple(bands)
+    if not source.bands_told and not set(asked) & set(source.bands) and len(asked) == len(source.bands):
+        return replace(source, bands=asked, bands_told=True)
+    lacking = [band for band in asked if band not in source.bands]
+    if lacking or not asked or len(set(asked)) != len(asked):
+        problem = f"has the bands {', '.join(source.bands)}, asked for were {', '.join(asked) or 'none'}"
+        raise ImageError(str(source.path), problem, "ask for bands that are there, each once")
+    places = [source.bands.index(band) for band in asked]
+
+    def picked(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return None if values is None else tuple(values[place] for place in places)
+
+    return replace(
+        source,
+        bands=asked,
+        opened=lambda: _picking(source, places),
+        pixel_scale_arcsec=picked(source.pixel_scale_arcsec),
+        psf_fwhm_arcsec=picked(source.psf_fwhm_arcsec),
+        zero_point_ab=picked(source.zero_point_ab),
+    )
+
+
+def with_factors(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> ImageSource:
+    """A source whose pixels are multiplied, each image and band by a number of its own.
+
+    Parameters
+    ----------
+    source : ImageSource
+        Of fluxes.
+    factors : ndarray of shape (n, band)
+        One a row of the source and band.
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    ImageError
+        The pixels are colours.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
+    ...     source = with_factors(open_images(f"{scratch}/a.npy"), np.array([[1.0, 2], [3, 4], [5, 6]]))
+    ...     [image[0, 0].tolist() for chunk in source.chunks() for image in chunk.pixels]
+    [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    """
+    if source.unit == DISPLAY_UNIT:
+        raise ImageError(str(source.path), "has colours, which do not scale", "give images with fluxes")
+    return replace(source, opened=lambda: _scaling(source, factors.astype(np.float32)))
+
+
+@contextmanager
+def _scaling(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> Iterator[Read]:
+    """Read images, and multiply those that have all bands."""
+
+    def scaled(image: np.ndarray | str, row: int) -> np.ndarray | str:
+        if isinstance(image, str) or image.ndim != 3 or image.shape[-1] != len(source.bands):
+            return image
+        return image * factors[row]
+
+    with source.opened() as read:
+        yield lambda rows: [scaled(image, row) for image, row in zip(read(rows), rows.tolist(), strict=True)]
+
+
+@contextmanager
+def _picking(source: ImageSource, places: list[int]) -> Iterator[Read]:
+    """Read images, and pick bands out of those that have all."""
+
+    def pick(image: np.ndarray | str) -> np.ndarray | str:
+        if isinstance(image, str) or image.ndim != 3 or image.shape[-1] != len(source.bands):
+            return image
+        return image[..., places]
+
+    with source.opened() as read:
+        yield lambda rows: [pick(image) for image in read(rows)]

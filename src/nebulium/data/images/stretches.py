@@ -1,0 +1,326 @@
+"""Brightness brought to a range that a network can work with, and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float, Num, UInt8
+
+from nebulium.data.images.sizes import border_pixels
+from nebulium.errors import ImageError
+
+Kind = Literal["display", "asinh", "none"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Unit of images whose pixels are colours from 0 to 255.
+DISPLAY_UNIT = "display"
+#: The border that counts as sky, as a share of the side.
+BORDER_SHARE = 16
+#: Weights of i, r and g, shown as red, green and blue, in the code that made SDSS's colour images: Lupton et
+#: al. 2004, PASP 116, 133; idlutils, nw_scale_rgb.
+SDSS_SCALES = (4.9, 5.7, 7.8)
+#: Level and softening: those at which mock galaxies have the profiles of brightness of 400 real JPEGs of
+#: SkyServer.
+SDSS_STRETCH, SDSS_SOFTENING = 0.34, 2.36
+#: Of the median absolute deviation to the standard deviation of a Gaussian.
+MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """How pixels are scaled before a network sees them.
+
+    Parameters
+    ----------
+    kind : str
+        "display" turns colours from 0 to 255 into 0 to 1; "asinh" is arcsinh(flux / softening), linear in the
+        noise and logarithmic in the light (Lupton et al. 1999, AJ 118, 1406); "none" leaves pixels as they
+        are.
+    softening : tuple of float
+        One a band, in the unit of the image; for "asinh" only. `measure_softening` gives the noise of the
+        sky.
+
+    Raises
+    ------
+    ImageError
+        The kind is not known, or the softening does not suit it.
+
+    Examples
+    --------
+    >>> stretch = Stretch("asinh", (0.1,))
+    >>> stretch.apply(np.array([[[0.0], [0.1]]])).ravel().round(3)
+    array([0.   , 0.881], dtype=float32)
+    """
+
+    kind: Kind
+    softening: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ImageError("stretch", f"{self.kind!r} is not known", f"choose one of {', '.join(KINDS)}")
+        good = all(np.isfinite(value) and value > 0 for value in self.softening)
+        if not good or (self.kind == "asinh") != bool(self.softening):
+            problem = f"{self.kind} cannot have the softening {self.softening}"
+            raise ImageError("stretch", problem, "give asinh a positive number a band, the others none")
+
+    def apply(self, pixels: Num[np.ndarray, "*shape band"]) -> Float[np.ndarray, "*shape band"]:
+        """Scale pixels.
+
+        Parameters
+        ----------
+        pixels : ndarray of shape (..., band)
+            In the unit of the image.
+
+        Returns
+        -------
+        ndarray of shape (..., band), float32
+
+        Raises
+        ------
+        ImageError
+            The softening is for another number of bands.
+
+        Examples
+        --------
+        >>> Stretch("display").apply(np.array([[0, 255]], np.uint8)).tolist()
+        [[0.0, 1.0]]
+        """
+        values = pixels.astype(np.float32)
+        if self.kind == "display":
+            return values / np.float32(255.0)
+        return np.arcsinh(values / self._softening(values)) if self.kind == "asinh" else values
+
+    def invert(self, values: Float[np.ndarray, "*shape band"]) -> Float[np.ndarray, "*shape band"]:
+        """Undo `apply`.
+
+        Parameters
+        ----------
+        values : ndarray of shape (..., band)
+            As `apply` gives them.
+
+        Returns
+        -------
+        ndarray of shape (..., band), float32
+            In the unit of the image.
+
+        Raises
+        ------
+        ImageError
+            The softening is for another number of bands.
+
+        Examples
+        --------
+        >>> stretch = Stretch("asinh", (0.5,))
+        >>> stretch.invert(stretch.apply(np.array([[3.0]]))).round(3).tolist()
+        [[3.0]]
+        """
+        values = values.astype(np.float32)
+        if self.kind == "display":
+            return values * np.float32(255.0)
+        return np.sinh(values) * self._softening(values) if self.kind == "asinh" else values
+
+    def check(self, unit: str, bands: tuple[str, ...], where: str) -> None:
+        """Refuse images that this stretch is not for.
+
+        Parameters
+        ----------
+        unit : str
+            Of the images; "display" for colours.
+        bands : tuple of str
+            Of the images.
+        where : str
+            The images, for the message.
+
+        Raises
+        ------
+        ImageError
+            They are colours and the stretch is for fluxes, or the other way round, or the bands are more or
+            fewer than the softening has numbers.
+
+        Examples
+        --------
+        >>> Stretch("display").check("nJy", ("g", "r"), "cutouts")
+        Traceback (most recent call last):
+        nebulium.errors.ImageError: cutouts: expected colours from 0 to 255, found pixels in nJy. To mend: ...
+        """
+        if self.kind == "display" and unit != DISPLAY_UNIT:
+            problem = f"expected colours from 0 to 255, found pixels in {unit or 'a unit that is not told'}"
+            mend = "give colours (JPG, PNG, or uint8 from 0 to 255), or train a model on such images"
+            raise ImageError(where, problem, mend)
+        if self.kind == "asinh" and unit == DISPLAY_UNIT:
+            problem = "expected fluxes for the stretch asinh, found colours from 0 to 255"
+            raise ImageError(where, problem, "give images with fluxes, or train a model on such images")
+        if self.kind == "asinh" and len(self.softening) != len(bands):
+            raise _other_bands(where, len(bands), self.softening)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> Stretch("asinh", (0.5,)).as_dict()
+        {'kind': 'asinh', 'softening': [0.5]}
+        """
+        return {"kind": self.kind, "softening": list(self.softening)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Stretch":
+        """The inverse of `as_dict`.
+
+        Parameters
+        ----------
+        content : mapping
+
+        Returns
+        -------
+        Stretch
+
+        Raises
+        ------
+        ImageError
+            The content is of no stretch.
+
+        Examples
+        --------
+        >>> Stretch.from_dict({"kind": "display", "softening": []})
+        Stretch(kind='display', softening=())
+        """
+        if set(content) != {"kind", "softening"}:
+            problem = f"expected the entries kind and softening, found {', '.join(map(str, content))}"
+            raise ImageError("stretch", problem, "make or download the file again")
+        return cls(content["kind"], tuple(float(value) for value in content["softening"]))
+
+    def _softening(self, values: np.ndarray) -> Float[np.ndarray, "*ones band"]:
+        """One number a band, with the rank of the pixels."""
+        if values.shape[-1] != len(self.softening):
+            raise _other_bands("images", values.shape[-1], self.softening)
+        softening = np.array(self.softening, np.float32)
+        return softening.reshape((1,) * (values.ndim - 1) + (-1,))
+
+
+def measure_softening(
+    images: Num[np.ndarray, "n height width band"] | Sequence[Num[np.ndarray, "_ _ band"]],
+) -> tuple[float, ...]:
+    """Noise of the sky, band by band: 1.4826 times the median absolute deviation along the borders.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, band), or sequence of ndarrays of shape (height, width, band)
+        Some hundreds are enough; not stretched, and not padded, for padding has no noise. NaN is passed over.
+
+    Returns
+    -------
+    tuple of float
+        One a band, in the unit of the images: the median over the images.
+
+    Raises
+    ------
+    ImageError
+        There are no images, or their borders have no noise.
+
+    Examples
+    --------
+    >>> sky = np.random.default_rng(0).normal(5.0, 0.3, (20, 32, 32, 1))
+    >>> round(measure_softening(sky)[0], 1)
+    0.3
+    """
+    if not len(images):
+        raise ImageError("images", "there are none to measure the sky of", "give at least one")
+    sigma = np.median([_sky_sigma(image) for image in images], axis=0)
+    if not np.all(np.isfinite(sigma) & (sigma > 0)):
+        problem = f"the borders have a scatter of {sigma.tolist()}, expected noise in every band"
+        raise ImageError("images", problem, "give the softening by hand, or larger cutouts")
+    return tuple(float(value) for value in sigma)
+
+
+def lupton_rgb(
+    image: np.ndarray,
+    scales: tuple[float, float, float] = SDSS_SCALES,
+    stretch: float = SDSS_STRETCH,
+    softening: float = SDSS_SOFTENING,
+) -> np.ndarray:
+    """Colour image by Lupton et al. 2004, as SkyServer makes them of g, r and i.
+
+    With I the sum of the scaled bands, each becomes asinh(softening I) / (softening I) of itself: colours
+    stay, and a pixel brighter than white keeps its hue. Negative bands are black.
+
+    Parameters
+    ----------
+    image : array (row, column, 3)
+        From blue to red: g, r, i of SDSS in nanomaggies a pixel.
+    scales : tuple of float, optional
+        Weights of red, green and blue; SDSS's unless given.
+    stretch : float, optional
+        Factor to all three.
+    softening : float, optional
+        Where, in 1 / I, brightness turns from linear to logarithmic.
+
+    Returns
+    -------
+    array (row, column, 3), uint8
+        Red, green, blue.
+
+    Raises
+    ------
+    ImageError
+        The image has not three bands.
+
+    Examples
+    --------
+    >>> lupton_rgb(np.zeros((2, 2, 3))).max()
+    np.uint8(0)
+    """
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ImageError("image", f"has shape {image.shape}; expected (row, column, 3)", "choose three bands")
+    colours = np.maximum(stretch * image[..., ::-1] * np.array(scales), 0.0)
+    total = softening * colours.sum(axis=-1, keepdims=True)
+    colours = colours * np.where(total > 0, np.arcsinh(total) / np.where(total > 0, total, 1.0), 1.0)
+    # Past white all three are lowered alike, so that bright centres keep their colour.
+    colours = colours / np.maximum(colours.max(axis=-1, keepdims=True), 1.0)
+    return np.round(255.0 * colours).astype(np.uint8)
+
+
+def lupton_linear(colours: UInt8[np.ndarray, "*shape 3"], softening: float) -> Float[np.ndarray, "*shape 3"]:
+    """Fluxes from colour images that were made as by Lupton et al. (2004, PASP 116, 133).
+
+    There a flux f is shown as f asinh(Q F) / (Q F), with F the sum of the three, so that the sum of the
+    colours tells F. Not undone: colours brighter than white, fluxes below 0, the loss of a JPEG.
+
+    Parameters
+    ----------
+    colours : ndarray of shape (..., 3), uint8
+        Red, green, blue.
+    softening : float
+        Q, for colours from 0 to 1; SkyServer's look as if made with 2.36.
+
+    Returns
+    -------
+    ndarray of shape (..., 3), float32
+        Fluxes in the order of the colours; 1 is white if the other two are 0 and the image was linear.
+
+    Examples
+    --------
+    >>> shown = 255 * np.arcsinh(2.0 * 0.6) / (2.0 * 0.6) * np.array([0.1, 0.2, 0.3])
+    >>> lupton_linear(np.round(shown).astype(np.uint8), 2.0).round(2)
+    array([0.1, 0.2, 0.3], dtype=float32)
+    """
+    shown = colours.astype(np.float32) / np.float32(255.0)
+    total = np.float32(softening) * shown.sum(axis=-1, keepdims=True)
+    return shown * np.where(total > 0, np.sinh(total) / np.where(total > 0, total, 1), 1)
+
+
+def _sky_sigma(image: Num[np.ndarray, "height width band"]) -> Float[np.ndarray, " band"]:
+    """Robust standard deviation along the border, NaN if it has no good pixel."""
+    sky = border_pixels(image, max(1, min(image.shape[:2]) // BORDER_SHARE))
+    values = np.ma.masked_invalid(sky.astype(np.float64))
+    deviations = np.ma.abs(values - np.ma.median(values, axis=0)[None])
+    return MAD_TO_SIGMA * np.ma.median(deviations, axis=0).filled(np.nan)
+
+
+def _other_bands(where: str, found: int, softening: tuple[float, ...]) -> ImageError:
+    problem = f"expected {len(softening)} bands, as many as the softening has, found {found}"
+    return ImageError(where, problem, "give images through the bands of the stretch")

@@ -1,0 +1,1 @@
+"""Spectra in and out: DESI, SDSS, other FITS, Multimodal Universe Parquet."""

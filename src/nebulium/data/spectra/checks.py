@@ -1,0 +1,312 @@
+"""From what a file holds to spectra in nebulium's units, every pixel and row checked."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.rejects import Rejects
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.spectra.wavelengths import check_looks_like_aa, check_rising, not_rising, vacuum_from_air
+from nebulium.data.units import FLUX_UNIT, WAVE_UNIT, parse_unit
+from nebulium.errors import SpectrumError
+
+#: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
+FAINTEST = 1e-9
+LOG_UNITS = (
+    "log10(angstrom)",
+    "log10(aa)",
+    "log(angstrom)",
+    "log(aa)",
+    "log10 angstrom",
+    "dex(angstrom)",
+    "log10(a)",
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the user says of a file, in place of what it declares.
+
+    Parameters
+    ----------
+    wave_unit, flux_unit : str, optional
+        Units; ``log10(Angstrom)`` is one.
+    air : bool, optional
+        Whether the wavelengths are those in air.
+    """
+
+    wave_unit: str | None = None
+    flux_unit: str | None = None
+    air: bool | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RawSpectra:
+    """Spectra as a file holds them, for `checked_spectra`.
+
+    Parameters
+    ----------
+    name : str
+        The file.
+    ids : ndarray of shape (n,)
+        Identifiers.
+    wave : ndarray of float64 of shape (wave,) or (n, wave)
+        In the file's unit; NaN marks padding.
+    flux : ndarray of shape (n, wave)
+        In the file's unit.
+    ivar : ndarray of shape (n, wave), optional
+        In the file's unit to the power -2; 1 everywhere if the file has none.
+    mask : ndarray of bool of shape (n, wave), optional
+        True for a bad pixel.
+    lsf_sigma : ndarray of shape (n, wave), optional
+        In the unit of the wavelengths.
+    redshift : ndarray of shape (n,), optional
+        If the file has it.
+    wave_unit, flux_unit : str
+        As declared; empty if not.
+    air : bool, optional
+        As declared; None if not.
+    columns : dict of str to ndarray of shape (n,)
+        More about each spectrum.
+    metadata : dict
+        More about the file.
+    remarks : list of str
+        What to add to the reason if a spectrum is set aside, such as "sky fibre"; one for each, or none.
+    """
+
+    name: str
+    ids: np.ndarray
+    wave: np.ndarray
+    flux: np.ndarray
+    ivar: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    lsf_sigma: np.ndarray | None = None
+    redshift: np.ndarray | None = None
+    wave_unit: str = ""
+    flux_unit: str = ""
+    air: bool | None = None
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def checked_spectra(raw: RawSpectra, told: Told = Told()) -> Spectra:  # noqa: B008 - frozen
+    """Spectra in nebulium's units; those that cannot be used are set aside.
+
+    Pixels whose flux or inverse variance is not finite are masked and counted. A spectrum is set aside if an
+    inverse variance is negative, if no pixel is left, or if its own wavelengths are not sorted.
+
+    Parameters
+    ----------
+    raw : RawSpectra
+        As read.
+    told : Told
+        What the user says of the units.
+
+    Returns
+    -------
+    Spectra
+        With what was set aside in ``rejects`` and what was assumed in ``metadata``.
+
+    Raises
+    ------
+    SpectrumError
+        If the units do not convert or are implausible, the wavelengths of all are not sorted, or the file
+        holds no spectrum.
+
+    Examples
+    --------
+    >>> wave, flux = np.linspace(380.0, 920.0, 4), np.array([[1.0, np.nan, 2.0, 3.0]])
+    >>> spectra = checked_spectra(RawSpectra("a.fits", np.array([7]), wave, flux, wave_unit="nm"))
+    >>> spectra.wave_aa.tolist(), spectra.ivar.tolist(), spectra.metadata["pixels_not_finite"]
+    ([[3800.0, 5600.0, 7400.0, 9200.0]], [[1.0, 0.0, 1.0, 1.0]], 1)
+    """
+    _check_shapes(raw)
+    wave, lsf, about_wave = _wavelengths(raw, told)
+    flux, ivar, about_flux = _fluxes(raw, told)
+    flux, ivar, unusable = _masked_pixels(flux, ivar, raw.mask)
+    rejects, kept = _set_aside(raw, wave, ivar)
+    n, pixels = flux.shape
+    wave = np.broadcast_to(wave, (n, pixels))[kept]
+    present = np.isfinite(wave)
+    not_finite = int((unusable[kept] & present).sum())
+    return Spectra(
+        ids=raw.ids[kept],
+        wave_aa=_prolonged(wave).astype(np.float32),
+        flux_lambda=flux[kept],
+        ivar=np.where(present, ivar[kept], np.float32(0.0)),
+        redshift=np.full(n, np.nan)[kept] if raw.redshift is None else raw.redshift[kept].astype(np.float64),
+        lsf_sigma_aa=None if lsf is None else np.broadcast_to(lsf, (n, pixels))[kept].astype(np.float32),
+        metadata={**raw.metadata, **about_wave, **about_flux, "pixels_not_finite": not_finite},
+        name=raw.name,
+        columns={name: values[kept] for name, values in raw.columns.items()},
+        rows=np.flatnonzero(kept),
+        rejects=rejects,
+    )
+
+
+def _check_shapes(raw: RawSpectra) -> None:
+    """Arrays that belong together."""
+    if raw.flux.ndim != 2 or not raw.flux.size:
+        problem = f"holds no spectrum: the flux has shape {raw.flux.shape}"
+        raise SpectrumError(raw.name, problem, "check how the file was made")
+    others = {"wavelength": raw.wave, "ivar": raw.ivar, "mask": raw.mask, "lsf": raw.lsf_sigma}
+    for name, values in others.items():
+        fits = values is None or values.shape == raw.flux.shape or values.shape == raw.flux.shape[1:]
+        if values is not None and not (fits and (name == "wavelength" or values.ndim == 2)):
+            problem = f"has {name} of shape {values.shape} for flux of shape {raw.flux.shape}"
+            raise SpectrumError(raw.name, problem, "check how the file was made")
+
+
+def _wavelengths(raw: RawSpectra, told: Told) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+    """Angstrom in vacuum, the LSF with them, and what was assumed."""
+    unit = told.wave_unit if told.wave_unit is not None else raw.wave_unit
+    wave, factor = _to_aa(raw, unit)
+    if told.wave_unit is None:
+        check_looks_like_aa(wave, raw.name)
+    if wave.ndim == 1:
+        check_rising(wave, raw.name)
+    air = told.air if told.air is not None else raw.air
+    about = {
+        "wavelengths": "vacuum" if air is False else "air, converted" if air else "vacuum (not declared)"
+    }
+    with np.errstate(invalid="ignore"):
+        wave = vacuum_from_air(wave) if air else wave
+    return wave, None if raw.lsf_sigma is None else raw.lsf_sigma * factor, about
+
+
+def _to_aa(raw: RawSpectra, unit: str) -> tuple[np.ndarray, float]:
+    """Wavelengths in Angstrom, and the factor; a logarithm is undone."""
+    wave = raw.wave.astype(np.float64)
+    if unit.strip().lower() in LOG_UNITS:
+        if np.nanmax(wave) > 10.0:
+            problem = f"is declared to hold {unit}, and holds values up to {np.nanmax(wave):g}"
+            raise SpectrumError(raw.name, problem, "declare the unit with wave_unit='Angstrom', say")
+        return 10.0**wave, 1.0
+    factor = _factor(raw.name, unit, WAVE_UNIT, "wavelengths", "wave_unit")
+    return wave * factor, factor
+
+
+def _fluxes(raw: RawSpectra, told: Told) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Flux and inverse variance in nebulium's units, as arrays of our own, and what was assumed."""
+    unit = told.flux_unit if told.flux_unit is not None else raw.flux_unit
+    factor = _factor(raw.name, unit, FLUX_UNIT, "fluxes", "flux_unit")
+    with np.errstate(over="ignore"):
+        flux = raw.flux.astype(np.float64) * factor
+        ivar = np.ones_like(flux) if raw.ivar is None else raw.ivar.astype(np.float64) / factor**2
+    if told.flux_unit is None:
+        _check_plausible(raw.name, flux, unit)
+    about = {"flux_unit": unit or f"{FLUX_UNIT} (not declared)"}
+    if raw.ivar is None:
+        about["ivar"] = "not in the file: 1 everywhere"
+    return flux, ivar, about
+
+
+def _factor(where: str, declared: str, wanted: str, what: str, argument: str) -> float:
+    """Number by which to multiply; a flux per frequency is refused with the way out."""
+    if not declared.strip():
+        return 1.0
+    try:
+        unit = parse_unit(declared)
+    except ValueError as error:
+        problem = f"declares {what} in {declared!r}, which is not understood"
+        raise SpectrumError(where, problem, f"declare the unit with {argument}='{wanted}', say") from error
+    if unit.is_equivalent(parse_unit(wanted)):
+        return float(f"{unit.to(parse_unit(wanted)):.14g}")
+    problem = f"declares {what} in {declared!r}, expected what converts to {wanted}"
+    mend = f"convert them, or declare the unit with {argument}='{wanted}' if the file is wrong"
+    if unit.is_equivalent(parse_unit("Jy")):
+        mend = "convert them first: flux_lambda = flux_nu c / wave^2, with astropy.units.spectral_density"
+    raise SpectrumError(where, problem, mend)
+
+
+def _check_plausible(where: str, flux: np.ndarray, unit: str) -> None:
+    """A spectrum in erg/s/cm2/Angstrom read as one in 1e-17 of it would be too faint to be true."""
+    sizes = np.sort(np.abs(flux[np.isfinite(flux) & (flux != 0)]))
+    middle = float(sizes[len(sizes) // 2]) if sizes.size else 1.0
+    if middle < FAINTEST:
+        problem = f"has fluxes of about {middle:.2g} in units of {FLUX_UNIT} (declared: {unit or 'none'})"
+        mend = "declare the unit with flux_unit='erg/(s cm2 Angstrom)', say, or the unit above if it is right"
+        raise SpectrumError(where, problem, mend)
+
+
+def _masked_pixels(
+    flux: np.ndarray, ivar: np.ndarray, mask: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Single precision, 0 where a pixel cannot be used; and where it was not finite."""
+    largest = float(np.finfo(np.float32).max)
+    # A sentinel such as 1e300 is no number in single precision.
+    unusable = ~((np.abs(flux) <= largest) & (ivar <= largest))
+    bad = unusable if mask is None else unusable | mask
+    # A negative inverse variance is a fault of the spectrum even in a pixel that is masked.
+    ivar = np.where(bad & ~(ivar < 0), 0.0, np.maximum(ivar, -largest)).astype(np.float32)
+    return np.where(unusable, 0.0, flux).astype(np.float32), ivar, unusable
+
+
+def _set_aside(raw: RawSpectra, wave: np.ndarray, ivar: np.ndarray) -> tuple[Rejects, np.ndarray]:
+    """Which spectra cannot be used, and why; the first reason counts."""
+    remarks = raw.remarks or [""] * len(raw.ids)
+    rejects = Rejects()
+    kept = np.ones(len(raw.ids), bool)
+    for row, remark in enumerate(remarks):
+        reason = _reason(wave if wave.ndim == 1 else wave[row], ivar[row], check_order=wave.ndim == 2)
+        if reason:
+            kept[row] = False
+            rejects.add([row], raw.ids[row : row + 1], f"{reason} ({remark})" if remark else reason)
+    return rejects, kept
+
+
+def _reason(wave: np.ndarray, ivar: np.ndarray, *, check_order: bool) -> str | None:
+    """Why a spectrum cannot be used."""
+    present = np.isfinite(wave)
+    if not np.all(present[: int(present.sum())]):
+        return f"has a wavelength that is not finite (pixel {int(np.argmin(present))})"
+    order = not_rising(wave[present]) if check_order else None
+    if order:
+        return order
+    negative = int(np.sum(ivar[present] < 0))
+    if negative:
+        return f"has a negative inverse variance in {negative} pixel{'s' if negative > 1 else ''}"
+    return None if np.any(ivar[present] > 0) else "has inverse variance 0 everywhere"
+
+
+def _prolonged(wave: np.ndarray) -> np.ndarray:
+    """Padding at the end goes on with the last step, so that no pixel has a negative width."""
+    absent = ~np.isfinite(wave)
+    if not np.any(absent):
+        return wave
+    wave = wave.copy()
+    for row in np.flatnonzero(absent.any(axis=1)):
+        real = wave[row][~absent[row]]
+        step = real[-1] - real[-2] if len(real) > 1 else 1.0
+        start = real[-1] if len(real) else 1.0
+        wave[row] = np.concatenate([real, start + step * np.arange(1, int(absent[row].sum()) + 1)])
+    return wave
+
+
+def with_redshift(spectra: Spectra, redshift: np.ndarray, **columns: np.ndarray) -> Spectra:
+    """The spectra with other redshifts.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Those read.
+    redshift : array of float of shape (n,)
+        The new ones.
+    **columns : array of shape (n,)
+        More that came with them.
+
+    Returns
+    -------
+    Spectra
+        New; those given are as they were.
+
+    Examples
+    --------
+    >>> wave = np.linspace(4000, 5000, 3, dtype=np.float32)[None]
+    >>> spectra = Spectra(np.array([7]), wave, wave, wave, np.array([np.nan]))
+    >>> with_redshift(spectra, np.array([0.1])).redshift.tolist()
+    [0.1]
+    """
+    return replace(spectra, redshift=np.asarray(redshift, np.float64), columns={**spectra.columns, **columns})

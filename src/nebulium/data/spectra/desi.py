@@ -1,0 +1,318 @@
+"""DESI spectra: coadds (b, r and z arms on one grid) and stacks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.fits_files import native
+from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
+from nebulium.data.spectra.redshifts import join_redshifts, read_redshifts
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.errors import SpectrumError
+
+#: Arms in the order of their wavelengths; BRZ is what desispec writes when it has coadded them itself.
+ARMS = ("B", "R", "Z", "BRZ")
+#: Columns of the fibre map that are worth keeping.
+FIBERMAP_COLUMNS = {
+    "ebv": "EBV",
+    "objtype": "OBJTYPE",
+    "coadd_fiberstatus": "COADD_FIBERSTATUS",
+    "ra": "TARGET_RA",
+    "dec": "TARGET_DEC",
+}
+#: Fraction of a pixel by which the grids of two arms may differ.
+GRID_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One arm of the spectrograph.
+
+    Parameters
+    ----------
+    wave : ndarray of float64 of shape (wave,)
+        Angstrom.
+    flux, ivar : ndarray of shape (n, wave)
+        Flux density and its inverse variance, 0 where masked.
+    variance : ndarray of shape (n, wave), optional
+        Of the line-spread function, Angstrom^2.
+    """
+
+    wave: np.ndarray
+    flux: np.ndarray
+    ivar: np.ndarray
+    variance: np.ndarray | None
+
+
+def is_desi_coadd(hdus: Any) -> bool:
+    """Whether a FITS file has the extensions of DESI's coadds.
+
+    Parameters
+    ----------
+    hdus : astropy.io.fits.HDUList
+        The open file.
+
+    Returns
+    -------
+    bool
+        True if at least one arm is there, with a fibre map.
+
+    Examples
+    --------
+    >>> is_desi_coadd({"FIBERMAP": None, "B_WAVELENGTH": None})
+    True
+    """
+    return "FIBERMAP" in hdus and any(f"{arm}_WAVELENGTH" in hdus for arm in ARMS)
+
+
+def read_desi_coadd(path: Path, hdus: Any, told: Told) -> Spectra:
+    """Read a DESI coadd; arms are coadded by inverse variance where they overlap.
+
+    A pixel whose mask is not 0 has inverse variance 0. The line-spread function is the second moment of the
+    resolution matrix (Bolton & Schlegel 2010; Guy et al. 2023, AJ 165, 144). Redshifts come from the file
+    ``redrock-X`` beside ``coadd-X``, if there is one.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    hdus : astropy.io.fits.HDUList
+        The same, open.
+    told : Told
+        What the user says of the units.
+
+    Returns
+    -------
+    Spectra
+        ebv, objtype, coadd_fiberstatus and zwarn among the columns.
+
+    Raises
+    ------
+    SpectrumError
+        If an extension is missing, or the grids of the arms do not fit together.
+
+    Examples
+    --------
+    See `nebulium.data.spectra.reading.read_spectra`.
+    """
+    arms = [_read_arm(path, hdus, arm) for arm in ARMS if f"{arm}_WAVELENGTH" in hdus]
+    fibermap = hdus["FIBERMAP"].data
+    whole = coadd_arms(str(path), arms)
+    columns = {
+        ours: native(fibermap[theirs])
+        for ours, theirs in FIBERMAP_COLUMNS.items()
+        if theirs in fibermap.names
+    }
+    header = hdus[next(f"{arm}_FLUX" for arm in ARMS if f"{arm}_FLUX" in hdus)].header
+    raw = RawSpectra(
+        name=str(path),
+        ids=native(fibermap["TARGETID"]).astype(np.int64),
+        wave=whole.wave,
+        flux=whole.flux,
+        ivar=whole.ivar,
+        lsf_sigma=None if whole.variance is None else np.sqrt(whole.variance),
+        wave_unit="Angstrom",
+        flux_unit=header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)"),
+        air=False,
+        columns=columns,
+        metadata={"format": "DESI coadd", "file": path.name},
+        remarks=_remarks(columns),
+    )
+    spectra = _without_sky(checked_spectra(raw, told))
+    redrock = path.with_name(path.name.replace("coadd-", "redrock-", 1))
+    if redrock == path or not redrock.exists() or not len(spectra):
+        return spectra
+    return join_redshifts(spectra, read_redshifts(redrock))
+
+
+def read_desi_stack(path: Path, hdus: Any, told: Told) -> Spectra:
+    """Read stacked DESI spectra (extensions FLUX, IVAR, WAVE and STACKINFO).
+
+    Parameters
+    ----------
+    path, hdus, told
+        As in `read_desi_coadd`.
+
+    Returns
+    -------
+    Spectra
+        At the redshift of the stack, which is 0 for a stack in the rest frame.
+
+    Raises
+    ------
+    SpectrumError
+        If an extension is missing.
+
+    Examples
+    --------
+    See `nebulium.data.spectra.reading.read_spectra`.
+    """
+    info = hdus["STACKINFO"].data
+    frame = {"vac": False, "air": True}.get(str(hdus["WAVE"].header.get("AIRORVAC", "")).strip().lower())
+    raw = RawSpectra(
+        name=str(path),
+        ids=native(info["STACKID"]).astype(np.int64),
+        wave=native(hdus["WAVE"].data),
+        flux=native(hdus["FLUX"].data),
+        ivar=native(hdus["IVAR"].data) if "IVAR" in hdus else None,
+        redshift=native(info["Z"]),
+        wave_unit=hdus["WAVE"].header.get("BUNIT", ""),
+        flux_unit=hdus["FLUX"].header.get("BUNIT", ""),
+        air=frame,
+        metadata={"format": "DESI stack", "file": path.name},
+    )
+    return checked_spectra(raw, told)
+
+
+def coadd_arms(where: str, arms: list[Arm]) -> Arm:
+    """Put arms on their common grid; where two overlap, average by inverse variance.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    arms : list of Arm
+        In the order of their wavelengths.
+
+    Returns
+    -------
+    Arm
+        The whole. A pixel masked in every arm has the plain mean of their fluxes and inverse variance 0.
+
+    Raises
+    ------
+    SpectrumError
+        If the grids do not fit together.
+
+    Examples
+    --------
+    >>> blue = Arm(np.array([1.0, 2.0]), np.array([[1.0, 1.0]]), np.array([[1.0, 1.0]]), None)
+    >>> red = Arm(np.array([2.0, 3.0]), np.array([[4.0, 4.0]]), np.array([[2.0, 2.0]]), None)
+    >>> whole = coadd_arms("a.fits", [blue, red])
+    >>> whole.wave.tolist(), whole.flux.tolist(), whole.ivar.tolist()
+    ([1.0, 2.0, 3.0], [[1.0, 3.0, 4.0]], [[1.0, 3.0, 2.0]])
+    """
+    if len(arms) == 1:
+        return arms[0]
+    wave, places = _common_grid(where, [arm.wave for arm in arms])
+    shape = (len(arms[0].flux), len(wave))
+    sums = {name: np.zeros(shape) for name in ("ivar", "flux", "plain", "count", "lsf", "lsf_weight")}
+    negative = np.zeros(shape, bool)
+    for arm, place in zip(arms, places, strict=True):
+        good = np.where(np.isfinite(arm.flux) & np.isfinite(arm.ivar), arm.ivar, 0.0)
+        finite = np.nan_to_num(arm.flux, nan=0.0, posinf=0.0, neginf=0.0)
+        sums["ivar"][:, place] += good
+        sums["flux"][:, place] += good * finite
+        sums["plain"][:, place] += finite
+        sums["count"][:, place] += np.isfinite(arm.flux)
+        negative[:, place] |= good < 0
+        if arm.variance is not None:
+            # Where nothing was measured the line-spread function still is what it is.
+            share = np.maximum(good, 1e-30)
+            sums["lsf"][:, place] += share * arm.variance
+            sums["lsf_weight"][:, place] += share
+    # A negative inverse variance must not vanish in a sum: the spectrum is to be set aside.
+    weight = np.where(negative, -1.0, sums["ivar"])
+    plain = np.where(sums["count"] > 0, sums["plain"] / np.maximum(sums["count"], 1.0), np.nan)
+    flux = np.where(weight > 0, sums["flux"] / np.where(weight > 0, weight, 1.0), plain)
+    known = all(arm.variance is not None for arm in arms)
+    return Arm(wave, flux, weight, sums["lsf"] / sums["lsf_weight"] if known else None)
+
+
+def _common_grid(where: str, waves: list[np.ndarray]) -> tuple[np.ndarray, list[slice]]:
+    """The grid that all arms are pieces of, and where each of them lies on it."""
+    step = float(np.median(np.diff(waves[0])))
+    start = min(float(wave[0]) for wave in waves)
+    firsts = [round((float(wave[0]) - start) / step) for wave in waves]
+    size = max(first + len(wave) for first, wave in zip(firsts, waves, strict=True))
+    grid = start + step * np.arange(size)
+    places = [slice(first, first + len(wave)) for first, wave in zip(firsts, waves, strict=True)]
+    for wave, place in zip(waves, places, strict=True):
+        if np.max(np.abs(grid[place] - wave)) > GRID_TOLERANCE * step:
+            problem = "has arms whose wavelengths are not pieces of one grid"
+            raise SpectrumError(
+                where, problem, "coadd the arms first, with desispec.coaddition.coadd_cameras"
+            )
+    covered = np.zeros(size, bool)
+    for place in places:
+        covered[place] = True
+    if not np.all(covered):
+        problem = f"has a gap between its arms at {grid[np.argmin(covered)]:.1f} Angstrom"
+        raise SpectrumError(where, problem, "coadd the arms first, with desispec.coaddition.coadd_cameras")
+    return grid, places
+
+
+def _read_arm(path: Path, hdus: Any, arm: str) -> Arm:
+    """One arm; masked pixels get inverse variance 0, bad numbers are left for the checks."""
+    for part in ("FLUX", "IVAR"):
+        if f"{arm}_{part}" not in hdus:
+            problem = f"has no extension {arm}_{part}, but {arm}_WAVELENGTH"
+            raise SpectrumError(str(path), problem, "download it again")
+    wave, flux, ivar = (native(hdus[f"{arm}_{part}"].data) for part in ("WAVELENGTH", "FLUX", "IVAR"))
+    if flux.ndim != 2 or flux.shape != ivar.shape or flux.shape[1:] != wave.shape:
+        problem = (
+            f"has {arm}_FLUX of shape {flux.shape}, {arm}_IVAR {ivar.shape}, {arm}_WAVELENGTH {wave.shape}"
+        )
+        raise SpectrumError(str(path), problem, "download it again")
+    if f"{arm}_MASK" in hdus:
+        ivar = np.where((native(hdus[f"{arm}_MASK"].data) != 0) & (ivar > 0), 0.0, ivar)
+    name = f"{arm}_RESOLUTION"
+    variance = lsf_variance(native(hdus[name].data), np.gradient(wave)) if name in hdus else None
+    return Arm(wave, flux.astype(np.float64), ivar.astype(np.float64), variance)
+
+
+def lsf_variance(resolution: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Variance of the line-spread function from the diagonals of DESI's resolution matrix.
+
+    Parameters
+    ----------
+    resolution : ndarray of shape (n, diagonal, wave)
+        Diagonals from the uppermost to the lowermost, as desispec stores them.
+    step : ndarray of shape (wave,)
+        Width of the pixels, Angstrom.
+
+    Returns
+    -------
+    ndarray of shape (n, wave)
+        Angstrom^2; NaN where the matrix is 0.
+
+    Examples
+    --------
+    >>> lsf_variance(np.array([[[0.25], [0.5], [0.25]]]), np.array([2.0])).tolist()
+    [[2.0]]
+    """
+    half = resolution.shape[1] // 2
+    offsets = np.arange(half, half - resolution.shape[1], -1, dtype=np.float64)[None, :, None]
+    # Noise in the far wings goes below 0, and their squared distance would carry it into the moment.
+    weights = np.maximum(resolution, 0.0)
+    total = weights.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (weights * offsets).sum(axis=1) / total
+        square = (weights * offsets**2).sum(axis=1) / total
+        return (square - mean**2) * step**2
+
+
+def _without_sky(spectra: Spectra) -> Spectra:
+    """Sky fibres have a signal as well, but not that of a galaxy."""
+    sky = spectra.columns.get("objtype", np.zeros(len(spectra), np.str_)) == "SKY"
+    if not np.any(sky):
+        return spectra
+    spectra.rejects.add(spectra.row_numbers()[sky], spectra.ids[sky], "is a sky fibre")
+    return spectra.select(~sky)
+
+
+def _remarks(columns: Mapping[str, np.ndarray]) -> list[str]:
+    """What the fibre map says that explains a spectrum without a signal."""
+    types = columns.get("objtype")
+    status = columns.get("coadd_fiberstatus")
+    if types is None:
+        return []
+    remarks = []
+    for row, objtype in enumerate(types.tolist()):
+        bits = int(status[row]) if status is not None else 0
+        kind = {"SKY": "sky fibre", "TGT": "", "": "no target"}.get(objtype, f"OBJTYPE {objtype}")
+        remarks.append(", ".join(part for part in (kind, f"fibre status {bits}" if bits else "") if part))
+    return remarks

@@ -1,0 +1,197 @@
+"""SDSS spectra (spec-PLATE-MJD-FIBER files), and the line fits that come with them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.fits_files import native, opened_fits
+from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.tables.table import Table
+from nebulium.errors import SpectrumError, TableError
+
+FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
+#: A pixel of the coadd is 1e-4 dex wide; the dispersion is given in pixels.
+DEX_PER_PIXEL = 1e-4
+#: Our lines -> those of the pipeline; the two of the [O II] doublet are fitted apart and add up.
+SPZLINE_NAMES = {
+    "OII_DOUBLET": ("[O_II] 3725", "[O_II] 3727"),
+    "HGAMMA": ("H_gamma",), "HBETA": ("H_beta",),
+    "OIII_4959": ("[O_III] 4959",), "OIII_5007": ("[O_III] 5007",),
+    "NII_6548": ("[N_II] 6548",), "HALPHA": ("H_alpha",), "NII_6584": ("[N_II] 6583",),
+    "SII_6716": ("[S_II] 6716",), "SII_6731": ("[S_II] 6730",),
+}  # fmt: skip
+
+
+def is_sdss_spec(hdus: Any) -> bool:
+    """Whether a FITS file has the first extension of SDSS's spec files.
+
+    Parameters
+    ----------
+    hdus : astropy.io.fits.HDUList
+        The open file.
+
+    Returns
+    -------
+    bool
+        True if its columns are flux, loglam, ivar and and_mask.
+
+    Examples
+    --------
+    >>> is_sdss_spec([])
+    False
+    """
+    columns = getattr(hdus[1], "columns", None) if len(hdus) > 1 else None
+    return columns is not None and {"flux", "loglam", "ivar", "and_mask"} <= {
+        name.lower() for name in columns.names
+    }
+
+
+def read_sdss_spec(path: Path, hdus: Any, told: Told) -> Spectra:
+    """Read an SDSS spec file: wavelengths in vacuum, redshift and id from SPECOBJ.
+
+    A pixel whose ``and_mask`` is not 0 (bad in every exposure) has inverse variance 0.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    hdus : astropy.io.fits.HDUList
+        The same, open.
+    told : Told
+        What the user says of the units.
+
+    Returns
+    -------
+    Spectra
+        One spectrum, zwarn among its columns. The id is SPECOBJID, as text where it exceeds int64.
+
+    Raises
+    ------
+    SpectrumError
+        If an inverse variance is negative or no pixel is left.
+
+    Examples
+    --------
+    See `nebulium.data.spectra.reading.read_spectra`.
+    """
+    data = hdus[1].data
+    wave = 10.0 ** native(data["loglam"]).astype(np.float64)
+    vacuum = hdus[0].header.get("VACUUM")
+    lsf = None
+    if "wdisp" in {name.lower() for name in hdus[1].columns.names}:
+        lsf = (native(data["wdisp"]) * DEX_PER_PIXEL * np.log(10.0) * wave)[None]
+    about = _specobj(hdus)
+    raw = RawSpectra(
+        name=str(path),
+        ids=about.pop("target_id", np.array([path.stem])),
+        wave=wave,
+        flux=native(data["flux"])[None],
+        ivar=native(data["ivar"])[None],
+        mask=(native(data["and_mask"]) != 0)[None],
+        lsf_sigma=lsf,
+        redshift=about.pop("redshift", None),
+        wave_unit="Angstrom",
+        flux_unit=hdus[0].header.get("BUNIT", FLUX_UNIT),
+        air=None if vacuum is None else not vacuum,
+        columns=about,
+        metadata={"format": "SDSS spec", "file": path.name},
+    )
+    return checked_spectra(raw, told)
+
+
+def read_sdss_lines(path: str | Path) -> Table:
+    """Read the pipeline's line fits (SPZLINE) of an SDSS spec file, as a row of nebulium's table of lines.
+
+    Parameters
+    ----------
+    path : str or Path
+        The spec file.
+
+    Returns
+    -------
+    Table
+        One row: target_id, redshift, and ew_LINE and ew_ivar_LINE in the rest frame; NaN and 0 for a line
+        that was not fitted.
+
+    Raises
+    ------
+    TableError
+        If the file has no SPZLINE extension.
+
+    Examples
+    --------
+    >>> read_sdss_lines(__file__)
+    Traceback (most recent call last):
+    nebulium.errors.TableError: ...sdss.py: is truncated, damaged, or not FITS ... To mend: ...
+    """
+    path = Path(path)
+    with opened_fits(path, TableError) as hdus:
+        if "SPZLINE" not in hdus:
+            problem = "has no extension SPZLINE with line fits"
+            raise TableError(str(path), problem, "take the spec file, not spec-lite, of the archive")
+        fits = {name: native(hdus["SPZLINE"].data[name]) for name in ("LINENAME", "LINEEW", "LINEEW_ERR")}
+        about = _specobj(hdus)
+    redshift = about.get("redshift", np.array([np.nan]))
+    columns = {"target_id": about.get("target_id", np.array([path.stem])), "redshift": redshift}
+    units: dict[str, str] = {}
+    for line, names in SPZLINE_NAMES.items():
+        width, ivar = _rest_width(fits, names, float(redshift[0]))
+        columns |= {f"ew_{line}": np.array([width]), f"ew_ivar_{line}": np.array([ivar])}
+        units |= {f"ew_{line}": "Angstrom", f"ew_ivar_{line}": "1 / Angstrom2"}
+    return Table(columns, units, str(path))
+
+
+def _rest_width(fits: dict[str, np.ndarray], names: tuple[str, ...], redshift: float) -> tuple[float, float]:
+    """Rest-frame sum of observed equivalent widths, and its inverse variance; an error <= 0 is no fit."""
+    rows = np.isin(fits["LINENAME"], names)
+    errors = fits["LINEEW_ERR"][rows].astype(np.float64)
+    if rows.sum() != len(names) or np.any(errors <= 0):
+        return np.nan, 0.0
+    width = float(fits["LINEEW"][rows].astype(np.float64).sum())
+    return width / (1.0 + redshift), (1.0 + redshift) ** 2 / float(np.sum(errors**2))
+
+
+def _specobj(hdus: Any) -> dict[str, np.ndarray]:
+    """Id, redshift and warning bits; a file without SPECOBJ has none of them."""
+    if "SPECOBJ" not in hdus:
+        return {}
+    row = hdus["SPECOBJ"].data[:1]
+    if not len(row):
+        raise SpectrumError(hdus.filename(), "has an empty SPECOBJ extension", "download it again")
+    names = {name.upper() for name in hdus["SPECOBJ"].columns.names}
+    found = {"redshift": native(row["Z"]).astype(np.float64)}
+    if "ZWARNING" in names:
+        found["zwarn"] = native(row["ZWARNING"])
+    if "SPECOBJID" in names:
+        found["target_id"] = ids_from_text(native(row["SPECOBJID"]))
+    return found
+
+
+def ids_from_text(ids: np.ndarray) -> np.ndarray:
+    """Ids as int64, if every one of them is a whole number that fits.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,)
+        Text or numbers.
+
+    Returns
+    -------
+    ndarray of int64 or str of shape (n,)
+        Text as it is, if one of them is not such a number (or would lose leading zeros).
+
+    Examples
+    --------
+    >>> ids_from_text(np.array(["7", "8"])).tolist(), ids_from_text(np.array(["7", "NGC 1"])).tolist()
+    ([7, 8], ['7', 'NGC 1'])
+    """
+    if ids.dtype.kind == "i":
+        return ids.astype(np.int64)
+    texts = [str(text).strip() for text in ids.tolist()]
+    numbers = [int(text) if text.lstrip("-").isdecimal() and text.isascii() else None for text in texts]
+    exact = [number is not None and str(number) == text for number, text in zip(numbers, texts, strict=True)]
+    if all(exact) and all(abs(number or 0) < 2**63 for number in numbers):
+        return np.array(numbers, dtype=np.int64)
+    return np.array(texts)

@@ -1,0 +1,82 @@
+"""ECSV tables (astropy's text format that carries units and metadata)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.tables.source import TableSource, in_memory
+from nebulium.errors import TableError
+
+
+def open_ecsv(path: Path, wanted: Sequence[str] | None) -> TableSource:
+    """Open an ECSV file; it is read whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : sequence of str, optional
+        Not needed for this format.
+
+    Returns
+    -------
+    TableSource
+        Columns of more than one value a row are left out.
+
+    Raises
+    ------
+    TableError
+        If it is damaged or not ECSV.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from astropy.table import Table
+    >>> with tempfile.NamedTemporaryFile(suffix=".ecsv") as file:
+    ...     Table({"ew_HALPHA": [5.0]}, units=["nm"]).write(file.name, format="ascii.ecsv", overwrite=True)
+    ...     open_ecsv(Path(file.name), None).units
+    {'ew_HALPHA': 'nm'}
+    """
+    from astropy.table import Table
+
+    try:
+        table = Table.read(path, format="ascii.ecsv")
+    # The parser of the header is a YAML parser, with errors of its own.
+    except Exception as error:
+        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        problem = f"is truncated, damaged, or not ECSV ({said})"
+        raise TableError(str(path), problem, "make or download it again") from error
+    columns = {name: plain_column(table[name]) for name in table.colnames if table[name].ndim == 1}
+    units = {name: str(table[name].unit) for name in columns if table[name].unit is not None}
+    metadata = table.meta.get("nebulium", {}).get("metadata", {})
+    return TableSource(str(path), tuple(columns), in_memory(columns), units, metadata)
+
+
+def plain_column(column: Any) -> np.ndarray:
+    """A column of astropy as numpy has it.
+
+    Parameters
+    ----------
+    column : astropy.table.Column of length n
+        Masked or not.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        A masked number is NaN, a masked text is empty.
+
+    Examples
+    --------
+    >>> from astropy.table import MaskedColumn
+    >>> plain_column(MaskedColumn([1, 2], mask=[False, True])).tolist()
+    [1.0, nan]
+    """
+    mask = getattr(column, "mask", None)
+    values = np.asarray(column)
+    if mask is None or not np.any(mask):
+        return values
+    if values.dtype.kind in "US":
+        return np.where(mask, "", values.astype(np.str_))
+    return np.where(mask, np.nan, values.astype(np.float64))

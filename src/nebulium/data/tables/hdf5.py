@@ -1,0 +1,129 @@
+"""HDF5 tables: a compound dataset, or a group of columns of equal length."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.tables.source import TableSource
+from nebulium.data.tables.table import missing_column
+from nebulium.errors import MissingExtraError, TableError
+
+#: Attributes in which programs keep the unit of a dataset.
+UNIT_ATTRIBUTES = ("unit", "units", "UNIT", "UNITS")
+
+
+def open_hdf5_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
+    """Open an HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : sequence of str, optional
+        Columns that will be asked for; the first group or dataset that has them all is taken, else the one
+        with most columns.
+
+    Returns
+    -------
+    TableSource
+        Chunks are read from the disk as they are asked for.
+
+    Raises
+    ------
+    TableError
+        If it is truncated, damaged, or holds no table.
+    MissingExtraError
+        If h5py is not installed.
+
+    Examples
+    --------
+    >>> import h5py, tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".h5") as file:
+    ...     with h5py.File(file.name, "w") as group:
+    ...         group["fits/redshift"] = [0.1, 0.2]
+    ...     open_hdf5_table(Path(file.name), ["redshift"]).columns
+    ('redshift',)
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("h5py", "sed") from error
+
+    try:
+        with h5py.File(path) as file:
+            tables = _tables(file, h5py)
+            units = {place: _units(file[place], names) for place, names in tables.items()}
+    except (OSError, RuntimeError, KeyError) as error:
+        problem = f"is truncated, damaged, or not HDF5 ({str(error).splitlines()[0]})"
+        raise TableError(str(path), problem, "make or download it again") from error
+    place = _choose(path, tables, wanted)
+
+    def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
+        with h5py.File(path) as file:
+            for first in range(0, _length(file[place], names), rows):
+                yield {name: _text(file[place][name][first : first + rows]) for name in names}
+
+    return TableSource(str(path), tables[place], chunks, units[place])
+
+
+def _tables(file: Any, h5py: Any) -> dict[str, tuple[str, ...]]:
+    """Everything that can be read as a table: place in the file -> names of its columns."""
+    found: dict[str, tuple[str, ...]] = {}
+
+    def visit(place: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            if item.dtype.names and item.ndim == 1:
+                found[place] = tuple(name for name in item.dtype.names if item.dtype[name].shape == ())
+        else:
+            columns = {name: part for name, part in item.items() if isinstance(part, h5py.Dataset)}
+            plain = {
+                name: len(part) for name, part in columns.items() if part.ndim == 1 and not part.dtype.names
+            }
+            if plain and len(set(plain.values())) == 1:
+                found[place] = tuple(plain)
+
+    visit("/", file)
+    file.visititems(visit)
+    return found
+
+
+def _choose(path: Path, tables: Mapping[str, tuple[str, ...]], wanted: Sequence[str] | None) -> str:
+    """The first table that has all columns asked for; with none asked for, the one with most columns."""
+    if not tables:
+        raise TableError(str(path), "holds no table (columns of equal length)", "convert it to Parquet")
+    complete = [place for place, names in tables.items() if set(wanted or ()) <= set(names)]
+    if wanted and not complete:
+        everything = dict.fromkeys(name for names in tables.values() for name in names)
+        lacking = next((name for name in wanted if name not in everything), None)
+        if lacking is not None:
+            raise missing_column(str(path), lacking, everything)
+    return max(complete or tables, key=lambda place: len(tables[place]))
+
+
+def _units(item: Any, names: Sequence[str]) -> dict[str, str]:
+    """Units in the attributes of the datasets."""
+    if hasattr(item, "dtype"):
+        return {}
+    attributes = {name: item[name].attrs for name in names}
+    keys = {
+        name: next((key for key in UNIT_ATTRIBUTES if key in at), None) for name, at in attributes.items()
+    }
+    return {name: str(_decoded(attributes[name][key])) for name, key in keys.items() if key is not None}
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _length(item: Any, names: Sequence[str]) -> int:
+    """Rows of a compound dataset or of the columns of a group."""
+    return len(item) if hasattr(item, "dtype") else len(item[names[0]])
+
+
+def _text(values: np.ndarray) -> np.ndarray:
+    """Bytes become text."""
+    if values.dtype.kind in "OS":
+        return np.array([_decoded(value) for value in values], dtype=np.str_)
+    return values

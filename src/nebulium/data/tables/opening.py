@@ -1,0 +1,60 @@
+"""A table of any format opened by the ending of its name."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nebulium.data.tables.source import READABLE, TableSource, ending_of
+from nebulium.errors import TableError
+
+
+def open_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
+    """Open a table by the ending of its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    wanted : sequence of str, optional
+        The file's names of the columns that will be asked for; they tell which extension of a FITS file, or
+        which group of an HDF5 file, is meant.
+
+    Returns
+    -------
+    TableSource
+        Nothing but names and units has been read, where the format allows it.
+
+    Raises
+    ------
+    TableError
+        If the file is not there, its ending is unknown, or it is damaged.
+
+    Examples
+    --------
+    >>> open_table(Path("galaxies.txt"), None)
+    Traceback (most recent call last):
+    nebulium.errors.TableError: galaxies.txt: is not there. To mend: check the path
+    """
+    if not path.exists():
+        raise TableError(str(path), "is not there", "check the path")
+    ending = ending_of(path)
+    if ending is None or path.is_dir():
+        found = "is a folder" if path.is_dir() else f"has an unknown ending {path.suffix!r}"
+        raise TableError(str(path), f"{found}, expected a file ending in {', '.join(READABLE)}", "convert it")
+    if path.stat().st_size == 0:
+        raise TableError(str(path), "is an empty file (0 bytes)", "make or download it again")
+    return _opener(READABLE[ending])(path, wanted)
+
+
+def _opener(form: str) -> Callable[[Path, Sequence[str] | None], TableSource]:
+    """The reader of a format, imported when it is needed."""
+    if form == "parquet":
+        from nebulium.data.tables.arrow import open_parquet as opener
+    elif form == "csv":
+        from nebulium.data.tables.arrow import open_csv as opener
+    elif form == "fits":
+        from nebulium.data.tables.fits import open_fits_table as opener
+    elif form == "ecsv":
+        from nebulium.data.tables.ecsv import open_ecsv as opener
+    else:
+        from nebulium.data.tables.hdf5 import open_hdf5_table as opener
+    return opener

@@ -1,0 +1,252 @@
+"""Tables in and out: Parquet, FITS, ECSV, CSV and HDF5, with column mapping and units."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nebulium.data.glossary import unit_of
+from nebulium.data.tables.column_checks import checked_column
+from nebulium.data.tables.column_mapping import column_mapping
+from nebulium.data.tables.opening import open_table
+from nebulium.data.tables.source import TableSource
+from nebulium.data.tables.table import Table, concatenate, missing_column
+from nebulium.data.tables.writer import TableWriter, write_table
+from nebulium.data.units import conversion_factor
+from nebulium.errors import TableError
+
+__all__ = ["Table", "TableWriter", "column_names", "concatenate", "iter_table", "read_table", "write_table"]
+
+#: Rows that are read at a time: large enough that the cost of a chunk does not count, small enough for a
+#: cache.
+ROWS_PER_CHUNK = 65536
+#: A table that is read whole is read in pieces of this size, so that few have to be joined.
+ROWS_AT_ONCE = 1 << 24
+
+Missing = float | int | Sequence[float | int] | Mapping[str, float | int | Sequence[float | int]]
+
+
+def read_table(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | str | Sequence[str] | None = None,
+    optional: Collection[str] = (),
+    units: Mapping[str, str] | None = None,
+    missing: Missing | None = None,
+) -> Table:
+    """Read a table into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .hdf5, .h5 or .hdf.
+    columns : mapping of str to str, or what `column_mapping` reads, optional
+        nebulium's name -> the file's name, of the columns to be read; ``"A + B"`` adds two columns, and for
+        inverse variances their variances. All columns, under their own names, if not given.
+    optional : collection of str
+        Of the names in ``columns``, those that the file may lack; they are then left out.
+    units : mapping of str to str, optional
+        nebulium's name -> the unit of the file's values, in place of what the file declares.
+    missing : float, sequence of float, or mapping of str to these, optional
+        Numbers that stand for a missing value, in all columns or by nebulium's name; they become NaN.
+
+    Returns
+    -------
+    Table
+        Columns in the glossary are in its units: converted where the file declares another, taken to be in it
+        where the file declares none. Other columns are as they are.
+
+    Raises
+    ------
+    TableError
+        If the file is damaged or empty, a column is missing, doubled or of the wrong type, or its unit does
+        not convert.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     table = Table({"Z": np.array([0.1, -99.0]), "EW": np.array([0.5, 0.6])}, {"EW": "nm"})
+    ...     write_table(table, f"{scratch}/fits.ecsv")
+    ...     read = read_table(f"{scratch}/fits.ecsv", columns=["redshift=Z", "ew_HALPHA=EW"], missing=-99)
+    >>> read["redshift"].tolist(), read["ew_HALPHA"].tolist(), read.units
+    ([0.1, nan], [5.0, 6.0], {'ew_HALPHA': 'Angstrom'})
+    """
+    chunks = iter_table(
+        path, rows_per_chunk=ROWS_AT_ONCE, columns=columns, optional=optional, units=units, missing=missing
+    )
+    return concatenate(chunks)
+
+
+def iter_table(
+    path: str | Path,
+    *,
+    rows_per_chunk: int = ROWS_PER_CHUNK,
+    columns: Mapping[str, str] | str | Sequence[str] | None = None,
+    optional: Collection[str] = (),
+    units: Mapping[str, str] | None = None,
+    missing: Missing | None = None,
+) -> Iterator[Table]:
+    """Read a table in chunks of equal length (the last may be shorter).
+
+    Parquet and HDF5 files are streamed in memory that does not grow with their rows, FITS files are mapped,
+    and ECSV and CSV files are read whole.
+
+    Parameters
+    ----------
+    path : str or Path
+        As in `read_table`.
+    rows_per_chunk : int
+        Rows of a chunk.
+    columns, optional, units, missing
+        As in `read_table`.
+
+    Yields
+    ------
+    Table
+        The next rows.
+
+    Raises
+    ------
+    TableError
+        As in `read_table`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table({"redshift": np.array([0.1, 0.2, 0.3])}), f"{scratch}/z.parquet")
+    ...     [chunk["redshift"].tolist() for chunk in iter_table(f"{scratch}/z.parquet", rows_per_chunk=2)]
+    [[0.1, 0.2], [0.3]]
+    """
+    path = Path(path)
+    mapping = None if columns is None else column_mapping(columns)
+    source, recipes = _plan(path, mapping, optional, units or {})
+    needed = list(dict.fromkeys(part for recipe in recipes for part in recipe.parts))
+    declared = {recipe.name: recipe.unit for recipe in recipes if recipe.unit}
+    first = 0
+    for raw in source.chunks(needed, rows_per_chunk):
+        made = {recipe.name: recipe.make(raw, source.name, first, missing) for recipe in recipes}
+        yield Table(made, declared, source.name, dict(source.metadata))
+        first += len(next(iter(raw.values())))
+    if first == 0:
+        raise TableError(source.name, "has no rows", "check how it was made")
+
+
+def column_names(path: str | Path) -> tuple[str, ...]:
+    """Names of the columns of a file, without reading its rows where the format allows it.
+
+    Parameters
+    ----------
+    path : str or Path
+        As in `read_table`.
+
+    Returns
+    -------
+    tuple of str
+        As the file has them.
+
+    Raises
+    ------
+    TableError
+        If the file is damaged, or has two columns of one name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table({"redshift": np.array([0.1])}), f"{scratch}/z.fits")
+    ...     column_names(f"{scratch}/z.fits")
+    ('redshift',)
+    """
+    return open_table(Path(path), None).columns
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How one column of nebulium is made from columns of the file."""
+
+    name: str
+    parts: tuple[str, ...]
+    factors: tuple[float, ...]
+    unit: str
+
+    def make(
+        self, raw: Mapping[str, np.ndarray], where: str, first_row: int, missing: Missing | None
+    ) -> np.ndarray:
+        """The column: checked, sentinels taken out, in nebulium's unit."""
+        sentinels = missing.get(self.name) if isinstance(missing, Mapping) else missing
+        terms = [
+            checked_column(raw[part], self.name, part, where=where, first_row=first_row, missing=sentinels)
+            for part in self.parts
+        ]
+        scaled = [
+            term if factor == 1.0 else term * term.dtype.type(factor)
+            for term, factor in zip(terms, self.factors, strict=True)
+        ]
+        return scaled[0] if len(scaled) == 1 else self._sum(scaled)
+
+    def _sum(self, terms: Sequence[np.ndarray]) -> np.ndarray:
+        """A sum; of inverse variances, that of the quantities' sum, 0 if one of them was not measured."""
+        if "ivar" not in self.name:
+            return np.sum(terms, axis=0)
+        with np.errstate(divide="ignore"):
+            return 1.0 / np.sum([1.0 / term for term in terms], axis=0)
+
+
+def _plan(
+    path: Path, mapping: Mapping[str, str] | None, optional: Collection[str], units: Mapping[str, str]
+) -> tuple[TableSource, list[_Recipe]]:
+    """Open the file, and settle which of its columns make up which of ours, in which units."""
+    source = open_table(path, _wanted(path, mapping, optional))
+    parts = (
+        {name: (name,) for name in source.columns} if mapping is None else _parts(source, mapping, optional)
+    )
+    if not parts:
+        raise TableError(
+            source.name, "has no columns that can be read", "check the file and the column mapping"
+        )
+    return source, [_recipe(source, name, made_of, units.get(name)) for name, made_of in parts.items()]
+
+
+def _wanted(path: Path, mapping: Mapping[str, str] | None, optional: Collection[str]) -> list[str] | None:
+    """File's names of the columns that must be there: a file of several tables is searched for them."""
+    if mapping is None:
+        return None
+    columns = [column for name, column in mapping.items() if name not in optional]
+    return [part for column in columns for part in _terms(column)] or None
+
+
+def _parts(
+    source: TableSource, mapping: Mapping[str, str], optional: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Nebulium's name -> the columns of the file that make it up."""
+    found = {}
+    for name, column in mapping.items():
+        terms = (column,) if column in source.columns else _terms(column)
+        lacking = [term for term in terms if term not in source.columns]
+        if lacking and name not in optional:
+            shown = name if lacking[0] == name else lacking[0]
+            raise missing_column(source.name, shown, source.columns)
+        if not lacking:
+            found[name] = terms
+    return found
+
+
+def _terms(column: str) -> tuple[str, ...]:
+    """The columns of a sum."""
+    return tuple(term.strip() for term in column.split("+"))
+
+
+def _recipe(source: TableSource, name: str, parts: tuple[str, ...], told: str | None) -> _Recipe:
+    """Units settled: told by the user, else declared by the file, else nebulium's own."""
+    declared = [told if told is not None else source.units.get(part, "") for part in parts]
+    wanted = unit_of(name)
+    if wanted is None:
+        return _Recipe(name, parts, (1.0,) * len(parts), declared[0])
+    factors = [
+        conversion_factor(unit, wanted, where=f"{source.name}, column {part}") if unit else 1.0
+        for unit, part in zip(declared, parts, strict=True)
+    ]
+    return _Recipe(name, parts, tuple(factors), wanted)

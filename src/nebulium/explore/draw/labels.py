@@ -1,0 +1,135 @@
+"""Text in figures: names and units as astronomers write them, and nothing that plotly would interpret."""
+
+import html
+import math
+
+from nebulium.data.units import parse_unit
+from nebulium.errors import TableError
+from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES
+
+#: Longest text from a table that is drawn.
+LONGEST = 48
+_QUANTITIES = {
+    "redshift": "Redshift",
+    "redshift_spec": "Spectroscopic redshift",
+    "redshift_median": "Photometric redshift",
+    "log_mstar": "log stellar mass / M☉",
+    "log_sfr": "log SFR / M☉ yr⁻¹",
+    "log_luminosity": "log luminosity at 6250 Å",
+    "oh12": "12 + log O/H",
+    "lgmet": "log stellar metallicity Z",
+    "av_mag": "A(V) / mag",
+}
+_OF_A_WIDTH = {"ew_": "", "predicted_ew_": "predicted ", "drawn_ew_": "drawn ", "published_ew_": "published "}
+_SUPERSCRIPTS = str.maketrans("-0123456789./", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·ᐟ")
+#: The order in which flux densities are said.
+_FIRST = ("erg", "s", "cm", "Å")
+
+
+def plain(text: str) -> str:
+    """Text as it is: shortened if long, and with no character left that plotly would read as a tag.
+
+    Parameters
+    ----------
+    text : str
+        From a table, perhaps.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> plain("<b>flux & more</b>")
+    '&lt;b&gt;flux &amp; more&lt;/b&gt;'
+    """
+    one_line = " ".join(text.split())
+    shown = one_line if len(one_line) <= LONGEST else one_line[: LONGEST - 1] + "…"
+    # MathJax is never loaded, but dollars would ask for it.
+    return html.escape(shown, quote=False).replace("$", "＄")
+
+
+def unit_text(unit: str) -> str:
+    """A unit as it is printed.
+
+    Parameters
+    ----------
+    unit : str
+        As a table declares it.
+
+    Returns
+    -------
+    str
+        Escaped; as declared if it is no unit that is known; empty if dimensionless.
+
+    Examples
+    --------
+    >>> unit_text("Angstrom"), unit_text("1e-17 erg / (s cm2 Angstrom)"), unit_text("<i>")
+    ('Å', '10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹', '&lt;i&gt;')
+    """
+    try:
+        parsed = parse_unit(unit)
+    except (TableError, ValueError):
+        return plain(unit)
+    power = math.log10(abs(complex(parsed.scale))) if parsed.scale else 0.0
+    if abs(power - round(power)) > 1e-9:
+        return plain(unit)
+    parts = [
+        (base.to_string("unicode"), exponent)
+        for base, exponent in zip(parsed.bases, parsed.powers, strict=True)
+    ]
+    parts.sort(key=lambda part: _FIRST.index(part[0]) if part[0] in _FIRST else -1)
+    factor = [power_of_ten(round(power))] if round(power) else []
+    return plain(" ".join(factor + [_raised(name, exponent) for name, exponent in parts]))
+
+
+def power_of_ten(power: int) -> str:
+    """10 with its exponent.
+
+    Parameters
+    ----------
+    power : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> power_of_ten(-17)
+    '10⁻¹⁷'
+    """
+    return _raised("10", power)
+
+
+def column_label(column: str, unit: str = "") -> str:
+    """What an axis that shows a column is called.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    unit : str
+        As the table declares it.
+
+    Returns
+    -------
+    str
+        Quantity / unit, escaped.
+
+    Examples
+    --------
+    >>> column_label("predicted_ew_HALPHA"), column_label("ew_OIII_5007"), column_label("flux", "nJy")
+    ('predicted EW(Hα) / Å', 'EW([O III] 5007) / Å', 'flux / nJy')
+    """
+    if column in _QUANTITIES:
+        return _QUANTITIES[column]
+    for start, what in _OF_A_WIDTH.items():
+        if column.startswith(start) and column.removeprefix(start) in LINES:
+            return f"{what}EW({DISPLAY_NAMES[column.removeprefix(start)]}) / Å"
+    shown = unit_text(unit)
+    return f"{plain(column)} / {shown}" if shown else plain(column)
+
+
+def _raised(name: str, power: object) -> str:
+    return name if power == 1 else name + str(power).translate(_SUPERSCRIPTS)

@@ -1,0 +1,251 @@
+"""The map of galaxies: one panel, or several that zoom together on one colour scale."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Integer, Real
+from plotly.graph_objects import Figure
+
+from nebulium.explore.draw.colours import NOTHING, ColourScale, count_scale
+from nebulium.explore.draw.frame import SELECTABLE, framed, note
+from nebulium.explore.draw.raster import Raster, Window, whole_window
+from nebulium.explore.draw.theme import TEXT, Theme
+
+#: Share of the width between two panels.
+GAP = 0.015
+#: Left and below, pixels: the names of the axes fit.
+MARGIN = 28
+#: Sizes of the points of a map of 100 galaxies and of 20,000, pixels.
+SIZES = (9.0, 3.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Single galaxies of a map.
+
+    Attributes
+    ----------
+    xy : (m, 2) float
+    values : (m,), optional
+        What they are coloured by; NaN where missing.
+    rows : (m,) int
+        Of the table: what the browser sends back of a point that is pointed at.
+    """
+
+    xy: Float[np.ndarray, "m 2"]
+    values: Real[np.ndarray, " m"] | None
+    rows: Integer[np.ndarray, " m"]
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """What is drawn over the galaxies of a map.
+
+    Attributes
+    ----------
+    pinned : (x, y), optional
+        The galaxy that was clicked on.
+    neighbours : (k, 2) float, optional
+        Those like it.
+    selection : (corner, 2) float, optional
+        Outline of the lasso or the box.
+    track : (step, 2) float, optional
+        How a synthetic galaxy moves through the map; NaN where it has no place.
+    track_at : (x, y), optional
+        Where it is.
+    """
+
+    pinned: tuple[float, float] | None = None
+    neighbours: Float[np.ndarray, "k 2"] | None = None
+    selection: Float[np.ndarray, "corner 2"] | None = None
+    track: Float[np.ndarray, "step 2"] | None = None
+    track_at: tuple[float, float] | None = None
+
+
+NO_MARKS = Marks()
+
+
+def map_figure(
+    drawn: Raster | Points | Mapping[str, Raster | Points],
+    scale: ColourScale | None,
+    theme: Theme,
+    *,
+    title: str = "",
+    axes: str = "UMAP",
+    window: Window | None = None,
+    marks: Marks = NO_MARKS,
+) -> Figure:
+    """Galaxies in their map, coloured by one quantity.
+
+    Parameters
+    ----------
+    drawn : Raster or Points, or mapping of str to them
+        What is in view; for several panels side by side, by the name above each, escaped.
+    scale : ColourScale, optional
+        Of all the panels. Without one, colours tell how many galaxies are in a cell.
+    theme : Theme
+    title : str
+        Above a single panel, escaped.
+    axes : str
+        Name of the coordinates, which have no unit.
+    window : tuple of four float, optional
+        Left, right, bottom, top; by default the edges of a raster, or all points.
+    marks : Marks
+        Drawn in every panel.
+
+    Returns
+    -------
+    Figure
+        Panels have the axes x, x2, x3 of plotly and zoom together. A point carries its row as `customdata`; a
+        cell carries nothing: look up what is nearest to the x and y of the event.
+
+    Examples
+    --------
+    >>> from nebulium.explore.draw.theme import LIGHT
+    >>> points = Points(np.zeros((2, 2)), np.array([1.0, 2.0]), np.arange(2))
+    >>> figure = map_figure({"observed": points, "predicted": points}, None, LIGHT)
+    >>> [figure.layout.xaxis2.matches, figure.layout.annotations[1].text]
+    ['x', 'predicted']
+    """
+    panels = drawn if isinstance(drawn, Mapping) else {title: drawn}
+    by_count = scale is None
+    scale = scale or count_scale(max((_largest_count(one) for one in panels.values()), default=1))
+    view = window or _view(next(iter(panels.values())))
+    traces: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"annotations": []}
+    for place, (name, one) in enumerate(panels.items()):
+        on = {"xaxis": f"x{place + 1 if place else ''}", "yaxis": f"y{place + 1 if place else ''}"}
+        traces += [{**trace, **on} for trace in [_galaxies(one, scale), SELECTABLE, *_marks(marks, theme)]]
+        layout |= _panel_axes(place, len(panels), view, axes)
+        layout["annotations"] += _titles(name, one, on, theme)
+    layout |= {
+        "coloraxis": scale.axis(theme) | {"showscale": not (by_count and _are_points(panels))},
+        "showlegend": False,
+        # The page follows the pointer by itself: plotly's search among many points is slow.
+        "hovermode": False,
+        "dragmode": "pan",
+        # An outline that the browser drew gives way to the one that is drawn in all panels.
+        "selections": [],
+        "selectionrevision": _outline_name(marks.selection),
+        "margin": {"l": MARGIN, "b": MARGIN},
+    }
+    description = f"Map of galaxies coloured by {scale.label}: {', '.join(panels) or 'one panel'}."
+    return framed(traces, layout, theme, name="map", description=description)
+
+
+def _galaxies(drawn: Raster | Points, scale: ColourScale) -> dict[str, Any]:
+    """The galaxies of one panel."""
+    if isinstance(drawn, Raster):
+        by_count = not scale.column
+        colours = scale.colours_of(drawn.count if by_count else drawn.mean)
+        return {
+            "type": "heatmap",
+            "z": np.where(drawn.count > 0, colours, NOTHING).astype(np.uint8),
+            "x0": _middle(drawn.x_edges),
+            "dx": float(drawn.x_edges[1] - drawn.x_edges[0]),
+            "y0": _middle(drawn.y_edges),
+            "dy": float(drawn.y_edges[1] - drawn.y_edges[0]),
+            "coloraxis": "coloraxis",
+            "hoverinfo": "skip",
+        }
+    values = np.full(len(drawn.xy), np.nan) if drawn.values is None else drawn.values
+    size = float(np.interp(np.log10(max(len(drawn.xy), 1)), [2.0, 4.3], SIZES))
+    return {
+        "type": "scattergl",
+        "mode": "markers",
+        "x": drawn.xy[:, 0],
+        "y": drawn.xy[:, 1],
+        "customdata": drawn.rows.astype(np.int32),
+        "marker": {"color": scale.colours_of(values), "coloraxis": "coloraxis", "size": size},
+        "hoverinfo": "skip",
+        # The outline tells what is selected: points keep their colours.
+        "unselected": {"marker": {"opacity": 0.35}},
+    }
+
+
+def _marks(marks: Marks, theme: Theme) -> list[dict[str, Any]]:
+    """Outline, neighbours, track, pinned galaxy: dark on light rings, to be seen on every colour."""
+    traces = []
+    if marks.selection is not None and len(marks.selection):
+        closed = np.concatenate([marks.selection, marks.selection[:1]])
+        traces.append(_curve(closed, {"color": theme.background, "width": 5}))
+        traces.append(_curve(closed, {"color": theme.selected, "width": 2.5, "dash": "dash"}))
+    if marks.track is not None and len(marks.track):
+        traces.append(_curve(marks.track, {"color": theme.background, "width": 6}))
+        traces.append(_curve(marks.track, {"color": theme.pinned, "width": 3}))
+    if marks.neighbours is not None and len(marks.neighbours):
+        traces.append(_symbols(marks.neighbours, theme, "circle", 9, theme.background, theme.ink))
+    if marks.track_at is not None:
+        traces.append(_symbols(np.array([marks.track_at]), theme, "diamond", 16, theme.pinned, theme.edge))
+    if marks.pinned is not None:
+        traces.append(_symbols(np.array([marks.pinned]), theme, "star", 20, theme.pinned, theme.edge))
+    return traces
+
+
+def _curve(xy: np.ndarray, line: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "scatter", "mode": "lines", "x": xy[:, 0], "y": xy[:, 1], "line": line} | _SILENT
+
+
+def _symbols(xy: np.ndarray, theme: Theme, symbol: str, size: int, fill: str, edge: str) -> dict[str, Any]:
+    marker = {"symbol": symbol, "size": size, "color": fill, "line": {"color": edge, "width": 1.8}}
+    return {"type": "scatter", "mode": "markers", "x": xy[:, 0], "y": xy[:, 1], "marker": marker} | _SILENT
+
+
+_SILENT = {"hoverinfo": "skip", "showlegend": False}
+
+
+def _panel_axes(place: int, panels: int, view: Window, name: str) -> dict[str, Any]:
+    """Axes of one panel: no numbers, for the coordinates of a map mean nothing one by one."""
+    left, right, bottom, top = view
+    width = (1.0 - GAP * (panels - 1)) / panels
+    start = place * (width + GAP)
+    number = str(place + 1) if place else ""
+    bare = {
+        "automargin": False,
+        "showticklabels": False,
+        "ticks": "",
+        "showgrid": False,
+        "zeroline": False,
+        "mirror": True,
+    }
+    x = {"domain": [start, start + width], "range": [left, right], "anchor": f"y{number}"}
+    y = {"range": [bottom, top], "anchor": f"x{number}"}
+    if place:
+        x, y = x | {"matches": "x"}, y | {"matches": "y"}
+    return {
+        f"xaxis{number}": x | bare | {"title": {"text": f"{name} 1"}},
+        f"yaxis{number}": y | bare | {"title": {"text": f"{name} 2" if place == 0 else ""}},
+    }
+
+
+def _titles(name: str, drawn: Raster | Points, on: Mapping[str, str], theme: Theme) -> list[dict[str, Any]]:
+    """The name above a panel, and words where it has no galaxy."""
+    domain = {"xref": f"{on['xaxis']} domain", "yref": f"{on['yaxis']} domain"}
+    above = note(name, 0.0, 1.0, size=TEXT) | domain | {"yanchor": "bottom", "yshift": 4}
+    nothing = note("no galaxies here", 0.5, 0.5, size=TEXT, color=theme.muted) | domain
+    return [above] * bool(name) + [nothing] * (_largest_count(drawn) == 0)
+
+
+def _largest_count(drawn: Raster | Points) -> int:
+    return int(drawn.count.max(initial=0)) if isinstance(drawn, Raster) else min(len(drawn.xy), 1)
+
+
+def _view(drawn: Raster | Points) -> Window:
+    if isinstance(drawn, Raster):
+        x, y = drawn.x_edges, drawn.y_edges
+        return float(x[0]), float(x[-1]), float(y[0]), float(y[-1])
+    return whole_window(drawn.xy)
+
+
+def _are_points(panels: Mapping[str, Raster | Points]) -> bool:
+    return all(isinstance(one, Points) for one in panels.values())
+
+
+def _middle(edges: np.ndarray) -> float:
+    return float(0.5 * (edges[0] + edges[1]))
+
+
+def _outline_name(selection: np.ndarray | None) -> str:
+    return "none" if selection is None else "/".join(f"{value:.5g}" for value in selection.ravel()[:64])

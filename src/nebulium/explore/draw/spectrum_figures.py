@@ -1,0 +1,350 @@
+"""What one galaxy emits: continuum and lines, equivalent widths, fluxes through filters."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Real
+from plotly.graph_objects import Figure
+
+from nebulium.data.units import FLUX_UNIT
+from nebulium.explore.draw.frame import empty_figure, framed, note
+from nebulium.explore.draw.labels import plain, unit_text
+from nebulium.explore.draw.theme import SMALL, Theme, faint
+from nebulium.explore.draw.traces import curve, dots
+from nebulium.lines.continuum.features import BIN_EDGES_AA
+from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINE_WAVES_AA, LINES
+
+Frame = Literal["rest", "observed"]
+#: 16, 50 and 84 per cent quantiles.
+Quantiles = tuple[float, float, float]
+
+#: Sigma with which lines are drawn, AA at rest: broader than they are, to be seen in 3600 AA.
+SIGMA_AA = 6.0
+#: A line higher than so many times the continuum is cut: equivalent widths tell the rest.
+HIGHEST = 6.0
+#: Names over the spectrum: lines so near to each other that their names would collide share one.
+GROUPS = {
+    "[O II]": ("OII_DOUBLET",),
+    "Hγ": ("HGAMMA",),
+    "Hβ": ("HBETA",),
+    "[O III]": ("OIII_4959", "OIII_5007"),
+    "Hα, [N II]": ("NII_6548", "HALPHA", "NII_6584"),
+    "[S II]": ("SII_6716", "SII_6731"),
+}
+FRAMES = {"rest": "Rest wavelength / Å (vacuum)", "observed": "Observed wavelength / Å (vacuum)"}
+
+
+def spectrum_figure(
+    continuum: Real[np.ndarray, "12"] | None,
+    observed: Mapping[str, float],
+    predicted: Mapping[str, Quantiles],
+    *,
+    redshift: float | None = None,
+    frame: Frame = "rest",
+    theme: Theme,
+    unit: str = FLUX_UNIT,
+) -> Figure:
+    """The twelve bins of the continuum, with the emission lines on them.
+
+    Parameters
+    ----------
+    continuum : ndarray of shape (12,), optional
+        Mean flux density of the bins; NaN where missing. Without any, lines stand on a continuum of one.
+    observed : mapping of str to float
+        Measured equivalent widths by line, AA; NaN where missing.
+    predicted : mapping of str to tuple of float
+        16, 50 and 84 % quantiles of the predicted ones; their range is shaded.
+    redshift : float, optional
+        Needed for the observed frame; without it the rest frame is drawn.
+    frame : {"rest", "observed"}
+    theme : Theme
+    unit : str
+        Of the continuum.
+
+    Returns
+    -------
+    Figure
+        A line is a Gaussian of its equivalent width, drawn broader than it is.
+
+    Examples
+    --------
+    >>> from nebulium.explore.draw.theme import LIGHT
+    >>> figure = spectrum_figure(np.ones(12), {"HALPHA": 20.0}, {}, theme=LIGHT)
+    >>> [trace.name for trace in figure.data], figure.layout.yaxis.title.text
+    (['continuum', 'observed lines'], 'Flux density / 10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹')
+    """
+    known = continuum is not None and bool(np.isfinite(continuum).any())
+    flux = np.asarray(continuum, np.float64) if continuum is not None and known else np.ones(12)
+    measured = _finite_lines(observed)
+    said = {line: q for line, q in predicted.items() if line in LINES and np.isfinite(q).all()}
+    if not (known or measured or said):
+        return empty_figure("This galaxy has neither a continuum in twelve bins nor lines.", theme)
+    shift = 1.0 + _redshift(redshift, frame)
+    traces = [_steps(flux, shift, theme)]
+    if measured:
+        line = {"color": theme.observed, "width": 2}
+        traces.append(curve("observed lines", *_with_lines(flux, measured, shift), line))
+    if said:
+        traces += _predicted_lines(flux, said, shift, theme)
+    medians = {line: q[1] for line, q in said.items()}
+    top = HIGHEST * float(np.nanmax(np.abs(flux))) or 1.0
+    highest = _highest(flux, measured, medians)
+    layout = {
+        "xaxis": {
+            "title": {"text": FRAMES[_frame(redshift, frame)]},
+            "range": [float(BIN_EDGES_AA[0] - 60) * shift, float(BIN_EDGES_AA[-1] + 60) * shift],
+        },
+        "yaxis": {
+            "title": {"text": f"Flux density / {unit_text(unit)}" if known else "Flux density / continuum"},
+            "range": [min(0.0, 1.1 * float(np.nanmin(flux))), 1.08 * min(max(highest, 1e-30), top)],
+        },
+        "annotations": _line_names(shift, theme),
+        "shapes": _line_places({*measured, *said}, shift, theme),
+        # Two rows of names below plotly's buttons.
+        "margin": {"t": 74},
+    }
+    lines = f"{len(measured)} observed and {len(said)} predicted emission lines"
+    words = f"Continuum in twelve bins with {lines}, {_frame(redshift, frame)} frame."
+    return framed(traces, layout, theme, name=f"spectrum-{_frame(redshift, frame)}", description=words)
+
+
+def widths_figure(observed: Mapping[str, float], predicted: Mapping[str, Quantiles], theme: Theme) -> Figure:
+    """Equivalent widths of the lines of one galaxy, observed and predicted.
+
+    Parameters
+    ----------
+    observed : mapping of str to float
+        By line, AA; NaN where missing.
+    predicted : mapping of str to tuple of float
+        16, 50 and 84 % quantiles.
+    theme : Theme
+
+    Returns
+    -------
+    Figure
+        On a logarithmic axis; a measured width that is not positive is named below it.
+
+    Examples
+    --------
+    >>> from nebulium.explore.draw.theme import LIGHT
+    >>> figure = widths_figure({"HALPHA": 20.0}, {"HALPHA": (10.0, 15.0, 30.0)}, LIGHT)
+    >>> figure.data[0].error_y.array.tolist()
+    [15.0]
+    """
+    measured = _finite_lines(observed)
+    said = {line: predicted[line] for line in LINES if line in predicted and predicted[line][1] > 0}
+    shown = [line for line in LINES if line in measured or line in said]
+    if not shown:
+        return empty_figure("This galaxy has no lines, neither measured nor predicted.", theme)
+    traces = []
+    if said:
+        q16, q50, q84 = np.array(list(said.values())).T
+        bars = {"type": "data", "array": q84 - q50, "arrayminus": q50 - q16, "width": 5, "thickness": 2}
+        marks = {"symbol": "diamond-open", "size": 11, "color": theme.predicted, "line": {"width": 2}}
+        traces.append(_dots("predicted, 68 %", list(said), q50, marks) | {"error_y": bars})
+    positive = {line: width for line, width in measured.items() if width > 0}
+    if positive:
+        marks = {"symbol": "circle", "size": 9, "color": theme.observed}
+        traces.append(_dots("observed", list(positive), np.array(list(positive.values())), marks))
+    below = [DISPLAY_NAMES[line] for line in measured if line not in positive]
+    words = [note(f"measured as 0 or less: {', '.join(below)}", 0.0, 0.0, color=theme.muted)]
+    layout = {
+        "xaxis": {
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": [DISPLAY_NAMES[line] for line in shown],
+            "tickangle": -40,
+            "title": {"text": "Emission line"},
+        },
+        "yaxis": {"type": "log", "title": {"text": "Equivalent width / Å (rest frame)"}, "dtick": "D2"},
+        "annotations": words if below else [],
+    }
+    description = f"Equivalent widths of {len(shown)} lines, observed and predicted."
+    return framed(traces, layout, theme, name="widths", description=description)
+
+
+def photometry_figure(
+    bands: Sequence[str],
+    flux_njy: Real[np.ndarray, " band"],
+    err_njy: Real[np.ndarray, " band"] | None,
+    theme: Theme,
+) -> Figure:
+    """Fluxes of one galaxy through its filters.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Names of the filters, in the order of the table.
+    flux_njy : ndarray of shape (band,)
+        nJy; NaN where missing.
+    err_njy : ndarray of shape (band,), optional
+        Standard errors.
+    theme : Theme
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> from nebulium.explore.draw.theme import LIGHT
+    >>> photometry_figure(["g", "r"], np.array([3.0, np.nan]), None, LIGHT).layout.annotations[0].text
+    'no flux: r'
+    """
+    known = np.isfinite(flux_njy)
+    if not known.any():
+        return empty_figure("This galaxy has no flux through any filter.", theme)
+    names = [plain(band) for band in bands]
+    marks = {"size": 11, "color": theme.observed}
+    dots = _dots(
+        "flux", [name for name, has in zip(names, known, strict=True) if has], flux_njy[known], marks
+    )
+    if err_njy is not None:
+        dots["error_y"] = {"type": "data", "array": np.nan_to_num(err_njy[known]), "width": 5, "thickness": 2}
+    lacking = [name for name, has in zip(names, known, strict=True) if not has]
+    wide = bool(np.all(flux_njy[known] > 0) and np.ptp(np.log10(flux_njy[known])) > 1.0)
+    words = [note(f"no flux: {', '.join(lacking)}", 0.02, 0.98, color=theme.muted)]
+    layout = {
+        "xaxis": {
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": names,
+            "title": {"text": "Filter"},
+        },
+        "yaxis": {
+            "title": {"text": "Flux density / nJy"},
+            "type": "log" if wide else "linear",
+            "rangemode": "normal" if wide else "tozero",
+        },
+        "annotations": words if lacking else [],
+    }
+    description = f"Fluxes through {int(known.sum())} of {len(names)} filters."
+    return framed([dots], layout, theme, name="photometry", description=description)
+
+
+def _finite_lines(widths: Mapping[str, float]) -> dict[str, float]:
+    """Measured lines in their order."""
+    return {line: widths[line] for line in LINES if line in widths and np.isfinite(widths[line])}
+
+
+def _frame(redshift: float | None, frame: Frame) -> Frame:
+    return frame if redshift is not None and np.isfinite(redshift) else "rest"
+
+
+def _redshift(redshift: float | None, frame: Frame) -> float:
+    return redshift if redshift is not None and _frame(redshift, frame) == "observed" else 0.0
+
+
+def _steps(flux: np.ndarray, shift: float, theme: Theme) -> dict[str, Any]:
+    wave = np.repeat(BIN_EDGES_AA.astype(np.float64), 2)[1:-1] * shift
+    line = {"color": theme.muted, "width": 2}
+    return curve("continuum", wave, np.repeat(flux, 2), line)
+
+
+def _with_lines(flux: np.ndarray, widths: Mapping[str, float], shift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Continuum plus lines, near the lines only: elsewhere it would hide the continuum."""
+    steps = np.arange(-4.0, 4.01, 0.25) * SIGMA_AA
+    centres = np.array([LINE_WAVES_AA[line] for line in widths])
+    wave = np.unique((centres[:, None] + steps).ravel())
+    profiles = np.exp(-0.5 * ((wave[:, None] - centres) / SIGMA_AA) ** 2)
+    heights = np.array([_height(flux, line, width) for line, width in widths.items()])
+    total = _continuum_at(flux, wave) + profiles @ heights
+    # A gap between lines is a gap in the curve.
+    gaps = np.flatnonzero(np.diff(wave) > SIGMA_AA) + 1
+    return np.insert(wave, gaps, np.nan) * shift, np.insert(total, gaps, np.nan)
+
+
+def _height(flux: np.ndarray, line: str, width: float) -> float:
+    """Of the Gaussian; no line where there is no continuum to measure it by."""
+    at = float(_continuum_at(flux, np.array([LINE_WAVES_AA[line]]))[0])
+    return width * at / (SIGMA_AA * np.sqrt(2.0 * np.pi)) if np.isfinite(at) else 0.0
+
+
+def _continuum_at(flux: np.ndarray, wave: np.ndarray) -> np.ndarray:
+    bins = np.searchsorted(BIN_EDGES_AA, wave, side="right") - 1
+    return flux[np.clip(bins, 0, len(flux) - 1)]
+
+
+def _highest(flux: np.ndarray, *widths: Mapping[str, float]) -> float:
+    """Top of the continuum and of the highest line."""
+    tops = [_with_lines(flux, some, 1.0)[1] for some in widths if some]
+    return float(np.nanmax(np.concatenate([flux, *tops])))
+
+
+def _predicted_lines(
+    flux: np.ndarray, said: Mapping[str, Quantiles], shift: float, theme: Theme
+) -> list[dict[str, Any]]:
+    """The median dashed, the range between the quantiles shaded."""
+    low, middle, high = (
+        _with_lines(flux, {line: q[place] for line, q in said.items()}, shift) for place in range(3)
+    )
+    band = {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": "predicted"}
+    filled = {"fill": "toself", "fillcolor": faint(theme.predicted)}
+    line = {"color": theme.predicted, "width": 2, "dash": "dash"}
+    return [
+        curve("68 %", *_between(*low, high[1]), {}) | band | filled,
+        curve("predicted lines, 68 %", *middle, line) | {"legendgroup": "predicted"},
+        _predicted_tops(flux, said, shift, theme),
+    ]
+
+
+def _predicted_tops(
+    flux: np.ndarray, said: Mapping[str, Quantiles], shift: float, theme: Theme
+) -> dict[str, Any]:
+    """Tops of the predicted lines with bars: in the whole spectrum a line is but a few pixels wide."""
+    wave = np.array([LINE_WAVES_AA[line] for line in said])
+    q16, q50, q84 = np.array([[_height(flux, line, width) for width in q] for line, q in said.items()]).T
+    bars = {"type": "data", "array": q84 - q50, "arrayminus": q50 - q16, "width": 5, "thickness": 2}
+    marker = {"symbol": "line-ew", "size": 12, "line": {"color": theme.predicted, "width": 3}}
+    tops = dots("predicted lines", wave * shift, _continuum_at(flux, wave) + q50, marker)
+    return tops | {
+        "error_y": bars | {"color": theme.predicted},
+        "legendgroup": "predicted",
+        "showlegend": False,
+    }
+
+
+def _between(wave: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outlines of the areas between two curves: there and back around each piece between gaps."""
+    gaps = np.flatnonzero(np.isnan(wave))
+    x, y = [], []
+    for part, below, above in zip(*(np.split(each, gaps) for each in (wave, low, high)), strict=True):
+        x += [part, part[::-1]]
+        y += [below, above[::-1]]
+    return np.concatenate(x), np.concatenate(y)
+
+
+def _dots(name: str, places: Sequence[str], y: np.ndarray, marker: dict[str, Any]) -> dict[str, Any]:
+    x = [DISPLAY_NAMES.get(place, place) for place in places]
+    return {"type": "scatter", "mode": "markers", "name": name, "x": x, "y": y, "marker": marker}
+
+
+def _line_names(shift: float, theme: Theme) -> list[dict[str, Any]]:
+    """Above the drawing area, in two rows so that neighbours do not touch."""
+    names = []
+    for place, (name, lines) in enumerate(GROUPS.items()):
+        wave = float(np.mean([LINE_WAVES_AA[line] for line in lines])) * shift
+        above = {"xref": "x", "yref": "y domain", "x": wave, "y": 1.0, "yshift": 3 + 17 * (place % 2)}
+        font = {"size": SMALL, "color": theme.line_colours[lines[0]]}
+        shown = {"text": name, "showarrow": False, "xanchor": "center", "yanchor": "bottom", "font": font}
+        names.append(above | shown)
+    return names
+
+
+def _line_places(lines: set[str], shift: float, theme: Theme) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "line",
+            "xref": "x",
+            "yref": "y domain",
+            "x0": LINE_WAVES_AA[line] * shift,
+            "x1": LINE_WAVES_AA[line] * shift,
+            "y0": 0.0,
+            "y1": 1.0,
+            "layer": "below",
+            "line": {"color": theme.line_colours[line], "width": 1, "dash": "dot"},
+        }
+        for line in LINES
+        if line in lines
+    ]

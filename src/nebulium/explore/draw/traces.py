@@ -1,0 +1,217 @@
+"""What diagrams of many galaxies are made of: clouds, chosen galaxies, curves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer, Real
+
+from nebulium.explore.draw.frame import SELECTABLE
+from nebulium.explore.draw.raster import raster
+from nebulium.explore.draw.theme import Theme
+
+#: More galaxies are drawn as cells, and not one by one.
+MANY = 2_000
+CELLS = (110, 110)
+#: Galaxies of a selection that are drawn one by one.
+MOST_SELECTED = 1_500
+
+Values = Real[np.ndarray, " _"]
+Limits = tuple[float, float]
+Place = tuple[float, float]
+Trace = dict[str, Any]
+
+
+def cloud(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], xlim: Limits, ylim: Limits, theme: Theme
+) -> list[Trace]:
+    """All galaxies in grey: one by one, or cells where there are many.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,)
+        NaN where missing.
+    xlim, ylim : tuple of float
+        Of the cells.
+    theme : Theme
+
+    Returns
+    -------
+    list of dict
+        Traces of plotly.
+
+    Examples
+    --------
+    >>> from nebulium.explore.draw.theme import LIGHT
+    >>> many = np.zeros(6000)
+    >>> cloud(many, many, (-1.0, 1.0), (-1.0, 1.0), LIGHT)[0]["type"]
+    'heatmap'
+    """
+    if np.isfinite(x + y).sum() <= MANY:
+        return [dots("all galaxies", x, y, {"color": theme.muted, "size": 5, "opacity": 0.6})]
+    cells = raster(np.stack([x, y], axis=1), None, (*xlim, *ylim), CELLS)
+    # One byte a cell: 0 is no galaxy, the others the logarithm of how many.
+    most = max(int(cells.count.max()), 2)
+    place = np.ceil(1.0 + 254.0 * np.log(np.maximum(cells.count, 1)) / np.log(most))
+    first = 0.5 / 255
+    colours = [[first + (1.0 - first) * float(along), colour] for along, colour in theme.density]
+    picture: Trace = {
+        "type": "heatmap",
+        "name": "all galaxies",
+        "z": np.where(cells.count > 0, np.minimum(place, 255), 0).astype(np.uint8),
+        "x0": float(cells.x_edges[:2].mean()),
+        "dx": float(cells.x_edges[1] - cells.x_edges[0]),
+        "y0": float(cells.y_edges[:2].mean()),
+        "dy": float(cells.y_edges[1] - cells.y_edges[0]),
+        "zmin": 0,
+        "zmax": 255,
+        "colorscale": [[0.0, "rgba(0,0,0,0)"], [first, "rgba(0,0,0,0)"], *colours],
+        "showscale": False,
+        "hoverinfo": "skip",
+    }
+    return [picture, SELECTABLE]
+
+
+def chosen(
+    x: Float[np.ndarray, " n"],
+    y: Float[np.ndarray, " n"],
+    has: Bool[np.ndarray, " n"],
+    selected: Integer[np.ndarray, " _"] | None,
+    theme: Theme,
+) -> list[Trace]:
+    """A selection over the cloud; of a very large one every so many galaxies.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,)
+    has : ndarray of bool of shape (n,)
+        Which galaxies can be drawn.
+    selected : ndarray of int, optional
+        Rows.
+    theme : Theme
+
+    Returns
+    -------
+    list of dict
+        One trace, or none.
+
+    Examples
+    --------
+    >>> from nebulium.explore.draw.theme import LIGHT
+    >>> x = np.arange(5.0)
+    >>> chosen(x, x, x > 1, np.array([0, 2, 3]), LIGHT)[0]["name"]
+    'selected, 2'
+    """
+    rows = np.zeros(0, np.int64) if selected is None else selected[has[selected]]
+    if not len(rows):
+        return []
+    drawn = rows[:: -(-len(rows) // MOST_SELECTED)]
+    marker = {"color": theme.selected, "size": 4, "opacity": 0.7}
+    return [dots(f"selected, {len(rows):,}", x[drawn], y[drawn], marker)]
+
+
+def pins(pinned: Place | None, predicted: Place | None, theme: Theme) -> list[Trace]:
+    """The galaxy that was clicked on: a star as measured, a diamond as predicted.
+
+    Parameters
+    ----------
+    pinned, predicted : (x, y), optional
+        Not drawn where NaN.
+    theme : Theme
+
+    Returns
+    -------
+    list of dict
+
+    Examples
+    --------
+    >>> from nebulium.explore.draw.theme import LIGHT
+    >>> [trace["name"] for trace in pins((0.0, 0.1), (float("nan"), 0.0), LIGHT)]
+    ['pinned']
+    """
+    edge = {"color": theme.edge, "width": 1.8}
+    star = {"symbol": "star", "size": 20, "color": theme.pinned, "line": edge}
+    diamond = {"symbol": "diamond", "size": 14, "color": theme.predicted, "line": edge}
+    kinds = (("pinned", pinned, star), ("pinned, predicted", predicted, diamond))
+    return [
+        dots(name, np.array([at[0]]), np.array([at[1]]), marker)
+        for name, at, marker in kinds
+        if at is not None and np.isfinite(at).all()
+    ]
+
+
+def dots(name: str, x: Values, y: Values, marker: dict[str, Any]) -> Trace:
+    """Single galaxies, without labels of plotly's.
+
+    Parameters
+    ----------
+    name : str
+        In the legend, escaped.
+    x, y : ndarray of shape (n,)
+    marker : dict
+        As plotly takes it.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> dots("selected", np.zeros(1), np.zeros(1), {})["mode"]
+    'markers'
+    """
+    return {"mode": "markers", "marker": marker} | _trace(name, x, y)
+
+
+def curve(name: str, x: Values, y: Values, line: dict[str, Any]) -> Trace:
+    """A curve, without labels of plotly's; NaN is a gap.
+
+    Parameters
+    ----------
+    name : str
+        In the legend, escaped.
+    x, y : ndarray of shape (n,)
+    line : dict
+        As plotly takes it.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> curve("p(z)", np.zeros(1), np.zeros(1), {"width": 2})["line"]
+    {'width': 2}
+    """
+    return {"mode": "lines", "line": line, "connectgaps": False} | _trace(name, x, y)
+
+
+def plane(x: str, y: str, xlim: Sequence[float], ylim: Sequence[float]) -> dict[str, Any]:
+    """Axes with the legend above them.
+
+    Parameters
+    ----------
+    x, y : str
+        Quantities and units, escaped.
+    xlim, ylim : sequence of float
+
+    Returns
+    -------
+    dict
+        A layout of plotly.
+
+    Examples
+    --------
+    >>> plane("Redshift", "p(z)", (0.0, 1.0), (0.0, 9.0))["xaxis"]["range"]
+    [0.0, 1.0]
+    """
+    return {
+        "xaxis": {"title": {"text": x}, "range": [float(end) for end in xlim], "zeroline": False},
+        "yaxis": {"title": {"text": y}, "range": [float(end) for end in ylim], "zeroline": False},
+        "dragmode": "pan",
+    }
+
+
+def _trace(name: str, x: Values, y: Values) -> Trace:
+    where = {"x": x.astype(np.float32), "y": y.astype(np.float32)}
+    return {"type": "scatter", "name": name, "hoverinfo": "skip"} | where

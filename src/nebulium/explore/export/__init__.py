@@ -1,0 +1,1 @@
+"""The page as a folder of files, without a server."""

@@ -1,0 +1,1 @@
+"""Maps: galaxies that are alike lie together."""

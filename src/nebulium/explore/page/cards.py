@@ -1,0 +1,286 @@
+"""Words and numbers of the page, as plain children of components: texts of a table stay texts."""
+
+import math
+from collections.abc import Sequence
+from html import unescape
+
+import numpy as np
+from dash import html
+from dash.development.base_component import Component
+
+from nebulium.explore.draw.labels import column_label
+from nebulium.explore.page.explored import Explored
+from nebulium.explore.page.map_view import columns_of
+from nebulium.explore.page.state import ViewState
+from nebulium.explore.sample.selection import summary
+
+#: Longest text that is shown on one line.
+LONGEST = 60
+UNKNOWN = "–"
+
+
+def number(value: float) -> str:
+    """A number as it is read out.
+
+    Parameters
+    ----------
+    value : float
+        NaN where missing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> number(0.123456), number(12345.6), number(float("nan"))
+    ('0.1235', '12,346', '–')
+    """
+    if not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def short(text: str) -> str:
+    """A text that fits on a line.
+
+    Parameters
+    ----------
+    text : str
+        From a table.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> len(short("x" * 5000))
+    60
+    """
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def label(explored: Explored, column: str) -> str:
+    """A column as it is called, with its unit.
+
+    Parameters
+    ----------
+    explored : Explored
+        The galaxies.
+    column : str
+        One of theirs.
+
+    Returns
+    -------
+    str
+        Not escaped.
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+    return unescape(column_label(column, explored.galaxies.units.get(column, "")))
+
+
+def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component]:
+    """What is said of the galaxy under the pointer.
+
+    Parameters
+    ----------
+    explored : Explored
+        The galaxies.
+    row : int
+        Its row.
+    state : ViewState
+        Of the visit.
+
+    Returns
+    -------
+    list of Component
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+    columns = [*columns_of(explored, state).values(), "redshift"]
+    quantity = explored.quantities.get(state.quantity)
+    if quantity is not None:
+        columns += quantity.columns[:2]
+    return [html.Strong(short(str(explored.galaxies.ids[row]))), _pairs(explored, row, columns)]
+
+
+def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
+    """The heading of the pinned galaxy, which a screen reader says when it changes.
+
+    Parameters
+    ----------
+    explored : Explored
+        The galaxies.
+    row : int, optional
+        Its row; None if none is pinned.
+
+    Returns
+    -------
+    list of Component
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+    if row is None:
+        return [
+            html.Strong("No galaxy is pinned"),
+            html.Span("click on one in the map, or search for its id"),
+        ]
+    values = explored.galaxies.values
+    told = [
+        f"{label(explored, column)} {number(float(values[column][row]))}"
+        for column in ("redshift", "redshift_median", "log_mstar", "ew_HALPHA")
+        if column in values
+    ]
+    return [html.Strong(short(str(explored.galaxies.ids[row]))), *map(html.Span, told)]
+
+
+def neighbour_buttons(explored: Explored, row: int | None) -> list[Component]:
+    """A button for each neighbour of the pinned galaxy in the map.
+
+    Parameters
+    ----------
+    explored : Explored
+        The galaxies.
+    row : int, optional
+        Of the pinned galaxy.
+
+    Returns
+    -------
+    list of Component
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+    if row is None:
+        return []
+    ids = explored.galaxies.ids[explored.neighbours(row)].tolist()
+    return [html.Span("Neighbours"), *(pin_button(identifier, short(identifier)) for identifier in ids)]
+
+
+def pin_button(identifier: str, shown: str | Component) -> Component:
+    """A button that pins a galaxy.
+
+    Parameters
+    ----------
+    identifier : str
+        Of the galaxy.
+    shown : str or Component
+        On the button.
+
+    Returns
+    -------
+    Component
+
+    Examples
+    --------
+    >>> pin_button("7", "7").type
+    'button'
+    """
+    data = {"data-pin": identifier, "aria-label": f"Pin galaxy {short(identifier)}"}
+    return html.Button(shown, type="button", title=short(identifier), **data)
+
+
+def summary_table(explored: Explored, rows: np.ndarray, columns: Sequence[str]) -> Component:
+    """Medians and central 68 per cent of a selection, a row a column.
+
+    Parameters
+    ----------
+    explored : Explored
+        The galaxies.
+    rows : ndarray of int of shape (m,)
+        Of the selection.
+    columns : sequence of str
+        Which, in their order.
+
+    Returns
+    -------
+    Component
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+    heads = ("Column", "Known", "Median", "16 %", "84 %", "Median of all")
+    lines = [
+        html.Tr(
+            [
+                html.Td(label(explored, one.column)),
+                *(
+                    html.Td(text)
+                    for text in (
+                        f"{one.count:,}",
+                        *map(number, (one.median, one.q16, one.q84, one.all_median)),
+                    )
+                ),
+            ]
+        )
+        for one in summary(explored.galaxies, rows, columns)
+    ]
+    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in heads]))
+    return html.Table([head, html.Tbody(lines)])
+
+
+def sample_note(explored: Explored, state: ViewState) -> str:
+    """What is said above the views of many galaxies: how many are selected, what the slider stands for.
+
+    Parameters
+    ----------
+    explored : Explored
+        The galaxies.
+    state : ViewState
+        Of the visit.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+    if state.sample_view == "history" and not explored.synthetic.lacks:
+        galaxy = explored.synthetic.at(state.history)
+        width = galaxy.ew_aa["HALPHA"][1]
+        return f"τ {galaxy.history.tau_gyr:.1f} Gyr, log SFR {galaxy.log_sfr:.2f}, EW(Hα) {width:.1f} Å"
+    rows = explored.rows_selected(state)
+    if rows is None:
+        return ""
+    return f"{len(rows):,} selected, {len(rows) / len(explored.galaxies):.1%} of all"
+
+
+def message(text: str) -> Component:
+    """Words in place of a view.
+
+    Parameters
+    ----------
+    text : str
+        What is to be said.
+
+    Returns
+    -------
+    Component
+
+    Examples
+    --------
+    >>> message("Nothing is selected.").className
+    'message'
+    """
+    return html.Div(text, className="message")
+
+
+def _pairs(explored: Explored, row: int, columns: Sequence[str]) -> Component:
+    known = [name for name in dict.fromkeys(columns) if name in explored.galaxies.values]
+    parts = []
+    for column in known:
+        value = number(float(explored.galaxies.values[column][row]))
+        parts += [html.Dt(label(explored, column)), html.Dd(value)]
+    return html.Dl(parts, className="pairs")

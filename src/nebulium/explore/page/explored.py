@@ -1,0 +1,323 @@
+"""All that the page knows of the galaxies: read once, and never changed by a visitor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from nebulium.errors import TableError
+from nebulium.explore.draw.colours import ColourScale, Kind, colour_scale
+from nebulium.explore.draw.diagram_figures import LineRatios, line_ratios
+from nebulium.explore.draw.labels import unit_text
+from nebulium.explore.draw.raster import NearestRow, Window, in_window, whole_window
+from nebulium.explore.maps.embedding import Progress
+from nebulium.explore.maps.embedding_file import GalaxyMap, open_embedding
+from nebulium.explore.maps.features import Kind as MapKind
+from nebulium.explore.maps.latent import usual_kind
+from nebulium.explore.page.state import ViewState
+from nebulium.explore.sample.cache import companion_folder
+from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
+from nebulium.explore.sample.pictures import Pictures
+from nebulium.explore.sample.predictions import redshift_densities, with_predictions
+from nebulium.explore.sample.quantities import Quantity, quantities_of
+from nebulium.explore.sample.selection import rows_in
+from nebulium.explore.sample.synthetic import Synthetic
+from nebulium.lines.model_choice import WITH_LUMINOSITY
+from nebulium.photoz.density.densities import RedshiftDensities
+
+DIFFERENCE = "predicted − measured"
+#: Diagrams that place galaxies in a plane, so that one can point to them and select them.
+MAP, BPT, PREDICTED = SPACES = ("map", "bpt", "predicted")
+#: Neighbours in the map that are shown of a pinned galaxy.
+NEIGHBOURS = 8
+#: How far an arrow key reaches, as a share of the view, and among how many galaxies it chooses.
+STEP, STEP_AMONG = 0.04, 400
+DIRECTIONS = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
+#: What is compared at first, where it can be.
+FIRST_QUANTITY = "ew_HALPHA"
+#: Columns that colour the map at first, where there is nothing to compare.
+FIRST_COLUMNS = ("redshift", "redshift_spec", "redshift_median")
+
+
+@dataclass(frozen=True, eq=False)
+class Explored:
+    """Galaxies, their map, and what is derived of them once.
+
+    Parameters
+    ----------
+    galaxies : Galaxies
+        With the columns of predictions.
+    galaxy_map : GalaxyMap, optional
+        Their map; without one the page does without.
+    density_of : callable of int returning RedshiftDensities or None, optional
+        p(z) of the galaxy in a row.
+    line_model : str or Path
+        Of the synthetic galaxy's lines.
+    notes : tuple of str
+        What a visitor should know, besides the notes of the galaxies.
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+
+    galaxies: Galaxies
+    galaxy_map: GalaxyMap | None
+    density_of: Callable[[int], RedshiftDensities | None] | None = None
+    line_model: str | Path = WITH_LUMINOSITY
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def xy(self) -> Float[np.ndarray, "n 2"]:
+        """Places in the map; NaN where a galaxy has none."""
+        if self.galaxy_map is None:
+            return np.full((len(self.galaxies), 2), np.nan, np.float32)
+        return np.ascontiguousarray(self.galaxy_map.embedding.xy, np.float32)
+
+    @cached_property
+    def window(self) -> Window:
+        """All of the map."""
+        return whole_window(self.xy)
+
+    @property
+    def nearest(self) -> NearestRow:
+        """Finds galaxies in the map."""
+        return self.finder(MAP, "")
+
+    @cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """What can be compared with a prediction, the most telling first."""
+        found = quantities_of(self.galaxies)
+        return dict(sorted(found.items(), key=lambda item: item[0] != FIRST_QUANTITY))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that can colour the map, the first the most telling."""
+        first = [*self.quantities, *FIRST_COLUMNS]
+        known = [name for name in dict.fromkeys(first) if name in self.galaxies.values]
+        return tuple(dict.fromkeys([*known[:1], *self.galaxies.values]))
+
+    @cached_property
+    def rows_by_id(self) -> dict[str, int]:
+        """The row of each id."""
+        return {identifier: row for row, identifier in enumerate(self.galaxies.ids.tolist())}
+
+    @cached_property
+    def scale(self) -> Callable[[tuple[str, ...], Kind | None], ColourScale]:
+        """One colour scale for columns that are to be compared, named by the first."""
+
+        @lru_cache(maxsize=256)
+        def scale(columns: tuple[str, ...], kind: Kind | None = None) -> ColourScale:
+            values = [self.galaxies.values[column] for column in columns]
+            return colour_scale(columns[0], *values, unit=self.galaxies.units.get(columns[0], ""), kind=kind)
+
+        return scale
+
+    @cached_property
+    def residuals(self) -> Callable[[str], tuple[np.ndarray, ColourScale]]:
+        """Predicted less measured, in dex where logarithms are compared, and its colours."""
+
+        @lru_cache(maxsize=16)
+        def of(name: str) -> tuple[np.ndarray, ColourScale]:
+            quantity = self.quantities[name]
+            measured, predicted = quantity.pair(self.galaxies)
+            unit = "dex" if quantity.logarithmic else unit_text(quantity.unit)
+            scale = colour_scale(name, predicted - measured, unit=quantity.unit, kind="diverging")
+            return predicted - measured, replace(scale, label=" / ".join(filter(None, (DIFFERENCE, unit))))
+
+        return of
+
+    def row_pinned(self, state: ViewState) -> int | None:
+        """The row of the pinned galaxy; None if none is pinned."""
+        return None if state.pin is None else self.rows_by_id.get(state.pin)
+
+    def rows_selected(self, state: ViewState) -> Int64[np.ndarray, " m"] | None:
+        """Rows inside the outline; None if there is no outline."""
+        if state.selection is None:
+            return None
+        try:
+            xy = self.places(state.selection.space, state.quantity)
+        except KeyError:
+            return np.zeros(0, np.int64)
+        return rows_in(xy, state.selection.polygon)
+
+    @cached_property
+    def places(self) -> Callable[[str, str], Float[np.ndarray, "n 2"]]:
+        """Where the galaxies lie in a diagram; KeyError if they have no place in it."""
+
+        @lru_cache(maxsize=16)
+        def places(space: str, quantity: str) -> Float[np.ndarray, "n 2"]:
+            if space == MAP:
+                return self.xy
+            pair = self.ratios if space == BPT else self.quantities[quantity].pair(self.galaxies)
+            if pair is None:
+                raise KeyError(space)
+            return np.stack(pair, axis=1)
+
+        return places
+
+    @cached_property
+    def finder(self) -> Callable[[str, str], NearestRow]:
+        """Finds galaxies in a diagram."""
+
+        @lru_cache(maxsize=16)
+        def finder(space: str, quantity: str) -> NearestRow:
+            return NearestRow(self.places(space, quantity))
+
+        return finder
+
+    @cached_property
+    def ratios(self) -> LineRatios | None:
+        """Places in the BPT diagram."""
+        return line_ratios(self.galaxies.values)
+
+    @cached_property
+    def predicted_ratios(self) -> LineRatios | None:
+        """Places in the BPT diagram as the model has them."""
+        return line_ratios(self.galaxies.values, prefix="predicted_ew_")
+
+    @cached_property
+    def fluxes(self) -> tuple[Float[np.ndarray, "n band"], Float[np.ndarray, "n band"]]:
+        """Fluxes in bands and their errors, nJy."""
+        return self.galaxies.fluxes()
+
+    @cached_property
+    def pictures(self) -> Pictures | None:
+        """Their images; None if there are none."""
+        return Pictures.of(self.galaxies)
+
+    @cached_property
+    def synthetic(self) -> Synthetic:
+        """The galaxy of the slider."""
+        return Synthetic(self.galaxy_map, self.line_model)
+
+    def value(self, column: str, row: int) -> float:
+        """One number; NaN if it is missing or there is no such column."""
+        values = self.galaxies.values.get(column)
+        return float("nan") if values is None else float(values[row])
+
+    def quantiles(self, column: str, row: int) -> tuple[float, float, float]:
+        """A prediction with its 16 and 84 per cent quantiles; NaN where missing."""
+        low, median, high = (self.value(name, row) for name in (f"{column}_q16", column, f"{column}_q84"))
+        return low, median, high
+
+    def redshift(self, row: int) -> float | None:
+        """The redshift from a spectrum, or that of the table; None if it is not known."""
+        known = (self.value(column, row) for column in ("redshift_spec", "redshift"))
+        return next((redshift for redshift in known if np.isfinite(redshift)), None)
+
+    def neighbours(self, row: int) -> Int64[np.ndarray, " k"]:
+        """The galaxies next to one in the map."""
+        return self.nearest.around(row, NEIGHBOURS)
+
+    def next_row(self, row: int | None, direction: str, window: Window) -> int | None:
+        """The galaxy that an arrow key leads to.
+
+        Parameters
+        ----------
+        row : int, optional
+            Of the galaxy to go on from; the middle of the view without one.
+        direction : str
+            A key of `DIRECTIONS`.
+        window : tuple of four float
+            The view.
+
+        Returns
+        -------
+        int or None
+            None where there is no galaxy that way.
+        """
+        left, right, bottom, top = window
+        size = np.array([right - left, top - bottom])
+        if row is None or not np.isfinite(self.xy[row]).all():
+            return self.nearest(left + size[0] / 2, bottom + size[1] / 2, window, reach=1.0)
+        away = np.array(DIRECTIONS[direction])
+        near = in_window(self.xy, window)
+        offset = (self.xy[near] - self.xy[row]) / size
+        along = offset @ away
+        across = np.abs(offset @ away[::-1])
+        that_way = (along > np.maximum(across, 1e-9)) & (near != row)
+        if not that_way.any():
+            return None
+        # The nearest to a point a step away, so that the walk gets on however dense the map is.
+        distance = np.hypot(along - STEP, across)
+        return int(near[that_way][np.argmin(distance[that_way])])
+
+
+def explore(
+    table: str | Path | None,
+    *,
+    model: str | Path | None = None,
+    embedding: MapKind | None = None,
+    seed: int = 0,
+    refit: bool = False,
+    id_column: str | None = None,
+    progress: Progress | None = None,
+) -> Explored:
+    """Read galaxies, let a model predict, and draw their map: each only if that was not done before.
+
+    Parameters
+    ----------
+    table : str or Path, optional
+        A table, or the folder of a mock survey; the example if not given.
+    model : str or Path, optional
+        Name of a packaged model, or a model folder.
+    embedding : str, optional
+        What the map is made of, one of `nebulium.explore.maps.features.KINDS`; by default the continuum, or
+        photometry. Without either, and unless one is asked for, there is no map.
+    seed : int
+        Of the map.
+    refit : bool
+        Whether to draw the map anew.
+    id_column : str, optional
+        As in `read_galaxies`.
+    progress : callable of (str, float), optional
+        Gets what is being done, and how much of it is.
+
+    Returns
+    -------
+    Explored
+
+    Raises
+    ------
+    NebuliumError
+        The table or the model is at fault, or what was computed cannot be kept.
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+    galaxies = read_galaxies(table, id_column=id_column)
+    companion = companion_folder(galaxies.path)
+    galaxies = with_predictions(galaxies, model, companion.folder, progress=progress)
+    notes = list(companion.notes)
+    galaxy_map = None
+    try:
+        kind = embedding or usual_kind(galaxies)
+    except TableError as error:
+        notes.append(f"There is no map: {error}")
+    else:
+        galaxy_map = open_embedding(
+            galaxies, companion.folder, kind, model=model, seed=seed, refit=refit, progress=progress
+        )
+        notes += [*galaxy_map.notes, _told_of_map(galaxy_map)]
+    return Explored(
+        galaxies, galaxy_map, redshift_densities(galaxies, model, companion.folder), notes=tuple(notes)
+    )
+
+
+def _told_of_map(galaxy_map: GalaxyMap) -> str:
+    """How the map came about, and how far to trust it."""
+    about = galaxy_map.embedding.about
+    error = about.get("left_out") or {}
+    told = f"The map: {about.get('method')}, seed {about.get('seed')}, of {about.get('features')}."
+    if error.get("median") is None:
+        return told
+    return (
+        f"{told} A galaxy that is placed among the others lies {error['median']:.3f} of the map's median "
+        f"radius from where the fit puts it (median), and keeps {error['neighbours_kept']:.0%} of its 15 "
+        f"nearest."
+    )

@@ -1,0 +1,177 @@
+"""What was computed for a table, kept beside it as tables: maps, predictions, latent vectors."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.output import output_error
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.source import stem_of
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
+from nebulium.errors import TableError
+from nebulium.modelfile import WEIGHTS, ModelFolder
+
+ENDING = "explore"
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A folder for what belongs to a table.
+
+    Attributes
+    ----------
+    folder : Path
+    notes : tuple of str
+        Where it is, if it is not beside the table.
+    """
+
+    folder: Path
+    notes: tuple[str, ...] = ()
+
+
+def companion_folder(path: Path | None) -> Companion:
+    """The folder beside a table or in that of a mock survey; in the user's cache if that cannot be written.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The table, or the folder of the survey; the example if not given.
+
+    Returns
+    -------
+    Companion
+        Its folder is there.
+
+    Raises
+    ------
+    OutputError
+        The cache cannot be written, either.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     companion_folder(Path(scratch) / "galaxies.parquet").folder.name
+    'galaxies.explore'
+    """
+    if path is None:
+        return Companion(_made(_cache() / "example"))
+    beside = path / ENDING if path.is_dir() else path.with_name(f"{stem_of(path)}.{ENDING}")
+    try:
+        beside.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=beside):
+            return Companion(beside)
+    except OSError as error:
+        name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+        folder = _made(_cache() / name)
+        return Companion(
+            folder, (f"{beside} cannot be written ({error.strerror}): what is computed is in {folder}.",)
+        )
+
+
+def cached_table(path: Path, about: Mapping[str, Any], make: Callable[[], Table]) -> Table:
+    """A table from its file, if the file says the same of itself; else made, and written there.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in .parquet.
+    about : mapping
+        What decides the contents; must go into JSON.
+    make : callable returning Table
+
+    Returns
+    -------
+    Table
+        Its metadata are those that it was made with, and `about`.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     path = Path(scratch) / "a.parquet"
+    ...     made = cached_table(path, {"seed": 0}, lambda: Table({"z": np.array([0.1])}))
+    ...     cached_table(path, {"seed": 0}, lambda: Table({}))["z"].tolist()
+    [0.1]
+    """
+    if path.is_file():
+        try:
+            found = read_table(path)
+        except TableError:  # damaged: what can be made again is not worth a question
+            pass
+        else:
+            if found.metadata.get("about") == about:
+                return found
+    table = make()
+    table = replace(table, metadata={**table.metadata, "about": dict(about)})
+    write_table(table, path)
+    return table
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """A fingerprint of arrays: another one for other numbers, types or shapes.
+
+    Parameters
+    ----------
+    *arrays : ndarray
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+
+    Examples
+    --------
+    >>> digest(np.zeros(2)) == digest(np.zeros(3))
+    False
+    """
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def weights_of(found: ModelFolder) -> str:
+    """A fingerprint of the weights of a model.
+
+    Parameters
+    ----------
+    found : ModelFolder
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+
+    Examples
+    --------
+    >>> from nebulium.modelfile import describe_model
+    >>> len(weights_of(describe_model("desi-lines")))
+    64
+    """
+    return hashlib.sha256((found.path / WEIGHTS).read_bytes()).hexdigest()
+
+
+def _cache() -> Path:
+    """As the XDG base directory specification has it; a path there must be absolute."""
+    told = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (told if told.is_absolute() else Path.home() / ".cache") / "nebulium" / ENDING
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    return folder

@@ -1,0 +1,299 @@
+"""The galaxies that are looked at: any table, a mock survey, or the example."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.id_join import rows_of_ids
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.source import ImageSource
+from nebulium.data.tables.column_checks import checked_column
+from nebulium.data.tables.column_mapping import column_mapping
+from nebulium.data.tables.reading import column_names, read_table
+from nebulium.data.tables.table import Table, missing_column
+from nebulium.errors import NebuliumError, TableError
+from nebulium.explore.sample.cache import companion_folder
+from nebulium.explore.sample.example import example_table
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.prediction_rows import FLUX_COLUMNS, single
+from nebulium.mock.survey.shards import CATALOGUE, SHARDS
+
+ID = "target_id"
+#: What a column of ids may be called, in any case, where none is named.
+ID_NAMES = (ID, "object_id", "targetid", "objid", "id")
+#: Columns of the fluxes of a band, the measured before the true.
+FLUX_PREFIXES = ("flux_njy_obs_", "flux_njy_")
+FLUX_ERR_PREFIX = "flux_njy_err_"
+
+
+@dataclass(frozen=True, eq=False)
+class Galaxies:
+    """Columns of galaxies, by what can be done with them.
+
+    Parameters
+    ----------
+    name : str
+        Where they are from, to be shown.
+    ids : ndarray of str of shape (n,)
+        Each once.
+    values : mapping of str to ndarray of float of shape (n,)
+        Columns of numbers; NaN is missing, true and false are 1 and 0.
+    texts : mapping of str to ndarray of str of shape (n,)
+        The other columns.
+    units : mapping of str to str
+        Of the numbers; a column without a unit has no entry.
+    images : ImageSource, optional
+    image_rows : ndarray of int64 of shape (n,), optional
+        Rows of the images; -1 where a galaxy has none.
+    path : Path, optional
+        The table or the folder of the mock survey; None for the example.
+    id_column : str, optional
+        The file's column of ids; None if there is none.
+    notes : tuple of str
+        What was supposed in reading them.
+
+    Examples
+    --------
+    >>> values = {"ew_HALPHA": np.array([5.0, np.nan]), "flux_njy_r": np.ones(2)}
+    >>> galaxies = Galaxies("a.parquet", np.array(["7", "8"]), values)
+    >>> galaxies.lines, galaxies.bands, galaxies.continuum, galaxies.row_of("8"), galaxies.row_of("9")
+    (('HALPHA',), ('r',), None, 1, None)
+    """
+
+    name: str
+    ids: np.ndarray
+    values: Mapping[str, np.ndarray]
+    texts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    images: ImageSource | None = None
+    image_rows: Int64[np.ndarray, " n"] | None = None
+    path: Path | None = None
+    id_column: str | None = None
+    notes: tuple[str, ...] = ()
+    _medians: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def row_of(self, identifier: str) -> int | None:
+        """The row of an id; None if there is none such."""
+        rows = np.flatnonzero(self.ids == identifier)
+        return int(rows[0]) if len(rows) else None
+
+    def column(self, name: str) -> np.ndarray | None:
+        """A column of numbers or of text; None if there is none of that name."""
+        return self.values.get(name, self.texts.get(name))
+
+    def median_of(self, name: str) -> float:
+        """Median of a column of numbers, found once; NaN if it has none."""
+        if name not in self._medians:
+            known = self.values[name][np.isfinite(self.values[name])]
+            self._medians[name] = float(np.median(known)) if len(known) else float("nan")
+        return self._medians[name]
+
+    @cached_property
+    def continuum(self) -> Float[np.ndarray, "n 12"] | None:
+        """The continuum in twelve bins, float32; None if a column of them is lacking."""
+        if not all(name in self.values for name in FLUX_COLUMNS):
+            return None
+        return np.stack([single(self.values[name]) for name in FLUX_COLUMNS], axis=1)
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Emission lines with a column of equivalent widths, in the order of the spectrum."""
+        return tuple(line for line in LINES if f"ew_{line}" in self.values)
+
+    @cached_property
+    def bands(self) -> tuple[str, ...]:
+        """Bands with a column of fluxes, in the order of the table."""
+        found: dict[str, None] = {}
+        for name in self.values:
+            prefix = next((prefix for prefix in FLUX_PREFIXES if name.startswith(prefix)), None)
+            if prefix and not name.startswith(FLUX_ERR_PREFIX):
+                found[name.removeprefix(prefix)] = None
+        return tuple(found)
+
+    def fluxes(self) -> tuple[Float[np.ndarray, "n band"], Float[np.ndarray, "n band"]]:
+        """Fluxes in the bands and their errors, nJy: measured where they are, else true and without error.
+
+        Returns
+        -------
+        flux_njy, flux_err_njy : ndarray of float32 of shape (n, band)
+            NaN where missing.
+        """
+        unknown = np.full(len(self), np.nan, np.float32)
+        flux = [
+            next(self.values[prefix + band] for prefix in FLUX_PREFIXES if prefix + band in self.values)
+            for band in self.bands
+        ]
+        errors = [self.values.get(FLUX_ERR_PREFIX + band, unknown) for band in self.bands]
+        empty = np.zeros((len(self), 0), np.float32)
+        both = [single(np.stack(part, axis=1)) if part else empty for part in (flux, errors)]
+        return both[0], both[1]
+
+    def with_values(
+        self, values: Mapping[str, np.ndarray], units: Mapping[str, str], notes: Sequence[str] = ()
+    ) -> "Galaxies":
+        """The galaxies with columns of numbers added or replaced.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray of float of shape (n,)
+        units : mapping of str to str
+            Theirs.
+        notes : sequence of str
+            Added to the others.
+
+        Returns
+        -------
+        Galaxies
+            These stay as they were.
+        """
+        kept = {name: text for name, text in self.texts.items() if name not in values}
+        old_units = {name: unit for name, unit in self.units.items() if name not in values}
+        return replace(
+            self,
+            values={**self.values, **values},
+            texts=kept,
+            units={**old_units, **units},
+            notes=(*self.notes, *notes),
+        )
+
+
+def read_galaxies(
+    path: str | Path | None,
+    *,
+    columns: Mapping[str, str] | str | Sequence[str] | None = None,
+    id_column: str | None = None,
+) -> Galaxies:
+    """Read galaxies from a table or a mock survey; without either, make those of the example.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        A table as `nebulium.data.tables.reading.read_table` reads it, or the folder of a mock survey.
+    columns : mapping of str to str, or what `column_mapping` reads, optional
+        nebulium's name -> the file's, for columns that have other names in the file; the other columns are
+        read as well.
+    id_column : str, optional
+        The column of ids. By default one of `ID_NAMES`; the numbers of the rows if there is none.
+
+    Returns
+    -------
+    Galaxies
+
+    Raises
+    ------
+    TableError
+        The table cannot be read, has no rows or no column of numbers, the column of ids is not there, or an
+        id stands there twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data.tables.reading import write_table
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table({"name": np.array(["a", "b"]), "z": np.ones(2)}), f"{scratch}/a.parquet")
+    ...     galaxies = read_galaxies(f"{scratch}/a.parquet", id_column="name")
+    >>> galaxies.ids.tolist(), list(galaxies.values)
+    (['a', 'b'], ['z'])
+    """
+    if path is None:
+        return _galaxies(example_table(companion_folder(None).folder), None, None)
+    path = Path(path)
+    if not path.is_dir():
+        return _galaxies(_read(path, columns), id_column, path)
+    if not (path / CATALOGUE).is_file():
+        problem = f"is a folder without {CATALOGUE}, which a mock survey has"
+        raise TableError(str(path), problem, "give a table, or the folder of a mock survey")
+    return _galaxies(_read(path / CATALOGUE, columns), id_column, path)
+
+
+def _read(path: Path, columns: Mapping[str, str] | str | Sequence[str] | None) -> Table:
+    """All columns, some of them by other names."""
+    if columns is None:
+        return read_table(path)
+    renamed = column_mapping(columns)
+    others = {name: name for name in column_names(path) if name not in renamed.values()}
+    return read_table(path, columns={**others, **renamed})
+
+
+def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxies:
+    raw_ids, taken, notes = _ids(table, id_column)
+    values = {
+        name: numbers
+        for name, column in table.columns.items()
+        if name != taken and (numbers := _numbers(column)) is not None
+    }
+    if not values:
+        raise TableError(table.name, "has no column of numbers", "check the file, or how it was made")
+    texts = {
+        name: _text(column) for name, column in table.columns.items() if name not in values and name != taken
+    }
+    images, image_rows, image_notes = _images(path, raw_ids)
+    return Galaxies(
+        name=table.name if path is None else path.name,
+        ids=_shown(raw_ids),
+        values=values,
+        texts=texts,
+        units={name: unit for name, unit in table.units.items() if name in values},
+        images=images,
+        image_rows=image_rows,
+        path=path,
+        id_column=taken,
+        notes=(*notes, *image_notes),
+    )
+
+
+def _ids(table: Table, id_column: str | None) -> tuple[np.ndarray, str | None, tuple[str, ...]]:
+    """The ids, the column that they are from, and what was supposed."""
+    if id_column is not None and id_column not in table:
+        raise missing_column(table.name, id_column, table.columns)
+    by_case = {name.lower(): name for name in reversed(list(table.columns))}
+    column = id_column or next((by_case[name] for name in ID_NAMES if name in by_case), None)
+    if column is None:
+        note = "The table has no column of ids: galaxies go by the number of their row; --id names a column."
+        return np.arange(len(table)), None, (note,)
+    ids = checked_column(table[column], ID, column, where=table.name)
+    check_unique_ids(lambda: [ids], where=table.name, rows=len(ids))
+    return ids, column, ()
+
+
+def _shown(ids: np.ndarray) -> np.ndarray:
+    """As text, no wider than the longest."""
+    text = ids.astype(np.str_)
+    longest = int(np.char.str_len(text).max(initial=1))
+    return text.astype(f"<U{max(longest, 1)}")
+
+
+def _numbers(column: np.ndarray) -> np.ndarray | None:
+    """Floats of the least precision that holds the numbers; None for what is no number."""
+    if column.dtype.kind not in "biuf" or column.ndim != 1:
+        return None
+    wanted = min(np.result_type(column.dtype, np.float32), np.dtype(np.float64))
+    return column.astype(wanted, copy=False)
+
+
+def _text(column: np.ndarray) -> np.ndarray:
+    """Anything else as text; a missing time is empty."""
+    if column.dtype.kind in "mM":
+        return np.where(np.isnat(column), "", column.astype(np.str_))
+    return column.astype(np.str_)
+
+
+def _images(
+    path: Path | None, ids: np.ndarray
+) -> tuple[ImageSource | None, np.ndarray | None, tuple[str, ...]]:
+    """Images of a mock survey; without them the rest works all the same."""
+    if path is None or not (path / SHARDS).is_dir():
+        return None, None, ()
+    try:
+        source = open_images(path)
+    except NebuliumError as error:
+        return None, None, (f"No images: {error}",)
+    return source, rows_of_ids(ids, source.ids), ()

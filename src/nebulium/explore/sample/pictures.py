@@ -1,0 +1,84 @@
+"""Images of the galaxies, read when they are looked at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from nebulium.data.images.source import ImageSource
+from nebulium.data.images.stretches import DISPLAY_UNIT
+from nebulium.explore.draw.stamps import Levels, measure_levels, stamp, stamp_page
+from nebulium.explore.sample.galaxies import Galaxies
+
+#: Images by which the brightness of a survey is measured: the first, which lie together.
+MEASURED = 48
+#: Sets of images that are kept in memory: of the galaxies and pages that were looked at last.
+KEPT = 48
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Images of galaxies as pictures for the page.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The images.
+    image_rows : ndarray of int64 of shape (n,)
+        The row of each galaxy's image; -1 if it has none.
+
+    Examples
+    --------
+    See `nebulium.explore.page.server.make_app`.
+    """
+
+    source: ImageSource
+    image_rows: np.ndarray
+
+    @classmethod
+    def of(cls, galaxies: Galaxies) -> "Pictures | None":
+        """Those of galaxies; None if they have no images."""
+        if galaxies.images is None or galaxies.image_rows is None:
+            return None
+        return cls(galaxies.images, galaxies.image_rows)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """What is white and what is noise in this survey."""
+        first = np.flatnonzero(self.image_rows >= 0)[:MEASURED]
+        return measure_levels(list(self._read(tuple(first.tolist())).values()))
+
+    def stamps(self, rows: np.ndarray, stretch: float) -> dict[int, str]:
+        """Pictures by row of the galaxy; those without an image are left out."""
+        images = self._read(tuple(sorted(rows.tolist())))
+        made = stamp_page(list(images.values()), stretch, levels=self.levels, unit=self.source.unit)
+        return dict(zip(images, made, strict=True))
+
+    def bands(self, row: int, stretch: float) -> dict[str, str]:
+        """Pictures of one galaxy, in colour and in each band, by what they show; none without an image."""
+        image = self._read((row,)).get(row)
+        if image is None:
+            return {}
+        made = {"colour": stamp(image, stretch, levels=self.levels, unit=self.source.unit)}
+        if self.source.unit == DISPLAY_UNIT or len(self.source.bands) == 1:
+            return made
+        white, noise = self.levels.white, self.levels.noise
+        for place, band in enumerate(self.source.bands):
+            level = Levels((white[place],), (noise[place],))
+            made[band] = stamp(image[..., place : place + 1], stretch, levels=level)
+        return made
+
+    @cached_property
+    def _read(self) -> Callable[[tuple[int, ...]], dict[int, np.ndarray]]:
+        @lru_cache(maxsize=KEPT)
+        def read(rows: tuple[int, ...]) -> dict[int, np.ndarray]:
+            """Images by row of the galaxy, without those that are missing or damaged."""
+            wanted = {int(self.image_rows[row]): row for row in rows if self.image_rows[row] >= 0}
+            found: dict[int, np.ndarray] = {}
+            for chunk in self.source.chunks(np.array(sorted(wanted), np.int64)):
+                for image_row, image in zip(chunk.rows.tolist(), chunk.pixels, strict=True):
+                    found[wanted[image_row]] = image
+            return {row: found[row] for row in rows if row in found}
+
+        return read

@@ -1,0 +1,131 @@
+"""What has both a measured and a predicted column, so that the two can be compared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nebulium.explore.sample.galaxies import Galaxies
+
+PREDICTED, DRAWN = "predicted_", "drawn_"
+#: Names of the linked maps.
+PANELS = ("measured", "predicted", "predicted + scatter")
+#: Measured columns, the first that is there, of predictions that go by another name.
+MEASURED_AS = {
+    "redshift_median": ("redshift_spec", "redshift"),
+    "predicted_OH12": ("OH12", "oh12"),
+}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A measured column and its prediction.
+
+    Parameters
+    ----------
+    name : str
+        The measured column, which names the pair.
+    predicted : str
+        Column of the medians.
+    low, high : str
+        Columns of the 16 and 84 per cent quantiles; empty if there are none.
+    drawn : str
+        Column of the prediction plus scatter; empty if there is none.
+    unit : str
+        Of all of them.
+    with_noise : bool
+        Whether what is drawn has the noise of the measurement as well.
+
+    Examples
+    --------
+    >>> Quantity("ew_HALPHA", "predicted_ew_HALPHA").columns
+    ('ew_HALPHA', 'predicted_ew_HALPHA')
+    >>> Quantity("ew_HALPHA", "predicted_ew_HALPHA", drawn="drawn_ew_HALPHA", with_noise=True).panels
+    ('measured', 'predicted', 'predicted + scatter and noise')
+    """
+
+    name: str
+    predicted: str
+    low: str = ""
+    high: str = ""
+    drawn: str = ""
+    unit: str = ""
+    with_noise: bool = False
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether it is compared by its logarithm, as equivalent widths are."""
+        return self.name.startswith("ew_")
+
+    def pair(self, galaxies: Galaxies) -> tuple[np.ndarray, np.ndarray]:
+        """Measured and predicted values as they are compared: their logarithms where these are compared."""
+        measured, predicted = (
+            galaxies.values[name].astype(np.float64) for name in (self.name, self.predicted)
+        )
+        if not self.logarithmic:
+            return measured, predicted
+        with np.errstate(invalid="ignore", divide="ignore"):
+            logs = [np.where(values > 0, np.log10(values), np.nan) for values in (measured, predicted)]
+        return logs[0], logs[1]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the linked maps, in their order."""
+        return tuple(column for column in (self.name, self.predicted, self.drawn) if column)
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """What to write above the linked maps."""
+        *first, drawn = PANELS
+        return (*first, f"{drawn} and noise" if self.with_noise else drawn)[: len(self.columns)]
+
+
+def quantities_of(galaxies: Galaxies) -> dict[str, Quantity]:
+    """All that can be compared with a prediction, by name.
+
+    Parameters
+    ----------
+    galaxies : Galaxies
+        With the columns of predictions.
+
+    Returns
+    -------
+    dict of str to Quantity
+        In the order of the columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = {"ew_HALPHA": np.ones(1), "predicted_ew_HALPHA": np.ones(1), "predicted_age": np.ones(1)}
+    >>> found = quantities_of(Galaxies("a", np.array(["7"]), values))
+    >>> list(found), found["ew_HALPHA"].with_noise
+    (['ew_HALPHA'], False)
+    """
+    found = {}
+    for predicted in galaxies.values:
+        measured = _measured(predicted, galaxies.values)
+        if measured is None:
+            continue
+        stem = predicted.removesuffix("_median")
+        low, high, drawn = (
+            name if name in galaxies.values else ""
+            for name in (f"{stem}_q16", f"{stem}_q84", DRAWN + predicted.removeprefix(PREDICTED))
+        )
+        found[measured] = Quantity(
+            measured,
+            predicted,
+            low,
+            high,
+            drawn,
+            unit=galaxies.units.get(measured, ""),
+            with_noise=f"ew_ivar_{measured.removeprefix('ew_')}" in galaxies.values,
+        )
+    return found
+
+
+def _measured(predicted: str, values: Mapping[str, np.ndarray]) -> str | None:
+    """The column that a prediction is to be compared with; None for what is no median or has no match."""
+    if predicted in MEASURED_AS:
+        return next((name for name in MEASURED_AS[predicted] if name in values), None)
+    name = predicted.removeprefix(PREDICTED)
+    return name if name != predicted and name in values else None

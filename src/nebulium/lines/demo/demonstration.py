@@ -1,0 +1,246 @@
+"""The demonstration: galaxies from star-formation histories, emission lines on them, pictures and tables."""
+
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+from nebulium.data.glossary import unit_of
+from nebulium.data.output import replace_on_success
+from nebulium.data.spectra.reading import write_spectra
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
+from nebulium.lines.chain import SampledLines, SyntheticGalaxy, make_chain, synthesise
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.demo.figures import magnitude_changes, spectra_with_lines, width_histograms
+from nebulium.lines.demo.galaxies import LOG_APERTURE, demo_galaxies
+from nebulium.lines.model import LineModel
+from nebulium.lines.model_choice import WITH_LUMINOSITY
+from nebulium.lines.predict import median_ews, predict_table
+from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.scores.bpt import bpt_diagram
+from nebulium.modelfile import load_model
+from nebulium.sed import Galaxy, load_filters, load_ssp
+
+BANDS = tuple(f"sdss_{band}0" for band in "ugriz")
+#: Rest wavelengths of the spectra that are written: the continuum bins and all the lines.
+WRITTEN_AA = (3300.0, 7100.0)
+#: Places of the examples in the order of Halpha, of 1.
+EXAMPLES = (0.98, 0.75, 0.4, 0.1)
+README = """# {n:,} synthetic galaxies with emission lines
+
+Made by `nebulium demo` (nebulium {version}, seed {seed}).
+
+Star-formation histories, metallicities and dust were drawn, the spectra of the stars computed with DSPS on
+the shipped template grid (Bruzual & Charlot 2003), and the equivalent widths of ten lines drawn from what the
+model `{model}` learnt from DESI galaxies with such continua. The model saw {share:.0%} of the light of each
+galaxy ({aperture:+.2f} dex), about what a fibre catches.
+
+Pictures:
+
+- `bpt.png`: BPT diagram of the lines, contours at 68 and 95 %, curves of Kauffmann et al. (2003) and Kewley
+  et al. (2001)
+- `equivalent_widths.png`: how strong the lines are, drawn and medians alone
+- `spectra.png`: {examples} of the galaxies, from strong lines to weak ones
+- `magnitudes.png`: what the lines do to SDSS magnitudes
+
+Data:
+
+- `galaxies.parquet`: a row a galaxy. What it is made of; its continuum in the model's bins, through the
+  fibre; its lines, of the whole galaxy; AB magnitudes with lines (`mag_ab_BAND`) and without
+  (`mag_ab_BAND_stars`). `in_domain` is false where the model saw no such continuum in training.
+- `spectra.parquet`, `continua.parquet`: observed-frame spectra with and without lines, without noise, in the
+  layout of the Multimodal Universe
+
+Table and spectra are inputs for the commands, too:
+
+    nebulium lines predict galaxies.parquet --output predicted.parquet
+    nebulium lines inject continua.parquet --ew sample --seed 1 --output other-lines.parquet
+"""
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """What a demonstration made.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is.
+    galaxies : int
+        How many.
+    seconds : float
+        How long it took.
+    """
+
+    folder: Path
+    galaxies: int
+    seconds: float
+
+
+def run_demo(
+    folder: str | Path = "demo",
+    *,
+    n_galaxies: int = 3000,
+    seed: int = 0,
+    model: LineModel | str | Path = WITH_LUMINOSITY,
+) -> DemoRun:
+    """Make galaxies with emission lines, and write pictures, tables and spectra.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to; an earlier demonstration there is replaced whole.
+    n_galaxies : int
+        How many.
+    seed : int
+        Of galaxies and lines.
+    model : LineModel, str or Path
+        Draws the lines.
+
+    Returns
+    -------
+    DemoRun
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    MissingExtraError
+        dsps or astro-sedpy is not installed.
+
+    Examples
+    --------
+    See ``nebulium demo --help``.
+    """
+    start, folder = time.perf_counter(), Path(folder)
+    with replace_on_success(folder, folder_with="equivalent_widths.png") as partial:
+        partial.mkdir()
+        loaded = model if isinstance(model, LineModel) else load_model(model, of=LineModel)
+        galaxies = demo_galaxies(n_galaxies, seed=seed)
+        chain = make_chain(load_ssp(), load_filters(*BANDS), SampledLines(loaded))
+        made = synthesise(chain, galaxies, log_aperture=LOG_APERTURE, key=jax.random.key(seed))
+        _write_table(partial, galaxies, made, loaded)
+        _write_spectra(partial, galaxies, made)
+        for name, figure in _figures(galaxies, made, loaded).items():
+            figure.savefig(partial / f"{name}.png", dpi=150)
+        _write_readme(partial, n_galaxies, seed, model)
+    return DemoRun(folder, n_galaxies, time.perf_counter() - start)
+
+
+def demo_table(galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> Table:
+    """Everything about the galaxies but their spectra.
+
+    Parameters
+    ----------
+    galaxies : Galaxy
+        With leaves of shape (n,).
+    made : SyntheticGalaxy
+        What became of them.
+    model : LineModel
+        For the flag `in_domain`.
+
+    Returns
+    -------
+    Table
+        In the units of the glossary.
+
+    Examples
+    --------
+    See `run_demo`.
+    """
+    rest, lines = made.stars.rest, made.lines
+    v_band_aa = jnp.full(1, 5500.0, jnp.float32)
+    columns = {
+        "target_id": np.arange(len(galaxies.redshift)),
+        "redshift": galaxies.redshift,
+        "log_mstar": galaxies.log_mstar,
+        "log_sfr": rest.log_sfr,
+        "lgmet": galaxies.lgmet,
+        "av_mag": jax.vmap(lambda dust: dust.attenuation_mag(v_band_aa)[0])(galaxies.dust),
+    }
+    columns |= dict(zip(FLUX_COLUMNS, made.continuum_flux.T, strict=True))
+    for place, line in enumerate(LINES):
+        columns |= {f"ew_{line}": lines.ew_aa[:, place], f"line_flux_{line}": lines.line_flux[:, place]}
+    for place, band in enumerate(BANDS):
+        columns[f"mag_ab_{band}"] = made.photometry.mag_ab[:, place]
+        columns[f"mag_ab_{band}_stars"] = made.stars.photometry.mag_ab[:, place]
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    table = Table(arrays, {name: unit for name in arrays if (unit := unit_of(name))}, "demo")
+    flags = predict_table(table, model=model).table["in_domain"]
+    return table.with_columns({"in_domain": flags})
+
+
+def _write_table(folder: Path, galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> None:
+    write_table(demo_table(galaxies, made, model), folder / "galaxies.parquet")
+
+
+def _write_spectra(folder: Path, galaxies: Galaxy, made: SyntheticGalaxy) -> None:
+    """The same pixels of each galaxy, counted in the rest frame."""
+    within = _written_pixels(galaxies, made)
+    wave_aa = np.asarray(made.wave_aa)[:, within]
+    for name, flux in (("spectra", made.flux_lambda), ("continua", made.continuum_lambda)):
+        spectra = Spectra(
+            ids=np.arange(len(wave_aa)),
+            wave_aa=wave_aa,
+            flux_lambda=np.asarray(flux)[:, within],
+            ivar=np.ones_like(wave_aa),
+            redshift=np.asarray(galaxies.redshift, np.float64),
+            metadata={"ivar": "1 everywhere: no noise", "made_by": "nebulium demo"},
+            name=name,
+        )
+        write_spectra(spectra, folder / f"{name}.parquet")
+
+
+def _written_pixels(galaxies: Galaxy, made: SyntheticGalaxy) -> np.ndarray:
+    wave_rest_aa = np.asarray(made.wave_aa[0] / (1.0 + galaxies.redshift[0]))
+    return (wave_rest_aa > WRITTEN_AA[0]) & (wave_rest_aa < WRITTEN_AA[1])
+
+
+def _figures(galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> dict[str, Figure]:
+    redshift = np.asarray(galaxies.redshift)
+    drawn = np.asarray(made.lines.ew_aa)
+    medians = median_ews(model, np.asarray(made.continuum_flux), redshift)
+    change = np.asarray(made.photometry.mag_ab - made.stars.photometry.mag_ab)
+    return {
+        "bpt": bpt_diagram({"drawn": drawn, "medians": medians}),
+        "equivalent_widths": width_histograms({"drawn": drawn, "medians": medians}),
+        "spectra": _examples(galaxies, made),
+        "magnitudes": magnitude_changes(redshift, dict(zip("ugriz", change.T, strict=True))),
+    }
+
+
+def _examples(galaxies: Galaxy, made: SyntheticGalaxy) -> Figure:
+    """Galaxies at four places in the order of their Halpha."""
+    redshift = np.asarray(galaxies.redshift)
+    halpha = np.asarray(made.lines["HALPHA"].ew_aa)
+    chosen = np.argsort(halpha)[(np.array(EXAMPLES) * (len(halpha) - 1)).astype(int)]
+    within = _written_pixels(galaxies, made)
+    titles = [
+        f"z = {redshift[i]:.2f}, EW(Hα) = {halpha[i]:.1f} Å, log SFR = {made.stars.rest.log_sfr[i]:.1f}"
+        for i in chosen
+    ]
+    wave_rest_aa = np.asarray(made.wave_aa[0])[within] / (1.0 + redshift[0])
+    continua, both = (
+        np.asarray(flux)[chosen][:, within] for flux in (made.continuum_lambda, made.flux_lambda)
+    )
+    return spectra_with_lines(wave_rest_aa, continua, both, titles)
+
+
+def _write_readme(folder: Path, n: int, seed: int, model: LineModel | str | Path) -> None:
+    text = README.format(
+        n=n,
+        seed=seed,
+        version=version("nebulium"),
+        model="given" if isinstance(model, LineModel) else Path(model).name,
+        aperture=LOG_APERTURE,
+        share=10.0**LOG_APERTURE,
+        examples=len(EXAMPLES),
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")

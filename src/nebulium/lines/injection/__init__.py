@@ -1,0 +1,1 @@
+"""Emission lines put into spectra."""

@@ -1,0 +1,198 @@
+"""Emission lines into the spectra of a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.id_join import rows_of_ids
+from nebulium.data.output_checks import check_not_input, write_rejects
+from nebulium.data.rejects import Rejects
+from nebulium.data.spectra.reading import write_spectra
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.tables.reading import column_names, read_table
+from nebulium.data.tables.source import stem_of
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
+from nebulium.errors import SpectrumError, TableError
+from nebulium.lines.continuum.feature_table import features_from_spectra
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.injection.spectra import InjectedSpectra, inject_lines, sample_ews
+from nebulium.lines.model import LineModel
+from nebulium.lines.model_choice import ModelChoice, choose_models
+from nebulium.lines.predict import LinePredictor
+from nebulium.lines.prediction_input import load_spectra, with_known_redshift
+from nebulium.lines.prediction_rows import FLUX_COLUMNS
+
+MEDIAN, SAMPLE = "median", "sample"
+
+
+@dataclass(frozen=True)
+class InjectionRun:
+    """What a run wrote.
+
+    Parameters
+    ----------
+    output : Path
+        The spectra with lines.
+    lines_path : Path
+        A table of the lines that were put in: `ew_LINE` (AA) and `line_flux_LINE` (1e-17 erg/s/cm2).
+    spectra : int
+        How many.
+    rejects : Rejects
+        Spectra set aside.
+    rejects_path : Path, optional
+        Where they are listed; None if there are none.
+    """
+
+    output: Path
+    lines_path: Path
+    spectra: int
+    rejects: Rejects
+    rejects_path: Path | None
+
+
+def inject_file(
+    source: str | Path,
+    output: str | Path,
+    *,
+    ew: str | Path = MEDIAN,
+    model: LineModel | str | Path | None = None,
+    redshifts: str | Path | float | None = None,
+    ebv: str | float | None = None,
+    seed: int = 0,
+    velocity_dispersion_km_s: float = 80.0,
+    resolving_power: float | None = None,
+) -> InjectionRun:
+    """Put emission lines into all spectra of a file.
+
+    Parameters
+    ----------
+    source : str or Path
+        Spectra, as for `read_spectra`.
+    output : str or Path
+        Ending in .parquet or .fits. Beside it appears ``<stem>.lines.ecsv``, a table of the lines, and
+        ``<stem>.rejects.csv`` if some spectra were set aside.
+    ew : str or Path
+        ``median`` or ``sample`` of what the model predicts from each continuum; or a table with `target_id`
+        and `ew_LINE` (or `ew_LINE_q50`, as `predict_file` writes them), in AA; NaN adds no line.
+    model : LineModel, str or Path, optional
+        As in `predict_table`.
+    redshifts, ebv
+        As in `open_input`.
+    seed : int
+        Of the samples; each spectrum's draw depends on it and on its id.
+    velocity_dispersion_km_s, resolving_power
+        As in `inject_lines`.
+
+    Returns
+    -------
+    InjectionRun
+
+    Raises
+    ------
+    NebuliumError
+        The input, the table, the model or the output is at fault, or no spectrum is left.
+
+    Examples
+    --------
+    >>> import jax, tempfile
+    >>> wave = np.arange(3600.0, 9800.0, 4.0, dtype=np.float32)[None]
+    >>> ones = np.ones_like(wave)
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_spectra(Spectra(np.array([7]), wave, ones, ones, np.array([0.1])), f"{scratch}/in.parquet")
+    ...     run = inject_file(f"{scratch}/in.parquet", f"{scratch}/out.parquet", model=model)
+    ...     run.lines_path.name, len(read_table(run.lines_path))
+    ('out.lines.ecsv', 1)
+    """
+    output = Path(output)
+    check_not_input(Path(source), output)
+    spectra = with_known_redshift(load_spectra(source, redshifts=redshifts, ebv=ebv))
+    check_unique_ids(lambda: [spectra.ids], where=spectra.name)
+    if str(ew) in (MEDIAN, SAMPLE):
+        spectra, ew_aa = _predicted(spectra, choose_models(model), None if str(ew) == MEDIAN else seed)
+    else:
+        spectra, ew_aa = _given(spectra, Path(ew))
+    if not len(spectra):
+        problem = f"holds no spectrum that can be given lines ({spectra.rejects.summary()})"
+        raise SpectrumError(spectra.name, problem, "give redshifts, or other spectra")
+    injected = inject_lines(
+        spectra,
+        ew_aa,
+        velocity_dispersion_km_s=velocity_dispersion_km_s,
+        resolving_power=resolving_power,
+    )
+    injected.spectra.metadata["lines_added"]["ew"] = str(ew)
+    return _write(injected, output)
+
+
+def _predicted(
+    spectra: Spectra, choice: ModelChoice, seed: int | None
+) -> tuple[Spectra, Float[np.ndarray, "n 10"]]:
+    """Medians, or samples where a seed is given; spectra without enough bins are set aside."""
+    features = features_from_spectra(spectra)
+    predictions = LinePredictor(choice)(features, spectra.rejects, row_numbers=spectra.row_numbers())
+    kept = np.isin(spectra.ids, predictions["target_id"])
+    spectra, features = spectra.select(kept), features.select(kept)
+    if seed is None:
+        return spectra, np.stack([predictions[f"ew_{line}_q50"] for line in LINES], axis=1)
+    flux = np.stack([features[name] for name in FLUX_COLUMNS], axis=1).astype(np.float32)
+    redshift = features["redshift"].astype(np.float32)
+    ew_aa = np.empty((len(spectra), len(LINES)), np.float32)
+    for named in choice.models:
+        which = predictions["model"] == named.name
+        ew_aa[which] = sample_ews(named.model, spectra.ids[which], flux[which], redshift[which], seed=seed)
+    return spectra, ew_aa
+
+
+def _given(spectra: Spectra, path: Path) -> tuple[Spectra, Float[np.ndarray, "n 10"]]:
+    """Equivalent widths of a table, joined by id; spectra that are not in it are set aside."""
+    table = _read_ews(path)
+    rows = rows_of_ids(spectra.ids, table["target_id"])
+    found = rows >= 0
+    spectra.rejects.add(spectra.row_numbers()[~found], spectra.ids[~found], f"the id is not in {path.name}")
+    ew_aa = np.stack([table[f"ew_{line}"][rows[found]] for line in LINES], axis=1)
+    return spectra.select(found), ew_aa.astype(np.float32)
+
+
+def _read_ews(path: Path) -> Table:
+    """The columns ew_LINE; if there is none, those of the medians."""
+    there = column_names(path)
+    ending = "" if any(f"ew_{line}" in there for line in LINES) else "_q50"
+    names = {f"ew_{line}": f"ew_{line}{ending}" for line in LINES}
+    present = {name: column for name, column in names.items() if column in there}
+    if not present:
+        raise TableError(str(path), "has no column ew_LINE or ew_LINE_q50", "give median, sample or a table")
+    table = read_table(path, columns={"target_id": "target_id", **present})
+    check_unique_ids(lambda: [table["target_id"]], where=str(path))
+    absent = {name: np.full(len(table), np.nan, np.float32) for name in names if name not in present}
+    return table.with_columns(absent)
+
+
+def _write(injected: InjectedSpectra, output: Path) -> InjectionRun:
+    """Spectra, lines and rejects: all, or none."""
+    rejects = injected.spectra.rejects
+    lines_path = output.with_name(f"{stem_of(output)}.lines.ecsv")
+    write_table(_lines_table(injected), lines_path, metadata=injected.spectra.metadata)
+    try:
+        write_spectra(injected.spectra, output)
+        rejects_path = write_rejects(rejects, output)
+    except BaseException:
+        lines_path.unlink(missing_ok=True)
+        raise
+    return InjectionRun(output, lines_path, len(injected.spectra), rejects, rejects_path)
+
+
+def _lines_table(injected: InjectedSpectra) -> Table:
+    spectra, lines = injected.spectra, injected.lines
+    columns = {"target_id": spectra.ids, "redshift": spectra.redshift}
+    columns |= {f"ew_{line}": np.asarray(lines.ew_aa[:, place]) for place, line in enumerate(LINES)}
+    columns |= {
+        f"line_flux_{line}": np.asarray(lines.line_flux[:, place]) for place, line in enumerate(LINES)
+    }
+    units = {f"ew_{line}": "Angstrom" for line in LINES}
+    units |= {f"line_flux_{line}": "1e-17 erg / (s cm2)" for line in LINES}
+    return Table(columns, units, spectra.name)

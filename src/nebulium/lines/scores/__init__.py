@@ -1,0 +1,1 @@
+"""Predicted lines scored: samples, metrics, baselines, figures."""

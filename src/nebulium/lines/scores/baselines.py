@@ -1,0 +1,473 @@
+"""What the models are compared with: a silly predictor and two traditional ones, in one API.
+
+Each is built by `.fit(continuum_flux, redshift, ew_aa)` and asked by `.predict(continuum_flux, redshift)`,
+and returns equivalent widths of shape (n, 10), as a model does. The traditional ones are those of the
+literature, one regressor a line, on the galaxies that have the line. They see what the published network
+sees: 11 colours, and the luminosity unless told otherwise.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from nebulium.errors import MissingExtraError
+from nebulium.lines.continuum.features import colours, log_luminosity
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.metrics.point import spearman
+
+Continua = Float[np.ndarray, "n 12"]
+Redshifts = Float[np.ndarray, " n"]
+Widths = Float[np.ndarray, "n 10"]
+Features = Float[np.ndarray, "n feature"]
+
+# Neighbours of the two methods in the public code of Khederlarian et al. 2024.
+KNN_NEIGHBOURS = 100
+LLR_NEIGHBOURS = 800
+# Chosen on validation galaxies of the DESI table: the last components are faint but tell the lines, and the
+# rank correlation rises up to all of them (0.793 with 4, 0.833 with 8, 0.837 with 11, the same for both
+# methods).
+COMPONENTS = 11
+# A neighbour weighs at most so many times more than the farthest one: a galaxy at distance 0
+# would have infinite weight.
+LARGEST_WEIGHT_RATIO = 1e3
+# Added to the normal equations, relative to their trace: neighbours may lie in a plane.
+RIDGE = 1e-8
+QUERIES_AT_ONCE = 250
+
+
+class Galaxies(NamedTuple):
+    """What a baseline is fitted to or tried on.
+
+    Parameters
+    ----------
+    continuum_flux : ndarray of shape (n, 12)
+        Flux density in the bins, 1e-17 erg/s/cm2/AA.
+    redshift : ndarray of shape (n,)
+        Redshift.
+    ew_aa : ndarray of shape (n, 10)
+        Equivalent widths, AA; NaN where missing.
+
+    Examples
+    --------
+    >>> Galaxies(np.ones((2, 12)), np.full(2, 0.1), np.ones((2, 10))).ew_aa.shape
+    (2, 10)
+    """
+
+    continuum_flux: Continua
+    redshift: Redshifts
+    ew_aa: Widths
+
+
+class Baseline(Protocol):
+    """What every baseline can do."""
+
+    def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
+        """Equivalent widths, AA."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingMedian:
+    """The median of the training set, whatever the continuum.
+
+    Parameters
+    ----------
+    median_ew_aa : ndarray of shape (10,)
+        Median equivalent width of each line, AA.
+
+    Examples
+    --------
+    >>> widths = np.tile(np.arange(3.0)[:, None], (1, 10))
+    >>> silly = TrainingMedian.fit(np.ones((3, 12)), np.full(3, 0.1), widths)
+    >>> silly.predict(np.ones((2, 12)), np.full(2, 0.2)).shape, float(silly.median_ew_aa[0])
+    ((2, 10), 1.0)
+    """
+
+    median_ew_aa: Float[np.ndarray, "10"]
+
+    @classmethod
+    def fit(cls, continuum_flux: Continua, redshift: Redshifts, ew_aa: Widths) -> "TrainingMedian":
+        """Take the medians.
+
+        Parameters
+        ----------
+        continuum_flux : ndarray of shape (n, 12)
+            Not looked at.
+        redshift : ndarray of shape (n,)
+            Not looked at.
+        ew_aa : ndarray of shape (n, 10)
+            Equivalent widths, AA; NaN where missing.
+
+        Returns
+        -------
+        TrainingMedian
+        """
+        return cls(np.nanmedian(ew_aa, axis=0))
+
+    def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
+        """Predict the same for every galaxy.
+
+        Parameters
+        ----------
+        continuum_flux : ndarray of shape (n, 12)
+            Only its length counts.
+        redshift : ndarray of shape (n,)
+            Not looked at.
+
+        Returns
+        -------
+        ndarray of shape (n, 10)
+            Equivalent widths, AA.
+        """
+        return np.tile(self.median_ew_aa, (len(continuum_flux), 1))
+
+
+@dataclass(frozen=True)
+class _LineNeighbours:
+    """Training galaxies that have one line, in the space of principal components."""
+
+    mean: Float[np.ndarray, " feature"]
+    scale: Float[np.ndarray, " feature"]
+    pca: Any
+    tree: Any
+    coordinates: Float[np.ndarray, "n component"]
+    log_ew: Float[np.ndarray, " n"]
+
+    @classmethod
+    def fit(cls, features: Features, ew_aa: Float[np.ndarray, " n"], components: int) -> "_LineNeighbours":
+        try:
+            from sklearn.decomposition import PCA
+            from sklearn.neighbors import KDTree
+        except ImportError as error:
+            raise MissingExtraError("scikit-learn", "bench") from error
+        mean, scale = features.mean(axis=0), features.std(axis=0)
+        scale = np.where(scale > 0, scale, 1.0)
+        pca = PCA(components, svd_solver="full").fit((features - mean) / scale)
+        coordinates = pca.transform((features - mean) / scale)
+        return cls(mean, scale, pca, KDTree(coordinates), coordinates, np.log10(ew_aa))
+
+    def project(self, features: Features) -> Float[np.ndarray, "n component"]:
+        """Coordinates of galaxies among the training galaxies."""
+        return self.pca.transform((features - self.mean) / self.scale)
+
+
+@dataclass(frozen=True)
+class _PcaNeighbours:
+    """What the two traditional methods share: a space of neighbours for each line."""
+
+    lines: tuple[_LineNeighbours, ...]
+    neighbours: int
+    luminosity: bool
+
+
+class PcaNearestNeighbours(_PcaNeighbours):
+    """Mean of log10 EW over the nearest neighbours in PCA space, weighted by inverse distance.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> flux, z = 1 + random.random((300, 12)), np.full(300, 0.1)
+    >>> widths = np.tile((flux[:, 3] / flux[:, 2])[:, None], (1, 10))
+    >>> knn = PcaNearestNeighbours.fit(flux, z, widths, neighbours=10)
+    >>> knn.predict(flux[:5], z[:5]).shape
+    (5, 10)
+
+    References
+    ----------
+    Khederlarian et al. 2024, MNRAS 531, 1454, public code: 100 neighbours.
+    """
+
+    @classmethod
+    def fit(
+        cls,
+        continuum_flux: Continua,
+        redshift: Redshifts,
+        ew_aa: Widths,
+        *,
+        components: int = COMPONENTS,
+        neighbours: int = KNN_NEIGHBOURS,
+        luminosity: bool = True,
+    ) -> "PcaNearestNeighbours":
+        """Find the principal components and build a tree for each line; see `PcaLocalLinear.fit`.
+
+        Parameters
+        ----------
+        continuum_flux, redshift, ew_aa
+            As in `PcaLocalLinear.fit`.
+        components, neighbours, luminosity
+            As in `PcaLocalLinear.fit`.
+
+        Returns
+        -------
+        PcaNearestNeighbours
+        """
+        features = baseline_features(continuum_flux, redshift, luminosity=luminosity)
+        return cls(_fit_lines(features, ew_aa, components, neighbours), neighbours, luminosity)
+
+    def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
+        """Predict from the neighbours.
+
+        Parameters
+        ----------
+        continuum_flux, redshift
+            As in `PcaLocalLinear.predict`.
+
+        Returns
+        -------
+        ndarray of shape (n, 10)
+            Equivalent widths, AA.
+        """
+        return _predict_lines(self, continuum_flux, redshift, _weighted_mean)
+
+
+class PcaLocalLinear(_PcaNeighbours):
+    """Linear regression of log10 EW on the nearest neighbours in PCA space, weighted by inverse distance.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> flux, z = 1 + random.random((300, 12)), np.full(300, 0.1)
+    >>> widths = np.tile((flux[:, 3] / flux[:, 2])[:, None], (1, 10))
+    >>> local = PcaLocalLinear.fit(flux, z, widths, components=12, neighbours=100)
+    >>> bool(np.allclose(local.predict(flux[:5], z[:5])[:, 0], widths[:5, 0], rtol=1e-3))
+    True
+
+    References
+    ----------
+    Beck et al. 2016, MNRAS 457, 362 (arXiv:1601.02417); 800 neighbours in the public code of Khederlarian et
+    al. 2024.
+    """
+
+    @classmethod
+    def fit(
+        cls,
+        continuum_flux: Continua,
+        redshift: Redshifts,
+        ew_aa: Widths,
+        *,
+        components: int = COMPONENTS,
+        neighbours: int = LLR_NEIGHBOURS,
+        luminosity: bool = True,
+    ) -> "PcaLocalLinear":
+        """Find the principal components and build a tree for each line.
+
+        Parameters
+        ----------
+        continuum_flux : ndarray of shape (n, 12)
+            Flux density in the bins, 1e-17 erg/s/cm2/AA; galaxies with a missing bin are left out.
+        redshift : ndarray of shape (n,)
+            Redshift.
+        ew_aa : ndarray of shape (n, 10)
+            Equivalent widths, AA; only positive ones are used, since it is their logarithm that is regressed.
+        components : int
+            Principal components; see `choose_components`.
+        neighbours : int
+            Nearest galaxies that a prediction rests on.
+        luminosity : bool
+            Use the luminosity beside the colours.
+
+        Returns
+        -------
+        PcaLocalLinear
+
+        Raises
+        ------
+        ValueError
+            Fewer galaxies have a line than neighbours are wanted.
+        MissingExtraError
+            scikit-learn is not installed.
+        """
+        features = baseline_features(continuum_flux, redshift, luminosity=luminosity)
+        return cls(_fit_lines(features, ew_aa, components, neighbours), neighbours, luminosity)
+
+    def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
+        """Predict from a plane through the neighbours.
+
+        Parameters
+        ----------
+        continuum_flux : ndarray of shape (n, 12)
+            Flux density in the bins, 1e-17 erg/s/cm2/AA.
+        redshift : ndarray of shape (n,)
+            Redshift.
+
+        Returns
+        -------
+        ndarray of shape (n, 10)
+            Equivalent widths, AA; NaN where a bin is missing.
+        """
+        return _predict_lines(self, continuum_flux, redshift, _local_plane)
+
+
+def baseline_features(continuum_flux: Continua, redshift: Redshifts, *, luminosity: bool) -> Features:
+    """Colours, and the luminosity if wanted, of many galaxies.
+
+    Parameters
+    ----------
+    continuum_flux : ndarray of shape (n, 12)
+        Flux density in the bins, 1e-17 erg/s/cm2/AA.
+    redshift : ndarray of shape (n,)
+        Redshift.
+    luminosity : bool
+        Append the logarithm of the luminosity.
+
+    Returns
+    -------
+    ndarray of shape (n, 11) or (n, 12)
+        In double precision; NaN where a bin is missing.
+
+    Examples
+    --------
+    >>> baseline_features(np.ones((2, 12)), np.full(2, 0.1), luminosity=True).shape
+    (2, 12)
+    """
+    flux = jnp.asarray(continuum_flux, jnp.float32)
+    features = np.asarray(jax.vmap(colours)(flux), np.float64)
+    if not luminosity:
+        return features
+    brightness = jax.vmap(log_luminosity)(flux, jnp.asarray(redshift, jnp.float32))
+    return np.column_stack([features, np.asarray(brightness, np.float64)])
+
+
+def _fit_lines(
+    features: Features, ew_aa: Widths, components: int, neighbours: int
+) -> tuple[_LineNeighbours, ...]:
+    """One space of neighbours a line."""
+    known = np.isfinite(features).all(axis=1)
+    spaces = []
+    for line, ew in zip(LINES, ew_aa.T, strict=True):
+        has = known & (ew > 0)
+        if np.count_nonzero(has) < neighbours:
+            count = np.count_nonzero(has)
+            raise ValueError(f"{count} galaxies have {line}, {neighbours} neighbours are wanted")
+        spaces.append(_LineNeighbours.fit(features[has], ew[has], components))
+    return tuple(spaces)
+
+
+Regression = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def _predict_lines(
+    fitted: _PcaNeighbours, continuum_flux: Continua, redshift: Redshifts, regression: Regression
+) -> Widths:
+    """Ask each line's regressor, a few hundred galaxies at a time."""
+    features = baseline_features(continuum_flux, redshift, luminosity=fitted.luminosity)
+    known = np.isfinite(features).all(axis=1)
+    widths = np.full((len(features), len(fitted.lines)), np.nan)
+    for place, line in enumerate(fitted.lines):
+        chunks = [
+            regression(offsets, weights, log_ew)
+            for offsets, weights, log_ew in _neighbourhoods(line, features[known], fitted.neighbours)
+        ]
+        widths[known, place] = 10.0 ** np.concatenate([*chunks, np.empty(0)])
+    return widths
+
+
+def _neighbourhoods(
+    line: _LineNeighbours, features: Features, neighbours: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Offsets (query, neighbour, component), weights and log10 EWs (query, neighbour)."""
+    for first in range(0, len(features), QUERIES_AT_ONCE):
+        query = line.project(features[first : first + QUERIES_AT_ONCE])
+        distance, nearest = line.tree.query(query, neighbours, sort_results=False)
+        farthest = distance.max(axis=1, keepdims=True)
+        weights = 1.0 / np.maximum(distance / np.where(farthest > 0, farthest, 1.0), 1 / LARGEST_WEIGHT_RATIO)
+        yield line.coordinates[nearest] - query[:, None], weights, line.log_ew[nearest]
+
+
+def _weighted_mean(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -> np.ndarray:
+    """Mean of the neighbours of each query."""
+    return np.sum(weights * log_ew, axis=1) / np.sum(weights, axis=1)
+
+
+def _local_plane(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -> np.ndarray:
+    """Height of the weighted least-squares plane at each query, which is the origin of its offsets."""
+    design = np.concatenate([np.ones((*offsets.shape[:2], 1)), offsets], axis=2)
+    weighted = np.swapaxes(design * weights[..., None], 1, 2)
+    normal = weighted @ design
+    size = normal.shape[1]
+    normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(size)
+    return np.linalg.solve(normal, weighted @ log_ew[..., None])[:, 0, 0]
+
+
+@dataclass(frozen=True)
+class ComponentChoice:
+    """Outcome of `choose_components`.
+
+    Parameters
+    ----------
+    best : int
+        Number of components with the highest mean score.
+    scores : dict of int to float
+        Spearman's rho on the validation set, mean over the lines, for each number tried.
+
+    Examples
+    --------
+    >>> ComponentChoice(5, {5: 0.85, 8: 0.84}).best
+    5
+    """
+
+    best: int
+    scores: dict[int, float]
+
+
+def choose_components(
+    method: type[PcaNearestNeighbours] | type[PcaLocalLinear],
+    train: Galaxies,
+    validation: Galaxies,
+    *,
+    candidates: Sequence[int] = (2, 4, 6, 8, 10, 11),
+    neighbours: int | None = None,
+    luminosity: bool = True,
+) -> ComponentChoice:
+    """Try numbers of principal components on galaxies kept aside.
+
+    Parameters
+    ----------
+    method : class
+        `PcaNearestNeighbours` or `PcaLocalLinear`.
+    train, validation : Galaxies
+        Galaxies to fit to, and others to compare with.
+    candidates : sequence of int
+        Numbers to try.
+    neighbours : int, optional
+        As in `fit`; the method's own number where absent.
+    luminosity : bool
+        As in `fit`.
+
+    Returns
+    -------
+    ComponentChoice
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> flux, z = 1 + random.random((300, 12)), np.full(300, 0.1)
+    >>> widths = np.tile((flux[:, 3] / flux[:, 2])[:, None], (1, 10))
+    >>> train, validation = (Galaxies(flux[s], z[s], widths[s]) for s in (slice(200), slice(200, 300)))
+    >>> choose_components(PcaLocalLinear, train, validation, candidates=(1, 11), neighbours=50).best
+    11
+    """
+    settings: dict[str, Any] = {"luminosity": luminosity}
+    if neighbours is not None:
+        settings["neighbours"] = neighbours
+    scores = {}
+    for components in candidates:
+        fitted = method.fit(*train, components=components, **settings)
+        scores[components] = _mean_spearman(
+            validation.ew_aa, fitted.predict(validation.continuum_flux, validation.redshift)
+        )
+    return ComponentChoice(max(scores, key=scores.__getitem__), scores)
+
+
+def _mean_spearman(observed: Widths, predicted: Widths) -> float:
+    """Rank correlation of each line where it was observed and predicted, averaged over the lines."""
+    both = np.isfinite(observed) & np.isfinite(predicted)
+    rho = [
+        spearman(observed[:, place], predicted[:, place], mask=both[:, place]) for place in range(len(LINES))
+    ]
+    return float(np.nanmean(rho))

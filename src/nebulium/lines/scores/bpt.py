@@ -1,0 +1,213 @@
+"""The BPT diagram (Baldwin, Phillips & Terlevich 1981) in ratios of equivalent widths."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
+
+from nebulium.lines.continuum.line_list import line_index
+from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT
+
+Widths = Float[np.ndarray, "n 10"]
+
+SHOWN = ((-2.0, 1.0), (-1.5, 1.5))
+# Density is estimated on a wider grid, and ratios beyond it are put at its edge (as published), so that the
+# contours hold the stated share of all galaxies, not of those that fit the diagram.
+GRID = ((-2.0, 2.0), (-2.0, 2.0))
+
+
+class BptCurve(NamedTuple):
+    """A demarcation y = rise / (x - asymptote) + level, drawn left of its asymptote only.
+
+    Parameters
+    ----------
+    rise, asymptote, level : float
+        Its three numbers, dex.
+    name : str
+        Label in the figure.
+
+    Examples
+    --------
+    >>> round(float(KAUFFMANN_2003.height(np.array([-0.5]))[0]), 3)
+    0.191
+    """
+
+    rise: float
+    asymptote: float
+    level: float
+    name: str
+
+    def height(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """log10([O III]/Hβ) of the curve at log10([N II]/Hα) = x; NaN from the asymptote on.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            log10([N II] 6584 / Hα).
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        left = np.where(x < self.asymptote, x, np.nan)
+        return self.rise / (left - self.asymptote) + self.level
+
+
+KAUFFMANN_2003 = BptCurve(0.61, 0.05, 1.3, "Kauffmann et al. 2003")
+KEWLEY_2001 = BptCurve(0.61, 0.47, 1.19, "Kewley et al. 2001")
+
+
+class BptRatios(NamedTuple):
+    """Ratios of equivalent widths for the BPT diagram.
+
+    Parameters
+    ----------
+    x : ndarray of shape (count,)
+        log10([N II] 6584 / Hα).
+    y : ndarray of shape (count,)
+        log10([O III] 5007 / Hβ).
+
+    Examples
+    --------
+    >>> BptRatios(np.zeros(2), np.ones(2)).y.tolist()
+    [1.0, 1.0]
+    """
+
+    x: Float[np.ndarray, " count"]
+    y: Float[np.ndarray, " count"]
+
+
+def bpt_ratios(ew_aa: Widths) -> BptRatios:
+    """The two ratios of the BPT diagram, of galaxies with all four lines positive.
+
+    Ratios of equivalent widths, not of fluxes: the continuum hardly changes between the two lines of a pair
+    (Khederlarian et al. 2024).
+
+    Parameters
+    ----------
+    ew_aa : ndarray of shape (n, 10)
+        Equivalent widths, AA.
+
+    Returns
+    -------
+    BptRatios
+
+    Examples
+    --------
+    >>> bpt_ratios(np.ones((3, 10))).x.tolist()
+    [0.0, 0.0, 0.0]
+    """
+    oiii, hbeta, nii, halpha = (
+        ew_aa[:, line_index(line)] for line in ("OIII_5007", "HBETA", "NII_6584", "HALPHA")
+    )
+    all_four = (oiii > 0) & (hbeta > 0) & (nii > 0) & (halpha > 0)
+    ratio_x = np.log10(nii[all_four] / halpha[all_four])
+    return BptRatios(ratio_x, np.log10(oiii[all_four] / hbeta[all_four]))
+
+
+def bpt_diagram(populations: Mapping[str, Widths], *, title: str = "") -> Figure:
+    """BPT diagram in ratios of equivalent widths, with contours that hold 68 and 95 % of each population.
+
+    Parameters
+    ----------
+    populations : mapping of str to ndarray of shape (n, 10)
+        Equivalent widths, AA, by the name in the legend. The first, the observed one, is also drawn as a
+        histogram.
+    title : str
+        Above the diagram.
+
+    Returns
+    -------
+    Figure
+
+    References
+    ----------
+    Kauffmann et al. 2003, MNRAS 346, 1055; Kewley et al. 2001, ApJ 556, 121; Khederlarian et al. 2024.
+
+    Examples
+    --------
+    >>> widths = np.random.default_rng(0).lognormal(size=(500, 10))
+    >>> len(bpt_diagram({"observed": widths, "samples": widths * 1.1}).axes)
+    1
+    """
+    figure = Figure(figsize=(0.6 * FULL_WIDTH, 0.56 * FULL_WIDTH), layout="constrained")
+    axes = figure.add_subplot()
+    handles = []
+    for place, (name, widths) in enumerate(populations.items()):
+        ratios = bpt_ratios(widths)
+        colour, style = ((BLACK, "-"), *STYLES[1:], STYLES[0])[place % 6]
+        if place == 0:
+            _grey_density(axes, ratios)
+        _contours(axes, ratios, colour, style)
+        label = f"{name} ({ratios.x.size:,})"
+        handles += axes.plot([], [], color=colour, linestyle=style, label=label)
+    handles += _demarcations(axes)
+    axes.set(xlim=SHOWN[0], ylim=SHOWN[1], title=title)
+    axes.set_xlabel("log EW([N II] 6584) / EW(Hα)", fontsize=TEXT)
+    axes.set_ylabel("log EW([O III] 5007) / EW(Hβ)", fontsize=TEXT)
+    axes.tick_params(labelsize=SMALL)
+    axes.title.set_fontsize(TEXT)
+    axes.legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower left")
+    return figure
+
+
+def _grey_density(axes: Axes, ratios: BptRatios) -> None:
+    """Histogram behind the contours."""
+    counts, x_edges, y_edges = np.histogram2d(ratios.x, ratios.y, bins=100, range=SHOWN)
+    shown = np.ma.masked_equal(counts.T, 0)
+    axes.pcolormesh(x_edges, y_edges, np.sqrt(shown), cmap="Greys", alpha=0.5, rasterized=True)
+
+
+def _contours(axes: Axes, ratios: BptRatios, colour: str, style: Any) -> None:
+    """Contours around 68 and 95 % of the points; none where they all fall in one place."""
+    density = _smooth_density(ratios)
+    levels = np.unique([_level_holding(density, share) for share in (0.95, 0.68)])
+    if levels.size < 2:
+        return
+    x, y = (_middles(limits, density.shape[0]) for limits in GRID)
+    drawn = axes.contour(x, y, density.T, levels=levels, colors=colour, linewidths=(0.9, 1.5))
+    drawn.set_linestyle(style)
+
+
+def _middles(limits: tuple[float, float], count: int) -> Float[np.ndarray, " count"]:
+    """Middles of equal cells between two limits."""
+    edges = np.linspace(*limits, count + 1)
+    return 0.5 * (edges[1:] + edges[:-1])
+
+
+def _smooth_density(ratios: BptRatios, cells: int = 160) -> Float[np.ndarray, "x y"]:
+    """Kernel density on a grid: a histogram smoothed by a Gaussian of Scott's width."""
+    inside = [np.clip(values, *limits) for values, limits in zip(ratios, GRID, strict=True)]
+    counts, _, _ = np.histogram2d(inside[0], inside[1], bins=cells, range=GRID)
+    spans = [limits[1] - limits[0] for limits in GRID]
+    scott = max(ratios.x.size, 1) ** (-1 / 6)
+    widths = [
+        max(scott * _robust_spread(values) / span * cells, 0.8)
+        for values, span in zip(inside, spans, strict=True)
+    ]
+    return gaussian_filter(counts, widths, mode="constant")
+
+
+def _robust_spread(values: Float[np.ndarray, " n"]) -> float:
+    """Half of the central 68 %: a few ratios of noise would widen a standard deviation."""
+    return float(np.diff(np.percentile(values, [16, 84]))[0] / 2) if values.size else 0.0
+
+
+def _level_holding(density: Float[np.ndarray, "x y"], share: float) -> float:
+    """Density above which lies the given share of the whole."""
+    falling = np.sort(density, axis=None)[::-1]
+    held = np.cumsum(falling)
+    return float(falling[np.searchsorted(held, share * held[-1])])
+
+
+def _demarcations(axes: Axes) -> list:
+    """The two curves, each as far as it means something."""
+    handles = []
+    for curve, style in ((KAUFFMANN_2003, "--"), (KEWLEY_2001, ":")):
+        x = np.linspace(SHOWN[0][0], curve.asymptote - 0.01, 400)
+        handles += axes.plot(x, curve.height(x), color=BLUE, linestyle=style, linewidth=1, label=curve.name)
+    return handles

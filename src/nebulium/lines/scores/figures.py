@@ -1,0 +1,390 @@
+"""Figures of the emission lines: pure functions from arrays to a matplotlib `Figure`.
+
+No function touches pyplot or its settings; save one with `figure.savefig(path)`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from nebulium.lines.continuum.line_list import COMPONENTS, DISPLAY_NAMES, LINES, line_index
+from nebulium.lines.scores.bpt import bpt_diagram
+from nebulium.lines.scores.panels import label_axes, line_panels, name_panel, shared_legend
+from nebulium.metrics.figure_style import (
+    BLACK,
+    BLUE,
+    FULL_WIDTH,
+    GREEN,
+    PURPLE,
+    SKY,
+    SMALL,
+    STYLES,
+    TEXT,
+    VERMILION,
+)
+from nebulium.metrics.point import nmad, spearman
+
+__all__ = [
+    "bpt_diagram",
+    "coverage_against_flux",
+    "ew_distributions",
+    "pit_histograms",
+    "predicted_against_observed",
+    "score_table",
+    "spectrum_figure",
+]
+
+Widths = Float[np.ndarray, "n 10"]
+
+HISTOGRAM_BINS = 60
+# Fits at their bound reach down to 1e-6 AA: a panel ends at this fraction of its brightest lines.
+SMALLEST_SHOWN = 1.0 / 3000.0
+MARKERS = "os^DvXP"
+EW_LABEL = "EW / Å (rest frame)"
+
+
+def predicted_against_observed(
+    observed: Widths, predicted: Widths, *, title: str = "", lines: Sequence[str] = LINES
+) -> Figure:
+    """Two-dimensional histograms of predicted against observed equivalent width, a panel a line.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray of shape (n, 10)
+        Equivalent widths, AA; rows where either is missing or not positive are left out of a panel, and each
+        panel says how many galaxies it shows.
+    title : str
+        Above the panels.
+    lines : sequence of str
+        Lines to show.
+
+    Returns
+    -------
+    Figure
+        Spearman's rho and the centred NMAD stand above each panel. Values beyond a panel's limits are drawn
+        at its edge.
+
+    Examples
+    --------
+    >>> widths = np.random.default_rng(0).lognormal(size=(500, 10))
+    >>> len(predicted_against_observed(widths, widths * 1.1).axes)
+    10
+    """
+    figure, panels = line_panels(lines, title, square=True)
+    for axes, line in zip(panels, lines, strict=True):
+        seen, said = observed[:, line_index(line)], predicted[:, line_index(line)]
+        both = (seen > 0) & (said > 0)
+        if both.sum() < 2:
+            name_panel(axes, line, "no galaxies")
+            continue
+        _density(axes, seen[both], said[both])
+        rho, spread = spearman(seen[both], said[both]), nmad(seen[both], said[both])
+        name_panel(axes, line, f"ρ {rho:.3f}   NMAD {spread:.2g} Å")
+        axes.text(0.95, 0.05, f"{both.sum():,}", transform=axes.transAxes, ha="right", fontsize=SMALL - 1)
+    label_axes(figure, "Observed " + EW_LABEL, "Predicted " + EW_LABEL)
+    return figure
+
+
+def _density(axes: Axes, x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> None:
+    """Logarithmic histogram of two widths on shared limits, with the line of equality."""
+    low, high = np.percentile(np.concatenate([x, y]), [0.5, 99.8])
+    low = max(low, high * SMALLEST_SHOWN)
+    edges = np.geomspace(low, max(high, low * 10.0), HISTOGRAM_BINS)
+    x, y = (np.clip(values, edges[0], edges[-1]) for values in (x, y))
+    counts, _, _ = np.histogram2d(x, y, bins=(edges, edges))
+    shown = np.ma.masked_equal(counts.T, 0)
+    axes.pcolormesh(edges, edges, np.sqrt(shown), cmap="cividis", rasterized=True)
+    axes.plot(edges[[0, -1]], edges[[0, -1]], color=VERMILION, linewidth=0.8, linestyle="--")
+    axes.set(xscale="log", yscale="log", xlim=edges[[0, -1]], ylim=edges[[0, -1]])
+
+
+def ew_distributions(
+    observed: Widths,
+    predictions: Mapping[str, Widths],
+    *,
+    title: str = "",
+    lines: Sequence[str] = LINES,
+    bins: int = 50,
+) -> Figure:
+    """Histograms of equivalent width: observed as grey steps, predictions as lines.
+
+    Parameters
+    ----------
+    observed : ndarray of shape (n, 10)
+        Equivalent widths, AA; NaN where missing.
+    predictions : mapping of str to ndarray of shape (m, 10)
+        By the name in the legend, such as "median", "sample", "sample + noise"; NaN where missing.
+    title : str
+        Above the panels.
+    lines : sequence of str
+        Lines to show.
+    bins : int
+        Bins from the 0.5 % quantile or 0 to the 97.5 % quantile of the observed values.
+
+    Returns
+    -------
+    Figure
+        Each histogram is normalised to the number of its values, also those beyond the panel.
+
+    Examples
+    --------
+    >>> widths = np.random.default_rng(0).lognormal(size=(500, 10))
+    >>> len(ew_distributions(widths, {"median": widths * 1.1}).axes)
+    10
+    """
+    figure, panels = line_panels(lines, title)
+    for axes, line in zip(panels, lines, strict=True):
+        seen = _present(observed[:, line_index(line)])
+        name_panel(axes, line)
+        if seen.size == 0:
+            continue
+        edges = np.linspace(min(0.0, np.percentile(seen, 0.5)), np.percentile(seen, 97.5), bins + 1)
+        axes.stairs(_fractions(seen, edges), edges, fill=True, color="0.8", label="observed")
+        for (name, widths), (colour, style) in zip(predictions.items(), STYLES, strict=False):
+            heights = _fractions(_present(widths[:, line_index(line)]), edges)
+            axes.stairs(heights, edges, color=colour, linestyle=style, linewidth=1.1, label=name)
+        axes.set(xlim=(edges[0], edges[-1]), yticks=[])
+    shared_legend(figure, panels)
+    label_axes(figure, EW_LABEL, "Fraction of galaxies")
+    return figure
+
+
+def _present(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    """The values that are not missing."""
+    return values[np.isfinite(values)]
+
+
+def _fractions(values: Float[np.ndarray, " n"], edges: Float[np.ndarray, " edge"]) -> np.ndarray:
+    """Histogram as fractions of all values."""
+    return np.histogram(values, edges)[0] / max(values.size, 1)
+
+
+def pit_histograms(pit: Mapping[str, Float[np.ndarray, " n"]], *, title: str = "", bins: int = 20) -> Figure:
+    """Histograms of probability integral transforms, a panel a line; flat is calibrated.
+
+    Parameters
+    ----------
+    pit : mapping of str to ndarray of shape (n,)
+        PIT values by line.
+    title : str
+        Above the panels.
+    bins : int
+        Bins between 0 and 1.
+
+    Returns
+    -------
+    Figure
+        The band is the 95 % range of counting noise about a flat histogram.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).random(500)
+    >>> len(pit_histograms({"HALPHA": values, "HBETA": values}).axes)
+    2
+    """
+    figure, panels = line_panels(tuple(pit), title)
+    for axes, (line, values) in zip(panels, pit.items(), strict=True):
+        density = np.histogram(values, bins, range=(0, 1))[0] * bins / max(values.size, 1)
+        noise = 1.96 * math.sqrt((bins - 1) / max(values.size, 1))
+        axes.axhspan(1 - noise, 1 + noise, color="0.85")
+        axes.axhline(1, color=BLACK, linewidth=0.8, linestyle="--")
+        axes.stairs(density, np.linspace(0, 1, bins + 1), color=BLUE, linewidth=1.2)
+        axes.set(xlim=(0, 1), ylim=(0, max(2.0, 1.25 * density.max())))
+        name_panel(axes, line)
+        axes.text(0.95, 0.05, f"{values.size:,}", transform=axes.transAxes, ha="right", fontsize=SMALL - 1)
+    label_axes(figure, "Probability integral transform", "Density")
+    return figure
+
+
+def coverage_against_flux(
+    flux: Float[np.ndarray, " fifth"],
+    coverage: Mapping[str, Float[np.ndarray, "line fifth"]],
+    nominal: Mapping[str, float],
+    *,
+    lines: Sequence[str] = LINES,
+    title: str = "",
+) -> Figure:
+    """Fraction of measurements inside their predicted intervals against continuum flux, a panel a line.
+
+    Parameters
+    ----------
+    flux : ndarray of shape (fifth,)
+        Median continuum flux of each group of galaxies, 1e-17 erg/s/cm2/AA.
+    coverage : mapping of str to ndarray of shape (line, fifth)
+        Measured coverage by the name of the interval, such as "68 %".
+    nominal : mapping of str to float
+        What each should be; a band of 5 points is drawn around it.
+    lines : sequence of str
+        The lines, in the order of the arrays.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> measured = {"68 %": np.full((10, 5), 0.67), "95 %": np.full((10, 5), 0.94)}
+    >>> len(coverage_against_flux(np.geomspace(1, 20, 5), measured, {"68 %": 0.68, "95 %": 0.95}).axes)
+    10
+    """
+    figure, panels = line_panels(lines, title)
+    for place, (axes, line) in enumerate(zip(panels, lines, strict=True)):
+        for (name, values), (colour, style), marker in zip(coverage.items(), STYLES, MARKERS, strict=False):
+            axes.axhspan(nominal[name] - 0.05, nominal[name] + 0.05, color=colour, alpha=0.12, linewidth=0)
+            axes.axhline(nominal[name], color=colour, linewidth=0.6)
+            axes.plot(
+                flux, values[place], color=colour, linestyle=style, marker=marker, markersize=3, label=name
+            )
+        axes.set(xscale="log", ylim=(min(0.5, min(nominal.values()) - 0.1), 1.0))
+        # Less than a decade: plain numbers at the ends, or the labels run into each other.
+        axes.set_xticks([float(flux[0]), float(flux[-1])], [f"{flux[0]:.2g}", f"{flux[-1]:.2g}"])
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        name_panel(axes, line)
+    shared_legend(figure, panels)
+    label_axes(figure, "Continuum flux at 6250 Å / 10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹", "Coverage")
+    return figure
+
+
+def score_table(
+    scores: Mapping[str, Float[np.ndarray, " line"]],
+    *,
+    quantity: str,
+    lines: Sequence[str] = LINES,
+    title: str = "",
+) -> Figure:
+    """One score of several methods, line by line, as points.
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray of shape (line,)
+        The score of each line, by method.
+    quantity : str
+        Name and unit of the score, on the axis.
+    lines : sequence of str
+        The lines, in the order of the arrays.
+    title : str
+        Above the panel.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = score_table({"median": np.ones(10), "model": np.full(10, 0.5)}, quantity="CRPS / Å")
+    >>> figure.axes[0].get_ylabel()
+    'CRPS / Å'
+    """
+    figure = Figure(figsize=(FULL_WIDTH, 0.45 * FULL_WIDTH), layout="constrained")
+    axes = figure.add_subplot()
+    places = np.arange(len(lines))
+    shifts = np.linspace(-0.25, 0.25, len(scores)) if len(scores) > 1 else [0.0]
+    colours = (colour for colour, _ in (*STYLES, (BLACK, "-"), (SKY, "-")))
+    for (name, values), shift, colour, marker in zip(
+        scores.items(), shifts, colours, "os^DvXP", strict=False
+    ):
+        axes.plot(places + shift, values, color=colour, marker=marker, linestyle="", markersize=5, label=name)
+    axes.set_xticks(places, [DISPLAY_NAMES[line] for line in lines], rotation=30, ha="right", fontsize=TEXT)
+    axes.set_ylabel(quantity, fontsize=TEXT)
+    axes.set_title(title, fontsize=TEXT)
+    axes.tick_params(labelsize=SMALL)
+    axes.grid(axis="y", color="0.9")
+    axes.legend(fontsize=SMALL, frameon=False)
+    return figure
+
+
+def spectrum_figure(
+    wave_aa: Float[np.ndarray, " wave"],
+    spectra: Mapping[str, Float[np.ndarray, " wave"]],
+    *,
+    redshift: float,
+    unit: str = "10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹",
+    title: str = "",
+) -> Figure:
+    """One or more spectra of a galaxy, with the emission lines named.
+
+    Parameters
+    ----------
+    wave_aa : ndarray of shape (wave,)
+        Observed wavelength, vacuum, AA.
+    spectra : mapping of str to ndarray of shape (wave,)
+        Flux density by the name in the legend; NaN leaves a hole.
+    redshift : float
+        Places the names of the lines.
+    unit : str
+        Unit of the flux density, on the axis.
+    title : str
+        Above the panel.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> wave = np.linspace(3600, 9800, 500)
+    >>> figure = spectrum_figure(wave, {"observed": np.ones(500)}, redshift=0.1)
+    >>> figure.axes[0].get_xlabel()
+    'Observed wavelength / Å (vacuum)'
+    """
+    figure = Figure(figsize=(FULL_WIDTH, 0.42 * FULL_WIDTH), layout="constrained")
+    axes = figure.add_subplot()
+    colours = ("0.6", VERMILION, BLUE, GREEN, PURPLE)
+    for (name, flux), colour in zip(spectra.items(), colours, strict=False):
+        axes.plot(wave_aa, flux, color=colour, linewidth=0.9, label=name)
+    _limit(axes, wave_aa, list(spectra.values()))
+    _name_lines(axes, redshift, (float(wave_aa[0]), float(wave_aa[-1])))
+    axes.set_xlabel("Observed wavelength / Å (vacuum)", fontsize=TEXT)
+    axes.set_ylabel(f"Flux density / {unit}", fontsize=TEXT)
+    axes.set_title(title, fontsize=TEXT)
+    axes.tick_params(labelsize=SMALL)
+    if len(spectra) > 1:
+        axes.legend(fontsize=SMALL, frameon=False, loc="upper right")
+    return figure
+
+
+def _limit(axes: Axes, wave_aa: np.ndarray, fluxes: list[np.ndarray]) -> None:
+    """Limits that a few wild pixels do not set, with room for the names on top."""
+    values = _present(np.concatenate(fluxes))
+    low, high = np.percentile(values, [0.2, 99.95]) if values.size else (0.0, 1.0)
+    span = max(high - low, 1e-3 * abs(high), 1e-30)
+    axes.set(xlim=(wave_aa[0], wave_aa[-1]), ylim=(low - 0.08 * span, high + 0.6 * span))
+
+
+# Behind a name, so that a line that runs through it does not make it illegible.
+PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+# Lines too close together to be named one by one.
+GROUPS = {
+    "OII_DOUBLET": "[O II]",
+    "HGAMMA": "Hγ",
+    "HBETA": "Hβ",
+    "OIII_4959": "",
+    "OIII_5007": "[O III]",
+    "NII_6548": "",
+    "HALPHA": "Hα + [N II]",
+    "NII_6584": "",
+    "SII_6716": "[S II]",
+    "SII_6731": "",
+}
+
+
+def _name_lines(axes: Axes, redshift: float, limits: tuple[float, float]) -> None:
+    """A tick for each component, a name for each group."""
+    top = axes.get_xaxis_transform()
+    for line, parts in COMPONENTS.items():
+        for part in parts:
+            wave = part.wave_rest_aa * (1 + redshift)
+            if limits[0] < wave < limits[1]:
+                axes.plot([wave, wave], [0.74, 0.77], color=BLACK, linewidth=0.6, transform=top)
+        wave = parts[0].wave_rest_aa * (1 + redshift)
+        if GROUPS[line] and limits[0] < wave < limits[1]:
+            axes.text(
+                wave, 0.785, GROUPS[line], transform=top, rotation=90, fontsize=SMALL, ha="center", bbox=PLATE
+            )

@@ -1,0 +1,153 @@
+"""Galaxies with measured lines, as models are scored on them: rows checked, parts of a split told apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from nebulium.data.rejects import Rejects
+from nebulium.data.splits import split_by_id
+from nebulium.data.tables.table import Table
+from nebulium.errors import TableError
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.likelihood import MeasuredLines
+from nebulium.lines.model import LineModel
+from nebulium.lines.prediction_rows import galaxy_rows
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredGalaxies:
+    """Galaxies with usable continua and their measured lines.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n,)
+        Identifiers.
+    continuum_flux : ndarray of shape (n, 12)
+        1e-17 erg/s/cm2/AA, every bin known.
+    redshift : ndarray of shape (n,)
+        Redshifts; NaN where unknown.
+    ew_aa, sigma_aa : ndarray of shape (n, 10)
+        Measured equivalent widths and their quoted errors, AA; NaN where missing.
+    published_ew_aa : ndarray of shape (n, 10), optional
+        Predictions that the table brought along.
+    """
+
+    ids: np.ndarray
+    continuum_flux: Float[np.ndarray, "n 12"]
+    redshift: Float[np.ndarray, " n"]
+    ew_aa: Float[np.ndarray, "n 10"]
+    sigma_aa: Float[np.ndarray, "n 10"]
+    published_ew_aa: Float[np.ndarray, "n 10"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def lines(self) -> MeasuredLines:
+        """The measurements as the model takes them."""
+        with np.errstate(divide="ignore"):
+            return MeasuredLines.from_columns(self.ew_aa, self.sigma_aa**-2.0)
+
+
+def measured_galaxies(
+    table: Table, model: LineModel, rejects: Rejects, *, rows: np.ndarray | None = None
+) -> MeasuredGalaxies:
+    """Read galaxies with measured lines out of a table; rows that cannot be used go to the rejects.
+
+    Parameters
+    ----------
+    table : Table
+        As in `evaluate`.
+    model : LineModel
+        Says whether a luminosity is needed.
+    rejects : Rejects
+        Takes the bad rows.
+    rows : ndarray of int, optional
+        Which rows; all of them where absent.
+
+    Returns
+    -------
+    MeasuredGalaxies
+
+    Raises
+    ------
+    TableError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> names = [*(f"continuum_flux_{place}" for place in range(12)), *(f"ew_{line}" for line in LINES)]
+    >>> table = Table({"target_id": np.arange(3), **{name: np.ones(3) for name in names}})
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> measured_galaxies(table, model, Rejects()).ew_aa.shape
+    (3, 10)
+    """
+    numbers = np.arange(len(table)) if rows is None else rows
+    chosen = table.select(numbers)
+    good = galaxy_rows(
+        chosen,
+        rejects,
+        needs_luminosity=model.with_luminosity,
+        row_numbers=numbers,
+        redshift_unused=not model.with_luminosity,
+    )
+    gaps = np.isnan(good.continuum_flux).any(axis=1)
+    rejects.add(good.places[gaps], good.ids[gaps], "a bin is missing: measured lines cannot be scored there")
+    good = good.select(~gaps)
+    measured = table.select(good.places)
+    ew = np.stack([np.asarray(measured[f"ew_{line}"], float) for line in LINES], axis=1)
+    has_published = all(f"published_ew_{line}" in table for line in LINES)
+    published = (
+        [np.asarray(measured[f"published_ew_{line}"], float) for line in LINES] if has_published else []
+    )
+    return MeasuredGalaxies(
+        good.ids,
+        good.continuum_flux,
+        good.redshift,
+        np.where(ew > 0, ew, np.nan),
+        good.sigma_aa.astype(float),
+        np.stack(published, axis=1).astype(float) if published else None,
+    )
+
+
+def parts_of_split(table: Table, record: Any, split: str) -> np.ndarray:
+    """Part of each row by the split that a model carries.
+
+    Parameters
+    ----------
+    table : Table
+        With the column of ids that the split hashes.
+    record : mapping
+        The entry ``split`` of the model's configuration.
+    split : str
+        The part that is wanted.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+
+    Raises
+    ------
+    TableError
+        If the split has no such part, or the table no such ids.
+
+    Examples
+    --------
+    >>> record = {"seed": "nebulium", "fractions": {"train": 0.8, "test": 0.2}}
+    >>> parts_of_split(Table({"target_id": np.arange(4)}), record, "test").tolist()
+    ['train', 'train', 'train', 'train']
+    """
+    known = record if isinstance(record, Mapping) and "seed" in record else {}
+    if split not in known.get("fractions", {}):
+        raise TableError(
+            table.name,
+            f"cannot be divided: the model's split has the parts {list(known.get('fractions', {}))}, "
+            f"not {split!r}",
+            "name one of its parts, or take all rows (split=None)",
+        )
+    ids = table[known.get("id_column", "target_id")]
+    return split_by_id(ids, seed=known["seed"], fractions=known["fractions"])

@@ -1,0 +1,1 @@
+"""Images of mock galaxies: light through a telescope."""

@@ -1,0 +1,1 @@
+"""Populations of galaxies that follow published relations."""

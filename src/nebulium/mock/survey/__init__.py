@@ -1,0 +1,1 @@
+"""Mock surveys: blocks of galaxies, made by several processes, on disk."""

@@ -1,0 +1,86 @@
+"""Galaxies of a mock survey as columns of a table."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from nebulium.data.glossary import unit_of
+from nebulium.data.tables.table import Table
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.mock.galaxies import MockGalaxy
+
+#: The most neighbours that a stamp can have.
+MOST_NEIGHBOURS = 5
+
+
+def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """All that is known of galaxies, the truth first and what was measured after it.
+
+    Parameters
+    ----------
+    galaxies : MockGalaxy
+        With leaves (n, ...), of numpy or jax.
+    filters : tuple of str
+        Names of the filters, in the order of the bands.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n,)
+        By the names of the glossary.
+
+    Examples
+    --------
+    See `nebulium.mock.survey.blocks.BlockMaker`.
+    """
+    light, measured = galaxies.light, galaxies.measured
+    columns: dict[str, Any] = {
+        **_fields(galaxies.properties),
+        "log_sfr": light.log_sfr,
+        "log_mformed": light.log_mformed,
+        "half_light_radius_kpc": galaxies.half_light_radius_kpc,
+        **_fields(galaxies.structure),
+    }
+    for place, line in enumerate(LINES):
+        columns |= {f"ew_{line}": light.ew_aa[:, place], f"line_flux_{line}": light.line_flux[:, place]}
+    columns["in_domain"] = light.lines_in_domain
+    for place, band in enumerate(filters):
+        columns |= {
+            f"flux_njy_{band}": np.asarray(light.flux_njy)[:, :, place].sum(axis=1),
+            f"mag_ab_{band}": light.mag_ab[:, place],
+        }
+    for place, band in enumerate(filters):
+        columns |= {
+            f"flux_njy_obs_{band}": measured.flux_njy[:, place],
+            f"flux_njy_err_{band}": measured.flux_err_njy[:, place],
+            f"mag_ab_obs_{band}": measured.mag_ab[:, place],
+            f"mag_ab_err_{band}": measured.mag_err[:, place],
+        }
+    columns |= {"redshift_spec": galaxies.redshift_spec, "selected": galaxies.selected}
+    return {name: np.asarray(values) for name, values in columns.items()}
+
+
+def with_units(columns: dict[str, np.ndarray], name: str) -> Table:
+    """Columns as a table in the units of the glossary.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray of shape (n,)
+    name : str
+        For messages.
+
+    Returns
+    -------
+    Table
+
+    Examples
+    --------
+    >>> with_units({"disc_re_kpc": np.ones(2)}, "mock").units
+    {'disc_re_kpc': 'kpc'}
+    """
+    return Table(columns, {column: unit for column in columns if (unit := unit_of(column))}, name)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """The fields of a module by name."""
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

@@ -1,0 +1,212 @@
+"""Make a mock survey: galaxies, their truth, what was measured of them, and their images, in a folder."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nebulium.data.output import output_error
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
+from nebulium.errors import OutputError, SurveyError
+from nebulium.mock.populations.own_table import TablePopulation, table_population
+from nebulium.mock.survey.pictures import show_survey
+from nebulium.mock.survey.readme import write_readme
+from nebulium.mock.survey.run_file import OWN_TABLE, WORK, RunSettings, resume_run, start_run
+from nebulium.mock.survey.shards import BLOCK, missing_blocks, write_shards
+from nebulium.mock.survey.survey_list import Survey, find_survey
+from nebulium.mock.survey.workers import make_blocks
+from nebulium.training.run_folder import fingerprint
+
+MOST_SEED = 2**32 - 1
+# Beside the pixels: some 130 columns, and what Parquet needs for itself.
+BYTES_OF_COLUMNS = 1500
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class SurveyRun:
+    """What a run left.
+
+    Parameters
+    ----------
+    folder : Path
+    galaxies : int
+        Of the whole survey.
+    made : int
+        Of them, those made by this call; fewer when a run is taken up.
+    seconds : float
+    """
+
+    folder: Path
+    galaxies: int
+    made: int
+    seconds: float
+
+
+def make_survey(
+    survey: str,
+    output: str | Path,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    shards: int = 1,
+    pixels: int | None = None,
+    neighbours: float | None = None,
+    table: str | Path | Table | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> SurveyRun:
+    """Make a mock survey.
+
+    Galaxy i of a seed is the same whatever the number of galaxies, processes and shards. Memory does not
+    depend on `n`.
+
+    Parameters
+    ----------
+    survey : str
+        candels, sdss, legacy, ps1 or roman.
+    output : str or Path
+        A new or empty folder; it gets ``data/`` (Parquet in the layout of the Multimodal Universe),
+        ``catalogue.parquet`` (the same without images), ``figures/``, ``README.md`` and ``run.json``.
+    n : int, optional
+        Number of galaxies; those of `table` if not given.
+    seed : int, optional
+        0 to 4294967295.
+
+    Other Parameters
+    ----------------
+    processes : int, optional
+        How many work side by side; best one a core.
+    shards : int, optional
+        Number of files in ``data/``.
+    pixels : int, optional
+        Side of the images; that of the instrument if not given.
+    neighbours : float, optional
+        Mean number of other galaxies in an image; by the surface density of the survey if not given.
+    table : str, Path or Table, optional
+        Properties of one's own in place of the survey's population: galaxy i is row i, whether or not it
+        passes the survey's magnitude limit.
+    resume : bool, optional
+        Go on with a run that was stopped.
+    progress : callable, optional
+        Called with the number of galaxies made so far.
+
+    Returns
+    -------
+    SurveyRun
+
+    Raises
+    ------
+    NebuliumError
+        The survey is not known, a number makes no sense, the table is at fault, the folder is not empty,
+        cannot be written, is full, or holds another run.
+    MissingExtraError
+        A package of the extra `mock` is not installed.
+
+    Examples
+    --------
+    See ``nebulium mock make --help`` and the tutorial in the documentation.
+    """
+    start, folder = time.perf_counter(), Path(output)
+    found, own = find_survey(survey), _read_own(table)
+    settings = _settings(found, own, n, seed, pixels, neighbours, shards)
+    _check_positive("processes", processes)
+    if resume:
+        resume_run(folder, settings)
+    else:
+        start_run(folder, settings)
+    _prepare_work(folder, own)
+    missing = missing_blocks(folder, settings)
+    made = sum(min(BLOCK, settings.n - BLOCK * block) for block in missing)
+    if missing:
+        _check_space(folder, found, made, settings.pixels)
+        counter = _Counter(settings.n, made, progress)
+        make_blocks(folder, missing, processes=processes, progress=counter.count)
+    write_shards(folder, settings)
+    write_readme(folder)
+    show_survey(folder)
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    return SurveyRun(folder, settings.n, made, time.perf_counter() - start)
+
+
+class _Counter:
+    """From finished blocks to the number of galaxies."""
+
+    def __init__(self, n: int, to_make: int, progress: Progress | None):
+        self.n, self.done, self.progress = n, n - to_make, progress
+
+    def count(self, block: int) -> None:
+        self.done += min(BLOCK, self.n - BLOCK * block)
+        if self.progress is not None:
+            self.progress(self.done)
+
+
+def _read_own(table: str | Path | Table | None) -> Table | None:
+    if table is None or isinstance(table, Table):
+        return table
+    return read_table(table)
+
+
+def _settings(
+    survey: Survey,
+    own: Table | None,
+    n: int | None,
+    seed: int,
+    pixels: int | None,
+    neighbours: float | None,
+    shards: int,
+) -> RunSettings:
+    """The settings, checked; a table is checked as the population that it stands for."""
+    population = None if own is None else table_population(own, seed=seed)
+    count = _count(n, population)
+    _check_positive("shards", shards)
+    if shards > count:
+        raise SurveyError("shards", f"is {shards}, more than the {count} galaxies", "ask for fewer")
+    if not 0 <= seed <= MOST_SEED:
+        raise SurveyError("seed", f"is {seed}, expected 0 to {MOST_SEED}", "choose another")
+    side = survey.instrument().stamp_pixels if pixels is None else pixels
+    _check_positive("pixels", side)
+    rate = survey.neighbours_per_stamp(side) if neighbours is None else neighbours
+    if not 0 <= rate < float("inf"):
+        raise SurveyError("neighbours", f"is {rate}, expected a mean number, 0 or more", "choose another")
+    table = None if population is None else fingerprint(population)
+    return RunSettings(survey.name, count, seed, side, rate, shards, table)
+
+
+def _count(n: int | None, population: TablePopulation | None) -> int:
+    if n is None:
+        if population is None:
+            raise SurveyError("n", "is not given", "say how many galaxies, such as --n 1000")
+        return len(population)
+    _check_positive("n", n)
+    if population is not None and n > len(population):
+        raise SurveyError("n", f"is {n}, but the table has {len(population)} rows", "ask for fewer")
+    return n
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise SurveyError(name, f"is {value}, expected 1 or more", "choose another")
+
+
+def _prepare_work(folder: Path, own: Table | None) -> None:
+    """The hidden folder of unfinished things; the user's table goes there for the processes to read."""
+    try:
+        (folder / WORK).mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(folder / WORK, error) from error
+    if own is not None:
+        write_table(own, folder / WORK / OWN_TABLE)
+
+
+def _check_space(folder: Path, survey: Survey, galaxies: int, pixels: int) -> None:
+    """Say at once that the disk is too small, not after an hour."""
+    each = 4 * pixels**2 * len(survey.instrument().bands) + BYTES_OF_COLUMNS
+    needed, free = galaxies * each, shutil.disk_usage(folder).free
+    if needed > free:
+        problem = f"would need {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free"
+        raise OutputError(str(folder), problem, "free some space, or resume on another disk")

@@ -1,0 +1,166 @@
+"""Pictures of a mock survey."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow.parquet
+from matplotlib.figure import Figure
+
+from nebulium.data.images.mmu import read_images
+from nebulium.data.output import output_error, replace_on_success
+from nebulium.data.tables.reading import iter_table
+from nebulium.data.tables.table import Table, concatenate
+from nebulium.errors import OutputError
+from nebulium.mock.images.stamp_page import stamp_page
+from nebulium.mock.survey.catalogue_figures import relation_panels
+from nebulium.mock.survey.run_file import RunSettings, read_run
+from nebulium.mock.survey.shards import CATALOGUE, shard_paths
+from nebulium.mock.survey.survey_list import Survey, find_survey
+from nebulium.sed import (
+    Exponential,
+    Galaxy,
+    load_filters,
+    load_ssp,
+    observe,
+    photometry,
+    rest_spectrum,
+)
+from nebulium.sed.cosmology import age_gyr
+
+FIGURES = "figures"
+STAMPS = 48
+#: Points of a panel; of a longer catalogue every so many rows are drawn.
+MOST_POINTS = 6_000
+SORTED_BY = {"redshift": "z = {:.2f}", "oh12": "{:.2f}"}
+TITLES = {"redshift": "by redshift", "oh12": "by gas-phase metallicity, 12 + log O/H"}
+#: Histories of the curves of colour: time of decline in Gyr of star formation that began at this redshift.
+FORMED = 6.0
+TRACKS = {"all stars formed at z = 6": 0.05, "constant SFR since z = 6": 1000.0}
+FILES = {"redshift": "stamps_by_redshift", "oh12": "stamps_by_metallicity"}
+
+
+def show_survey(folder: str | Path) -> list[Path]:
+    """Draw the pictures of a mock survey into its folder ``figures/``.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of a finished survey.
+
+    Returns
+    -------
+    list of Path
+        ``stamps_by_redshift.png``, ``stamps_by_metallicity.png``, ``relations.png``.
+
+    Raises
+    ------
+    OutputError
+        There is no finished survey, or the pictures cannot be written.
+
+    Examples
+    --------
+    See ``nebulium mock show --help``.
+    """
+    folder = Path(folder)
+    settings = read_run(folder).settings
+    survey = find_survey(settings.survey)
+    galaxies = _sample(folder)
+    drawings: dict[str, Callable[[], Figure]] = {
+        FILES[column]: lambda column=column: _stamps(folder, settings, survey, galaxies, column)  # type: ignore[misc]
+        for column in SORTED_BY
+    }
+    drawings["relations"] = lambda: _relations(settings, survey, galaxies)
+    try:
+        (folder / FIGURES).mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(folder / FIGURES, error) from error
+    paths = []
+    for name, draw in drawings.items():
+        path = folder / FIGURES / f"{name}.png"
+        with replace_on_success(path) as partial:
+            draw().savefig(partial, dpi=170)
+        paths.append(path)
+    return paths
+
+
+def _sample(folder: Path) -> Table:
+    """Every so many rows of the catalogue, with their place in it."""
+    path = folder / CATALOGUE
+    if not path.is_file():
+        problem = "holds no finished survey: there is no catalogue"
+        raise OutputError(str(folder), problem, "go on with nebulium mock make --resume")
+    step = -(-pyarrow.parquet.read_metadata(path).num_rows // MOST_POINTS)
+    return concatenate(
+        chunk.select(chunk["target_id"] % step == 0) for chunk in iter_table(path, rows_per_chunk=step * 64)
+    )
+
+
+def _stamps(folder: Path, settings: RunSettings, survey: Survey, galaxies: Table, column: str) -> Figure:
+    """Galaxies at equal steps in the order of one column."""
+    order = np.argsort(galaxies[column], kind="stable")
+    places = np.unique(np.linspace(0, len(order) - 1, STAMPS).round().astype(int))
+    chosen = order[places]
+    images = _read_stamps(folder, settings, galaxies["target_id"][chosen])
+    captions = [SORTED_BY[column].format(value) for value in galaxies[column][chosen]]
+    title = f"{settings.survey}: {TITLES[column]}"
+    return stamp_page(images, survey.instrument(), captions, title=title)
+
+
+def _read_stamps(folder: Path, settings: RunSettings, ids: np.ndarray) -> np.ndarray:
+    """Images (n, height, width, band) of galaxies in the order of their ids as given."""
+    stamps: dict[int, np.ndarray] = {}
+    for path, rows in zip(shard_paths(folder, settings.shards), settings.shard_rows(), strict=True):
+        inside = ids[(ids >= rows.start) & (ids < rows.stop)]
+        if inside.size:
+            stamps |= dict(
+                zip(inside.tolist(), read_images(path, rows=(inside - rows.start).tolist()).flux, strict=True)
+            )
+    return np.stack([stamps[index] for index in ids.tolist()])
+
+
+def _relations(settings: RunSettings, survey: Survey, galaxies: Table) -> Figure:
+    instrument = survey.instrument()
+    limit = instrument.filters[instrument.band_names.index(survey.limit.band)]
+    ends = (instrument.filters[0], instrument.filters[-1])
+    title = f"{settings.n:,} mock galaxies, {settings.survey}, seed {settings.seed}"
+    tracks = colour_tracks(ends, float(galaxies["redshift"].max()))
+    return relation_panels(galaxies, bands=(*ends, limit), tracks=tracks, title=title)
+
+
+def colour_tracks(bands: tuple[str, str], highest: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Colours of two kinds of galaxies against redshift: all stars old, and a constant star formation.
+
+    Parameters
+    ----------
+    bands : tuple of two str
+        Filters, the bluer one first.
+    highest : float
+        Redshift to which to go.
+
+    Returns
+    -------
+    dict of str to (redshift, colour)
+        Arrays (step,); solar metallicity, no dust, no lines.
+
+    Examples
+    --------
+    >>> tracks = colour_tracks(("sdss_g0", "sdss_i0"), 0.2)
+    >>> [round(float(colour[-1]), 1) for _, colour in tracks.values()]
+    [1.9, 0.7]
+    """
+    filters, ssp = load_filters(*bands), load_ssp()
+    redshift = jnp.linspace(0.01, max(highest, 0.05), 40, dtype=jnp.float32)
+
+    def colour(z: jax.Array, tau_gyr: jax.Array) -> jax.Array:
+        age = jnp.maximum(age_gyr(z) - age_gyr(jnp.float32(FORMED)), 0.1)
+        rest = rest_spectrum(Galaxy(Exponential(age, tau_gyr), jnp.full_like(z, 10.5), z), ssp)
+        seen = observe(rest.wave_rest_aa, rest.lum_lsun_hz, z)
+        mags = photometry(seen.wave_aa, seen.flux_lambda, filters).mag_ab
+        return mags[0] - mags[1]
+
+    by_tau = jax.jit(jax.vmap(jax.vmap(colour, (0, None)), (None, 0)))
+    colours = by_tau(redshift, jnp.array(list(TRACKS.values()), jnp.float32))
+    return {name: (np.asarray(redshift), np.asarray(row)) for name, row in zip(TRACKS, colours, strict=True)}

@@ -1,0 +1,183 @@
+"""Blocks on disk, the shards they become, and the catalogue: files that appear whole or not at all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from nebulium.data.images.mmu import ID, IMAGE, Images, image_writer, images_to_arrow
+from nebulium.data.output import replace_on_success
+from nebulium.data.tables.arrow import to_numpy
+from nebulium.data.tables.writer import TableWriter
+from nebulium.mock.survey.columns import with_units
+from nebulium.mock.survey.run_file import WORK, RunSettings
+
+BLOCK = 64
+CATALOGUE, SHARDS = "catalogue.parquet", "data"
+ROWS_AT_ONCE = 8192
+
+
+def block_path(folder: Path, block: int) -> Path:
+    """Where a block waits until its shard is written.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the survey.
+    block : int
+
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
+    >>> block_path(Path("mock"), 7).as_posix()
+    'mock/.work/block-0000007.parquet'
+    """
+    return folder / WORK / f"block-{block:07d}.parquet"
+
+
+def shard_paths(folder: Path, shards: int) -> list[Path]:
+    """The files of a survey, in order.
+
+    Parameters
+    ----------
+    folder : Path
+    shards : int
+        Number of files.
+
+    Returns
+    -------
+    list of Path
+
+    Examples
+    --------
+    >>> shard_paths(Path("mock"), 2)[0].as_posix()
+    'mock/data/mock-00000-of-00002.parquet'
+    """
+    return [folder / SHARDS / f"mock-{shard:05d}-of-{shards:05d}.parquet" for shard in range(shards)]
+
+
+def save_block(folder: Path, block: int, images: Images) -> None:
+    """Keep a block until its shard is written.
+
+    Parameters
+    ----------
+    folder : Path
+    block : int
+    images : Images
+        Its galaxies.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, or the folder cannot be written.
+
+    Examples
+    --------
+    See `write_shards`.
+    """
+    table = images_to_arrow(images)
+    path = block_path(folder, block)
+    with replace_on_success(path) as partial, image_writer(partial, table.schema) as writer:
+        writer.write_table(table)
+
+
+def missing_blocks(folder: Path, settings: RunSettings) -> list[int]:
+    """Blocks that are neither on disk nor in a finished shard.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : RunSettings
+
+    Returns
+    -------
+    list of int
+        In order.
+
+    Examples
+    --------
+    >>> missing_blocks(Path("nowhere"), RunSettings("sdss", 130, 0, 64, 0.0, 1))
+    [0, 1, 2]
+    """
+    wanted: set[int] = set()
+    paths = shard_paths(folder, settings.shards)
+    for path, rows in zip(paths, settings.shard_rows(), strict=True):
+        if not path.exists():
+            wanted |= set(_blocks_of(rows))
+    return [block for block in sorted(wanted) if not block_path(folder, block).exists()]
+
+
+def write_shards(folder: Path, settings: RunSettings) -> None:
+    """Write the shards that are missing, then the catalogue; a block goes once its last shard is there.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : RunSettings
+
+    Raises
+    ------
+    OutputError
+        The disk is full, or the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> flux = np.zeros((3, 8, 8, 1), np.float32)
+    >>> images = Images(np.arange(3), ("r",), flux, flux + 1, flux > 0, *np.ones((2, 3, 1), np.float32))
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     (Path(scratch) / WORK).mkdir()
+    ...     save_block(Path(scratch), 0, images)
+    ...     write_shards(Path(scratch), RunSettings("sdss", 3, 0, 8, 0.0, shards=2))
+    ...     [pyarrow.parquet.read_metadata(path).num_rows for path in shard_paths(Path(scratch), 2)]
+    [1, 2]
+    """
+    (folder / SHARDS).mkdir(exist_ok=True)
+    for path, rows in zip(shard_paths(folder, settings.shards), settings.shard_rows(), strict=True):
+        if not path.exists():
+            _write_shard(folder, path, rows)
+        for block in _blocks_of(rows):
+            if BLOCK * (block + 1) <= rows.stop or rows.stop == settings.n:
+                block_path(folder, block).unlink(missing_ok=True)
+    if not (folder / CATALOGUE).exists():
+        _write_catalogue(folder, settings)
+
+
+def _blocks_of(rows: range) -> range:
+    return range(rows.start // BLOCK, -(-rows.stop // BLOCK))
+
+
+def _write_shard(folder: Path, path: Path, rows: range) -> None:
+    """A row group a block, so that no more than a block is in memory."""
+    with replace_on_success(path) as partial:
+        parts = _parts(folder, rows)
+        first = next(parts)
+        with image_writer(partial, first.schema) as writer:
+            writer.write_table(first)
+            for part in parts:
+                writer.write_table(part)
+
+
+def _parts(folder: Path, rows: range) -> Iterator[pa.Table]:
+    for block in _blocks_of(rows):
+        table = pyarrow.parquet.ParquetFile(block_path(folder, block)).read()
+        first = max(rows.start - BLOCK * block, 0)
+        yield table.slice(first, rows.stop - BLOCK * block - first)
+
+
+def _write_catalogue(folder: Path, settings: RunSettings) -> None:
+    """All columns but the images, a row a galaxy."""
+    metadata = {"survey": settings.survey, "seed": settings.seed, "n": settings.n}
+    with TableWriter(folder / CATALOGUE, metadata=metadata) as writer:
+        for path in shard_paths(folder, settings.shards):
+            file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
+            names = [name for name in file.schema_arrow.names if name not in (ID, IMAGE)]
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
+                table = pa.Table.from_batches([batch])
+                columns = {name: to_numpy(table[name], str(path), name) for name in names}
+                writer.append(with_units(columns, path.name))

@@ -1,0 +1,144 @@
+"""Processes that make blocks side by side.
+
+They are fresh interpreters and not copies of the caller: neither its settings of jax, nor what it has
+imported, nor its own main module can change what they compute.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nebulium.errors
+from nebulium.errors import NebuliumError, SurveyError
+
+#: One thread each, as there is a process for each core; and no accelerator, which they would fight over.
+ENVIRONMENT = {
+    "JAX_PLATFORMS": "cpu",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Worker:
+    """One process, a `subprocess.Popen` with pipes, and the file of what it says beside its answers."""
+
+    process: Any
+    said: Any
+
+    def ask(self, block: int) -> None:
+        """Set it to work; if it is gone, its silence will tell."""
+        try:
+            self.process.stdin.write(f"{block}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return
+
+    def answer(self) -> int:
+        """The block that it has made."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise self._died()
+        said = json.loads(line)
+        if "fault" in said:
+            kind = getattr(nebulium.errors, said["kind"], NebuliumError)
+            raise kind(*said["fault"])
+        if "bug" in said:
+            raise RuntimeError(f"a process that makes galaxies failed:\n{said['bug']}")
+        return int(said["block"])
+
+    def _died(self) -> SurveyError:
+        code = self.process.wait()
+        self.said.seek(0)
+        last = (self.said.read().strip().splitlines() or ["it said nothing"])[-1]
+        problem = f"ended with code {code} ({last})"
+        mend = "resume the run; with fewer processes if the memory was short (code -9)"
+        return SurveyError("a process that makes galaxies", problem, mend)
+
+
+def make_blocks(
+    folder: Path, blocks: Sequence[int], *, processes: int, progress: Progress | None = None
+) -> None:
+    """Make blocks of a survey and write them to its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``run.json``.
+    blocks : sequence of int
+    processes : int
+        How many work side by side.
+    progress : callable, optional
+        Called with the number of each finished block.
+
+    Raises
+    ------
+    NebuliumError
+        A process met a fault, such as a full disk; blocks that are finished stay.
+
+    Examples
+    --------
+    See ``nebulium mock make --help``.
+    """
+    waiting = iter(blocks)
+    with _workers(folder, min(processes, len(blocks))) as workers, selectors.DefaultSelector() as selector:
+        for worker, block in zip(workers, waiting, strict=False):
+            worker.ask(block)
+            selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
+        while selector.get_map():
+            for ready, _ in selector.select():
+                worker = ready.data
+                done = worker.answer()
+                if progress is not None:
+                    progress(done)
+                following = next(waiting, None)
+                if following is None:
+                    selector.unregister(ready.fileobj)
+                else:
+                    worker.ask(following)
+
+
+@contextmanager
+def _workers(folder: Path, count: int) -> Iterator[list[_Worker]]:
+    """Processes that are gone when the block ends, however it ends."""
+    with ExitStack() as stack:
+        workers = []
+        for _ in range(count):
+            said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            process = subprocess.Popen(
+                [sys.executable, "-m", "nebulium.mock.survey.worker", str(folder.resolve())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                env={**os.environ, **ENVIRONMENT},
+            )
+            stack.callback(_end, process)
+            workers.append(_Worker(process, said))
+        yield workers
+
+
+def _end(process: Any) -> None:
+    """A block is either whole or not there, so there is nothing to wait for."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        _close(pipe)
+
+
+def _close(pipe: Any) -> None:
+    """What it was still to be asked goes nowhere."""
+    try:
+        pipe.close()
+    except BrokenPipeError:
+        return

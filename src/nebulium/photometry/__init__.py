@@ -1,0 +1,1 @@
+"""Catalogues of fluxes: columns, units, checks, Galactic extinction, filters by name."""

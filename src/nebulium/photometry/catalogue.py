@@ -1,0 +1,350 @@
+"""Catalogues of photometry: a mock survey, or a table of any kind whose columns are named."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.rejects import Rejects
+from nebulium.data.tables.column_checks import checked_column
+from nebulium.data.tables.reading import column_names, iter_table
+from nebulium.data.tables.table import Table
+from nebulium.errors import TableError
+from nebulium.photometry.checks import check_are_fluxes, check_redshift_errors, check_redshifts
+from nebulium.photometry.fluxes import FLUX, FLUX_ERR, band_fluxes
+from nebulium.photometry.galaxies import PhotometricGalaxies, concatenate_galaxies
+from nebulium.photometry.layout import BandColumns, CatalogueLayout
+
+#: The table of a mock survey, in its folder.
+CATALOGUE = "catalogue.parquet"
+REDSHIFT = "redshift_spec"
+ROWS_PER_CHUNK = 65536
+#: What the columns are called here, but for those of the bands.
+ID, REDSHIFT_ERR, EBV = "target_id", "redshift_err", "ebv"
+#: Behind more dust, mag, nothing is seen of a galaxy in the optical; a number in other units may be larger.
+MOST_EBV = 10.0
+#: What a flux is called in messages.
+ANY_FLUX = "flux_njy_obs_BAND"
+
+
+@dataclass(frozen=True, eq=False)
+class PhotometricCatalogue:
+    """A catalogue of which it is settled what its columns mean; it stays on disk.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    layout : CatalogueLayout
+        With the bands, and the redshifts if there are any, as they were told or found.
+
+    Examples
+    --------
+    See `open_photometry`.
+    """
+
+    path: Path
+    layout: CatalogueLayout
+
+    def chunks(
+        self,
+        *,
+        rejects: Rejects | None = None,
+        counted: Counter[str] | None = None,
+        rows_per_chunk: int = ROWS_PER_CHUNK,
+    ) -> Iterator[PhotometricGalaxies]:
+        """Read so many galaxies at a time, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        rejects : Rejects, optional
+            Takes the galaxies with an infinite flux, or with an E(B-V) that makes no sense.
+        counted : Counter, optional
+            Counts what was taken as missing, by reason.
+        rows_per_chunk : int
+
+        Yields
+        ------
+        PhotometricGalaxies
+            At least one galaxy; fluxes as the catalogue has them: see `nebulium.photometry.dereddening`.
+
+        Raises
+        ------
+        TableError
+            The file cannot be read, lacks a column, or its values are not what they are told to be.
+        """
+        rejects = Rejects() if rejects is None else rejects
+        counted = Counter() if counted is None else counted
+        first = 0
+        for table in self._tables(self._wanted(), rows_per_chunk):
+            if first == 0 and self.layout.magnitudes is None:
+                self._check_are_fluxes(table)
+            galaxies = self._galaxies(table, first, counted)
+            good = _set_aside(galaxies, first, rejects)
+            first += len(table)
+            if np.any(good):
+                yield galaxies if np.all(good) else galaxies.select(good)
+
+    def check_ids(self) -> None:
+        """Refuse a catalogue in which an id stands twice.
+
+        Raises
+        ------
+        TableError
+        """
+        column = self.layout.id_column
+
+        def ids() -> Iterator[np.ndarray]:
+            first = 0
+            for table in self._tables({ID: column}, 16 * ROWS_PER_CHUNK):
+                yield _ids(table, column, first)
+                first += len(table)
+
+        check_unique_ids(ids, where=str(self.path))
+
+    def _wanted(self) -> dict[str, str]:
+        """Our name of a column -> the file's."""
+        layout = self.layout
+        wanted = {ID: layout.id_column}
+        for place, band in enumerate(layout.bands):
+            wanted |= {_value(place): band.value, _error(place): band.error}
+        others = {REDSHIFT: layout.redshift_column, REDSHIFT_ERR: layout.redshift_err_column, EBV: layout.ebv}
+        return wanted | {name: column for name, column in others.items() if isinstance(column, str)}
+
+    def _tables(self, wanted: dict[str, str], rows_per_chunk: int) -> Iterator[Table]:
+        """Columns as the file has them, but for the declared sentinels."""
+        sentinels = {name: self.layout.sentinels(column) for name, column in wanted.items() if name != ID}
+        missing = {name: numbers for name, numbers in sentinels.items() if numbers}
+        try:
+            yield from iter_table(
+                self.path, rows_per_chunk=rows_per_chunk, columns=wanted, missing=missing or None
+            )
+        except TableError as error:
+            if not error.problem.startswith("has no column"):
+                raise
+            mend = "check the names given with --band, --id, --redshift and --ebv"
+            raise TableError(error.where, error.problem, mend) from error
+
+    def _check_are_fluxes(self, table: Table) -> None:
+        """Of the first chunk: a few rows at the end of a table may well be of one magnitude."""
+        bands = enumerate(self.layout.bands)
+        pairs = [
+            (_numbers(table, _value(place), band.value), _numbers(table, _error(place), band.error))
+            for place, band in bands
+        ]
+        check_are_fluxes(
+            np.stack([value for value, _ in pairs], axis=1),
+            np.stack([error for _, error in pairs], axis=1),
+            where=table.name,
+            columns=[band.value for band in self.layout.bands],
+        )
+
+    def _galaxies(self, table: Table, first: int, counted: Counter[str]) -> PhotometricGalaxies:
+        """One chunk, checked and in our units."""
+        layout = self.layout
+        bands = [
+            band_fluxes(
+                _numbers(table, _value(place), columns.value, first),
+                _numbers(table, _error(place), columns.error, first),
+                columns=columns,
+                layout=layout,
+                unit=table.units.get(_value(place), ""),
+                where=table.name,
+                first_row=first,
+                counted=counted,
+            )
+            for place, columns in enumerate(layout.bands)
+        ]
+        redshift, redshift_err = np.full(len(table), np.nan), np.zeros(len(table))
+        if layout.redshift_column is not None:
+            redshift = _numbers(table, REDSHIFT, layout.redshift_column, first)
+            check_redshifts(redshift, where=table.name, column=layout.redshift_column, first_row=first)
+        if layout.redshift_err_column is not None:
+            redshift_err = self._redshift_err(table, np.isfinite(redshift), first)
+        return PhotometricGalaxies(
+            ids=_ids(table, layout.id_column, first),
+            bands=layout.names,
+            flux_njy=np.stack([band.flux_njy for band in bands], axis=1),
+            flux_err_njy=np.stack([band.flux_err_njy for band in bands], axis=1),
+            redshift=redshift.astype(np.float32),
+            redshift_err=np.where(redshift_err > 0, redshift_err, 0.0).astype(np.float32),
+            ebv=self._ebv(table, first),
+            name=table.name,
+            dereddened=layout.dereddened,
+        )
+
+    def _redshift_err(self, table: Table, labelled: np.ndarray, first: int) -> np.ndarray:
+        """Of labels; what stands beside galaxies without one does not matter."""
+        column = str(self.layout.redshift_err_column)
+        error = np.where(labelled, _numbers(table, REDSHIFT_ERR, column, first), np.nan)
+        check_redshift_errors(error, where=table.name, column=column, first_row=first)
+        return error
+
+    def _ebv(self, table: Table, first: int) -> np.ndarray | None:
+        ebv = self.layout.ebv
+        if ebv is None:
+            return None
+        if isinstance(ebv, str):
+            return _numbers(table, EBV, ebv, first).astype(np.float32)
+        return np.full(len(table), ebv, np.float32)
+
+
+def open_photometry(
+    path: str | Path, layout: CatalogueLayout | None = None, *, with_redshifts: bool = True
+) -> PhotometricCatalogue:
+    """Settle what the columns of a catalogue mean.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.
+    layout : CatalogueLayout, optional
+        What is told of the columns.
+    with_redshifts : bool
+        Whether redshifts are read, where there are any.
+
+    Returns
+    -------
+    PhotometricCatalogue
+
+    Raises
+    ------
+    TableError
+        There is no such catalogue, it has none of the columns of a mock survey and none are named, or an id
+        stands in it twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data.tables.reading import write_table
+    >>> columns = {"target_id": np.array([1, 2]), "redshift_spec": np.array([0.5, np.nan])}
+    >>> columns |= {"flux_njy_obs_r": np.array([80.0, -3.0]), "flux_njy_err_r": np.array([5.0, 5.0])}
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table(columns), f"{scratch}/catalogue.parquet")
+    ...     chunk = next(open_photometry(scratch).chunks())
+    >>> chunk.bands, chunk.flux_njy.ravel().tolist(), chunk.redshift.tolist()
+    (('r',), [80.0, -3.0], [0.5, nan])
+    """
+    path, layout = table_of(Path(path)), layout or CatalogueLayout()
+    names = column_names(path)
+    if not layout.bands:
+        layout = replace(layout, bands=_bands_of_mock(path, names))
+    if not with_redshifts:
+        layout = replace(layout, redshift_column=None, redshift_err_column=None)
+    elif layout.redshift_column is None and REDSHIFT in names:
+        layout = replace(layout, redshift_column=REDSHIFT)
+    catalogue = PhotometricCatalogue(path, layout)
+    catalogue.check_ids()
+    return catalogue
+
+
+def read_photometry(
+    path: str | Path,
+    layout: CatalogueLayout | None = None,
+    *,
+    rejects: Rejects | None = None,
+    counted: Counter[str] | None = None,
+) -> PhotometricGalaxies:
+    """Read a catalogue of photometry into memory.
+
+    Parameters
+    ----------
+    path, layout
+        As in `open_photometry`.
+    rejects, counted
+        As in `PhotometricCatalogue.chunks`.
+
+    Returns
+    -------
+    PhotometricGalaxies
+        Fluxes as the catalogue has them: see `nebulium.photometry.dereddening`.
+
+    Raises
+    ------
+    TableError
+        As in `open_photometry` and `PhotometricCatalogue.chunks`, or no galaxy is left.
+
+    Examples
+    --------
+    See `open_photometry`.
+    """
+    rejects = Rejects() if rejects is None else rejects
+    parts = list(open_photometry(path, layout).chunks(rejects=rejects, counted=counted))
+    if not parts:
+        problem = f"has no galaxy that can be used ({rejects.summary()})"
+        raise TableError(str(path), problem, "mend the rows")
+    return concatenate_galaxies(parts)
+
+
+def table_of(path: Path) -> Path:
+    """The table of a catalogue: that of a mock survey, where its folder is given.
+
+    Parameters
+    ----------
+    path : Path
+        Folder or table.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    TableError
+        The folder is not that of a mock survey.
+
+    Examples
+    --------
+    >>> table_of(Path("galaxies.fits")).name
+    'galaxies.fits'
+    """
+    if path.is_dir():
+        if not (path / CATALOGUE).is_file():
+            problem = f"is a folder without {CATALOGUE}, which a mock survey has"
+            raise TableError(str(path), problem, "give the folder of a mock survey, or a table")
+        return path / CATALOGUE
+    return path
+
+
+def _bands_of_mock(path: Path, names: tuple[str, ...]) -> tuple[BandColumns, ...]:
+    """Bands as a mock survey names their columns."""
+    bands = [name.removeprefix(FLUX) for name in names if name.startswith(FLUX)]
+    if not bands:
+        problem = f"has no columns {FLUX}BAND, as a mock survey has; it has {', '.join(names[:12])}"
+        mend = "name the columns of each band: --band BAND=COLUMN,ERROR_COLUMN"
+        raise TableError(str(path), problem, mend)
+    return tuple(BandColumns(band, FLUX + band, FLUX_ERR + band) for band in bands)
+
+
+def _set_aside(galaxies: PhotometricGalaxies, first: int, rejects: Rejects) -> np.ndarray:
+    """Which galaxies can be used; the first reason against one counts."""
+    faults = {"has an infinite flux": np.any(np.isinf(galaxies.flux_njy), axis=1)}
+    if galaxies.ebv is not None:
+        sound = (galaxies.ebv >= 0) & (galaxies.ebv <= MOST_EBV)
+        faults[f"has an E(B-V) that is negative, above {MOST_EBV:g} or missing"] = ~sound
+    good = np.ones(len(galaxies), bool)
+    for reason, bad in faults.items():
+        rejects.add_masked(bad & good, galaxies.ids, reason, first_row=first)
+        good &= ~bad
+    return good
+
+
+def _ids(table: Table, column: str, first: int) -> np.ndarray:
+    return checked_column(table[ID], ID, column, where=table.name, first_row=first)
+
+
+def _numbers(table: Table, name: str, column: str, first: int = 0) -> np.ndarray:
+    """A column that must hold numbers, in double precision."""
+    known = name if name in (REDSHIFT, EBV) else REDSHIFT if name == REDSHIFT_ERR else ANY_FLUX
+    return checked_column(table[name], known, column, where=table.name, first_row=first).astype(np.float64)
+
+
+def _value(place: int) -> str:
+    return f"value {place}"
+
+
+def _error(place: int) -> str:
+    return f"error {place}"

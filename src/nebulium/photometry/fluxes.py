@@ -1,0 +1,173 @@
+"""Fluxes in nanojansky from the columns of a catalogue, fluxes in any unit or magnitudes."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from nebulium.data.units import conversion_factor
+from nebulium.errors import TableError
+from nebulium.photometry.checks import check_are_magnitudes, check_sentinels, is_any_of
+from nebulium.photometry.layout import BandColumns, CatalogueLayout
+
+#: Columns of a mock survey begin so; their unit is nJy.
+FLUX, FLUX_ERR = "flux_njy_obs_", "flux_njy_err_"
+#: AB magnitude of one nanojansky.
+ZERO_POINT_NJY = 31.4
+
+
+@dataclass(frozen=True, eq=False)
+class BandFluxes:
+    """Fluxes in one band.
+
+    Attributes
+    ----------
+    flux_njy, flux_err_njy : ndarray of float32 of shape (n,)
+        Both NaN where there is no flux, or no error that makes sense.
+    """
+
+    flux_njy: Float32[np.ndarray, " n"]
+    flux_err_njy: Float32[np.ndarray, " n"]
+
+
+def band_fluxes(
+    value: Float[np.ndarray, " n"],
+    error: Float[np.ndarray, " n"],
+    *,
+    columns: BandColumns,
+    layout: CatalogueLayout,
+    unit: str,
+    where: str,
+    first_row: int,
+    counted: Counter[str],
+) -> BandFluxes:
+    """Check the two columns of a band, and bring them to nJy.
+
+    Parameters
+    ----------
+    value, error : ndarray of float64 of shape (n,)
+        As in the file; the declared sentinels are NaN.
+    columns : BandColumns
+    layout : CatalogueLayout
+    unit : str
+        That the file declares; may be empty.
+    where : str
+        The file.
+    first_row : int
+        Row of the file at which the values begin.
+    counted : Counter
+        Counts the fluxes that are taken as missing because of their errors.
+
+    Returns
+    -------
+    BandFluxes
+
+    Raises
+    ------
+    TableError
+        The values are not what they are told to be.
+
+    Examples
+    --------
+    >>> layout = CatalogueLayout(flux_unit="uJy")
+    >>> fluxes = band_fluxes(
+    ...     np.array([1.0, 2.0]), np.array([0.1, 0.0]), columns=BandColumns("r", "f", "e"), layout=layout,
+    ...     unit="", where="a.csv", first_row=0, counted=Counter(),
+    ... )
+    >>> fluxes.flux_njy.tolist(), fluxes.flux_err_njy.tolist()
+    ([1000.0, nan], [100.0, nan])
+    """
+    magnitudes = bool(layout.magnitudes)
+    too_faint = () if layout.nondetection is None else (layout.nondetection,)
+    unseen = is_any_of(value, too_faint)
+    seen = np.where(unseen, np.nan, value)
+    for column, numbers in ((columns.value, seen), (columns.error, error)):
+        if not layout.all_measured:
+            check_sentinels(numbers, where=where, column=column, first_row=first_row, magnitudes=magnitudes)
+    if magnitudes:
+        check_are_magnitudes(seen, where=where, column=columns.value, first_row=first_row)
+    if magnitudes:
+        flux, flux_err = flux_njy_of_magnitude(seen, error, unseen=unseen)
+    else:
+        factor = nanojansky(layout.flux_unit, unit, columns, where)
+        flux, flux_err = value * factor, error * factor
+    with np.errstate(over="ignore", under="ignore"):
+        flux, flux_err = flux.astype(np.float32), flux_err.astype(np.float32)
+    without_error = ~np.isnan(value) & ~((flux_err > 0) & np.isfinite(flux_err))
+    if np.any(without_error):
+        reason = f"fluxes in {columns.band} whose error is zero, negative, missing or infinite"
+        counted[reason] += int(np.sum(without_error))
+    missing = without_error | np.isnan(value)
+    return BandFluxes(np.where(missing, np.nan, flux), np.where(missing, np.nan, flux_err))
+
+
+def flux_njy_of_magnitude(
+    mag_ab: Float[np.ndarray, " n"], mag_err: Float[np.ndarray, " n"], *, unseen: Bool[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Fluxes of AB magnitudes.
+
+    Parameters
+    ----------
+    mag_ab, mag_err : ndarray of shape (n,)
+        Magnitudes and standard errors.
+    unseen : ndarray of bool of shape (n,)
+        Where the galaxy is too faint, and `mag_err` is the magnitude of one sigma.
+
+    Returns
+    -------
+    flux_njy, flux_err_njy : ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> unseen = np.array([False, True])
+    >>> flux, error = flux_njy_of_magnitude(np.array([23.9, 99.0]), np.array([0.1, 28.9]), unseen=unseen)
+    >>> flux.round(3).tolist(), error.round(3).tolist()
+    ([1000.0, 0.0], [92.103, 10.0])
+    """
+    flux = np.where(unseen, 0.0, 10.0 ** (-0.4 * (mag_ab - ZERO_POINT_NJY)))
+    limit = 10.0 ** (-0.4 * (mag_err - ZERO_POINT_NJY))
+    return flux, np.where(unseen, limit, 0.4 * np.log(10.0) * mag_err * flux)
+
+
+def nanojansky(told: str | None, declared: str, columns: BandColumns, where: str) -> float:
+    """What fluxes are multiplied by to be in nJy.
+
+    Parameters
+    ----------
+    told : str, optional
+        Unit, or AB magnitude of flux 1, as the user says.
+    declared : str
+        Unit as the file says; may be empty.
+    columns : BandColumns
+    where : str
+        The file.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TableError
+        Neither says it, or it is not a flux density.
+
+    Examples
+    --------
+    >>> columns = BandColumns("r", "f", "e")
+    >>> nanojansky("uJy", "", columns, "a.csv"), round(nanojansky("23.9", "", columns, "a.csv"), 6)
+    (1000.0, 1000.0)
+    """
+    unit = told or declared or ("nJy" if columns.value.startswith(FLUX) else "")
+    place = f"{where}, column {columns.value}"
+    mend = "say --flux-unit nJy, uJy, or the AB magnitude of flux 1; or --magnitudes"
+    if not unit:
+        raise TableError(place, "has no unit", mend)
+    try:
+        return float(10.0 ** (-0.4 * (float(unit) - ZERO_POINT_NJY)))
+    except ValueError:
+        pass
+    try:
+        return conversion_factor(unit, "nJy", where=place)
+    except TableError as error:
+        raise TableError(place, error.problem, mend) from error

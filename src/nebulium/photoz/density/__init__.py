@@ -1,0 +1,1 @@
+"""Densities p(z): the grid, heads that make them, recalibration, qp."""

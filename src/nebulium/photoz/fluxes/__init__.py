@@ -1,0 +1,1 @@
+"""Redshifts from fluxes: an ensemble of networks."""

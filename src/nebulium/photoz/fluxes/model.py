@@ -1,0 +1,256 @@
+"""From fluxes and their errors to p(z): an ensemble of networks on magnitudes and colours."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key
+
+from nebulium.modelfile import register
+from nebulium.nn.training_domain import N_REFERENCE, TrainingDomain
+from nebulium.photoz.density.grid import RedshiftGrid
+from nebulium.photoz.density.heads import REDSHIFT_HEADS, RedshiftHead
+from nebulium.photoz.density.prediction import RedshiftPrediction
+from nebulium.photoz.density.recalibration import Recalibration
+
+Fluxes = Float[Array, " band"]
+
+LEAST_SCALE = 1e-3
+
+
+class PhotometryFeatures(eqx.Module):
+    """What networks see of fluxes, standardised on the training galaxies.
+
+    Magnitudes are inverse hyperbolic sines (Lupton, Gunn & Szalay 1999, AJ 118, 1406), so that negative
+    fluxes and zero are ordinary numbers.
+
+    Parameters
+    ----------
+    bands : int
+
+    Attributes
+    ----------
+    softening_njy : (band,) float32
+        Flux at which magnitudes turn from logarithmic to linear: a typical error.
+    mean, scale : (feature,) float32
+        Of the magnitudes, colours and errors of training galaxies.
+
+    Examples
+    --------
+    >>> features = PhotometryFeatures(3)
+    >>> flux, flux_err = jnp.array([1.0, jnp.nan, -2.0]), jnp.ones(3)
+    >>> [round(feature, 1) for feature in features(flux, flux_err).tolist()]
+    [0.5, 0.0, -0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0]
+    """
+
+    softening_njy: Fluxes
+    mean: Float[Array, " feature"]
+    scale: Float[Array, " feature"]
+
+    def __init__(self, bands: int):
+        self.softening_njy = jnp.ones(bands, jnp.float32)
+        self.mean = jnp.zeros(3 * bands - 1, jnp.float32)
+        self.scale = jnp.ones(3 * bands - 1, jnp.float32)
+
+    def __call__(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> Float[Array, " input"]:
+        """Standardised features, then for each band whether it is there."""
+        present = is_present(flux_njy, flux_err_njy).astype(jnp.float32)
+        return jnp.concatenate([self.standardised(flux_njy, flux_err_njy), present])
+
+    def standardised(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> Float[Array, " feature"]:
+        """Magnitudes, colours of neighbouring bands and errors; 0, the mean, where one is missing."""
+        features = (self.raw(flux_njy, flux_err_njy) - self.mean) / self.scale
+        return jnp.where(jnp.isfinite(features), features, 0.0)
+
+    def raw(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> Float[Array, " feature"]:
+        """The same in units of -1.086 magnitudes, not standardised; NaN where one is missing."""
+        present = is_present(flux_njy, flux_err_njy)
+        flux = jnp.where(present, flux_njy, jnp.nan) / self.softening_njy
+        err = jnp.where(present, flux_err_njy, 1.0) / self.softening_njy
+        magnitude = jnp.arcsinh(0.5 * flux)
+        log_err = jnp.where(present, jnp.log(err), jnp.nan)
+        return jnp.concatenate([magnitude, magnitude[:-1] - magnitude[1:], log_err])
+
+
+def is_present(
+    flux_njy: Float[Array | np.ndarray, "*galaxy band"],
+    flux_err_njy: Float[Array | np.ndarray, "*galaxy band"],
+) -> Bool[Array, "*galaxy band"]:
+    """Which bands have a flux with an error.
+
+    Parameters
+    ----------
+    flux_njy, flux_err_njy : (..., band) float32
+        Missing bands are NaN.
+
+    Returns
+    -------
+    (..., band) bool
+
+    Examples
+    --------
+    >>> is_present(jnp.array([1.0, -1.0, jnp.nan]), jnp.ones(3)).tolist()
+    [True, True, False]
+    """
+    return jnp.isfinite(flux_njy) & jnp.isfinite(flux_err_njy) & (flux_err_njy > 0)
+
+
+def measure_features(
+    flux_njy: Float[np.ndarray, "n band"], flux_err_njy: Float[np.ndarray, "n band"]
+) -> PhotometryFeatures:
+    """Softening, mean and scale of the features of training galaxies, from the bands that are there.
+
+    Parameters
+    ----------
+    flux_njy, flux_err_njy : (n, band) float32
+        Missing bands are NaN.
+
+    Returns
+    -------
+    PhotometryFeatures
+
+    Examples
+    --------
+    >>> flux = np.array([[10.0, 20.0], [np.nan, 10.0]], np.float32)
+    >>> measure_features(flux, 0.1 * flux).softening_njy.tolist()
+    [1.0, 1.5]
+    """
+    features = PhotometryFeatures(flux_njy.shape[1])
+    known_err = np.ma.masked_where(~np.asarray(is_present(flux_njy, flux_err_njy)), flux_err_njy)
+    softening = np.ma.median(known_err, axis=0).filled(1.0).astype(np.float32)
+    features = eqx.tree_at(lambda f: f.softening_njy, features, jnp.asarray(softening))
+    raw = jax.vmap(features.raw)(jnp.asarray(flux_njy), jnp.asarray(flux_err_njy))
+    known = np.ma.masked_invalid(np.asarray(raw, np.float64))
+    mean, scale = (np.ma.filled(moment, 0.0) for moment in (known.mean(axis=0), known.std(axis=0)))
+    # A feature that is the same for all, such as the error in a survey of even depth.
+    scale[scale < LEAST_SCALE] = 1.0
+    measured = (jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32))
+    return eqx.tree_at(lambda f: (f.mean, f.scale), features, measured)
+
+
+class PhotometryNetwork(eqx.Module):
+    """One network: layers of equal width, and a head.
+
+    Parameters
+    ----------
+    inputs, width, depth : int
+        Features; units of a layer; layers.
+    head : str
+        See `nebulium.photoz.density.heads.REDSHIFT_HEADS`.
+    grid : RedshiftGrid
+    key : key
+
+    Examples
+    --------
+    >>> shape = {"width": 16, "depth": 2, "grid": RedshiftGrid(bins=20)}
+    >>> network = PhotometryNetwork(11, head="mixture", **shape, key=jax.random.key(0))
+    >>> network(jnp.zeros(11)).shape
+    (20,)
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    head: RedshiftHead
+
+    def __init__(
+        self, inputs: int, *, width: int, depth: int, head: str, grid: RedshiftGrid, key: Key[Array, ""]
+    ):
+        keys = jax.random.split(key, depth + 1)
+        sizes = [inputs] + [width] * depth
+        self.layers = tuple(eqx.nn.Linear(sizes[i], width, key=keys[i]) for i in range(depth))
+        self.head = REDSHIFT_HEADS[head](width, grid, key=keys[depth])
+
+    def __call__(self, features: Float[Array, " input"]) -> Float[Array, " bin"]:
+        """Logarithm of the probability of each bin."""
+        return self.head(self.vector(features))
+
+    def vector(self, features: Float[Array, " input"]) -> Float[Array, " width"]:
+        """What the head sees."""
+        for layer in self.layers:
+            features = jax.nn.gelu(layer(features))
+        return features
+
+
+@register
+class PhotometryModel(eqx.Module):
+    """p(z) of a galaxy from its fluxes: the mean of what several networks say.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Names of the bands, in order.
+    grid_most, grid_bins
+        See `RedshiftGrid`.
+    head : str
+        See `nebulium.photoz.density.heads.REDSHIFT_HEADS`.
+    members, width, depth : int
+        Networks; units of a layer; layers.
+    domain_references : int
+        Galaxies that the training domain is measured by.
+    key : key, optional
+        Of the first weights.
+
+    Attributes
+    ----------
+    prior_mass : (bin,) float32
+        Said of galaxies of which no band is there.
+
+    Examples
+    --------
+    >>> model = PhotometryModel(bands=["g", "r", "i"], grid_bins=50, members=2)
+    >>> said = model(jnp.array([1.0, 2.0, jnp.nan]), jnp.ones(3))
+    >>> said.mass.shape, round(float(said.mass.sum()), 4)
+    ((50,), 1.0)
+    """
+
+    networks: tuple[PhotometryNetwork, ...]
+    features: PhotometryFeatures
+    domain: TrainingDomain
+    prior_mass: Float[Array, " bin"]
+    recalibration: Recalibration
+    bands: tuple[str, ...] = eqx.field(static=True)
+    grid_most: float = eqx.field(static=True)
+    grid_bins: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        *,
+        bands: Sequence[str],
+        grid_most: float = 6.0,
+        grid_bins: int = 300,
+        head: str = "mixture",
+        members: int = 5,
+        width: int = 128,
+        depth: int = 3,
+        domain_references: int = N_REFERENCE,
+        key: Key[Array, ""] | None = None,
+    ):
+        self.bands, self.grid_most, self.grid_bins = tuple(bands), grid_most, grid_bins
+        self.features = PhotometryFeatures(len(self.bands))
+        measured = self.features.mean.size
+        inputs = measured + len(self.bands)
+        keys = jax.random.split(jax.random.key(0) if key is None else key, members)
+        self.networks = tuple(
+            PhotometryNetwork(inputs, width=width, depth=depth, head=head, grid=self.grid, key=one)
+            for one in keys
+        )
+        self.domain = TrainingDomain(measured, domain_references)
+        self.prior_mass = jnp.full(grid_bins, 1.0 / grid_bins, jnp.float32)
+        self.recalibration = Recalibration()
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """The bins of redshift."""
+        return RedshiftGrid(self.grid_most, self.grid_bins)
+
+    def __call__(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> RedshiftPrediction:
+        """p(z) of one galaxy; a missing band is NaN."""
+        seen = self.features(flux_njy, flux_err_njy)
+        some = jnp.any(is_present(flux_njy, flux_err_njy))
+        log_mass = jnp.stack([network(seen) for network in self.networks])
+        mass = jnp.where(some, jnp.mean(jnp.exp(log_mass), axis=0), self.prior_mass)
+        return RedshiftPrediction(
+            mass=self.recalibration(mass),
+            in_domain=some & self.domain.contains(self.features.standardised(flux_njy, flux_err_njy)),
+        )

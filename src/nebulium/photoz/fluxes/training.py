@@ -1,0 +1,222 @@
+"""The methods that learn from catalogues, from a task to a trained model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from nebulium.photometry.band_filters import band_filters
+from nebulium.photometry.dereddening import check_extinction
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photoz.baselines import fit_train_distribution
+from nebulium.photoz.density.grid import RedshiftGrid
+from nebulium.photoz.density.recalibration import FEWEST, measure_recalibration
+from nebulium.photoz.fluxes.recipe import PhotometryConfig, train_photometry
+from nebulium.photoz.label_split import LabelSplit, SplitConfig
+from nebulium.photoz.predict import predict_galaxies
+from nebulium.photoz.templates.model import make_template_model
+from nebulium.photoz.training_galaxies import CorrectedGalaxies, TrainingTask, read_training
+from nebulium.photoz.training_result import (
+    TrainedMethod,
+    catalogue_preprocessing,
+    not_recalibrated,
+    settings_of,
+)
+from nebulium.training import FitResult
+
+#: A model that learned nothing from labels has seen no galaxy.
+ALL_UNSEEN: Mapping[str, float] = {"train": 0.0, "validation": 0.0, "test": 1.0}
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """Settings of methods that have no others.
+
+    Attributes
+    ----------
+    grid_most, grid_bins
+        See `RedshiftGrid`.
+
+    Examples
+    --------
+    >>> GridConfig(grid_most=3.0).grid
+    RedshiftGrid(most=3.0, bins=300)
+    """
+
+    grid_most: float = 6.0
+    grid_bins: int = 300
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """The bins of redshift."""
+        return RedshiftGrid(self.grid_most, self.grid_bins)
+
+
+def train_on_photometry(task: TrainingTask) -> TrainedMethod:
+    """Train networks on fluxes.
+
+    Parameters
+    ----------
+    task : TrainingTask
+
+    Returns
+    -------
+    TrainedMethod
+
+    Raises
+    ------
+    NebuliumError
+        The data or a setting is at fault, or there are too few labels.
+
+    Examples
+    --------
+    See `nebulium.photoz.train_file.train_file`.
+    """
+    config = settings_of(PhotometryConfig, task.settings, "photometry")
+    data = _read(task, config.grid_most)
+    split = data.split(task.split)
+    model, results = train_photometry(
+        data.galaxies.select(split.train),
+        data.galaxies.select(split.validation),
+        config=config,
+        run=task.run,
+        resume=task.resume,
+        progress=task.progress,
+    )
+    shape = {name: getattr(config, name) for name in ("grid_most", "grid_bins", "head", "width", "depth")}
+    shape |= {"bands": list(model.bands), "members": config.members}
+    shape |= {"domain_references": model.domain.reference.shape[0]}
+    domain = (
+        "fluxes no further from those of training galaxies than those of 99.7 % of the validation galaxies"
+    )
+    return _trained(model, shape, task, data, split, asdict(config), domain, tuple(results))
+
+
+def make_templates(task: TrainingTask) -> TrainedMethod:
+    """Make templates ready for the bands of a catalogue.
+
+    Parameters
+    ----------
+    task : TrainingTask
+
+    Returns
+    -------
+    TrainedMethod
+
+    Raises
+    ------
+    NebuliumError
+        The data or a setting is at fault, or a filter is not known.
+
+    Examples
+    --------
+    See `nebulium.photoz.train_file.train_file`.
+    """
+    config = settings_of(GridConfig, task.settings, "template")
+    data = _read(task, config.grid_most)
+    bands = data.galaxies.bands
+    model = make_template_model(bands, band_filters(bands, task.curves), config.grid)
+    domain = "a template fits no worse than noise would make it in all but 0.1 % of galaxies"
+    if task.recalibrate:
+        split = data.split(task.split)
+    else:
+        unseen = SplitConfig(seed=task.split.seed, fractions=ALL_UNSEEN)
+        labelled = np.flatnonzero(np.isfinite(data.galaxies.redshift))
+        split = LabelSplit(labelled[:0], labelled[:0], labelled, unseen)
+    return _trained(model, model.hyperparameters, task, data, split, asdict(config), domain)
+
+
+def take_distribution(task: TrainingTask) -> TrainedMethod:
+    """Take the distribution of the training redshifts.
+
+    Parameters
+    ----------
+    task : TrainingTask
+
+    Returns
+    -------
+    TrainedMethod
+
+    Raises
+    ------
+    NebuliumError
+        The data or a setting is at fault, or there are too few labels.
+
+    Examples
+    --------
+    See `nebulium.photoz.train_file.train_file`.
+    """
+    config = settings_of(GridConfig, task.settings, "train-distribution")
+    data = _read(task, config.grid_most)
+    split = data.split(task.split)
+    bands = data.galaxies.bands
+    model = fit_train_distribution(data.galaxies.redshift[split.train], config.grid, bands=bands)
+    shape = {"bands": list(bands), **asdict(config)}
+    domain = "always true: the galaxy is not looked at"
+    return _trained(model, shape, task, data, split, asdict(config), domain)
+
+
+def recalibrated_on(model: Any, validation: PhotometricGalaxies) -> Any:
+    """A trained model with its densities set right on galaxies that it was not trained on.
+
+    Parameters
+    ----------
+    model : equinox.Module
+        Of a catalogue's method; not recalibrated yet.
+    validation : PhotometricGalaxies
+        With redshifts.
+
+    Returns
+    -------
+    equinox.Module
+
+    Examples
+    --------
+    >>> from nebulium.photoz.baselines import TrainDistributionModel
+    >>> one, z = np.ones((200, 1), np.float32), np.linspace(0, 1, 200, dtype=np.float32)
+    >>> galaxies = PhotometricGalaxies(np.arange(200), ("r",), one, one, z, 0 * z, None, "a.fits")
+    >>> right = recalibrated_on(TrainDistributionModel(bands=["r"], grid_most=3.0, grid_bins=64), galaxies)
+    >>> predict_galaxies(right, galaxies.select(slice(1))).densities.median().round(1).tolist()
+    [0.5]
+    """
+    said = predict_galaxies(model, validation).densities
+    pit = said.cdf(validation.redshift.astype(np.float64))
+    return eqx.tree_at(lambda one: one.recalibration, model, measure_recalibration(pit))
+
+
+def _read(task: TrainingTask, most_redshift: float) -> CorrectedGalaxies:
+    data = read_training(task, most_redshift=most_redshift)
+    check_extinction(dict(data.layout.extinction), data.galaxies.bands)
+    return data
+
+
+def _trained(
+    model: eqx.Module,
+    hyperparameters: Mapping[str, Any],
+    task: TrainingTask,
+    data: CorrectedGalaxies,
+    split: LabelSplit,
+    settings: Mapping[str, Any],
+    domain: str,
+    results: tuple[FitResult[Any], ...] = (),
+) -> TrainedMethod:
+    """What the methods of catalogues have in common."""
+    validation = data.galaxies.select(split.validation)
+    notes: tuple[str, ...] = ()
+    mended = task.recalibrate and len(validation) >= FEWEST
+    if mended:
+        model = recalibrated_on(model, validation)
+    elif task.recalibrate:
+        notes = not_recalibrated(len(validation))
+    return TrainedMethod(
+        model=model,
+        hyperparameters=hyperparameters,
+        settings={**settings, "recalibrate": mended},
+        split=split.as_dict(data.layout.id_column),
+        preprocessing=catalogue_preprocessing(data.layout),
+        domain=domain,
+        results=results,
+        notes=notes,
+    )

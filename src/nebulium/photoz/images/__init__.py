@@ -1,0 +1,1 @@
+"""Redshifts from images: PITA and its two relatives."""

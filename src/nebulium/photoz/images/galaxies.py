@@ -1,0 +1,233 @@
+"""Images of a mock survey or a catalogue, with its photometry and redshifts, ready to train on."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from nebulium.data.id_join import rows_of_ids
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.preparation import measure_preparation
+from nebulium.data.images.source import ImageSource, with_factors
+from nebulium.data.images.store import ImageStore
+from nebulium.data.images.stretches import DISPLAY_UNIT
+from nebulium.data.rejects import Rejects
+from nebulium.data.splits import split_by_id
+from nebulium.errors import ImageError, TableError
+from nebulium.photometry.dereddening import check_extinction
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photoz.images.rows import RedshiftImages, colour_targets
+from nebulium.photoz.label_split import LabelSplit
+
+#: Fewest training images, and labels among them, that a network can learn from.
+LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION = 64, 32, 8
+
+
+@dataclass(frozen=True, eq=False)
+class ImageGalaxies:
+    """Images that have a row in the catalogue.
+
+    Attributes
+    ----------
+    source : ImageSource
+        Fluxes, corrected for Galactic extinction as the catalogue is.
+    rows : (n,) int64
+        Of the source.
+    galaxies : PhotometricGalaxies
+        Of the same n galaxies, in the bands of the images where it has them.
+    """
+
+    source: ImageSource
+    rows: Int64[np.ndarray, " n"]
+    galaxies: PhotometricGalaxies
+
+
+def match_images(
+    path: Path, galaxies: PhotometricGalaxies, extinction: dict[str, float], counted: Counter[str]
+) -> ImageGalaxies:
+    """Bring images and the rows of a catalogue together by their ids.
+
+    Parameters
+    ----------
+    path : Path
+        Images: see `nebulium.data.images.opening.open_images`.
+    galaxies : PhotometricGalaxies
+        The catalogue.
+    extinction : dict of str to float
+        Of the bands that are to be corrected for E(B-V) of the catalogue; empty if nothing is.
+    counted : Counter
+        Counts images without a row, and labels without an image.
+
+    Returns
+    -------
+    ImageGalaxies
+
+    Raises
+    ------
+    ImageError
+        There are no images, or they are colours.
+    TableError
+        No image has a row.
+
+    Examples
+    --------
+    See `nebulium.photoz.train_file.train_file`.
+    """
+    source = open_images(path)
+    check_fluxes(source)
+    check_extinction(extinction, (*galaxies.bands, *source.bands))
+    place = rows_of_ids(source.ids, galaxies.ids)
+    rows = np.flatnonzero(place >= 0)
+    if not len(rows):
+        problem = f"no id of {len(source):,} images is among {len(galaxies):,} of the catalogue"
+        raise TableError(str(path), problem, "name the column of ids: --id COLUMN")
+    matched = galaxies.select(place[rows])
+    without_image = np.isfinite(galaxies.redshift).sum() - np.isfinite(matched.redshift).sum()
+    for reason, number in (
+        ("images without a row in the catalogue", len(source) - len(rows)),
+        ("labels of galaxies without an image", int(without_image)),
+    ):
+        if number:
+            counted[reason] += number
+    return ImageGalaxies(dereddened_images(source, rows, matched, extinction), rows, matched)
+
+
+def check_fluxes(source: ImageSource) -> None:
+    """Refuse images that hold no fluxes.
+
+    Parameters
+    ----------
+    source : ImageSource
+
+    Raises
+    ------
+    ImageError
+
+    Examples
+    --------
+    See `match_images`.
+    """
+    if source.unit == DISPLAY_UNIT:
+        problem = "has colours from 0 to 255, and redshifts are learned from fluxes"
+        raise ImageError(str(source.path), problem, "give cutouts in FITS, NumPy, HDF5 or Parquet")
+
+
+def dereddened_images(
+    source: ImageSource,
+    rows: Int64[np.ndarray, " n"],
+    galaxies: PhotometricGalaxies,
+    extinction: dict[str, float],
+) -> ImageSource:
+    """Images times 10^(0.4 R E(B-V)), as the fluxes of the catalogue are.
+
+    Parameters
+    ----------
+    source : ImageSource
+    rows : (n,) int64
+        Of the source, whose galaxies these are.
+    galaxies : PhotometricGalaxies
+        With `ebv` where anything is to be corrected.
+    extinction : dict of str to float
+        Magnitudes for E(B-V) = 1 by band; empty if nothing is to be corrected.
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    TableError
+        A band of the images has no extinction.
+
+    Examples
+    --------
+    See `match_images`.
+    """
+    if not extinction or galaxies.ebv is None:
+        return source
+    lacking = [band for band in source.bands if band not in extinction]
+    if lacking:
+        problem = f"has no extinction for the band {', '.join(lacking)} of the images"
+        raise TableError(galaxies.name, problem, "give it: --extinction BAND=NUMBER")
+    factors = np.ones((len(source), len(source.bands)))
+    per_ebv = np.array([extinction[band] for band in source.bands])
+    factors[rows] = 10.0 ** (0.4 * galaxies.ebv[:, None].astype(np.float64) * per_ebv[None, :])
+    return with_factors(source, factors)
+
+
+def prepare_parts(
+    matched: ImageGalaxies, split: LabelSplit, folder: Path, rejects: Rejects, *, size: int | None = None
+) -> tuple[RedshiftImages, RedshiftImages]:
+    """Write the images of a training for random reading, those of test galaxies left out.
+
+    Parameters
+    ----------
+    matched : ImageGalaxies
+    split : LabelSplit
+        Of these galaxies.
+    folder : Path
+        Of the store.
+    rejects : Rejects
+        Takes the images that cannot be used.
+    size : int, optional
+        Pixels on a side; those of the first image if not given.
+
+    Returns
+    -------
+    training : RedshiftImages
+        Every image of the training part, with a redshift where its label is used.
+    validation : RedshiftImages
+        Labelled.
+
+    Raises
+    ------
+    TableError
+        There are too few.
+
+    Examples
+    --------
+    See `nebulium.photoz.train_file.train_file`.
+    """
+    galaxies, config = matched.galaxies, split.config
+    part = split_by_id(galaxies.ids, seed=config.seed, fractions=config.fractions)
+    training = np.flatnonzero(part == "train")
+    preparation = measure_preparation(matched.source, matched.rows[training], size=size)
+    used = np.concatenate([training, split.validation])
+    store = ImageStore.create(
+        folder,
+        matched.source,
+        rows=matched.rows[used],
+        size=preparation.size,
+        stretch=preparation.stretch,
+        rejects=rejects,
+    )
+    labels = np.full(len(galaxies), np.nan, np.float32)
+    for rows in (split.train, split.validation):
+        labels[rows] = galaxies.redshift[rows]
+    place = rows_of_ids(store.ids, galaxies.ids)
+    every = RedshiftImages(
+        store=store,
+        rows=np.arange(len(store)),
+        colour=colour_targets(galaxies.flux_njy, galaxies.flux_err_njy)[place],
+        redshift=labels[place],
+        redshift_err=galaxies.redshift_err[place],
+    )
+    trains = part[place] == "train"
+    parts = every.select(np.flatnonzero(trains)), every.select(np.flatnonzero(~trains))
+    _check_enough(*parts, where=galaxies.name)
+    return parts
+
+
+def _check_enough(training: RedshiftImages, validation: RedshiftImages, *, where: str) -> None:
+    found = len(training), len(training.labelled), len(validation.labelled)
+    if any(
+        have < least
+        for have, least in zip(found, (LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION), strict=True)
+    ):
+        problem = (
+            f"has {found[0]:,} images to train on, {found[1]:,} of them with a redshift, and {found[2]:,} to "
+            f"validate; at least {LEAST_IMAGES}, {LEAST_LABELS} and {LEAST_VALIDATION} are needed"
+        )
+        raise TableError(where, problem, "give more galaxies with redshifts, or use more of their labels")

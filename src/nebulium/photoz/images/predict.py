@@ -1,0 +1,165 @@
+"""Densities of the redshifts of many galaxies from their images, a chunk at a time."""
+
+from collections.abc import Iterator
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from nebulium.data.batches import padded_batches
+from nebulium.data.id_join import rows_of_ids
+from nebulium.data.images.matching import suited_images
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.preparation import prepared_chunks
+from nebulium.data.images.source import ImageSource
+from nebulium.photometry.catalogue import open_photometry
+from nebulium.photometry.dereddening import check_extinction, corrected, known_extinction
+from nebulium.photometry.galaxies import concatenate_galaxies
+from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photoz.density.prediction import RedshiftPrediction
+from nebulium.photoz.fluxes.predict import PredictionTask, check_dereddened_alike
+from nebulium.photoz.images.galaxies import check_fluxes, dereddened_images
+from nebulium.photoz.images.model import ImageRedshiftModel
+from nebulium.photoz.predict import PredictedRedshifts
+
+#: Images that go through the network at a time; images that are read at a time.
+BATCH, READ = 64, 1024
+
+
+def predict_images(task: PredictionTask) -> Iterator[PredictedRedshifts]:
+    """Predict galaxies from their images, in memory that does not grow with their number.
+
+    Parameters
+    ----------
+    task : PredictionTask
+
+    Yields
+    ------
+    PredictedRedshifts
+        At least one galaxy.
+
+    Raises
+    ------
+    NebuliumError
+        The images do not suit the model, or are not corrected for Galactic extinction as its training images
+        were.
+
+    Examples
+    --------
+    See `nebulium.photoz.predict_file.predict_file`.
+    """
+    for ids, images in prepared_images(task):
+        yield predict_prepared(task.model, ids, images)
+
+
+def prepared_images(
+    task: PredictionTask,
+) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k height width band"]]]:
+    """Images as the model takes them, so many at a time.
+
+    Parameters
+    ----------
+    task : PredictionTask
+
+    Yields
+    ------
+    ids : ndarray of shape (k,)
+    images : (k, height, width, band) float32
+        At least one.
+
+    Raises
+    ------
+    NebuliumError
+        As in `predict_images`.
+
+    Examples
+    --------
+    See `nebulium.photoz.predict_file.predict_file`.
+    """
+    suited = suited_images(open_images(task.data), task.model)
+    task.notes.extend(suited.notes)
+    check_fluxes(suited.source)
+    source, good = _corrected(suited.source, task)
+    wanted = good if task.ids is None else good & (rows_of_ids(source.ids, task.ids) >= 0)
+    preparation = task.model.preparation
+    yield from prepared_chunks(
+        source,
+        size=preparation.size,
+        stretch=preparation.stretch,
+        binning=preparation.binning,
+        rejects=task.rejects,
+        rows=np.flatnonzero(wanted),
+        batch=READ,
+    )
+
+
+def predict_prepared(
+    model: ImageRedshiftModel,
+    ids: np.ndarray,
+    images: Float[np.ndarray, "n height width band"],
+    *,
+    batch: int = BATCH,
+) -> PredictedRedshifts:
+    """Predict galaxies from prepared images in memory.
+
+    Parameters
+    ----------
+    model : ImageRedshiftModel
+    ids : ndarray of shape (n,)
+    images : (n, height, width, band) float32
+        As `nebulium.data.images.preparation.prepared_chunks` gives them.
+    batch : int
+        Images at a time; every batch has this size, so that the model is compiled once.
+
+    Returns
+    -------
+    PredictedRedshifts
+
+    Examples
+    --------
+    >>> model = ImageRedshiftModel(
+    ...     bands=["r", "i"], unit="", size=16, view_size=16, encoder="resnet-small", domain_references=8,
+    ...     stretch={"kind": "asinh", "softening": [1.0, 1.0]}, grid_bins=20,
+    ... )
+    >>> said = predict_prepared(model, np.arange(3), np.zeros((3, 16, 16, 2), np.float32), batch=2)
+    >>> said.densities.mass.shape
+    (3, 20)
+    """
+    mass = np.empty((len(images), model.grid.bins), np.float32)
+    in_domain = np.empty(len(images), bool)
+    for rows, count in padded_batches(len(images), batch):
+        said = _predict(model, jnp.asarray(images[rows]))
+        mass[rows[:count]] = said.mass[:count]
+        in_domain[rows[:count]] = said.in_domain[:count]
+    return PredictedRedshifts(ids, RedshiftDensities(model.grid, mass), in_domain)
+
+
+@eqx.filter_jit
+def _predict(model: ImageRedshiftModel, images: Float[Array, "n height width band"]) -> RedshiftPrediction:
+    prediction: RedshiftPrediction = jax.vmap(model)(images)
+    return prediction
+
+
+def _corrected(source: ImageSource, task: PredictionTask) -> tuple[ImageSource, Bool[np.ndarray, " n"]]:
+    """Images corrected for Galactic extinction as those of the training were, and which can be."""
+    learned = task.config["preprocessing"].get("dereddened")
+    good = np.ones(len(source), bool)
+    if learned is None and task.layout.ebv is None:
+        return source, good
+    catalogue = open_photometry(task.data, task.layout, with_redshifts=False)
+    extinction = known_extinction(catalogue.layout, task.curves)
+    check_extinction(extinction, (*catalogue.layout.names, *source.bands))
+    chunks = list(catalogue.chunks(rejects=task.rejects, counted=task.counted))
+    if not chunks:
+        return source, ~good
+    galaxies = concatenate_galaxies(chunks)
+    check_dereddened_alike(corrected(galaxies, extinction), learned)
+    if not extinction:
+        return source, good
+    place = rows_of_ids(source.ids, galaxies.ids)
+    good = place >= 0
+    if not np.all(good):
+        task.counted["images of galaxies without an E(B-V) in the catalogue"] += int(np.sum(~good))
+    return dereddened_images(source, np.flatnonzero(good), galaxies.select(place[good]), extinction), good

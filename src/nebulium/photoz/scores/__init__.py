@@ -1,0 +1,1 @@
+"""Redshifts scored: samples, metrics, comparison of methods, figures."""

@@ -1,0 +1,207 @@
+"""Figures of the scores of redshifts: calibration, and methods beside each other."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SMALL, STYLES, TEXT
+from nebulium.metrics.panels import draw_pit_histogram, finish, leave_empty
+from nebulium.photoz.scores.scores import KS_LIMIT, RedshiftScore
+
+__all__ = ["calibration_figure", "label_fraction_figure", "scores_against"]
+
+Values = Float[np.ndarray, " n"]
+
+#: What the panels show, with factors to the units on the axes.
+PANELS: Mapping[str, tuple[str, float]] = {
+    "bias_mean": (r"Mean $\Delta z / (1 + z)$", 1.0),
+    "nmad": (r"NMAD of $\Delta z / (1 + z)$", 1.0),
+    "outliers_015": ("Outliers beyond 0.15 / %", 100.0),
+}
+HISTOGRAM_BINS = 20
+
+
+def calibration_figure(pit: Mapping[str, Values], *, title: str = "") -> Figure:
+    """Whether densities are calibrated: histogram of the PIT values, and their quantiles.
+
+    Parameters
+    ----------
+    pit : mapping of str to ndarray of shape (n,)
+        PIT values by method; NaN where missing.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+        Left: flat if calibrated. Right: the share of PIT values below each level, and below it what that
+        exceeds the level by. The band is what calibrated densities leave in 5 % of samples of as many
+        galaxies as the first method has, 1.36 / sqrt(n).
+
+    Examples
+    --------
+    >>> figure = calibration_figure({"ours": np.random.default_rng(0).uniform(size=500)})
+    >>> [axes.get_xlabel() for axes in figure.axes]
+    ['Probability integral transform', '', 'Level']
+    """
+    figure = Figure(figsize=(FULL_WIDTH * 0.8, 2.9), layout="constrained")
+    figure.suptitle(title, fontsize=TEXT + 1)
+    grid = figure.add_gridspec(2, 2, height_ratios=(2, 1))
+    histogram, quantiles, excess = (
+        figure.add_subplot(grid[place]) for place in ((slice(None), 0), (0, 1), (1, 1))
+    )
+    finish(histogram, "Probability integral transform", "Density")
+    finish(quantiles, "", "Share below")
+    finish(excess, "Level", "Share − level")
+    known = {name: np.sort(values[np.isfinite(values)]) for name, values in pit.items()}
+    known = {name: values for name, values in known.items() if len(values)}
+    if not known:
+        for axes in (histogram, quantiles, excess):
+            leave_empty(axes)
+        return figure
+    _histograms(histogram, known)
+    limit = KS_LIMIT / math.sqrt(len(next(iter(known.values()))))
+    excess.axhspan(-limit, limit, color="0.85", label="95 % range of chance")
+    quantiles.plot((0, 1), (0, 1), color=BLACK, linewidth=0.8, linestyle="--")
+    excess.axhline(0, color=BLACK, linewidth=0.8, linestyle="--")
+    reach = limit
+    for (name, values), (colour, dash) in zip(known.items(), STYLES, strict=False):
+        share = np.arange(1, len(values) + 1) / len(values)
+        ks = max(np.max(share - values), np.max(values - share + 1 / len(values)))
+        label = f"{name}, K-S {ks:.3f}"
+        quantiles.plot(values, share, color=colour, linestyle=dash, linewidth=1.2, label=label)
+        excess.plot(values, share - values, color=colour, linestyle=dash, linewidth=1.0)
+        reach = max(reach, ks)
+    quantiles.set(xlim=(0, 1), ylim=(0, 1), xticklabels=[])
+    excess.set(xlim=(0, 1), ylim=(-1.15 * reach, 1.15 * reach))
+    quantiles.legend(fontsize=SMALL - 1, frameon=False)
+    return figure
+
+
+def _histograms(axes: Axes, pit: Mapping[str, Values]) -> None:
+    """The first with the noise of its counts, others as steps of as many bins."""
+    first, *others = pit.values()
+    draw_pit_histogram(axes, first)
+    tallest = axes.get_ylim()[1]
+    for values, (colour, dash) in zip(others, STYLES[1:], strict=False):
+        density, edges = np.histogram(values, HISTOGRAM_BINS, range=(0, 1), density=True)
+        axes.stairs(density, edges, color=colour, linestyle=dash, linewidth=1.1)
+        tallest = max(tallest, 1.15 * float(density.max()))
+    axes.set_ylim(0, tallest)
+
+
+def scores_against(scores: Sequence[RedshiftScore], label: str, *, title: str = "") -> Figure:
+    """Bias, scatter and outliers of methods along a quantity.
+
+    Parameters
+    ----------
+    scores : sequence of RedshiftScore
+        Of samples along one quantity, for one method or several.
+    label : str
+        Name and unit of the quantity.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+        A point stands at the median of its sample, those of several methods side by side.
+
+    Examples
+    --------
+    >>> from nebulium.photoz.scores.galaxies import ScoredGalaxies, equal_samples
+    >>> from nebulium.photoz.scores.scores import score_redshifts
+    >>> true, nothing = np.linspace(0.1, 1.0, 60), np.zeros(60)
+    >>> galaxies = ScoredGalaxies(true, true + 0.01, *[nothing] * 4)
+    >>> bins = [score_redshifts("ours", galaxies, one, resamples=2) for one in equal_samples("z", true, 3)]
+    >>> len(scores_against(bins, "Redshift").axes)
+    3
+    """
+    methods = list(dict.fromkeys(score.method for score in scores))
+    by_method = {name: [score for score in scores if score.method == name] for name in methods}
+    places = {name: np.array([score.middle for score in those]) for name, those in by_method.items()}
+    step = min((float(np.ptp(x)) / max(len(x), 1) for x in places.values()), default=0.0) * 0.08
+    middle = (len(methods) - 1) / 2
+    shifted = {name: x + (place - middle) * step for place, (name, x) in enumerate(places.items())}
+    return _panels(shifted, by_method, label, title)
+
+
+def label_fraction_figure(
+    fractions: Mapping[str, Sequence[float]],
+    scores: Mapping[str, Sequence[RedshiftScore]],
+    *,
+    title: str = "",
+) -> Figure:
+    """Bias, scatter and outliers of methods by the share of labels that they were trained with.
+
+    Parameters
+    ----------
+    fractions : mapping of str to sequence of float
+        Shares of the labels, 0 to 1, by method.
+    scores : mapping of str to sequence of RedshiftScore
+        Of models trained with them, in the same order.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> from nebulium.photoz.scores.galaxies import ScoredGalaxies, all_galaxies
+    >>> from nebulium.photoz.scores.scores import score_redshifts
+    >>> true, nothing = np.linspace(0.1, 1.0, 60), np.zeros(60)
+    >>> galaxies = ScoredGalaxies(true, true + 0.01, *[nothing] * 4)
+    >>> score = score_redshifts("ours", galaxies, all_galaxies(60), resamples=2)
+    >>> figure = label_fraction_figure({"ours": [0.1, 1.0]}, {"ours": [score, score]})
+    >>> figure.axes[0].get_xlabel()
+    'Labels used / %'
+    """
+    places = {name: 100.0 * np.asarray(those, np.float64) for name, those in fractions.items()}
+    figure = _panels(places, scores, "Labels used / %", title)
+    shown = np.unique(np.concatenate([*places.values(), np.zeros(0)]))
+    for axes in figure.axes:
+        axes.set_xscale("log")
+        axes.set_xticks(shown, [f"{value:g}" for value in shown])
+        axes.xaxis.set_minor_locator(NullLocator())
+    return figure
+
+
+def _panels(
+    places: Mapping[str, Values], scores: Mapping[str, Sequence[RedshiftScore]], label: str, title: str
+) -> Figure:
+    """A panel for each of bias, scatter and outliers, a curve for each method."""
+    figure = Figure(figsize=(FULL_WIDTH, 2.5), layout="constrained")
+    figure.suptitle(title, fontsize=TEXT + 1)
+    for axes, (metric, (name, factor)) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
+        finish(axes, label, name)
+        for (method, those), (colour, dash), marker in zip(scores.items(), STYLES * 2, MARKERS, strict=False):
+            values, bars = (
+                [factor * getattr(getattr(score, metric), part) for score in those]
+                for part in ("value", "error")
+            )
+            axes.errorbar(
+                places[method], values, bars, color=colour, linestyle=dash, marker=marker, markersize=4,
+                linewidth=1.1, label=method,
+            )  # fmt: skip
+        if metric == "bias_mean":
+            axes.axhline(0, color=BLACK, linewidth=0.8, linestyle=":")
+        else:
+            axes.set_ylim(bottom=0)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if len(labels):
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=min(len(labels), 6),
+            fontsize=SMALL,
+            frameon=False,
+        )
+    return figure

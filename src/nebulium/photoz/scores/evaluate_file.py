@@ -1,0 +1,90 @@
+"""From data with redshifts and models to scores and figures, of the galaxies that no model ever saw."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nebulium.errors import TableError
+from nebulium.metrics.estimates import FEWEST
+from nebulium.photometry.fluxes import ZERO_POINT_NJY
+from nebulium.photoz.scores.evaluate import compare_redshifts
+from nebulium.photoz.scores.evaluation import Evaluation
+from nebulium.photoz.scores.held_out import predict_unseen
+
+
+def evaluate_file(
+    data: str | Path,
+    *,
+    models: Sequence[str | Path],
+    columns: Mapping[str, Any] | None = None,
+    curves: str | Path | None = None,
+    all_rows: bool = False,
+    point: str = "median",
+    resamples: int = 200,
+    seed: int = 0,
+) -> Evaluation:
+    """Score a model, or several on the same galaxies: the first is compared with each of the others.
+
+    Parameters
+    ----------
+    data : str or Path
+        Folder of a mock survey, or a table.
+    models : sequence of str or Path
+        Names of packaged models, or model folders.
+    columns, curves
+        As in `nebulium.photoz.predict_file.predict_file`; those of the first model, if not given.
+    all_rows : bool
+        Score every galaxy with a redshift: right only for galaxies that no model ever saw. By default those
+        in the test part of the split of each model.
+    point : str
+        The redshift of a density: median, mode or mean.
+    resamples, seed : int
+        Of the bootstrap that gives the errors, and of the galaxies shown.
+
+    Returns
+    -------
+    Evaluation
+        Also along the magnitude in the last band, and the colour of the two in the middle.
+
+    Raises
+    ------
+    NebuliumError
+        As in `nebulium.photoz.predict_file.predict_file`, or there is no galaxy to score.
+
+    Examples
+    --------
+    See ``nebulium photoz evaluate --help`` and the guide in the documentation.
+    """
+    found = predict_unseen(data, models, columns=columns, curves=curves, all_rows=all_rows)
+    galaxies, bands = found.galaxies, found.galaxies.bands
+    if len(galaxies) < FEWEST:
+        problem = f"has {len(galaxies)} galaxies to score, and it takes {FEWEST}"
+        mend = "give more galaxies with redshifts; of those of a training, one in ten is for testing"
+        raise TableError(galaxies.name, problem, mend)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        magnitudes = ZERO_POINT_NJY - 2.5 * np.log10(galaxies.flux_njy.astype(np.float64))
+    magnitudes[~np.isfinite(magnitudes)] = np.nan
+    middle = len(bands) // 2
+    scored = compare_redshifts(
+        found.densities,
+        galaxies.redshift.astype(np.float64),
+        ids=galaxies.ids,
+        mag=magnitudes[:, -1],
+        colour=magnitudes[:, middle - 1] - magnitudes[:, middle] if len(bands) > 1 else None,
+        mag_label=f"{bands[-1]} / AB mag",
+        colour_label=f"{bands[middle - 1]} – {bands[middle]} / AB mag",
+        point=point,
+        resamples=resamples,
+        seed=seed,
+    )
+    about = {
+        "models": [str(model) for model in models],
+        "data": str(data),
+        "part": "all" if all_rows else "test",
+        "galaxies_set_aside": found.rejects.summary(),
+        "notes": found.notes,
+    }
+    return dataclasses.replace(scored, about={**scored.about, **about})

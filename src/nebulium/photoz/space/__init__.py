@@ -1,0 +1,1 @@
+"""Galaxies as points of a model's space, and their neighbours there."""

@@ -1,0 +1,144 @@
+"""Galaxies of which one method says the right redshift and another a wrong one, and their neighbours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from nebulium.data.tables.table import Table
+from nebulium.photoz.predict import ID
+from nebulium.photoz.scores.figures import OUTLIER
+from nebulium.photoz.space.neighbours import Neighbours
+
+Values = Float[np.ndarray, " n"]
+
+#: |delta| / (1 + z) within which a redshift is right.
+RIGHT = 0.05
+
+
+def is_rescued(redshift: Values, by: Values, rival: Values) -> Bool[np.ndarray, " n"]:
+    """Which galaxies a method gets right that a rival gets wrong.
+
+    Parameters
+    ----------
+    redshift : ndarray of shape (n,)
+        True ones.
+    by, rival : ndarray of shape (n,)
+        Redshifts of the method and of the rival.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+        The method is off by less than 0.05 (1 + z), the rival by more than 0.15 (1 + z).
+
+    Examples
+    --------
+    >>> is_rescued(np.ones(3), np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 1.0])).tolist()
+    [False, True, False]
+    """
+    off = [np.abs(said - redshift) / (1.0 + redshift) for said in (by, rival)]
+    return (off[0] < RIGHT) & (off[1] > OUTLIER)
+
+
+@dataclass(frozen=True, eq=False)
+class Rescue:
+    """Two methods on the same galaxies, with the neighbours of each galaxy in the space of each method.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n,)
+    redshift : ndarray of shape (n,)
+        True ones.
+    predicted : mapping of str to ndarray of shape (n,)
+        By the method; of two, the one that rescues first.
+    taught_ids : ndarray of shape (m,)
+        Galaxies that both methods learned from, among which the neighbours are.
+    taught_redshift : ndarray of shape (m,)
+    nearest : mapping of str to Neighbours
+        By the method; rows of those that both learned from.
+
+    Examples
+    --------
+    >>> near = Neighbours(np.array([[0], [1]]), np.zeros((2, 1), np.float32))
+    >>> z, said = np.array([1.0, 2.0]), {"images": np.array([1.0, 2.0]), "photometry": np.array([1.0, 3.0])}
+    >>> rescue = Rescue(np.array([7, 8]), z, said, np.array([5, 6]), z, dict.fromkeys(said, near))
+    >>> rescue.counts()["rescued"], rescue.neighbours()["neighbour_id"].tolist()
+    (1, [6, 6])
+    """
+
+    ids: np.ndarray
+    redshift: Values
+    predicted: Mapping[str, Values]
+    taught_ids: np.ndarray
+    taught_redshift: Float[np.ndarray, " m"]
+    nearest: Mapping[str, Neighbours]
+
+    @property
+    def rescued(self) -> Int64[np.ndarray, " _"]:
+        """Rows that the first gets right and the second wrong."""
+        return np.flatnonzero(is_rescued(self.redshift, *self.predicted.values()))
+
+    @property
+    def lost(self) -> Int64[np.ndarray, " _"]:
+        """Rows that the second gets right and the first wrong."""
+        return np.flatnonzero(is_rescued(self.redshift, *reversed(list(self.predicted.values()))))
+
+    def counts(self) -> dict[str, Any]:
+        """How many, and by method the share of all neighbours that are off by more than 0.15 (1 + z)."""
+        scale = 1.0 + self.redshift[:, None]
+        off = {
+            name: np.abs(self.taught_redshift[found.rows] - self.redshift[:, None]) / scale
+            for name, found in self.nearest.items()
+        }
+        return {
+            "galaxies": len(self.ids),
+            "rescued": len(self.rescued),
+            "lost": len(self.lost),
+            "far_neighbours": {name: float(np.mean(one > OUTLIER)) for name, one in off.items()},
+        }
+
+    def galaxies(self) -> Table:
+        """The galaxies that only one gets right.
+
+        Returns
+        -------
+        Table
+            `target_id`, `redshift_spec`, ``METHOD_redshift_median`` and `rescued`.
+        """
+        rows = self._rows()
+        said = {f"{name}_redshift_median": values[rows] for name, values in self.predicted.items()}
+        told = {ID: self.ids[rows], "redshift_spec": self.redshift[rows], **said}
+        return Table({**told, "rescued": np.isin(rows, self.rescued)}, {}, "galaxies")
+
+    def neighbours(self) -> Table:
+        """Their neighbours, the nearest first.
+
+        Returns
+        -------
+        Table
+            `target_id`, `space` (the method), `rank`, `neighbour_id`, `distance`, `redshift_spec` and
+            `neighbour_redshift_spec`.
+        """
+        rows = self._rows()
+        parts = []
+        for name, found in self.nearest.items():
+            count = found.rows.shape[1]
+            own, others = np.repeat(rows, count), found.rows[rows].ravel()
+            parts.append(
+                {
+                    ID: self.ids[own],
+                    "space": np.full(len(own), name),
+                    "rank": np.tile(np.arange(1, count + 1), len(rows)),
+                    "neighbour_id": self.taught_ids[others],
+                    "distance": found.distances[rows].ravel(),
+                    "redshift_spec": self.redshift[own],
+                    "neighbour_redshift_spec": self.taught_redshift[others],
+                }
+            )
+        columns = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
+        return Table(columns, {}, "neighbours")
+
+    def _rows(self) -> Int64[np.ndarray, " _"]:
+        return np.sort(np.concatenate([self.rescued, self.lost]))

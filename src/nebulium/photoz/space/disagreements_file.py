@@ -1,0 +1,241 @@
+"""Galaxies that photometry gets wrong and the images get right, with their neighbours in both spaces."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+
+from nebulium.data.id_join import rows_of_ids
+from nebulium.data.rejects import Rejects
+from nebulium.errors import TableError
+from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder
+from nebulium.modelfile import load_model
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photoz.fluxes.model import PhotometryModel
+from nebulium.photoz.fluxes.predict import PredictionTask
+from nebulium.photoz.images.model import ImageRedshiftModel
+from nebulium.photoz.images.predict import prepared_images
+from nebulium.photoz.label_split import taught_galaxies
+from nebulium.photoz.predict_file import find_model, none_predicted
+from nebulium.photoz.scores.figures import OUTLIER
+from nebulium.photoz.scores.held_out import UnseenGalaxies, predict_unseen
+from nebulium.photoz.space.disagreements import RIGHT, Rescue
+from nebulium.photoz.space.embedding import concatenate_embeddings, embed_fluxes, embed_images
+from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neighbours_figure
+from nebulium.photoz.space.neighbours import nearest
+from nebulium.photoz.training_galaxies import read_corrected
+
+#: The two, in this order: their models, their spaces, and what stands above their neighbours.
+KINDS: Mapping[str, type[eqx.Module]] = {"images": ImageRedshiftModel, "photometry": PhotometryModel}
+EMBED = {"images": embed_images, "photometry": embed_fluxes}
+HEADINGS = {"images": "nearest by image (latent space)", "photometry": "nearest by photometry"}
+FIGURE = "rescued"
+
+
+@dataclass(frozen=True)
+class RescuedRun:
+    """What a run wrote.
+
+    Parameters
+    ----------
+    output : Path
+        The folder.
+    galaxies : int
+        Test galaxies that were looked at.
+    rescued, lost : int
+        Of these, those that only the images get right, and those that only the photometry gets right.
+    shown : int
+        Galaxies in the figure.
+    far_neighbours : mapping of str to float
+        By space, the share of the neighbours of all test galaxies whose redshift is off by more than
+        0.15 (1 + z).
+    rejects : Rejects
+        Galaxies set aside.
+    notes : tuple of str
+        What was supposed of the data, and what was not used.
+    """
+
+    output: Path
+    galaxies: int
+    rescued: int
+    lost: int
+    shown: int
+    far_neighbours: Mapping[str, float]
+    rejects: Rejects
+    notes: tuple[str, ...]
+
+
+def rescued_file(
+    data: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path,
+    photometry: str | Path,
+    columns: Mapping[str, Any] | None = None,
+    curves: str | Path | None = None,
+    n: int = 6,
+    count: int = 4,
+    seed: int = 0,
+) -> RescuedRun:
+    """Draw galaxies that photometry gets wrong and the images get right, and their neighbours in both spaces.
+
+    Looked at are galaxies in the test part of both models; neighbours are galaxies from whose redshifts both
+    have learned.
+
+    Parameters
+    ----------
+    data : str or Path
+        That both models were trained on: folder of a mock survey, or a table with images.
+    output : str or Path
+        Folder, replaced whole if it is there and from such a run: ``rescued.png``; ``galaxies.parquet``, the
+        galaxies that only one of the two gets right; ``neighbours.parquet``, their neighbours;
+        ``scores.json``, the counts.
+    model : str or Path
+        A model of images, by name or folder.
+    photometry : str or Path
+        A model of fluxes by the method photometry.
+    columns, curves
+        As in `nebulium.photoz.predict_file.predict_file`.
+    n : int
+        Most galaxies in the figure: if there are more, some are drawn at random.
+    count : int
+        Neighbours of each galaxy in each space.
+    seed : int
+        Of those drawn.
+
+    Returns
+    -------
+    RescuedRun
+
+    Raises
+    ------
+    NebuliumError
+        As in `nebulium.photoz.scores.evaluate_file.evaluate_file`; or a model is of another kind, or there
+        are too
+        few training galaxies.
+
+    Examples
+    --------
+    See ``nebulium photoz rescued --help`` and the guide in the documentation.
+    """
+    check_evaluation_place(output)
+    told, curves = columns or {}, None if curves is None else Path(curves)
+    paths = dict(zip(KINDS, (model, photometry), strict=True))
+    tasks = {
+        name: PredictionTask(
+            Path(data), load_model(path, of=KINDS[name]), find_model(path)[0].config, told, curves
+        )
+        for name, path in paths.items()
+    }
+    unseen = predict_unseen(data, [model, photometry], columns=told, curves=curves)
+    rescue = _rescue(unseen, tasks, count)
+    shown = np.sort(np.random.default_rng(seed).permutation(rescue.rescued)[:n])
+    counts = rescue.counts()
+    about = {"data": str(data), "models": {name: str(path) for name, path in paths.items()}, "seed": seed}
+    figure = _figure(unseen, rescue, shown, tasks["images"], _title(counts, len(shown)))
+    with evaluation_folder(
+        output,
+        document={"about": about, **counts},
+        tables={"galaxies.parquet": rescue.galaxies(), "neighbours.parquet": rescue.neighbours()},
+        figures={FIGURE: figure},
+    ):
+        pass
+    return RescuedRun(Path(output), **counts, shown=len(shown), rejects=unseen.rejects, notes=unseen.notes)
+
+
+def _rescue(unseen: UnseenGalaxies, tasks: Mapping[str, PredictionTask], count: int) -> Rescue:
+    """Test galaxies, and their neighbours among those that taught both models."""
+    test, taught = unseen.galaxies, _taught(tasks)
+    wanted = np.concatenate([test.ids, taught.ids])
+    points = {}
+    for name, task in tasks.items():
+        parts = list(EMBED[name](replace(task, ids=wanted)))
+        if not parts:
+            raise none_predicted(task)
+        points[name] = concatenate_embeddings(parts)
+    in_both = np.all([rows_of_ids(taught.ids, one.ids) >= 0 for one in points.values()], axis=0)
+    taught = taught.select(in_both)
+    found = {}
+    for name, one in points.items():
+        among, asked = (one.vectors[rows_of_ids(those.ids, one.ids)] for those in (taught, test))
+        found[name] = nearest(among, asked, count, distance=one.space.distance)
+    return Rescue(
+        ids=test.ids,
+        redshift=test.redshift.astype(np.float64),
+        predicted={name: said.median() for name, said in zip(tasks, unseen.densities.values(), strict=True)},
+        taught_ids=taught.ids,
+        taught_redshift=taught.redshift.astype(np.float64),
+        nearest=found,
+    )
+
+
+def _taught(tasks: Mapping[str, PredictionTask]) -> PhotometricGalaxies:
+    """Galaxies from whose redshifts both models have learned."""
+    first = tasks["images"]
+    galaxies = read_corrected(
+        first.data, first.layout, first.curves, rejects=Rejects(), counted=Counter()
+    ).galaxies
+    taught = [taught_galaxies(galaxies.ids, task.config["split"]) for task in tasks.values()]
+    rows = np.flatnonzero(np.isfinite(galaxies.redshift) & np.all(taught, axis=0))
+    if not len(rows):
+        problem = "has no galaxy from whose redshift both models have learned"
+        raise TableError(galaxies.name, problem, "give the data that both models were trained on")
+    return galaxies.select(rows)
+
+
+def _title(counts: Mapping[str, Any], shown: int) -> str:
+    """What the figure shows, and of how many: the reader should see how it was chosen."""
+    chosen = "all shown" if shown == counts["rescued"] else f"{shown} of them shown, drawn at random"
+    far = counts["far_neighbours"]
+    return (
+        f"Photometry wrong, images right: {counts['rescued']:,} of {counts['galaxies']:,} test galaxies, "
+        f"{chosen}\nImages wrong, photometry right: {counts['lost']:,}. "
+        f"Right is |Δz|/(1+z) < {RIGHT}, wrong is > {OUTLIER}\n"
+        f"Neighbours that far off, over all test galaxies: {100 * far['images']:.0f} % by image, "
+        f"{100 * far['photometry']:.0f} % by photometry"
+    )
+
+
+def _figure(
+    unseen: UnseenGalaxies, rescue: Rescue, shown: np.ndarray, images: PredictionTask, title: str
+) -> Figure:
+    rows = {name: found.rows[shown] for name, found in rescue.nearest.items()}
+    ids = [rescue.ids[shown], *(rescue.taught_ids[one.ravel()] for one in rows.values())]
+    pictures = _pictures(images, np.concatenate(ids))
+    own, *others = np.split(pictures, np.cumsum([len(one) for one in ids])[:-1])
+    neighbours = {
+        HEADINGS[name]: ShownNeighbours(
+            their.reshape(*rows[name].shape, *their.shape[1:]), rescue.taught_redshift[rows[name]]
+        )
+        for name, their in zip(rows, others, strict=True)
+    }
+    densities = zip(rescue.predicted, unseen.densities.values(), strict=True)
+    return neighbours_figure(
+        own,
+        rescue.redshift[shown],
+        {name: one.select(shown) for name, one in densities},
+        neighbours,
+        names=[str(one) for one in ids[0].tolist()],
+        title=title,
+    )
+
+
+def _pictures(task: PredictionTask, ids: np.ndarray) -> UInt8[np.ndarray, "k height width 3"]:
+    """Of galaxies in this order, some perhaps twice: the part of the images that the network sees."""
+    model = task.model
+    read = list(prepared_images(replace(task, ids=np.unique(ids))))
+    side = model.views.size
+    if not read:
+        return np.zeros((0, side, side, 3), np.uint8)
+    found, images = (np.concatenate(parts) for parts in zip(*read, strict=True))
+    stretch = model.preparation.stretch
+    seen = np.asarray(jax.vmap(model.views.middle)(jnp.asarray(stretch.invert(images))))
+    return colour_pictures(seen, stretch.softening)[rows_of_ids(ids, found)]

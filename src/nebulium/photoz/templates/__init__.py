@@ -1,0 +1,1 @@
+"""Redshifts from templates of galaxies."""

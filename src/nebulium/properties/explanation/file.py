@@ -1,0 +1,223 @@
+"""Figures and maps of what a model looks at in some images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nebulium.data.images.matching import suited_images
+from nebulium.data.images.opening import open_images
+from nebulium.data.images.sides import measured_images
+from nebulium.data.images.source import ImageSource
+from nebulium.data.output import file_stem, replace_on_success
+from nebulium.data.rejects import Rejects
+from nebulium.data.tables.table import nearest
+from nebulium.errors import ImageError
+from nebulium.modelfile import describe_model, load_model
+from nebulium.nn.convolution import Image
+from nebulium.properties.explanation.gradients import (
+    averaged_over_orientations,
+    completeness_gap,
+    grad_cam,
+    integrated_gradients,
+)
+from nebulium.properties.model import ImageNetwork, PropertyModel
+from nebulium.properties.predict import Said, model_images, predict_arrays
+from nebulium.properties.scores.evaluate import DISPLAY, UNITS
+from nebulium.properties.scores.galleries import as_pictures, saliency_figure
+
+GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
+#: Names of the maps in the file.
+ARRAYS = {GRADIENTS: "integrated_gradients", CAM: "grad_cam"}
+#: Steps of the way from an empty sky to the galaxy.
+STEPS = 32
+
+
+@dataclass(frozen=True)
+class ExplanationRun:
+    """What a run wrote.
+
+    Parameters
+    ----------
+    output : Path
+        The folder.
+    figures : tuple of str
+        Names of the files in it.
+    galaxies : int
+        How many are shown.
+    largest_gap : float
+        By how much the shares of the pixels miss the difference that they should add up to, at most, in
+        standard deviations of the prediction.
+    notes : tuple of str
+        What the files do not say and was taken for granted, and how many images were padded.
+    rejects : Rejects
+        Images set aside.
+    """
+
+    output: Path
+    figures: tuple[str, ...]
+    galaxies: int
+    largest_gap: float
+    notes: tuple[str, ...]
+    rejects: Rejects
+
+
+def explain_file(
+    images: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path,
+    galaxies: Sequence[str] = (),
+    n: int = 6,
+    bands: Sequence[str] | None = None,
+    seed: int = 0,
+) -> ExplanationRun:
+    """Draw what a model looks at in some galaxies.
+
+    Parameters
+    ----------
+    images : str or Path
+        As in `open_images`.
+    output : str or Path
+        Folder, replaced whole if it is there and from such a run: of each property a figure, and the maps in
+        ``TARGET.npz``: `target_id`, `integrated_gradients` (galaxy, row, column, band) in the unit of the
+        labels, and, where the networks themselves say the property, `grad_cam` (galaxy, row, column).
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    galaxies : sequence of str
+        Ids of the galaxies; some drawn at random if not given.
+    n : int
+        How many are drawn.
+    bands : sequence of str, optional
+        As in `open_images`.
+    seed : int
+        Of those drawn.
+
+    Returns
+    -------
+    ExplanationRun
+
+    Raises
+    ------
+    NebuliumError
+        As in `nebulium.properties.predict_file.predict_file`, or an id is not among the images.
+
+    Examples
+    --------
+    See ``nebulium properties explain --help`` and the guide in the documentation.
+    """
+    output, loaded = Path(output), load_model(model, of=PropertyModel)
+    suited = suited_images(open_images(images, bands=bands), loaded)
+    measured = measured_images(suited.source)
+    source, rejects = measured.source, Rejects()
+    rows = _rows(source, galaxies, n, seed)
+    shown = list(model_images(source, loaded, rejects=rejects, rows=rows))
+    if not shown:
+        raise ImageError(str(images), f"has no image to explain ({rejects.summary()})", "check the images")
+    ids, pixels = (np.concatenate(parts) for parts in zip(*shown, strict=True))
+    said = predict_arrays(loaded, pixels)
+    units = describe_model(model).config["units"]
+    gaps, files = [], []
+    with replace_on_success(output, folder_with=f"{file_stem(loaded.targets[0])}.npz") as partial:
+        partial.mkdir()
+        for place, target in enumerate(loaded.targets):
+            maps, gap = _explained(loaded, pixels, place)
+            gaps.append(float(np.max(np.abs(gap) / said.sigma[:, place])))
+            captions = [_caption(one, said, row, place) for row, one in enumerate(ids.tolist())]
+            unit = units[target] or UNITS.get(target, f"unit of {target}")
+            _write(partial, target, unit, ids, pixels, maps, captions)
+            files.append(f"{file_stem(target)}.png")
+    notes = (*suited.notes, *measured.padded_notes(loaded.preparation.size, rejects))
+    return ExplanationRun(output, tuple(files), len(ids), max(gaps), notes, rejects)
+
+
+def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np.ndarray:
+    """Rows of the galaxies asked for, in that order, or of some at random."""
+    if not galaxies:
+        drawn = np.random.default_rng(seed).choice(len(source), min(n, len(source)), replace=False)
+        return np.sort(drawn).astype(np.int64)
+    row_of = {str(one): row for row, one in enumerate(source.ids.tolist())}
+    lacking = [one for one in galaxies if one not in row_of]
+    if lacking:
+        near = nearest(lacking[0], row_of)
+        hint = f" (the nearest is {near})" if near else f" (its ids begin with {next(iter(row_of))})"
+        raise ImageError(str(source.path), f"has no galaxy {lacking[0]}{hint}", "check the ids")
+    return np.array([row_of[one] for one in galaxies], np.int64)
+
+
+def _caption(identifier: object, said: Said, row: int, place: int) -> str:
+    return f"{identifier}\n{said.median[row, place]:.2f} ± {said.sigma[row, place]:.2f}"
+
+
+def _explained(
+    model: PropertyModel, images: Float[np.ndarray, "n height width band"], place: int
+) -> tuple[dict[str, np.ndarray], Float[np.ndarray, " n"]]:
+    """Maps by the name of the method, and by how much the shares miss their sum."""
+    shares, gap = _gradients(model, jnp.asarray(images), place)
+    maps = {GRADIENTS: np.asarray(shares)}
+    if model.process is None:
+        maps[CAM] = np.asarray(_cams(model, jnp.asarray(images), place))
+    return maps, np.asarray(gap)
+
+
+@eqx.filter_jit
+def _gradients(
+    model: PropertyModel, images: Float[Array, "n height width band"], place: int
+) -> tuple[Float[Array, "n height width band"], Float[Array, " n"]]:
+    """Of the whole model, which looks at all orientations, so that the maps turn with the image."""
+
+    def score(image: Image) -> Float[Array, ""]:
+        return model(image).median[place]
+
+    def one(image: Image) -> tuple[Image, Float[Array, ""]]:
+        shares = integrated_gradients(score, image, steps=STEPS)
+        return shares, completeness_gap(score, image, shares)
+
+    return jax.lax.map(one, images)
+
+
+@eqx.filter_jit
+def _cams(
+    model: PropertyModel, images: Float[Array, "n height width band"], place: int
+) -> Float[Array, "n height width"]:
+    """The mean over the networks, each asked in all orientations."""
+
+    def of_network(network: ImageNetwork, image: Image) -> Float[Array, "height width"]:
+        profiles = model.standards.profiles(image)
+
+        def score(features: Float[Array, "rows columns channel"]) -> Float[Array, ""]:
+            vector = network.vector(network.encoder.pooled(features), profiles)
+            return network.head.interval(vector).median[place] * model.standards.target_scale[place]
+
+        return averaged_over_orientations(
+            lambda way: grad_cam(network.encoder.feature_map, score, way), model.standards.image(image)
+        )
+
+    def one(image: Image) -> Float[Array, "height width"]:
+        return jnp.mean(jnp.stack([of_network(network, image) for network in model.networks]), axis=0)
+
+    return jax.lax.map(one, images)
+
+
+def _write(
+    folder: Path,
+    target: str,
+    unit: str,
+    ids: np.ndarray,
+    images: Float[np.ndarray, "n height width band"],
+    maps: dict[str, np.ndarray],
+    captions: list[str],
+) -> None:
+    """The figure of a property, and its maps."""
+    drawn = {name: values.sum(axis=-1) if values.ndim == 4 else values for name, values in maps.items()}
+    title = DISPLAY.get(target, target)
+    figure = saliency_figure(as_pictures(images), drawn, captions, unit=unit, title=title)
+    figure.savefig(folder / f"{file_stem(target)}.png", dpi=150)
+    arrays: dict[str, Any] = {"target_id": ids} | {ARRAYS[name]: values for name, values in maps.items()}
+    np.savez(folder / f"{file_stem(target)}.npz", **arrays)

@@ -1,0 +1,1 @@
+"""Predicted properties scored: metrics, the mass-metallicity relation, figures."""

@@ -1,0 +1,282 @@
+"""Figures of predicted properties: pure functions from arrays to a matplotlib `Figure`.
+
+No function touches pyplot or its settings; save one with ``figure.savefig(path)``. Those about stellar mass
+are in `nebulium.properties.scores.mass_figures`, those that show galaxies in
+`nebulium.properties.scores.galleries`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from nebulium.metrics.figure_style import (
+    BLACK,
+    BLUE,
+    FULL_WIDTH,
+    HALF_WIDTH,
+    MARKERS,
+    SMALL,
+    STYLES,
+    VERMILION,
+)
+from nebulium.metrics.panels import (
+    FEWEST_IN_A_BIN,
+    Limits,
+    draw_cloud,
+    draw_pit_histogram,
+    draw_running,
+    finish,
+    leave_empty,
+    range_of,
+    say,
+)
+from nebulium.metrics.point import nmad, rmse
+from nebulium.metrics.probabilistic import Estimate
+from nebulium.properties.scores.scores import Intervals, pit_of_intervals
+
+__all__ = ["calibration_figure", "predicted_against_true", "residuals_against", "resolution_figure"]
+
+Values = Float[np.ndarray, " _"]
+
+HISTOGRAM_BINS = 40
+#: Root mean square residuals, dex, of Wu & Boada (2019) by the side of the image in pixels.
+PUBLISHED_RESOLUTION: Mapping[int, float] = {
+    1: 0.1609, 2: 0.1587, 4: 0.1290, 8: 0.1125, 16: 0.1053, 32: 0.0927, 64: 0.0893, 128: 0.0851,
+}  # fmt: skip
+
+
+def predicted_against_true(true: Values, predicted: Values, *, label: str, title: str = "") -> Figure:
+    """Predicted against true values, with the distribution of each beside.
+
+    Parameters
+    ----------
+    true, predicted : ndarray of shape (n,)
+        Rows where either is NaN are left out; the panel says how many it shows.
+    label : str
+        Name and unit of the property.
+    title : str
+        Above the figure.
+
+    Returns
+    -------
+    Figure
+        The true distribution stands in grey behind the predicted one too: where predictions shrink towards
+        the mean, they do not fill it.
+
+    Examples
+    --------
+    >>> true = np.random.default_rng(0).normal(9.0, 0.2, 500)
+    >>> figure = predicted_against_true(true, true + 0.05, label="12 + log(O/H)")
+    >>> figure.axes[0].get_xlabel()
+    'True 12 + log(O/H)'
+    """
+    figure = Figure(figsize=(HALF_WIDTH + 0.4, HALF_WIDTH + 0.4), layout="constrained")
+    grid = figure.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4), wspace=0.02, hspace=0.02)
+    main = figure.add_subplot(grid[1, 0])
+    above, beside, corner = (figure.add_subplot(grid[place]) for place in ((0, 0), (1, 1), (0, 1)))
+    corner.set_axis_off()
+    finish(main, f"True {label}", f"Predicted {label}")
+    figure.suptitle(title, fontsize=SMALL + 1)
+    both = np.isfinite(true) & np.isfinite(predicted)
+    true, predicted = true[both], predicted[both]
+    if len(true) == 0:
+        leave_empty(main)
+        above.set_axis_off()
+        beside.set_axis_off()
+        return figure
+    limits = range_of(true, predicted)
+    draw_cloud(main, true, predicted, limits, limits)
+    main.plot(limits, limits, color=BLACK, linewidth=0.8, linestyle="--")
+    draw_running(main, true, predicted)
+    if main.get_legend_handles_labels()[0]:
+        main.legend(loc="lower right", fontsize=SMALL - 1, frameon=False)
+    say(main, f"{len(true):,} galaxies\nRMSE {rmse(true, predicted):.3g}\nNMAD {nmad(true, predicted):.3g}")
+    _marginals(above, beside, true, predicted, limits)
+    corner.legend(*beside.get_legend_handles_labels(), loc="center", fontsize=SMALL - 1, frameon=False)
+    return figure
+
+
+def _marginals(above: Axes, beside: Axes, true: Values, predicted: Values, limits: Limits) -> None:
+    """The distribution of the true values above, and of the predictions at the right."""
+    edges = np.linspace(*limits, HISTOGRAM_BINS)
+    of_true, of_predicted = (np.histogram(values, edges)[0] for values in (true, predicted))
+    above.stairs(of_true, edges, fill=True, color="0.75")
+    beside.stairs(of_true, edges, fill=True, color="0.75", orientation="horizontal", label="true")
+    beside.stairs(of_predicted, edges, color=BLUE, orientation="horizontal", linewidth=1.1, label="predicted")
+    above.set(xlim=limits, xticklabels=[], yticks=[])
+    beside.set(ylim=limits, yticklabels=[], xticks=[])
+
+
+def residuals_against(
+    true: Values, predicted: Values, others: Mapping[str, Values], *, label: str, title: str = ""
+) -> Figure:
+    """Predicted minus true values against other properties, a panel each.
+
+    Parameters
+    ----------
+    true, predicted : ndarray of shape (n,)
+        NaN where missing.
+    others : mapping of str to ndarray of shape (n,)
+        Name with unit -> values, NaN where missing. Give the true value among them to see a compression: the
+        residual falls with it where predictions shrink towards the mean.
+    label : str
+        Name and unit of the property.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> true = np.random.default_rng(0).normal(9.0, 0.2, 500)
+    >>> figure = residuals_against(true, true + 0.05, {"Redshift": true / 90}, label="12 + log(O/H)")
+    >>> figure.axes[0].get_xlabel()
+    'Redshift'
+    """
+    columns = min(max(len(others), 1), 3)
+    rows = max(-(-len(others) // columns), 1)
+    figure = Figure(figsize=(FULL_WIDTH * columns / 3 + 0.2, 2.1 * rows + 0.3), layout="constrained")
+    figure.suptitle(title, fontsize=SMALL + 1)
+    residual = predicted - true
+    low, high = range_of(residual, tails=0.5)
+    reach = max(abs(low), abs(high))
+    for place, (name, values) in enumerate(others.items()):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        finish(axes, name, "")
+        both = np.isfinite(residual) & np.isfinite(values)
+        if not both.any():
+            leave_empty(axes)
+            continue
+        draw_cloud(axes, values[both], residual[both], range_of(values), (-reach, reach))
+        axes.axhline(0, color=BLACK, linewidth=0.8, linestyle="--")
+        draw_running(axes, values[both], residual[both])
+    figure.supylabel(f"Predicted − true {label}", fontsize=SMALL + 1)
+    return figure
+
+
+def calibration_figure(
+    true: Values, predicted: Values, intervals: Intervals, *, label: str, title: str = ""
+) -> Figure:
+    """Whether the error bars are right: PIT histogram, and scatter found against scatter said.
+
+    Parameters
+    ----------
+    true, predicted : ndarray of shape (n,)
+        NaN where missing.
+    intervals : Intervals
+        The 68 % intervals; NaN where there is none.
+    label : str
+        Name and unit of the property.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+        Left: a flat histogram is calibrated; the band is the 95 % range of counting noise. Right: in groups
+        of galaxies by the width of their intervals, half the range that holds 68 % of the residuals.
+
+    Examples
+    --------
+    >>> draw = np.random.default_rng(0).normal
+    >>> predicted = draw(size=500)
+    >>> bars = Intervals.of_sigma(predicted, np.ones(500))
+    >>> len(calibration_figure(predicted + draw(size=500), predicted, bars, label="log M").axes)
+    2
+    """
+    figure = Figure(figsize=(FULL_WIDTH * 2 / 3, 2.4), layout="constrained")
+    figure.suptitle(title, fontsize=SMALL + 1)
+    left, right = figure.subplots(1, 2)
+    finish(left, "Probability integral transform", "Density")
+    finish(right, f"Half-width said, {label}", "Half-width found")
+    there = np.isfinite(true) & np.isfinite(predicted) & np.isfinite(intervals.q16 + intervals.q84)
+    if there.sum() < FEWEST_IN_A_BIN:
+        leave_empty(left, "too few galaxies")
+        leave_empty(right, "too few galaxies")
+        return figure
+    bounds = Intervals(intervals.q16[there], intervals.q84[there])
+    draw_pit_histogram(left, pit_of_intervals(true[there], predicted[there], bounds))
+    _spread_against_error(right, predicted[there] - true[there], (bounds.q84 - bounds.q16) / 2)
+    inside = np.mean((true[there] >= bounds.q16) & (true[there] <= bounds.q84))
+    say(right, f"{100 * inside:.1f} % of {there.sum():,}\nin their 68 % intervals")
+    return figure
+
+
+def _spread_against_error(axes: Axes, residual: Values, half_width: Values) -> None:
+    """Half the 68 % range of the residuals in groups by half-width, with its sampling error."""
+    groups = np.array_split(np.argsort(half_width, kind="stable"), min(len(residual) // FEWEST_IN_A_BIN, 8))
+    said = np.array([np.median(half_width[group]) for group in groups])
+    found = np.array([np.diff(np.quantile(residual[group], [0.16, 0.84]))[0] / 2 for group in groups])
+    counts = np.array([len(group) for group in groups])
+    # Of a Gaussian, a quantile at 16 % has 1.5 times the error of the mean, and half a difference of two
+    # that are all but independent has 1 / sqrt 2 of that.
+    axes.errorbar(said, found, 1.06 * found / np.sqrt(counts), fmt="o", color=BLUE, markersize=4, linewidth=1)
+    limits = (0.0, 1.15 * float(max(said.max(), found.max())))
+    axes.plot(limits, limits, color=BLACK, linewidth=0.8, linestyle="--")
+    axes.set(xlim=limits, ylim=limits)
+
+
+def resolution_figure(
+    sides: Sequence[int],
+    errors: Mapping[str, Sequence[Estimate]],
+    *,
+    unit: str = "dex",
+    others: Mapping[str, float] | None = None,
+    published: Mapping[int, float] | None = PUBLISHED_RESOLUTION,
+    title: str = "",
+) -> Figure:
+    """How the error falls with the resolution of the images.
+
+    Parameters
+    ----------
+    sides : sequence of int
+        Sides of the images, pixels.
+    errors : mapping of str to sequence of Estimate
+        Root mean square residual at each of them, by the name in the legend.
+    unit : str
+        Of the errors.
+    others : mapping of str to float
+        Errors of what does not depend on the resolution, drawn as level lines: the baselines.
+    published : mapping of int to float, optional
+        Errors of another work by side.
+    title : str
+        Above the panel.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> figure = resolution_figure([32, 64], {"ours": [Estimate(0.10, 0.01), Estimate(0.09, 0.01)]})
+    >>> figure.axes[0].get_xlabel()
+    'Side of the image / pixels'
+    """
+    figure = Figure(figsize=(HALF_WIDTH + 0.9, 2.8), layout="constrained")
+    axes = figure.add_subplot()
+    finish(axes, "Side of the image / pixels", f"RMSE / {unit}" if unit else "RMSE", title)
+    if published:
+        axes.plot(
+            list(published), list(published.values()), color="0.55", marker="x", linestyle=":",
+            markersize=4, label="Wu & Boada (2019)",
+        )  # fmt: skip
+    for (name, estimates), (colour, style), marker in zip(errors.items(), STYLES, MARKERS, strict=False):
+        values, bars = ([getattr(one, part) for one in estimates] for part in ("value", "error"))
+        axes.errorbar(
+            list(sides), values, bars, color=colour, linestyle=style, marker=marker, markersize=4, label=name
+        )
+    for (name, value), (_, style) in zip((others or {}).items(), STYLES[1:], strict=False):
+        axes.axhline(value, color=VERMILION, linestyle=style, linewidth=0.8, label=name)
+    axes.set_xscale("log", base=2)
+    shown = sorted({*sides, *(published or {})})
+    axes.set_xticks(shown, [str(side) for side in shown])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=SMALL, frameon=False, loc="lower left")
+    return figure

@@ -1,0 +1,200 @@
+"""Figures of a property beside stellar mass: the relation, and what an image tells beyond it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, GREEN, PURPLE, SMALL, VERMILION
+from nebulium.metrics.panels import (
+    Limits,
+    draw_cloud,
+    draw_running,
+    finish,
+    leave_empty,
+    range_of,
+    running_quantiles,
+    say,
+)
+from nebulium.metrics.point import nmad
+from nebulium.metrics.probabilistic import Estimate
+from nebulium.properties.scores.mass_metallicity import (
+    FEWEST,
+    MassComparison,
+    MassRelation,
+    fit_mass_relation,
+)
+
+__all__ = ["mass_metallicity_figure", "more_than_mass_figure"]
+
+Values = Float[np.ndarray, " _"]
+
+MASS = "log M★ / M☉"
+
+
+def mass_metallicity_figure(
+    log_mstar: Values,
+    true: Values,
+    predicted: Values,
+    *,
+    label: str = "12 + log(O/H)",
+    others: Mapping[str, MassRelation] | None = None,
+    title: str = "",
+) -> Figure:
+    """The relation with stellar mass from labels and from predictions, and the scatter of both.
+
+    Parameters
+    ----------
+    log_mstar : ndarray of shape (n,)
+        log10 of stellar mass in solar masses; NaN where missing.
+    true, predicted : ndarray of shape (n,)
+        NaN where missing.
+    label : str
+        Name and unit of the property.
+    others : mapping of str to MassRelation
+        Relations from elsewhere, drawn in both panels.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+        Third panel: half the range of 68 % of the galaxies in bins of mass. Predictions that are means of
+        what is possible scatter less than the truth.
+
+    Examples
+    --------
+    >>> mass = np.random.default_rng(0).uniform(9, 11, 400)
+    >>> len(mass_metallicity_figure(mass, 8 + mass / 10, 8 + mass / 10).axes)
+    3
+    """
+    figure = Figure(figsize=(FULL_WIDTH, 2.6), layout="constrained")
+    figure.suptitle(title, fontsize=SMALL + 1)
+    panels = figure.subplots(1, 3)
+    finish(panels[0], MASS, label, "Labels")
+    finish(panels[1], MASS, "", "Predictions")
+    finish(panels[2], MASS, "Half of the 68 % range", "Scatter")
+    there = np.isfinite(log_mstar) & np.isfinite(true) & np.isfinite(predicted)
+    if there.sum() < FEWEST:
+        for axes in panels:
+            leave_empty(axes, "too few galaxies")
+        return figure
+    mass, true, predicted = log_mstar[there], true[there], predicted[there]
+    limits = range_of(mass), range_of(true, predicted)
+    _relation_panel(panels[0], mass, true, limits, others or {})
+    _relation_panel(panels[1], mass, predicted, limits, others or {})
+    panels[1].set_yticklabels([])
+    panels[0].legend(loc="lower right", fontsize=SMALL - 1, frameon=False)
+    for name, values, colour, style in (("labels", true, BLACK, "-"), ("predictions", predicted, BLUE, "--")):
+        running = running_quantiles(mass, values)
+        panels[2].plot(
+            running.centre, (running.q84 - running.q16) / 2, color=colour, linestyle=style, label=name
+        )
+    panels[2].set(xlim=limits[0])
+    panels[2].set_ylim(bottom=0)
+    panels[2].legend(fontsize=SMALL, frameon=False)
+    return figure
+
+
+def _relation_panel(
+    axes: Axes,
+    mass: Values,
+    values: Values,
+    limits: tuple[Limits, Limits],
+    others: Mapping[str, MassRelation],
+) -> None:
+    """One cloud with its running median, its fit and the relations of others."""
+    relation = fit_mass_relation(mass, values)
+    masses = np.linspace(*limits[0], 200)
+    draw_cloud(axes, mass, values, *limits)
+    draw_running(axes, mass, values, label="median, 16, 84 %")
+    axes.plot(masses, relation.at(masses), color=BLACK, linestyle="--", linewidth=1, label="quadratic fit")
+    for (name, other), colour in zip(others.items(), (GREEN, PURPLE), strict=False):
+        axes.plot(masses, other.at(masses), color=colour, linestyle="-.", linewidth=1, label=name)
+    say(axes, f"NMAD about the fit {nmad(relation.at(mass), values):.3f}")
+
+
+def more_than_mass_figure(
+    log_mstar: Values,
+    true: Values,
+    predicted: Values,
+    comparison: MassComparison,
+    *,
+    unit: str = "dex",
+    title: str = "",
+) -> Figure:
+    """Whether a prediction knows more than the mass.
+
+    Parameters
+    ----------
+    log_mstar : ndarray of shape (n,)
+        log10 of stellar mass in solar masses; NaN where missing.
+    true, predicted : ndarray of shape (n,)
+        NaN where missing.
+    comparison : MassComparison
+        From `nebulium.properties.scores.mass_metallicity.more_than_mass`.
+    unit : str
+        Of the property.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    Figure
+        Left: how far a galaxy lies off the mean relation, predicted against true; a network that only weighs
+        galaxies has a level cloud. Right: the errors of the image and of the mass alone.
+
+    Examples
+    --------
+    >>> from nebulium.properties.scores.mass_metallicity import more_than_mass
+    >>> mass = np.random.default_rng(0).uniform(9, 11, 400)
+    >>> true = 8 + mass / 10 + np.sin(30 * mass) / 10
+    >>> comparison = more_than_mass(true, true + 0.01, mass, resamples=5)
+    >>> len(more_than_mass_figure(mass, true, true + 0.01, comparison).axes)
+    2
+    """
+    figure = Figure(figsize=(FULL_WIDTH, 2.8), layout="constrained")
+    figure.suptitle(title, fontsize=SMALL + 1)
+    left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
+    _offsets_panel(left, log_mstar, true, predicted, unit)
+    rho = comparison.partial_correlation
+    say(left, f"partial correlation\nρ = {rho.value:.3f} ± {rho.error:.3f}")
+    _errors_panel(right, comparison, unit)
+    return figure
+
+
+def _offsets_panel(axes: Axes, log_mstar: Values, true: Values, predicted: Values, unit: str) -> None:
+    there = np.isfinite(log_mstar) & np.isfinite(true) & np.isfinite(predicted)
+    mass = log_mstar[there]
+    true_off, predicted_off = (
+        values[there] - fit_mass_relation(mass, values[there]).at(mass) for values in (true, predicted)
+    )
+    reach = max(abs(edge) for edge in range_of(true_off, predicted_off, tails=0.5))
+    draw_cloud(axes, true_off, predicted_off, (-reach, reach), (-reach, reach))
+    axes.plot([-reach, reach], [-reach, reach], color=BLACK, linewidth=0.8, linestyle="--")
+    draw_running(axes, true_off, predicted_off)
+    of = f" / {unit}" if unit else ""
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    finish(axes, f"True offset from the mean relation{of}", f"Predicted offset{of}")
+
+
+def _errors_panel(axes: Axes, comparison: MassComparison, unit: str) -> None:
+    """Errors as points with bars, the image's in another colour."""
+    rows: dict[str, Estimate] = {
+        "image": comparison.rmse_image,
+        "mean relation,\ntrue mass": comparison.rmse_mass,
+        "mean relation,\nmass from the image": comparison.rmse_predicted_mass,
+    }
+    known = {name: one for name, one in rows.items() if np.isfinite(one.value)}
+    for place, (name, one) in enumerate(known.items()):
+        colour = BLUE if name == "image" else VERMILION
+        axes.errorbar(one.value, place, xerr=one.error, fmt="o", color=colour, markersize=5)
+        axes.text(one.value, place - 0.14, f"{one.value:.4f}", ha="center", va="bottom", fontsize=SMALL)
+    finish(axes, f"RMSE / {unit}" if unit else "RMSE", "")
+    axes.set_yticks(range(len(known)), list(known), fontsize=SMALL)
+    axes.set_ylim(len(known) - 0.5, -0.6)
+    axes.set_xlim(0, 1.15 * max((one.value for one in known.values()), default=1.0))
+    axes.grid(axis="x", color="0.9")
