@@ -1,6 +1,6 @@
 """The house keeps its promises: imports change nothing, strictness is on, functions show an example."""
 
-import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +9,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "src" / "nebulium"
-# The examples of the commands stand in the README and the docs, where they run as well.
-MODULES = sorted(set(PACKAGE.rglob("*.py")) - set(PACKAGE.glob("cli/*.py")))
+import nebulium
 
 IMPORT_CHANGES_NOTHING = """
 import warnings
@@ -50,16 +48,29 @@ def test_dtypes_are_not_promoted():
         jnp.ones(3, jnp.float32) + jnp.ones(3, jnp.int32)
 
 
-def public_functions(module: Path) -> list[ast.FunctionDef]:
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    return [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+def exported() -> dict[str, object]:
+    """What the public pages of the rooms export, by its full name."""
+    rooms = {name: getattr(nebulium, name) for name in nebulium._ROOMS}
+    return {
+        f"{name}.{entry}": getattr(room, entry)
+        for name, room in rooms.items()
+        for entry in getattr(room, "__all__", ())
+    }
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
-def test_public_functions_show_an_example(module):
-    without = [
-        function.name
-        for function in public_functions(module)
-        if "Examples\n" not in (ast.get_docstring(function) or "")
-    ]
-    assert without == []
+EXPORTED = exported()
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exported_functions_show_an_example(name):
+    value = EXPORTED[name]
+    if inspect.isfunction(value):
+        assert "Examples\n" in inspect.getdoc(value)
+
+
+@pytest.mark.parametrize("name", nebulium._ROOMS)
+def test_rooms_are_there_and_no_function_hides_a_module(name):
+    room = getattr(nebulium, name)
+    folder = Path(room.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} if room.__file__.endswith("__init__.py") else set()
+    assert not modules & set(getattr(room, "__all__", ()))

@@ -9,8 +9,8 @@ from benchmarks.results import Check, Result, Target, estimate, marked, number
 from benchmarks.settings import Settings, data_folder
 from nebulium.metrics.point import bias_median, nmad, outlier_fraction
 from nebulium.metrics.probabilistic import Estimate, bootstrap
-from nebulium.photometry.band_filters import band_filters
 from nebulium.photometry.catalogue import read_photometry
+from nebulium.photometry.curves import band_filters
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, CatalogueLayout
 from nebulium.photoz.density.grid import RedshiftGrid

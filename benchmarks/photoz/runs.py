@@ -15,7 +15,7 @@ from benchmarks.settings import RUNS
 from nebulium.mock.survey.making import make_survey
 from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.scores.label_fraction_file import FRACTIONS
-from nebulium.photoz.train_file import train_file
+from nebulium.photoz.training_file import train_file
 from nebulium.training.run_folder import RUN_ENDING
 
 FOLDER = RUNS / "photoz_mock"

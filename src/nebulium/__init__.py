@@ -30,7 +30,10 @@ _HOMES = {
     "write_spectra": "nebulium.data.spectra.reading",
     "write_table": "nebulium.data.tables.reading",
 }
-_ROOMS = ("data", "errors", "lines", "metrics", "mock", "modelfile", "nn", "properties", "sed", "training")
+_ROOMS = (
+    "data", "errors", "explore", "lines", "metrics", "mock", "modelfile", "nn", "photometry", "photoz",
+    "properties", "sed", "training",
+)  # fmt: skip
 
 __all__ = [
     "LINES",

@@ -21,7 +21,7 @@ from nebulium.lines.injection.spectra import inject_lines
 from nebulium.lines.model import LineModel, with_statistics
 from nebulium.lines.model_choice import ModelChoice, NamedModel
 from nebulium.lines.predict import QUANTILES, LinePredictor, median_ews, predict_table
-from nebulium.lines.predict_file import predict_file
+from nebulium.lines.prediction_file import predict_file
 from nebulium.lines.prediction_rows import FEWEST_BINS, FLUX_COLUMNS, SMALLEST
 
 EW_COLUMNS = [f"ew_{line}_{name}" for line in LINES for name in QUANTILES]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nebulium.errors import SpectrumError, TableError
-from nebulium.photometry.band_filters import band_filters
+from nebulium.photometry.curves import band_filters
 from nebulium.photometry.dereddening import corrected, deredden, extinction_of_bands, known_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, CatalogueLayout

@@ -15,8 +15,8 @@ from nebulium.photometry.layout import BandColumns
 from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.photoz.label_split import SplitConfig, keeps_label, split_labels, unseen_galaxies
 from nebulium.photoz.predict import _predict, concatenate_predictions, predict_galaxies
-from nebulium.photoz.predict_file import predict_file
-from nebulium.photoz.train_file import train_file
+from nebulium.photoz.prediction_file import predict_file
+from nebulium.photoz.training_file import train_file
 
 N = 150
 COLUMNS = [

@@ -20,11 +20,11 @@ from nebulium.photoz.baselines import TrainDistributionModel
 from nebulium.photoz.fluxes.training import recalibrated_on
 from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.predict import predict_galaxies
-from nebulium.photoz.predict_file import predict_file
+from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.scores.evaluate_file import evaluate_file
 from nebulium.photoz.scores.held_out import predict_unseen
 from nebulium.photoz.scores.label_fraction_file import label_fraction_file
-from nebulium.photoz.train_file import train_file
+from nebulium.photoz.training_file import train_file
 
 N = 600
 QUICK = {"epochs": 2, "members": 1, "batch_size": 64, "grid_most": 3.0, "grid_bins": 50}

@@ -10,7 +10,7 @@ from nebulium.modelfile import REQUIRED, save_model
 from nebulium.properties import train_file
 from nebulium.properties.card import hyperparameters
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.train_file import train_file as run
+from nebulium.properties.training_file import train_file as run
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from nebulium.sed import (
     photometry,
     read_filter,
 )
-from nebulium.sed.photometry import covers, line_njy_per_flux, mean_flux_njy
+from nebulium.sed.band_fluxes import covers, line_njy_per_flux, mean_flux_njy
 
 NAMES = (
     *(f"sdss_{band}0" for band in "ugriz"),

@@ -56,7 +56,7 @@ def train(
     Example: `nebulium lines train fastspec.fits --output my-lines --column fastspecfit`
     """
     from nebulium.lines.recipe import LinesConfig
-    from nebulium.lines.train_file import train_file
+    from nebulium.lines.training_file import train_file
 
     config = LinesConfig(with_luminosity=luminosity, seed=seed)
     run = train_file(
@@ -104,7 +104,7 @@ def predict(
 
     Example: `nebulium lines predict coadd.fits --redshifts redrock.fits --output lines.ecsv`
     """
-    from nebulium.lines.predict_file import predict_file
+    from nebulium.lines.prediction_file import predict_file
 
     with counting("predicting") as progress:
         run = predict_file(
@@ -150,7 +150,7 @@ def evaluate(
     Example: `nebulium lines evaluate galaxies.parquet --output scores`
     """
     from nebulium.lines.scores.evaluate import evaluate
-    from nebulium.lines.train_file import read_measured
+    from nebulium.lines.training_file import read_measured
     from nebulium.metrics.evaluation import check_evaluation_place
 
     check_evaluation_place(output)

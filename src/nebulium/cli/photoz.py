@@ -130,7 +130,7 @@ def train(
     --band f450w=f_f450w,e_f450w --band f606w=f_f606w,e_f606w --band f814w=f_f814w,e_f814w --output mine`
     """
     from nebulium.photoz.label_split import SplitConfig
-    from nebulium.photoz.train_file import train_file
+    from nebulium.photoz.training_file import train_file
 
     settings = _settings(
         grid_most=most_redshift,
@@ -186,7 +186,7 @@ def predict(
 
     Example: `nebulium photoz predict mock --model mine --output redshifts.parquet --pdf densities.hdf5`
     """
-    from nebulium.photoz.predict_file import predict_file
+    from nebulium.photoz.prediction_file import predict_file
 
     with counting("predicting", "galaxies") as progress:
         run = predict_file(

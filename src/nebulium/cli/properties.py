@@ -130,7 +130,7 @@ def train(
     Example: `nebulium properties train --images mock --target oh12 --target log_mstar --output mine`
     """
     from nebulium.properties.recipe import PropertiesConfig
-    from nebulium.properties.train_file import train_file
+    from nebulium.properties.training_file import train_file
 
     given = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "size": size, "init": init}
     config = PropertiesConfig(
@@ -172,7 +172,7 @@ def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, ban
 
     Example: `nebulium properties predict --images cutouts --model mine --output metallicities.parquet`
     """
-    from nebulium.properties.predict_file import predict_file
+    from nebulium.properties.prediction_file import predict_file
 
     with counting("predicting", "galaxies") as progress:
         run = predict_file(images, output, model=model, bands=_split(bands), progress=progress)

@@ -6,25 +6,6 @@ import numpy as np
 
 
 def padded_batches(n: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows of each batch, the last batch filled up with its last row so that nothing compiles again.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    size : int
-        Rows of a batch.
-
-    Yields
-    ------
-    rows : ndarray of int of shape (size,)
-    count : int
-        How many of them are wanted; the rest are fillers.
-
-    Examples
-    --------
-    >>> [(rows.tolist(), count) for rows, count in padded_batches(5, 3)]
-    [([0, 1, 2], 3), ([3, 4, 4], 2)]
-    """
+    """Rows of each batch, the last batch filled up with its last row so that nothing compiles again."""
     for first in range(0, n, size):
         yield np.minimum(np.arange(first, first + size), n - 1), min(size, n - first)

@@ -38,25 +38,6 @@ def find_duplicates(chunks: IdChunks, *, rows: int | None = None, most: int = 3)
     Whole numbers are held as they are and text as 64-bit hashes, 8 bytes a row, and sorted in place. Where
     two are equal, a second pass over the ids names the rows, and compares the texts themselves, so that two
     texts of one hash (odds of 3 in a million for 1e7 rows) are no duplicate.
-
-    Parameters
-    ----------
-    chunks : callable returning an iterable of arrays of int or str
-        The ids in order, in chunks; called twice if there are duplicates.
-    rows : int, optional
-        How many there are, if known; saves the copy when all are put together (8 instead of 16 bytes a row).
-    most : int
-        Stop naming them after so many.
-
-    Returns
-    -------
-    list of Duplicate
-        Those that occur first in the table; empty if every id occurs once.
-
-    Examples
-    --------
-    >>> find_duplicates(lambda: [np.array([3, 9, 5]), np.array([9, 4])])
-    [Duplicate(target_id=9, rows=(1, 3))]
     """
     keys = _gathered(chunks, rows)
     keys.sort()
@@ -66,27 +47,7 @@ def find_duplicates(chunks: IdChunks, *, rows: int | None = None, most: int = 3)
 
 
 def check_unique_ids(chunks: IdChunks, *, where: str, rows: int | None = None) -> None:
-    """Refuse a table in which an id occurs more than once.
-
-    Parameters
-    ----------
-    chunks, rows
-        As in `find_duplicates`.
-    where : str
-        The file, for the message.
-
-    Raises
-    ------
-    TableError
-        With the first ids that repeat and their rows.
-
-    Examples
-    --------
-    >>> check_unique_ids(lambda: [np.array([3, 9]), np.array([9])], where="a.parquet")
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.parquet: expected every id once, found 9
-    in rows 1 and 2. To mend: keep one row of each id, or map another id column
-    """
+    """Refuse a table in which an id occurs more than once."""
     found = find_duplicates(chunks, rows=rows)
     if found:
         listed = "; ".join(f"{one.target_id} in rows {_listed(one.rows)}" for one in found)

@@ -21,32 +21,7 @@ FAULTS = (
 
 @contextmanager
 def opened_fits(path: Path, error: type[TableError] | type[SpectrumError]) -> Iterator[Any]:
-    """Open a FITS file for reading.
-
-    Parameters
-    ----------
-    path : Path
-        The file, compressed with gzip or not.
-    error : type
-        What to raise.
-
-    Yields
-    ------
-    astropy.io.fits.HDUList
-        All headers read, data read when asked for.
-
-    Raises
-    ------
-    TableError or SpectrumError
-        If the file is truncated, damaged, or not FITS; also while the block reads data.
-
-    Examples
-    --------
-    >>> with opened_fits(Path(__file__), SpectrumError) as hdus:
-    ...     pass
-    Traceback (most recent call last):
-    nebulium.errors.SpectrumError: ...fits_files.py: is truncated, damaged, or not FITS ... To mend: ...
-    """
+    """Open a FITS file for reading."""
     from astropy.io import fits
     from astropy.io.fits.verify import VerifyError
 
@@ -80,23 +55,7 @@ def _check_whole(path: Path, hdus: Any, said: list[str]) -> None:
 
 
 def native(values: Any) -> np.ndarray:
-    """An array of a FITS file in the byte order of this machine, text without trailing blanks.
-
-    Parameters
-    ----------
-    values : array
-        As astropy gives it.
-
-    Returns
-    -------
-    ndarray of the same shape
-        A copy, independent of the file.
-
-    Examples
-    --------
-    >>> native(np.array([1.0], ">f4")).dtype == np.float32
-    True
-    """
+    """An array of a FITS file in the byte order of this machine, text without trailing blanks."""
     array = np.array(values)
     if array.dtype.kind in "SU":
         return np.char.strip(array.astype(np.str_))

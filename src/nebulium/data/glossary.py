@@ -33,23 +33,7 @@ class Column:
     meaning: str
 
     def matches(self, name: str) -> bool:
-        """Whether a column of this name is described by the entry.
-
-        Parameters
-        ----------
-        name : str
-            The name of a column.
-
-        Returns
-        -------
-        bool
-            True if it is.
-
-        Examples
-        --------
-        >>> lookup("ew_LINE_q50").matches("ew_OIII_5007_q50")
-        True
-        """
+        """Whether a column of this name is described by the entry."""
         return name == self.name or re.fullmatch(self._pattern(), name) is not None
 
     def _pattern(self) -> str:
@@ -180,22 +164,6 @@ def lookup(name: str) -> Column | None:
 
 
 def unit_of(name: str) -> str | None:
-    """Unit in which nebulium holds a column.
-
-    Parameters
-    ----------
-    name : str
-        The name of a column.
-
-    Returns
-    -------
-    str or None
-        Empty if dimensionless, None if the name is not in the glossary.
-
-    Examples
-    --------
-    >>> unit_of("ew_OII_DOUBLET_q16"), unit_of("redshift")
-    ('Angstrom', '')
-    """
+    """Unit in which nebulium holds a column."""
     column = lookup(name)
     return None if column is None else column.unit

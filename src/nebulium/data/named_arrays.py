@@ -27,29 +27,7 @@ class Disagreement:
 
 
 def leaves_by_name(tree: PyTree) -> dict[str, np.ndarray]:
-    """All arrays of a pytree, by the path of attributes that leads to each.
-
-    Parameters
-    ----------
-    tree : pytree
-        For example a model.
-
-    Returns
-    -------
-    dict of str to ndarray
-        For example ``{"layers.0.weight": ...}``.
-
-    Raises
-    ------
-    ValueError
-        If a leaf is a numpy array: the constructor's value would silently take its place on loading.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> leaves_by_name({"scale": jnp.ones(2), "layers": [jnp.zeros(1)]})
-    {'layers.0': array([0.], dtype=float32), 'scale': array([1., 1.], dtype=float32)}
-    """
+    """All arrays of a pytree, by the path of attributes that leads to each."""
     leaves = dict(_named_leaves(tree))
     for name, leaf in leaves.items():
         if isinstance(leaf, np.ndarray):
@@ -58,26 +36,7 @@ def leaves_by_name(tree: PyTree) -> dict[str, np.ndarray]:
 
 
 def disagreement(skeleton: PyTree, arrays: Mapping[str, np.ndarray]) -> Disagreement | None:
-    """Whether arrays fit the places of a pytree.
-
-    Parameters
-    ----------
-    skeleton : pytree
-        With an array, or the shape and dtype of one, in each place.
-    arrays : mapping of str to ndarray
-        From `leaves_by_name`.
-
-    Returns
-    -------
-    Disagreement or None
-        None if names, shapes and dtypes are the same.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> disagreement({"scale": jnp.ones(2)}, {"mean": np.ones(2, np.float32)})
-    Disagreement(expected='scale float32[2]', found='mean float32[2]')
-    """
+    """Whether arrays fit the places of a pytree."""
     places = {name: leaf for name, leaf in _named_leaves(skeleton) if _is_place(leaf)}
     expected, found = _signatures(places), _signatures(arrays)
     if expected == found:
@@ -86,34 +45,7 @@ def disagreement(skeleton: PyTree, arrays: Mapping[str, np.ndarray]) -> Disagree
 
 
 def fill_leaves(skeleton: PyTree, arrays: Mapping[str, np.ndarray], *, where: str) -> PyTree:
-    """Put arrays into the places of a pytree that their names say.
-
-    Parameters
-    ----------
-    skeleton : pytree
-        With an array, or the shape and dtype of one, in each place to fill.
-    arrays : mapping of str to ndarray
-        From `leaves_by_name`.
-    where : str
-        The file that they come from, for messages.
-
-    Returns
-    -------
-    pytree
-        The skeleton with jax arrays in it.
-
-    Raises
-    ------
-    ModelFileError
-        If names, shapes or dtypes disagree; both sides are named.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> fill_leaves({"scale": jnp.ones(2)}, {"scale": np.ones(3, np.float32)}, where="model.safetensors")
-    Traceback (most recent call last):
-    nebulium.errors.ModelFileError: model.safetensors: expected scale float32[2], found scale float32[3]. ...
-    """
+    """Put arrays into the places of a pytree that their names say."""
     difference = disagreement(skeleton, arrays)
     if difference is not None:
         raise ModelFileError(

@@ -98,72 +98,18 @@ def _is_short_write(error: OSError) -> bool:
 
 
 def file_stem(name: str) -> str:
-    """A name, such as that of a column, as part of the name of a file.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> file_stem("O/H")
-    'O_H'
-    """
+    """A name, such as that of a column, as part of the name of a file."""
     return name.replace("/", "_")
 
 
 def output_error(path: str | Path, error: OSError) -> OutputError:
-    """The error to raise when the system refuses to write.
-
-    Parameters
-    ----------
-    path : str or Path
-        What was to be written.
-    error : OSError
-        What the system said.
-
-    Returns
-    -------
-    OutputError
-        With a mend for each of the usual causes.
-
-    Examples
-    --------
-    >>> print(output_error("lines.parquet", OSError(28, "No space left on device")))
-    lines.parquet: cannot be written: the disk is full. To mend: free some space, or write to another disk
-    """
+    """The error to raise when the system refuses to write."""
     problem, mend = MENDS.get(error.errno or 0, (str(error), "write to another folder"))
     return OutputError(str(path), f"cannot be written: {problem}", mend)
 
 
 def check_place(path: str | Path, *, folder_with: str | None = None) -> None:
-    """Refuse a place where nothing can be written, or where other things would be lost: before long work.
-
-    Parameters
-    ----------
-    path : str or Path
-        What is to be written.
-    folder_with : str, optional
-        As in `replace_on_success`.
-
-    Raises
-    ------
-    OutputError
-        The folder around it is missing, or there is a device or a folder of another kind.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     _ = Path(f"{scratch}/thesis.tex").write_text("")
-    ...     check_place(scratch, folder_with="scores.json")
-    Traceback (most recent call last):
-    nebulium.errors.OutputError: ...: is a folder with other things in it, which would be lost ...
-    """
+    """Refuse a place where nothing can be written, or where other things would be lost: before long work."""
     target = Path(path).resolve()
     if not target.parent.is_dir():
         problem = f"cannot be written: there is no folder {target.parent}"

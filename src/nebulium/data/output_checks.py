@@ -7,21 +7,7 @@ from nebulium.errors import OutputError
 
 
 def check_not_input(source: Path, output: Path) -> None:
-    """Refuse to replace the input, or a file in a folder that is the input.
-
-    Parameters
-    ----------
-    source, output : Path
-
-    Raises
-    ------
-    OutputError
-        They are one file, or the output is a file there.
-
-    Examples
-    --------
-    >>> check_not_input(Path("a.parquet"), Path("b.parquet"))
-    """
+    """Refuse to replace the input, or a file in a folder that is the input."""
     if source.exists() and output.exists() and source.samefile(output):
         raise OutputError(str(output), "is the input, which would be lost", "choose another name")
     if source.is_dir() and output.exists() and source.resolve() in output.resolve().parents:
@@ -30,23 +16,7 @@ def check_not_input(source: Path, output: Path) -> None:
 
 
 def check_free(output: Path) -> None:
-    """Refuse a folder that is there, or has no place, before a long training and not after it.
-
-    Parameters
-    ----------
-    output : Path
-
-    Raises
-    ------
-    OutputError
-        It is there already, or the folder around it is not.
-
-    Examples
-    --------
-    >>> check_free(Path("no/such/folder/model"))
-    Traceback (most recent call last):
-    nebulium.errors.OutputError: no/such/folder/model: there is no folder no/such/folder. To mend: ...
-    """
+    """Refuse a folder that is there, or has no place, before a long training and not after it."""
     if output.exists():
         raise OutputError(str(output), "is there already", "choose another folder, or remove it")
     if not output.parent.is_dir():
@@ -55,29 +25,7 @@ def check_free(output: Path) -> None:
 
 
 def write_rejects(rejects: Rejects, output: Path) -> Path | None:
-    """List the rejects beside an output that is there; if that fails, neither stays.
-
-    Parameters
-    ----------
-    rejects : Rejects
-    output : Path
-        A file.
-
-    Returns
-    -------
-    Path or None
-        None if there are none.
-
-    Raises
-    ------
-    OutputError
-        They cannot be written.
-
-    Examples
-    --------
-    >>> write_rejects(Rejects(), Path("lines.parquet")) is None
-    True
-    """
+    """List the rejects beside an output that is there; if that fails, neither stays."""
     try:
         return rejects.write(output)
     except BaseException:

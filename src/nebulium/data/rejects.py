@@ -163,22 +163,6 @@ class Rejects:
 
 
 def rejects_path(output: str | Path) -> Path:
-    """Where the rows go that an output lacks.
-
-    Parameters
-    ----------
-    output : str or Path
-        A table, or the folder of a run.
-
-    Returns
-    -------
-    Path
-        ``<stem>.rejects.csv`` beside it.
-
-    Examples
-    --------
-    >>> rejects_path("out/lines.fits.gz").as_posix()
-    'out/lines.rejects.csv'
-    """
+    """Where the rows go that an output lacks."""
     output = Path(output)
     return output.with_name(f"{stem_of(output)}.rejects.csv")

@@ -10,29 +10,7 @@ SENTINELS = (-1, -9, -99, -99.9, -99.99, -999, -999.9, -9999, -99999, 99, 99.9, 
 
 
 def check_no_sentinels(values: Float[np.ndarray, " n"], *, where: str, column: str) -> None:
-    """Refuse numbers such as -9999 that stand far outside all others of their column.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        NaN where missing.
-    where, column : str
-        File and column, for the message.
-
-    Raises
-    ------
-    TableError
-        A number that catalogues write for a missing value is farther from all others than these are from each
-        other.
-
-    Examples
-    --------
-    >>> check_no_sentinels(np.array([8.2, 9.0, -1.0]), where="a.csv", column="oh12")
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, column oh12: is -1 in 1 of 3 rows, far outside the others (8.2 to 9),
-    ... To mend: say --missing -1 (missing=-1), or take the rows out
-    >>> check_no_sentinels(np.array([-2.0, 0.3, -1.0]), where="a.csv", column="log_sfr")
-    """
+    """Refuse numbers such as -9999 that stand far outside all others of their column."""
     # Single precision: that of many columns, in which -99.9 is not what it is in double.
     known = values[np.isfinite(values)].astype(np.float32)
     suspected = np.isin(known, np.array(SENTINELS, np.float32))

@@ -21,29 +21,7 @@ WAVE_UNIT = "Angstrom"
 
 
 def parse_unit(text: str) -> units.UnitBase:
-    """Read a unit in any of the spellings that tables and spectra use.
-
-    Parameters
-    ----------
-    text : str
-        Such as ``Angstrom``, ``1E-17 erg/cm^2/s/Ang`` or ``10**-17 erg/(s cm2 Angstrom)``; empty is
-        dimensionless.
-
-    Returns
-    -------
-    astropy.units.UnitBase
-        The unit.
-
-    Raises
-    ------
-    ValueError
-        If no spelling fits.
-
-    Examples
-    --------
-    >>> parse_unit("1E-17 erg/cm^2/s/Ang") == parse_unit("10**-17 erg/(s cm2 Angstrom)")
-    True
-    """
+    """Read a unit in any of the spellings that tables and spectra use."""
     spelt = text.strip()
     for pattern, replacement in SPELLINGS:
         spelt = re.sub(pattern, replacement, spelt)

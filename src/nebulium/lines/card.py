@@ -33,29 +33,7 @@ def model_config(
     metrics: Mapping[str, Any],
     table: Table,
 ) -> dict[str, Any]:
-    """Entries of config.json; see `nebulium.modelfile.save_model`.
-
-    Parameters
-    ----------
-    model : LineModel
-        Trained.
-    config : LinesConfig
-        The settings it was trained with.
-    split : mapping
-        The seed and the sizes of the parts.
-    metrics : mapping
-        Figures of the training.
-    table : Table
-        What it was trained on.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    See `nebulium.lines.recipe.train`.
-    """
+    """Entries of config.json; see `nebulium.modelfile.save_model`."""
     measurement = model.measurement
     log_scale, slope, log_knee = measurement.noise_scalars
     return {
@@ -90,21 +68,7 @@ def model_config(
 
 
 def model_card(document: Mapping[str, Any]) -> str:
-    """The model card in Markdown, written from config.json.
-
-    Parameters
-    ----------
-    document : mapping
-        From `model_config`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    See `nebulium.lines.recipe.train`.
-    """
+    """The model card in Markdown, written from config.json."""
     luminosity = document["hyperparameters"]["with_luminosity"]
     inputs = "eleven continuum colours" + (" and the luminosity at 6250 AA" if luminosity else "")
     split, metrics = document["split"], document["metrics"]

@@ -31,9 +31,9 @@ from nebulium.lines.injection.profiles import (
     component_fluxes,
     lines_on_continuum,
 )
+from nebulium.sed.band_fluxes import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology
 from nebulium.sed.filters import Filters
-from nebulium.sed.photometry import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
 from nebulium.sed.scalars import as_float
 from nebulium.sed.spectrum import Galaxy, RestSpectrum, observe, rest_spectrum
 from nebulium.sed.ssp import SSPGrid
@@ -263,21 +263,7 @@ def make_chain(
 
 
 def check_spans_bins(ssp: SSPGrid) -> None:
-    """Refuse templates that do not reach over the twelve bins of the line models.
-
-    Parameters
-    ----------
-    ssp : SSPGrid
-
-    Raises
-    ------
-    NebuliumError
-
-    Examples
-    --------
-    >>> from nebulium.sed import load_ssp
-    >>> check_spans_bins(load_ssp())
-    """
+    """Refuse templates that do not reach over the twelve bins of the line models."""
     shortest, longest = float(ssp.wave_aa[0]), float(ssp.wave_aa[-1])
     if shortest > BIN_EDGES_AA[0] or longest < BIN_EDGES_AA[-1]:
         raise NebuliumError(

@@ -25,11 +25,6 @@ class Interpolation(eqx.Module):
         The node before each point.
     share : array (point,)
         How far each point is from there to the next node.
-
-    Examples
-    --------
-    >>> interpolation(np.array([0.0, 1.0, 3.0]), np.array([0.5, 2.0]))(jnp.array([0.0, 10.0, 20.0]))
-    Array([ 5., 15.], dtype=float32)
     """
 
     left: Int[Array, " point"]
@@ -51,11 +46,6 @@ class LineWindows(eqx.Module):
         Their ends, rest-frame AA.
     n_pixels : int
         Of the whole grid.
-
-    Examples
-    --------
-    >>> windows_of_lines(np.linspace(3400.0, 7000.0, 3601, dtype=np.float32)).pixels.shape
-    (11, 55)
     """
 
     pixels: Int[Array, "component window"]
@@ -74,46 +64,14 @@ class LineWindows(eqx.Module):
 
 
 def interpolation(source: np.ndarray, target: np.ndarray) -> Interpolation:
-    """Prepare the interpolation from one grid to another.
-
-    Parameters
-    ----------
-    source : array (wave,)
-        Increasing.
-    target : array (point,)
-        Within the source.
-
-    Returns
-    -------
-    Interpolation
-
-    Examples
-    --------
-    >>> interpolation(np.array([0.0, 1.0]), np.array([0.25])).share
-    Array([0.25], dtype=float32)
-    """
+    """Prepare the interpolation from one grid to another."""
     left = np.clip(np.searchsorted(source, target, side="right") - 1, 0, source.size - 2)
     share = (target - source[left]) / (source[left + 1] - source[left])
     return Interpolation(jnp.asarray(left), jnp.asarray(share, jnp.float32))
 
 
 def windows_of_lines(wave_rest_aa: np.ndarray) -> LineWindows:
-    """Find the pixels within 1200 km/s of each line.
-
-    Parameters
-    ----------
-    wave_rest_aa : array (wave,)
-        Rest wavelength, AA, increasing, spanning all lines.
-
-    Returns
-    -------
-    LineWindows
-
-    Examples
-    --------
-    >>> windows_of_lines(np.linspace(3400.0, 7000.0, 3601, dtype=np.float32)).n_pixels
-    3601
-    """
+    """Find the pixels within 1200 km/s of each line."""
     edges = np.asarray(pixel_edges(jnp.asarray(wave_rest_aa)))
     reach = COMPONENT_WAVES_AA * (REACH_KM_S / SPEED_OF_LIGHT_KM_S)
     first = np.searchsorted(edges, COMPONENT_WAVES_AA - reach) - 1
@@ -128,21 +86,6 @@ def bin_means(wave_rest_aa: np.ndarray) -> Float[Array, "wave 12"]:
 
     For a grid without gaps it gives what `continuum_bins` does, to the order of the grid, but is linear:
     one product for a batch.
-
-    Parameters
-    ----------
-    wave_rest_aa : array (wave,)
-        Rest wavelength, AA, increasing, spanning the bins.
-
-    Returns
-    -------
-    array (wave, 12)
-
-    Examples
-    --------
-    >>> wave = np.linspace(3400.0, 7000.0, 181, dtype=np.float32)
-    >>> (wave @ bin_means(wave))[:3].round()
-    Array([3550., 3850., 4150.], dtype=float32)
     """
     grid, edges = jnp.asarray(wave_rest_aa), jnp.asarray(BIN_EDGES_AA)
 

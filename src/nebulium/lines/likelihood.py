@@ -60,24 +60,7 @@ class MeasuredLines(eqx.Module):
 
     @classmethod
     def from_columns(cls, ew_aa: np.ndarray, ew_ivar: np.ndarray) -> "MeasuredLines":
-        """From arrays in which a missing line is NaN.
-
-        Parameters
-        ----------
-        ew_aa, ew_ivar : (n, 10) float
-            Equivalent widths, AA, and their inverse variances, 1/AA^2. A line without positive inverse
-            variance counts as missing.
-
-        Returns
-        -------
-        MeasuredLines
-
-        Examples
-        --------
-        >>> lines = MeasuredLines.from_columns(np.full((1, 10), 2.0), np.full((1, 10), 4.0))
-        >>> float(lines.sigma_aa[0, 0])
-        0.5
-        """
+        """From arrays in which a missing line is NaN."""
         present = np.isfinite(ew_aa) & (ew_aa > 0) & np.isfinite(ew_ivar) & (ew_ivar > 0)
         sigma = 1.0 / np.sqrt(np.where(present, ew_ivar, 1.0))
         as_float = lambda values: jnp.asarray(values, jnp.float32)  # noqa: E731
@@ -104,34 +87,7 @@ def galaxy_log_likelihood(
     lines: MeasuredLines,
     selection: SelectionKind,
 ) -> Float[Array, ""]:
-    """Log-likelihood of one galaxy's lines, recorded and missing.
-
-    Parameters
-    ----------
-    model : LineModel
-        The law, the noise and the selection.
-    continuum_flux : (12,) float32
-        As in `LineModel.features`.
-    redshift : () float32
-        Redshift.
-    lines : MeasuredLines
-        Of this galaxy.
-    selection : {"learned", "censored", "truncated"}
-        What a missing line means.
-
-    Returns
-    -------
-    () float32
-        Of the eight free lines jointly, of the tied ratios, and of the weaker tied lines' own noise.
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> measured = MeasuredLines(jnp.ones(10), jnp.ones(10), jnp.ones(10, bool))
-    >>> value = galaxy_log_likelihood(model, jnp.ones(12), jnp.array(0.1), measured, "learned")
-    >>> bool(jnp.isfinite(value))
-    True
-    """
+    """Log-likelihood of one galaxy's lines, recorded and missing."""
     hidden = model.trunk(model.features(continuum_flux, redshift))
     output = model.marginals(hidden)
     law = _teachable(model.law_of(output))
@@ -151,26 +107,7 @@ def galaxy_log_likelihood(
 def missing_chance(
     model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
 ) -> Float[Array, "10"]:
-    """Chance of each line to be missing from a table like the training set.
-
-    Parameters
-    ----------
-    model : LineModel
-        The law, the noise and the selection.
-    continuum_flux, redshift
-        As in `galaxy_log_likelihood`.
-
-    Returns
-    -------
-    (10,) float32
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> chance = missing_chance(model, jnp.ones(12), jnp.array(0.1))
-    >>> bool(jnp.all((chance > 0) & (chance < 1)))
-    True
-    """
+    """Chance of each line to be missing from a table like the training set."""
     law = model.density(continuum_flux, redshift).log_ew
     noise = model.noise_law(continuum_flux, redshift)
     return jnp.exp(_unrecorded(law, noise, model.measurement.selection).log_evidence)

@@ -50,23 +50,7 @@ class NoiseLaw(eqx.Module):
     knee_ew_aa: Float[Array, "10"]
 
     def shift(self, ew_aa: Float[Array, "... 10"]) -> Float[Array, "... 10"]:
-        """How much the log of the quoted sigma grows with the line.
-
-        Parameters
-        ----------
-        ew_aa : (..., 10) float32
-            Intrinsic equivalent widths, AA.
-
-        Returns
-        -------
-        (..., 10) float32
-
-        Examples
-        --------
-        >>> law = SinhArcsinh.from_raw(jnp.zeros((10, 4)))
-        >>> float(NoiseLaw(law, jnp.ones(10), jnp.ones(10), jnp.ones(10)).shift(jnp.zeros(10))[0])
-        0.0
-        """
+        """How much the log of the quoted sigma grows with the line."""
         grows = jax.vmap(lambda ew: self.slope * jnp.log1p(ew / self.knee_ew_aa))
         return grows(ew_aa.reshape(-1, N_LINES)).reshape(ew_aa.shape)
 
@@ -96,46 +80,12 @@ class Selection(eqx.Module):
     at_bound: Float[Array, "10"]
 
     def chance(self, snr: Float[Array, "10"]) -> Float[Array, "10"]:
-        """Chance of a measurement of this S/N to be recorded.
-
-        Parameters
-        ----------
-        snr : (10,) float32
-            Measured equivalent width over quoted sigma.
-
-        Returns
-        -------
-        (10,) float32
-
-        Examples
-        --------
-        >>> everything = select_positive(at_bound=jnp.zeros(10))
-        >>> everything.chance(jnp.array([-1.0, 1.0] + 8 * [2.0])).tolist()[:2]
-        [0.0, 1.0]
-        """
+        """Chance of a measurement of this S/N to be recorded."""
         missed = jnp.sum(self.dips * jnp.exp(-0.5 * (snr[:, None] / self.widths) ** 2), axis=1)
         return jnp.where(snr > 0, self.most * (1.0 - missed), self.at_bound)
 
     def chance_of_line(self, true_snr: Float[Array, "10 *nodes"], scale: Float[Array, "10"]) -> Array:
-        """Chance of a line to be recorded, averaged over its noise.
-
-        Parameters
-        ----------
-        true_snr : (10, ...) float32
-            Intrinsic equivalent width over quoted sigma.
-        scale : (10,) float32
-            Scatter of the measurements in units of the quoted sigma.
-
-        Returns
-        -------
-        (10, ...) float32
-
-        Examples
-        --------
-        >>> everything = select_positive(at_bound=jnp.zeros(10))
-        >>> everything.chance_of_line(jnp.zeros((10, 1)), jnp.ones(10))[0].tolist()
-        [0.5]
-        """
+        """Chance of a line to be recorded, averaged over its noise."""
         column = (...,) + (None,) * (true_snr.ndim - 1)
         noise = scale[column]
         positive = ndtr(true_snr / noise)
@@ -149,22 +99,7 @@ class Selection(eqx.Module):
 
 
 def select_positive(at_bound: Float[Array, "10"]) -> Selection:
-    """The selection that records every positive measurement.
-
-    Parameters
-    ----------
-    at_bound : (10,) float32
-        Chance of a negative fluctuation to be recorded, at the bound of the fit.
-
-    Returns
-    -------
-    Selection
-
-    Examples
-    --------
-    >>> select_positive(jnp.zeros(10)).most.tolist()[0]
-    1.0
-    """
+    """The selection that records every positive measurement."""
     zeros = jnp.zeros((N_LINES, 2), jnp.float32)
     return Selection(zeros, zeros + 1.0, jnp.ones(N_LINES, jnp.float32), at_bound)
 
@@ -204,23 +139,7 @@ class Measurement(eqx.Module):
         self.selective = selective
 
     def law(self, features: Float[Array, " feature"]) -> NoiseLaw:
-        """The noise that goes with a continuum.
-
-        Parameters
-        ----------
-        features : (feature,) float32
-            Standardised.
-
-        Returns
-        -------
-        NoiseLaw
-
-        Examples
-        --------
-        >>> model = Measurement(11, width=8, selective=True, key=jax.random.key(0))
-        >>> model.law(jnp.zeros(11)).scale.shape
-        (10,)
-        """
+        """The noise that goes with a continuum."""
         raw = self.noise(features).reshape(N_LINES, 5)
         log_scale, slope, log_knee = self.noise_scalars
         change = MOST_LOG_SCALE_CHANGE * jnp.tanh(raw[:, 4])

@@ -388,30 +388,7 @@ class LineModel(eqx.Module):
 def with_statistics(
     model: LineModel, continuum_flux: Float[Array, "n 12"], redshift: Float[Array, " n"]
 ) -> LineModel:
-    """Set the model's feature statistics and its luminosity range from its training set.
-
-    Parameters
-    ----------
-    model : LineModel
-        New.
-    continuum_flux : (n, 12) float32
-        Training continua.
-    redshift : (n,) float32
-        Their redshifts.
-
-    Returns
-    -------
-    LineModel
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> flux = jnp.exp(jax.random.normal(jax.random.key(1), (99, 12)))
-    >>> scaled = with_statistics(model, flux, jnp.full(99, 0.1))
-    >>> features = jax.vmap(scaled.features)(flux, jnp.full(99, 0.1))
-    >>> bool(jnp.allclose(features.std(axis=0), 1.0, atol=1e-2))
-    True
-    """
+    """Set the model's feature statistics and its luminosity range from its training set."""
     raw = jax.vmap(colours)(continuum_flux)
     luminosity = jax.vmap(log_luminosity)(continuum_flux, redshift)
     if model.with_luminosity:
@@ -423,22 +400,7 @@ def with_statistics(
 
 
 def statistics_of(model: Any) -> tuple[Any, ...]:
-    """The leaves that are measured on the training set, not trained.
-
-    Parameters
-    ----------
-    model : LineModel
-        Or a pytree of its structure, such as its mask of trained leaves.
-
-    Returns
-    -------
-    tuple
-
-    Examples
-    --------
-    >>> len(statistics_of(LineModel(with_luminosity=False, key=jax.random.key(0))))
-    5
-    """
+    """The leaves that are measured on the training set, not trained."""
     return (
         model.feature_mean,
         model.feature_std,

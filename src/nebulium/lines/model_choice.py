@@ -44,12 +44,6 @@ class ModelChoice:
         Predicts wherever it can.
     elsewhere : NamedModel, optional
         Predicts the other galaxies; it needs no luminosity.
-
-    Examples
-    --------
-    >>> one = NamedModel("mine", LineModel(with_luminosity=False, key=jax.random.key(0)))
-    >>> ModelChoice(one).names_of(np.ones((2, 12), np.float32), np.ones(2, np.float32)).tolist()
-    ['mine', 'mine']
     """
 
     first: NamedModel
@@ -72,21 +66,7 @@ class ModelChoice:
         *,
         physical: bool = True,
     ) -> np.ndarray:
-        """Name of the model for each galaxy.
-
-        Parameters
-        ----------
-        continuum_flux : ndarray of shape (n, 12)
-            1e-17 erg/s/cm2/AA if physical.
-        redshift : ndarray of shape (n,)
-            NaN where it is not known.
-        physical : bool
-            Whether the fluxes are in a physical unit.
-
-        Returns
-        -------
-        ndarray of str of shape (n,)
-        """
+        """Name of the model for each galaxy."""
         if self.elsewhere is None:
             return np.full(len(redshift), self.first.name)
         usable = physical & _luminosity_in_range(self.first.model, continuum_flux, redshift)
@@ -94,28 +74,7 @@ class ModelChoice:
 
 
 def choose_models(model: LineModel | str | Path | None = None) -> ModelChoice:
-    """Load what is asked for, or the two defaults.
-
-    Parameters
-    ----------
-    model : LineModel, str or Path, optional
-        A model, the name of a packaged one, or a model folder; by default ``desi-lines`` where it can be
-        used and ``desi-lines-colours`` elsewhere.
-
-    Returns
-    -------
-    ModelChoice
-
-    Raises
-    ------
-    ModelFileError
-        If there is no such model, or it is not one of emission lines.
-
-    Examples
-    --------
-    >>> choose_models(LineModel(with_luminosity=False, key=jax.random.key(0))).first.name
-    'LineModel'
-    """
+    """Load what is asked for, or the two defaults."""
     if model is None:
         return ModelChoice(_named(WITH_LUMINOSITY), _named(COLOURS_ONLY))
     if isinstance(model, LineModel):
@@ -124,29 +83,7 @@ def choose_models(model: LineModel | str | Path | None = None) -> ModelChoice:
 
 
 def check_unit_suits(choice: ModelChoice, *, physical: bool, unit: str, where: str) -> None:
-    """Refuse fluxes in a unit from which the luminosity that the model needs cannot be had.
-
-    Parameters
-    ----------
-    choice : ModelChoice
-    physical : bool
-        Whether the unit is that of a flux density.
-    unit, where : str
-        The unit and the file, for the message.
-
-    Raises
-    ------
-    NebuliumError
-        With the model to use instead.
-
-    Examples
-    --------
-    >>> named = NamedModel("mine", LineModel(with_luminosity=True, key=jax.random.key(0)))
-    >>> check_unit_suits(ModelChoice(named), physical=False, unit="Lsun / Angstrom", where="a.fits")
-    Traceback (most recent call last):
-    nebulium.errors.NebuliumError: a.fits, columns continuum_flux: the model mine needs a luminosity, so
-    expected what converts to 1e-17 erg / (s cm2 Angstrom), found Lsun / Angstrom. To mend: ...
-    """
+    """Refuse fluxes in a unit from which the luminosity that the model needs cannot be had."""
     if physical or not choice.needs_luminosity:
         return
     problem = (

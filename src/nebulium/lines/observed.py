@@ -106,26 +106,7 @@ def measured_share_below(
     sigma_aa: Float[Array, "10"],
     ew_aa: Float[Array, "10"],
 ) -> Float[Array, "10"]:
-    """Probability that what would be measured of each line is no larger; before any calibration.
-
-    Parameters
-    ----------
-    model, continuum_flux, redshift, sigma_aa
-        As in `measured_quantiles`.
-    ew_aa : (10,) float32
-        Equivalent widths, AA.
-
-    Returns
-    -------
-    (10,) float32
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> below = measured_share_below(model, jnp.ones(12), jnp.array(0.1), jnp.ones(10), jnp.full(10, 1e4))
-    >>> bool(jnp.all(below == 1.0))
-    True
-    """
+    """Probability that what would be measured of each line is no larger; before any calibration."""
     return _measured_points(model, continuum_flux, redshift, sigma_aa).share_below(ew_aa)
 
 
@@ -174,28 +155,7 @@ def marginalised_quantiles(
 def completions(
     model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
 ) -> Completions:
-    """Continua of the training set's kind that agree with the bins that were seen.
-
-    Parameters
-    ----------
-    model : LineModel
-        The model.
-    continuum_flux : (12,) float32
-        NaN where a bin is missing.
-    redshift : () float32
-        Redshift.
-
-    Returns
-    -------
-    Completions
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> flux = jnp.ones(12).at[0].set(jnp.nan)
-    >>> bool(jnp.all(jnp.isfinite(completions(model, flux, jnp.array(0.1)).continuum_flux)))
-    True
-    """
+    """Continua of the training set's kind that agree with the bins that were seen."""
     raw = model.domain.reference * model.feature_std[None, :] + model.feature_mean[None, :]
     if not model.with_luminosity:
         return complete_continuum(raw, continuum_flux)
@@ -212,34 +172,7 @@ def sample_measured(
     *,
     independent: bool = False,
 ) -> Float[Array, "10"]:
-    """Draw what could have been measured of a galaxy with these errors and these missing lines.
-
-    Parameters
-    ----------
-    model : LineModel
-        The model.
-    continuum_flux, redshift
-        As in `measured_quantiles`, no bin missing.
-    lines : MeasuredLines
-        Of one galaxy: its errors and its pattern of missing lines are kept, its widths not looked at.
-    key : key
-        Of the draw.
-    independent : bool
-        Draw each line on its own: for the test of what the dependence between the lines is worth.
-
-    Returns
-    -------
-    (10,) float32
-        Rest frame, AA; 0 for a fit at its bound, NaN where missing.
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> lines = MeasuredLines(jnp.ones(10), jnp.ones(10), jnp.arange(10) > 0)
-    >>> drawn = sample_measured(model, jnp.ones(12), jnp.array(0.1), lines, jax.random.key(1))
-    >>> bool(jnp.isnan(drawn[0])), bool(jnp.all(drawn[1:] >= 0))
-    (True, True)
-    """
+    """Draw what could have been measured of a galaxy with these errors and these missing lines."""
     draw_key, noise_key, choice_key = jax.random.split(key, 3)
     density = model.density(continuum_flux, redshift)
     if independent:

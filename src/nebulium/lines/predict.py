@@ -77,32 +77,13 @@ class LinePredictor:
         From `choose_models`.
     observed : bool
         Whether to predict measurements, noise and selection included, in place of the lines themselves.
-
-    Examples
-    --------
-    See `predict_table`.
     """
 
     choice: ModelChoice = field(default_factory=choose_models)
     observed: bool = False
 
     def __call__(self, table: Table, rejects: Rejects, *, row_numbers: np.ndarray | None = None) -> Table:
-        """Predict a table; bad rows go to the rejects.
-
-        Parameters
-        ----------
-        table : Table
-            As in `predict_table`.
-        rejects : Rejects
-            Takes the bad rows.
-        row_numbers : ndarray of int of shape (n,), optional
-            Places of the rows in the file.
-
-        Returns
-        -------
-        Table
-            As in `Predictions`; it may be empty.
-        """
+        """Predict a table; bad rows go to the rejects."""
         unit = table.units.get(FLUX_COLUMNS[0], "")
         physical = unit in ("", FLUX_UNIT)
         check_unit_suits(self.choice, physical=physical, unit=unit, where=table.name)

@@ -71,43 +71,7 @@ def open_input(
     ebv: str | float | None = None,
     rows_per_chunk: int = ROWS_PER_CHUNK,
 ) -> LineInput:
-    """Open a table of continuum bins, or spectra.
-
-    Parameters
-    ----------
-    path : str or Path
-        A table (Parquet, FITS, ECSV, CSV, HDF5) with the twelve bins, or a file for `read_spectra`.
-    columns : mapping or what `column_mapping` reads, optional
-        nebulium's names -> the file's; for tables.
-    id_column : str, optional
-        Name of the column of ids, `target_id` if not given; for tables.
-    redshifts : str, Path or float, optional
-        As in `read_spectra`; for spectra.
-    ebv : str or float, optional
-        E(B-V) of the Milky Way to correct for, mag: a number, or the name of a column; none if not given.
-    rows_per_chunk : int
-        Rows held in memory at a time; for tables.
-
-    Returns
-    -------
-    LineInput
-
-    Raises
-    ------
-    NebuliumError
-        The file cannot be read, a column is missing, or an option is for the other kind of input.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.tables.reading import write_table
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     bins = {name: np.ones(2, np.float32) for name in FLUX_COLUMNS}
-    ...     write_table(Table({"ID": np.array([7, 8]), **bins}), f"{scratch}/bins.parquet")
-    ...     opened = open_input(f"{scratch}/bins.parquet", id_column="ID")
-    ...     next(opened.chunks())["target_id"].tolist(), opened.id_name
-    ([7, 8], 'ID')
-    """
+    """Open a table of continuum bins, or spectra."""
     path = Path(path)
     if not is_spectrum_file(path):
         if redshifts is not None:
@@ -123,28 +87,7 @@ def open_input(
 def load_spectra(
     path: str | Path, *, redshifts: str | Path | float | None = None, ebv: str | float | None = None
 ) -> Spectra:
-    """Read spectra, corrected for Galactic extinction where that is asked for.
-
-    Parameters
-    ----------
-    path, redshifts
-        As in `read_spectra`.
-    ebv : str or float, optional
-        As in `open_input`; the column `ebv` is that of the file, recalibrated as in `deredden`.
-
-    Returns
-    -------
-    Spectra
-
-    Raises
-    ------
-    SpectrumError
-        The file cannot be read, or has no such column.
-
-    Examples
-    --------
-    See `read_spectra`.
-    """
+    """Read spectra, corrected for Galactic extinction where that is asked for."""
     if not isinstance(ebv, str):
         return read_spectra(path, redshifts=redshifts, ebv=ebv, correct_extinction=ebv is not None)
     if ebv == "ebv":
@@ -153,23 +96,7 @@ def load_spectra(
 
 
 def with_known_redshift(spectra: Spectra) -> Spectra:
-    """Spectra whose redshift is known; the others are set aside.
-
-    Parameters
-    ----------
-    spectra : Spectra
-
-    Returns
-    -------
-    Spectra
-        Their rejects are those of `spectra`, and more.
-
-    Examples
-    --------
-    >>> wave = np.linspace(4000, 5000, 6, dtype=np.float32).reshape(2, 3)
-    >>> with_known_redshift(Spectra(np.array([7, 8]), wave, wave, wave, np.array([0.1, np.nan]))).ids.tolist()
-    [7]
-    """
+    """Spectra whose redshift is known; the others are set aside."""
     unknown = ~np.isfinite(spectra.redshift)
     spectra.rejects.add(
         spectra.row_numbers()[unknown], spectra.ids[unknown], "redshift is not known (give --redshifts)"
@@ -191,29 +118,7 @@ def _of_spectra(spectra: Spectra) -> LineInput:
 
 
 def checked_mapping(columns: Columns | None = None, id_column: str | None = None) -> dict[str, str]:
-    """Column mapping of the user, every name checked against the glossary.
-
-    Parameters
-    ----------
-    columns : mapping or what `column_mapping` reads, optional
-        nebulium's names -> the file's.
-    id_column : str, optional
-        What the file calls its ids.
-
-    Returns
-    -------
-    dict of str to str
-
-    Raises
-    ------
-    TableError
-        If a name is not in the glossary.
-
-    Examples
-    --------
-    >>> checked_mapping(["redshift=Z"], "TARGETID")
-    {'redshift': 'Z', 'target_id': 'TARGETID'}
-    """
+    """Column mapping of the user, every name checked against the glossary."""
     given = {} if columns is None else column_mapping(columns)
     for name in given:
         if lookup(name) is None:

@@ -67,39 +67,7 @@ def galaxy_rows(
     row_numbers: np.ndarray | None = None,
     redshift_unused: bool = False,
 ) -> GalaxyRows:
-    """Check every row of a table, and set the bad ones aside.
-
-    Parameters
-    ----------
-    table : Table
-        With `target_id` and `continuum_flux_0` to `_11`, and where there are `redshift`, `ew_ivar_LINE`
-        and `ebv`, E(B-V) by which the bins are to be corrected.
-    rejects : Rejects
-        Takes the bad rows, one reason each.
-    needs_luminosity : bool
-        Whether a row without a luminosity is bad.
-    row_numbers : ndarray of int of shape (n,), optional
-        Places of the rows in the file, counted from 0; as they come if not given.
-    redshift_unused : bool
-        Whether a row of the column `redshift` may be NaN.
-
-    Returns
-    -------
-    GalaxyRows
-
-    Raises
-    ------
-    TableError
-        If a column is missing.
-
-    Examples
-    --------
-    >>> fluxes = {name: np.array([1.0, -1.0]) for name in FLUX_COLUMNS}
-    >>> rejects = Rejects()
-    >>> table = Table({"target_id": np.array([7, 8]), **fluxes})
-    >>> len(galaxy_rows(table, rejects, needs_luminosity=False)), rejects.summary()
-    (1, '1 row set aside: 1 continuum_flux_0 is not positive')
-    """
+    """Check every row of a table, and set the bad ones aside."""
     ids, n = table["target_id"], len(table)
     flux = np.stack([single(table[name]) for name in FLUX_COLUMNS], axis=1)
     known = "redshift" in table
@@ -121,22 +89,7 @@ def galaxy_rows(
 
 
 def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
-    """Single precision; what it cannot hold becomes infinite.
-
-    Parameters
-    ----------
-    values : ndarray
-        Numbers.
-
-    Returns
-    -------
-    ndarray of float32, of the same shape
-
-    Examples
-    --------
-    >>> single(np.array([1, 2])).dtype.name
-    'float32'
-    """
+    """Single precision; what it cannot hold becomes infinite."""
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(values).astype(np.float32)
 

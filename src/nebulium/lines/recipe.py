@@ -116,29 +116,7 @@ class TrainingGalaxies(eqx.Module):
 
     @classmethod
     def from_table(cls, table: Table) -> "TrainingGalaxies":
-        """Read them from the columns that the glossary names.
-
-        Parameters
-        ----------
-        table : Table
-            With ``continuum_flux_0..11``, ``redshift``, ``ew_LINE`` and ``ew_ivar_LINE``.
-
-        Returns
-        -------
-        TrainingGalaxies
-
-        Raises
-        ------
-        TableError
-            If a column is missing.
-
-        Examples
-        --------
-        >>> names = (*FLUX_COLUMNS, "redshift", *EW_COLUMNS, *IVAR_COLUMNS)
-        >>> table = Table({name: np.ones(3) for name in names})
-        >>> TrainingGalaxies.from_table(table).continuum_flux.shape
-        (3, 12)
-        """
+        """Read them from the columns that the glossary names."""
         stack = lambda names: np.stack([table[name] for name in names], axis=1)  # noqa: E731
         return cls(
             jnp.asarray(stack(FLUX_COLUMNS), jnp.float32),
@@ -226,25 +204,7 @@ def fit_galaxies(
     resume: bool = False,
     progress: bool = False,
 ) -> FitResult[LineModel]:
-    """Train a model on galaxies in memory.
-
-    Parameters
-    ----------
-    training, validation : TrainingGalaxies
-        The validation set chooses the epoch and sets the domain's distance.
-    config : LinesConfig
-        Settings.
-    run_folder, resume, progress
-        As in `nebulium.training.fit`.
-
-    Returns
-    -------
-    FitResult
-
-    Examples
-    --------
-    See `train`.
-    """
+    """Train a model on galaxies in memory."""
     model = new_model(training, config)
     domain_features = jax.vmap(model.features)
     domain = measure_domain(
@@ -268,24 +228,7 @@ def fit_galaxies(
 
 
 def new_model(training: TrainingGalaxies, config: LinesConfig) -> LineModel:
-    """A model before training, its statistics and first guesses read off the training set.
-
-    Parameters
-    ----------
-    training : TrainingGalaxies
-        The training set.
-    config : LinesConfig
-        Settings.
-
-    Returns
-    -------
-    LineModel
-        Its medians are near those of the measurements, its noise near the quoted.
-
-    Examples
-    --------
-    See `train`.
-    """
+    """A model before training, its statistics and first guesses read off the training set."""
     model = LineModel(**config.hyperparameters, key=jax.random.key(config.seed))
     model = with_statistics(model, training.continuum_flux, training.redshift)
     lines = training.lines

@@ -19,21 +19,7 @@ SCORES = "scores.json"
 
 
 def check_evaluation_place(folder: str | Path) -> None:
-    """Refuse a folder that is no evaluation: it would be lost.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where `evaluation_folder` is to write.
-
-    Raises
-    ------
-    OutputError
-
-    Examples
-    --------
-    >>> check_evaluation_place("scores")
-    """
+    """Refuse a folder that is no evaluation: it would be lost."""
     check_place(folder, folder_with=SCORES)
 
 
@@ -45,38 +31,7 @@ def evaluation_folder(
     tables: Mapping[str, Table],
     figures: Mapping[str, Figure],
 ) -> Iterator[Path]:
-    """Write scores.json, the tables and the figures into a folder that appears whole or not at all.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Replaced whole if it is there, and an evaluation.
-    document : mapping
-        All numbers, as JSON has them: goes into scores.json.
-    tables : mapping of str to Table
-        By name of the file, whose ending is its format.
-    figures : mapping of str to Figure
-        By name; written as PNG.
-
-    Yields
-    ------
-    Path
-        Where to write whatever else belongs into the folder.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     with evaluation_folder(f"{scratch}/a", document={"rmse": 0.1}, tables={}, figures={}) as partial:
-    ...         _ = (partial / "scores.md").write_text("RMSE 0.1")
-    ...     sorted(path.name for path in Path(f"{scratch}/a").iterdir())
-    ['scores.json', 'scores.md']
-    """
+    """Write scores.json, the tables and the figures into a folder that appears whole or not at all."""
     with replace_on_success(folder, folder_with=SCORES) as partial:
         partial.mkdir()
         text = json.dumps(document, indent=1, allow_nan=False)
@@ -89,45 +44,13 @@ def evaluation_folder(
 
 
 def written(estimate: Estimate) -> str:
-    """A number with its error, to read.
-
-    Parameters
-    ----------
-    estimate : Estimate
-
-    Returns
-    -------
-    str
-        A dash where the number is not known.
-
-    Examples
-    --------
-    >>> written(Estimate(0.0851, 0.00049)), written(Estimate(float("nan"), 0.1))
-    ('0.0851 ± 0.0005', '–')
-    """
+    """A number with its error, to read."""
     if not np.isfinite(estimate.value):
         return "–"
     return f"{estimate.value:.4f} ± {estimate.error:.4f}"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown.
-
-    Parameters
-    ----------
-    headings : sequence of str
-    rows : sequence of sequence of str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(markdown_table(["method", "RMSE"], [["mean", "0.2"]]), end="")
-    | method | RMSE |
-    | --- | --- |
-    | mean | 0.2 |
-    """
+    """A table in Markdown."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

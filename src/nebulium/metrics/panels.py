@@ -42,23 +42,7 @@ class Running(NamedTuple):
 
 
 def running_quantiles(x: Values, y: Values) -> Running:
-    """Median and 68 % range of one quantity along another.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n,)
-        Finite.
-
-    Returns
-    -------
-    Running
-        In at most 12 bins of equally many galaxies, at least 40; empty where there are fewer.
-
-    Examples
-    --------
-    >>> running_quantiles(np.arange(100.0), np.arange(100.0)).median.round(1).tolist()
-    [24.5, 74.5]
-    """
+    """Median and 68 % range of one quantity along another."""
     bins = min(len(x) // IN_A_BIN, MOST_BINS)
     if bins == 0:
         return Running(*(np.zeros(0),) * 4)
@@ -68,25 +52,7 @@ def running_quantiles(x: Values, y: Values) -> Running:
 
 
 def range_of(*arrays: Values, tails: float = 0.2) -> Limits:
-    """Limits of an axis that shows all but the farthest values.
-
-    Parameters
-    ----------
-    *arrays : ndarray of shape (n,)
-        NaN where missing.
-    tails : float
-        Per cent beyond the limits on each side, before a margin of 4 % is added.
-
-    Returns
-    -------
-    tuple of float
-        0 and 1 where there is nothing.
-
-    Examples
-    --------
-    >>> range_of(np.array([0.0, 1.0, np.nan]), tails=0.0)
-    (-0.04, 1.04)
-    """
+    """Limits of an axis that shows all but the farthest values."""
     values = np.concatenate(arrays)
     values = values[np.isfinite(values)]
     if values.size == 0:
@@ -97,25 +63,7 @@ def range_of(*arrays: Values, tails: float = 0.2) -> Limits:
 
 
 def draw_cloud(axes: Axes, x: Values, y: Values, xlim: Limits, ylim: Limits) -> None:
-    """Draw galaxies as points, or as a histogram where there are many.
-
-    Parameters
-    ----------
-    axes : Axes
-        The panel.
-    x, y : ndarray of shape (n,)
-        Finite; values beyond the limits are drawn at the edge.
-    xlim, ylim : tuple of float
-        Limits of the panel.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> axes = Figure().add_subplot()
-    >>> draw_cloud(axes, np.arange(5.0), np.arange(5.0), (0.0, 4.0), (0.0, 4.0))
-    >>> len(axes.lines)
-    1
-    """
+    """Draw galaxies as points, or as a histogram where there are many."""
     x, y = np.clip(x, *xlim), np.clip(y, *ylim)
     if len(x) < MANY:
         size = 4 if len(x) < FEW else 2
@@ -128,25 +76,7 @@ def draw_cloud(axes: Axes, x: Values, y: Values, xlim: Limits, ylim: Limits) -> 
 
 
 def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 and 84 %") -> None:
-    """Draw the running median and 68 % range over a cloud of at least 80 galaxies.
-
-    Parameters
-    ----------
-    axes : Axes
-        The panel.
-    x, y : ndarray of shape (n,)
-        Finite.
-    label : str
-        In the legend.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> axes = Figure().add_subplot()
-    >>> draw_running(axes, np.arange(100.0), np.arange(100.0))
-    >>> len(axes.lines)
-    6
-    """
+    """Draw the running median and 68 % range over a cloud of at least 80 galaxies."""
     running = running_quantiles(x, y)
     if len(running.centre) < 2:
         # One point is no line, but would stand in the legend.
@@ -158,23 +88,7 @@ def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 a
 
 
 def draw_pit_histogram(axes: Axes, pit: Values) -> None:
-    """Draw the histogram of PIT values: flat if the predictions are calibrated.
-
-    Parameters
-    ----------
-    axes : Axes
-        The panel.
-    pit : ndarray of shape (n,)
-        PIT values, 0 to 1. The band is the 95 % range of counting noise.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> axes = Figure().add_subplot()
-    >>> draw_pit_histogram(axes, np.linspace(0, 1, 200))
-    >>> len(axes.patches)
-    2
-    """
+    """Draw the histogram of PIT values: flat if the predictions are calibrated."""
     bins = int(np.clip(len(pit) // FEWEST_IN_A_BIN, 5, 20))
     density = np.histogram(pit, bins, range=(0, 1))[0] * bins / len(pit)
     noise = 1.96 * math.sqrt((bins - 1) / len(pit))
@@ -185,25 +99,7 @@ def draw_pit_histogram(axes: Axes, pit: Values) -> None:
 
 
 def finish(axes: Axes, x: str, y: str, title: str = "") -> None:
-    """Label a panel in the sizes of all.
-
-    Parameters
-    ----------
-    axes : Axes
-        The panel.
-    x, y : str
-        Quantity and unit.
-    title : str
-        Above it.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> axes = Figure().add_subplot()
-    >>> finish(axes, "Redshift", "Residual / dex")
-    >>> axes.get_xlabel()
-    'Redshift'
-    """
+    """Label a panel in the sizes of all."""
     axes.set_xlabel(x, fontsize=TEXT)
     axes.set_ylabel(y, fontsize=TEXT)
     axes.set_title(title, fontsize=TEXT)
@@ -211,46 +107,12 @@ def finish(axes: Axes, x: str, y: str, title: str = "") -> None:
 
 
 def say(axes: Axes, text: str, *, x: float = 0.04, y: float = 0.96) -> None:
-    """Write numbers into a corner of a panel.
-
-    Parameters
-    ----------
-    axes : Axes
-        The panel.
-    text : str
-        One line or more.
-    x, y : float
-        Place, in fractions of the panel; the text lies towards its middle.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> axes = Figure().add_subplot()
-    >>> say(axes, "RMSE 0.085")
-    >>> axes.texts[0].get_text()
-    'RMSE 0.085'
-    """
+    """Write numbers into a corner of a panel."""
     across, along = "left" if x < 0.5 else "right", "bottom" if y < 0.5 else "top"
     axes.text(x, y, text, transform=axes.transAxes, fontsize=SMALL, bbox=PLATE, ha=across, va=along, zorder=5)
 
 
 def leave_empty(axes: Axes, text: str = "no galaxies") -> None:
-    """Say in a panel that there is nothing to show.
-
-    Parameters
-    ----------
-    axes : Axes
-        The panel.
-    text : str
-        Why.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> axes = Figure().add_subplot()
-    >>> leave_empty(axes)
-    >>> axes.texts[0].get_text()
-    'no galaxies'
-    """
+    """Say in a panel that there is nothing to show."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=TEXT, color="0.4")
     axes.set(xticks=[], yticks=[])

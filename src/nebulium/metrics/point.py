@@ -30,29 +30,7 @@ IQR_TO_SIGMA = 1.349
 
 
 def kept(mask: Mask | None, *arrays: Shaped[np.ndarray, "_ ..."]) -> tuple[np.ndarray, ...]:
-    """Rows that count, in every array, in double precision.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (n,), optional
-        True where a row counts; all of them where absent.
-    *arrays : ndarray of shape (n, ...)
-        Arrays of equal length.
-
-    Returns
-    -------
-    tuple of ndarray
-
-    Raises
-    ------
-    ValueError
-        Lengths differ, a value that counts is NaN or infinite, or no row is left.
-
-    Examples
-    --------
-    >>> kept(np.array([True, False]), np.array([1.0, np.nan]))
-    (array([1.]),)
-    """
+    """Rows that count, in every array, in double precision."""
     lengths = {len(array) for array in arrays} | ({len(mask)} if mask is not None else set())
     if len(lengths) != 1:
         raise ValueError(f"arrays of equal length expected, got lengths {sorted(lengths)}")

@@ -357,31 +357,7 @@ def bootstrap(
 def bootstrap_draws(
     statistic: Callable[..., float], *arrays: np.ndarray, seed: int, resamples: int = 200
 ) -> Float[np.ndarray, " draw"]:
-    """A statistic of rows drawn again with replacement, draw by draw.
-
-    Parameters
-    ----------
-    statistic, arrays, seed, resamples
-        As in `bootstrap`.
-
-    Returns
-    -------
-    ndarray of shape (resamples,)
-        Of one seed, the same rows are drawn from all arrays of one length: the scatter of a difference
-        between two calls is its paired error.
-
-    Raises
-    ------
-    ValueError
-        As in `bootstrap`.
-
-    Examples
-    --------
-    >>> rows = np.arange(100.0)
-    >>> means = [bootstrap_draws(lambda x: float(x.mean()), shift + rows, seed=1) for shift in (0.0, 5.0)]
-    >>> bool(np.allclose(means[1] - means[0], 5.0))
-    True
-    """
+    """A statistic of rows drawn again with replacement, draw by draw."""
     lengths = {len(array) for array in arrays}
     if len(lengths) != 1 or resamples < 2:
         raise ValueError(

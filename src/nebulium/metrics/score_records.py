@@ -12,25 +12,7 @@ from nebulium.metrics.probabilistic import Estimate
 
 
 def plain_record(record: Any) -> dict[str, Any]:
-    """What JSON can hold of a record of scores.
-
-    Parameters
-    ----------
-    record : dataclass
-        Fields are texts, numbers, estimates, records, or tuples and mappings of these.
-
-    Returns
-    -------
-    dict
-        An estimate has a value and an error; a number that is not known is None.
-
-    Examples
-    --------
-    >>> import dataclasses
-    >>> Score = dataclasses.make_dataclass("Score", ["method", "rmse", "bias"])
-    >>> plain_record(Score("mean", Estimate(0.2, 0.01), math.nan))
-    {'method': 'mean', 'rmse': {'value': 0.2, 'error': 0.01}, 'bias': None}
-    """
+    """What JSON can hold of a record of scores."""
     return {entry.name: _plain(getattr(record, entry.name)) for entry in dataclasses.fields(record)}
 
 
@@ -47,28 +29,7 @@ def _plain(value: Any) -> Any:
 
 
 def record_table(records: Sequence[Any], units: Mapping[str, str] | None = None) -> Table:
-    """Records of scores as a table.
-
-    Parameters
-    ----------
-    records : sequence of dataclass
-        All of one class; fields are texts, numbers, estimates, or tuples of these.
-    units : mapping of str to str, optional
-        Unit of a field; that of its error is the same.
-
-    Returns
-    -------
-    Table
-        A row for each record, a column for each field, and FIELD_error beside an estimate.
-
-    Examples
-    --------
-    >>> import dataclasses
-    >>> Score = dataclasses.make_dataclass("Score", ["method", "rmse"])
-    >>> table = record_table([Score("mean", Estimate(0.2, 0.01))], {"rmse": "mag"})
-    >>> list(table.columns), table.units["rmse_error"]
-    (['method', 'rmse', 'rmse_error'], 'mag')
-    """
+    """Records of scores as a table."""
     columns: dict[str, list[Any]] = {}
     for record in records:
         for entry in dataclasses.fields(record):

@@ -26,30 +26,6 @@ def formed_shares(
     The shares of the three add up to those of the whole history. The bulge has the part `bulge_share` of
     the surviving mass of the galaxy, or all old stars where these are fewer. It is a recipe, chosen to be
     smooth and to make bulges red; no observation says how the ages are dealt out.
-
-    Parameters
-    ----------
-    history : AbstractHistory
-    bulge_share : scalar
-        Share of the surviving mass, 0 to 1.
-    lg_age_gyr : array (age,)
-        log10 age in Gyr of the templates.
-    t_obs_gyr : scalar
-        Age of the Universe at the observation, Gyr.
-
-    Returns
-    -------
-    array (component, age)
-        In the order of `COMPONENTS`; sums to 1.
-
-    Examples
-    --------
-    >>> from nebulium.sed import Exponential
-    >>> shares = formed_shares(
-    ...     Exponential(8.0, 3.0), jnp.array(0.3), jnp.linspace(-4.0, 1.2, 100), jnp.array(13.0)
-    ... )
-    >>> shares.sum(axis=1).round(2)
-    Array([0.31, 0.69, 0.  ], dtype=float32)
     """
     young, old = _young_and_old(history, lg_age_gyr, t_obs_gyr)
     surviving = dsps_adapter.surviving_fraction(lg_age_gyr)

@@ -177,27 +177,6 @@ def half_light_radius_kpc(structure: Structure, flux: Float[Array, " component"]
     """Half-light radius of a whole galaxy along its major axis.
 
     See `nebulium.mock.structure.half_light_radius`.
-
-    Parameters
-    ----------
-    structure : Structure
-        Of one galaxy.
-    flux : array (component,)
-        Light of bulge, disc and young stars, in any one unit.
-
-    Returns
-    -------
-    scalar
-        kpc.
-
-    Examples
-    --------
-    >>> from nebulium.mock.structure import draw_structure
-    >>> properties = GalaxyProperties(0.1, 10.5, 8.0, 4.0, 0.5, 8.9, -1.7)
-    >>> structure = draw_structure(properties, jax.random.key(0))
-    >>> disc_alone = half_light_radius_kpc(structure, jnp.array([0.0, 1.0, 0.0]))
-    >>> bool(jnp.isclose(disc_alone, structure.disc_re_kpc, rtol=0.01))
-    True
     """
     return half_light_radius(
         flux / jnp.sum(flux),

@@ -19,11 +19,6 @@ class Moffat:
     ----------
     beta : float
         Slope of the wings: brightness falls as radius to the power -2 beta.
-
-    Examples
-    --------
-    >>> Moffat(beta=3.0).beta
-    3.0
     """
 
     beta: float
@@ -39,11 +34,6 @@ class Airy:
         Of the mirror, m.
     obscuration : float
         Diameter of the central hole of the pupil over that of the mirror.
-
-    Examples
-    --------
-    >>> Airy(diameter_m=2.4, obscuration=0.33).diameter_m
-    2.4
     """
 
     diameter_m: float

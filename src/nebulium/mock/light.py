@@ -16,11 +16,11 @@ from nebulium.mock.components import COMPONENTS, formed_shares
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import Structure
 from nebulium.modelfile import load_model
+from nebulium.sed.band_fluxes import covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr
 from nebulium.sed.dust import CalzettiDust
 from nebulium.sed.filters import Filters
 from nebulium.sed.igm import LYMAN_ALPHA_AA, LYMAN_LIMIT_AA, igm_transmission, resolve_lyman_steps
-from nebulium.sed.photometry import covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
 from nebulium.sed.spectrum import Galaxy, observe, rest_spectra_of_parts
 from nebulium.sed.ssp import SSPGrid, load_ssp
 

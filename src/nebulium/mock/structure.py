@@ -122,20 +122,6 @@ def is_early_type(properties: GalaxyProperties) -> Bool[Array, ""]:
     """Whether a galaxy is quiescent, and so given the structure of an early type.
 
     Below 0.2 over the age of the Universe in specific star-formation rate: Pacifici et al. 2016, ApJ 832, 79.
-
-    Parameters
-    ----------
-    properties : GalaxyProperties
-        Of one galaxy.
-
-    Returns
-    -------
-    bool scalar
-
-    Examples
-    --------
-    >>> bool(is_early_type(GalaxyProperties(0.05, 11.0, 10.0, 0.5, 0.1, 9.0, -1.7)))
-    True
     """
     return _is_quiescent(properties.log_sfr() - properties.log_mstar, properties.redshift)
 
@@ -149,21 +135,6 @@ def median_log_size(log_mstar: Scalar, redshift: Scalar, early: Bool[Array, ""])
 
     Shen et al. 2003 up to redshift 0.2, from circular apertures to the major axis by the median ratio of the
     two over viewing angles; van der Wel et al. 2014 from 0.5; joined smoothly between.
-
-    Parameters
-    ----------
-    log_mstar, redshift : scalar
-    early : bool scalar
-
-    Returns
-    -------
-    scalar
-        log10 of the radius in kpc.
-
-    Examples
-    --------
-    >>> round(float(median_log_size(jnp.array(10.7), jnp.array(0.75), jnp.array(False))), 2)
-    0.78
     """
     weight = local_weight(redshift)
     ratio = jnp.where(early, _CIRCULAR_OVER_MAJOR_EARLY, _CIRCULAR_OVER_MAJOR_LATE)
@@ -299,23 +270,6 @@ def light_shares(bulge_share: Scalar, log_ssfr: Scalar) -> Float[Array, "3"]:
 
     Only to turn a radius of the light into radii of the components; the light itself is made from templates.
     The ratios of light to mass are typical of what `nebulium.mock.light` makes of nearby galaxies.
-
-    Parameters
-    ----------
-    bulge_share : scalar
-        Of the mass.
-    log_ssfr : scalar
-        log10 of the specific star-formation rate, 1/yr.
-
-    Returns
-    -------
-    array (3,)
-        Sums to 1.
-
-    Examples
-    --------
-    >>> [round(float(share), 2) for share in light_shares(jnp.array(0.2), jnp.array(-10.0))]
-    [0.07, 0.7, 0.23]
     """
     young, bulge = (
         jnp.interp(log_ssfr, jnp.asarray(_LOG_SSFR), jnp.asarray(ratio))
@@ -333,26 +287,6 @@ def half_light_radius(
 
     Where their curves of growth (Graham & Driver 2005, PASA 22, 118, eq. 2), weighted by their light, reach a
     half; their ellipses are taken to be the same.
-
-    Parameters
-    ----------
-    shares : array (3,)
-        Of bulge, old disc and young stars in the light; sum to 1.
-    sersic_n : scalar
-        Of the bulge.
-    bulge_re, disc_re, young_re : scalar
-        Their half-light radii, in any one unit.
-
-    Returns
-    -------
-    scalar
-        In that unit.
-
-    Examples
-    --------
-    >>> one = jnp.array(1.0)
-    >>> round(float(half_light_radius(jnp.array([0.0, 1.0, 0.0]), 4 * one, one, 2 * one, one)), 2)
-    2.0
     """
     radii = disc_re * jnp.asarray(10.0**_LOG_RADII)
     growth = (

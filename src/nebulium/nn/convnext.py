@@ -34,11 +34,6 @@ class ConvNeXtBlock(eqx.Module):
     kernel : int
         Of the depthwise convolution.
     key : key
-
-    Examples
-    --------
-    >>> ConvNeXtBlock(8, kernel=5, key=jax.random.key(0))(jnp.ones((6, 6, 8))).shape
-    (6, 6, 8)
     """
 
     spatial: DepthwiseConvolution

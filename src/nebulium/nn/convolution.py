@@ -171,11 +171,6 @@ class ChannelNorm(eqx.Module):
     Parameters
     ----------
     channels : int
-
-    Examples
-    --------
-    >>> ChannelNorm(2)(jnp.array([[[1.0, 3.0]]])).round(2).tolist()
-    [[[-1.0, 1.0]]]
     """
 
     scale: Float[Array, " channels"]
@@ -205,11 +200,6 @@ class PointwiseLinear(eqx.Module):
     channels_in, channels_out : int
     key : key
         Of the first weights: normal, of variance 1 / inputs.
-
-    Examples
-    --------
-    >>> PointwiseLinear(3, 5, key=jax.random.key(0))(jnp.ones((4, 4, 3))).shape
-    (4, 4, 5)
     """
 
     weight: Float[Array, "channels_in channels_out"]

@@ -30,11 +30,6 @@ class Interval(eqx.Module):
     ----------
     median, q16, q84 : (..., target) float32
         Of the same unit as the targets.
-
-    Examples
-    --------
-    >>> Interval(jnp.zeros(1), -jnp.ones(1), jnp.ones(1)).sigma.tolist()
-    [1.0]
     """
 
     median: Float[Array, "*batch target"]

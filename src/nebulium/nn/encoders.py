@@ -64,24 +64,7 @@ def make_encoder(name: str, bands: int, *, key: Key[Array, ""]) -> Encoder:
 
 
 def encode_in_half(encoder: Encoder, image: Float[Array, "height width band"]) -> Float[Array, " features"]:
-    """The vector of an image, computed in bfloat16 as fast devices like it; the weights stay as they are.
-
-    Parameters
-    ----------
-    encoder : ConvNeXt or ResNet
-        With weights in float32, to which gradients come back in float32.
-    image : (height, width, band) float32
-
-    Returns
-    -------
-    (width,) float32
-
-    Examples
-    --------
-    >>> encoder = make_encoder("resnet-small", 3, key=jax.random.key(0))
-    >>> encode_in_half(encoder, jnp.ones((16, 16, 3))).dtype
-    dtype('float32')
-    """
+    """The vector of an image, computed in bfloat16 as fast devices like it; the weights stay as they are."""
     half = jax.tree.map(
         lambda leaf: leaf.astype(jnp.bfloat16) if eqx.is_inexact_array(leaf) else leaf, encoder
     )

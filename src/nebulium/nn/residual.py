@@ -22,11 +22,6 @@ class ResidualBlock(eqx.Module):
     stride : int
         2 halves the sides.
     key : key
-
-    Examples
-    --------
-    >>> ResidualBlock(4, 8, stride=2, key=jax.random.key(0))(jnp.ones((8, 8, 4))).shape
-    (4, 4, 8)
     """
 
     norms: tuple[ChannelNorm, ChannelNorm]

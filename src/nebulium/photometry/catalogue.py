@@ -280,27 +280,7 @@ def read_photometry(
 
 
 def table_of(path: Path) -> Path:
-    """The table of a catalogue: that of a mock survey, where its folder is given.
-
-    Parameters
-    ----------
-    path : Path
-        Folder or table.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    TableError
-        The folder is not that of a mock survey.
-
-    Examples
-    --------
-    >>> table_of(Path("galaxies.fits")).name
-    'galaxies.fits'
-    """
+    """The table of a catalogue: that of a mock survey, where its folder is given."""
     if path.is_dir():
         if not (path / CATALOGUE).is_file():
             problem = f"is a folder without {CATALOGUE}, which a mock survey has"

@@ -25,31 +25,7 @@ NAMED = 3
 def check_sentinels(
     values: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int, magnitudes: bool
 ) -> None:
-    """Refuse numbers such as -99 that were not declared to stand for a missing value.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        As in the file, but for the declared sentinels, which are NaN.
-    where, column : str
-        File and column, for the message.
-    first_row : int
-        Row of the file at which the values begin.
-    magnitudes : bool
-        Whether they are magnitudes, or their errors.
-
-    Raises
-    ------
-    TableError
-
-    Examples
-    --------
-    >>> check_sentinels(np.array([3.0, -99.0]), where="a.csv", column="flux_r", first_row=0, magnitudes=False)
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, column flux_r: expected measured values, found -99 in row 1, which
-    looks like a number that stands for a missing value. To mend: say --missing=-99, or --missing=none if it
-    was measured
-    """
+    """Refuse numbers such as -99 that were not declared to stand for a missing value."""
     found = is_any_of(values, SENTINELS_OF_MAGNITUDES if magnitudes else SENTINELS)
     if np.any(found):
         number = f"{values[np.argmax(found)]:.6g}"
@@ -62,23 +38,7 @@ def check_sentinels(
 
 
 def is_any_of(values: Float[np.ndarray, "*n"], numbers: Sequence[float]) -> Bool[np.ndarray, "*n"]:
-    """Which values are one of some numbers, in the precision of the file.
-
-    Parameters
-    ----------
-    values : ndarray of float64
-        Of a column in single or double precision.
-    numbers : sequence of float
-
-    Returns
-    -------
-    ndarray of bool
-
-    Examples
-    --------
-    >>> is_any_of(np.array([-99.9, np.float32(-99.9), -99.8]), [-99.9]).tolist()
-    [True, True, False]
-    """
+    """Which values are one of some numbers, in the precision of the file."""
     known = np.asarray(numbers, np.float64)
     return np.isin(values, np.concatenate([known, known.astype(np.float32)]))
 
@@ -90,28 +50,7 @@ def check_are_fluxes(
     where: str,
     columns: Sequence[str],
 ) -> None:
-    """Refuse fluxes that look like magnitudes: galaxies span decades in flux.
-
-    Parameters
-    ----------
-    values, errors : ndarray of shape (n, band)
-        As in the file, sentinels as NaN.
-    where : str
-        The file.
-    columns : sequence of str
-        Of the values.
-
-    Raises
-    ------
-    TableError
-
-    Examples
-    --------
-    >>> magnitudes = np.array([[22.1], [25.3]])
-    >>> check_are_fluxes(magnitudes, 0.01 * magnitudes, where="a.csv", columns=["r"])
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, columns r: expected fluxes, found values from 22.1 to 25.3, ...
-    """
+    """Refuse fluxes that look like magnitudes: galaxies span decades in flux."""
     # A few 99 among magnitudes, for "none", make them no fluxes.
     known = values[np.isfinite(values) & ~is_any_of(values, SENTINELS_OF_MAGNITUDES)]
     scatter = errors[np.isfinite(errors) & (errors > 0)]
@@ -125,23 +64,7 @@ def check_are_fluxes(
 
 
 def check_are_magnitudes(values: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int) -> None:
-    """Refuse numbers that no magnitude has.
-
-    Parameters
-    ----------
-    values, where, column, first_row
-        As in `check_sentinels`.
-
-    Raises
-    ------
-    TableError
-
-    Examples
-    --------
-    >>> check_are_magnitudes(np.array([22.0, 350.0]), where="a.csv", column="r", first_row=0)
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, column r: expected magnitudes, found 350 in row 1. To mend: ...
-    """
+    """Refuse numbers that no magnitude has."""
     bad = (values < ANY_MAGNITUDE[0]) | (values > ANY_MAGNITUDE[1])
     if np.any(bad):
         found = f"{values[np.argmax(bad)]:.6g}"
@@ -154,30 +77,7 @@ def check_are_magnitudes(values: Float[np.ndarray, " n"], *, where: str, column:
 
 
 def check_redshifts(redshift: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int) -> None:
-    """Refuse redshifts that are negative, infinite, or percentages.
-
-    Parameters
-    ----------
-    redshift : ndarray of shape (n,)
-        NaN where there is none.
-    where, column, first_row
-        As in `check_sentinels`.
-
-    Raises
-    ------
-    TableError
-
-    Examples
-    --------
-    >>> check_redshifts(np.array([0.1, -1.0]), where="a.csv", column="z", first_row=0)
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, column z: expected redshifts of 0 or more, found -1 in row 1. To mend:
-    say --missing=z=-1 if it stands for a galaxy without one, or mend the rows
-    >>> check_redshifts(np.array([12.0, 85.0]), where="a.csv", column="z", first_row=0)
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, column z: expected redshifts below 20, found 85 in row 1: these may
-    be percentages, or velocities. To mend: ...
-    """
+    """Refuse redshifts that are negative, infinite, or percentages."""
     place = f"{where}, column {column}"
     low, high = redshift < 0, redshift > MOST_REDSHIFT
     if np.any(low):
@@ -198,26 +98,7 @@ def check_redshifts(redshift: Float[np.ndarray, " n"], *, where: str, column: st
 def check_redshift_errors(
     redshift_err: Float[np.ndarray, " n"], *, where: str, column: str, first_row: int
 ) -> None:
-    """Refuse errors of redshifts that are negative, or too large to be such.
-
-    Parameters
-    ----------
-    redshift_err : ndarray of shape (n,)
-        Of the galaxies that have a redshift, NaN for the others; NaN where it is not known.
-    where, column, first_row
-        As in `check_sentinels`.
-
-    Raises
-    ------
-    TableError
-
-    Examples
-    --------
-    >>> check_redshift_errors(np.array([1e-4, 30.0]), where="a.csv", column="dv", first_row=0)
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, column dv: expected errors of redshifts from 0 to 1, found 30 in row 1.
-    To mend: ...
-    """
+    """Refuse errors of redshifts that are negative, or too large to be such."""
     bad = (redshift_err < 0) | (redshift_err > MOST_REDSHIFT_ERR)
     if np.any(bad):
         found = f"{redshift_err[np.argmax(bad)]:.6g}"
@@ -233,24 +114,7 @@ def check_redshift_errors(
 
 
 def named_rows(bad: Bool[np.ndarray, " n"], first_row: int = 0) -> str:
-    """The first rows at fault, and how many there are.
-
-    Parameters
-    ----------
-    bad : ndarray of bool of shape (n,)
-        At least one is true.
-    first_row : int
-        Row of the file of the first.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> named_rows(np.array([False, True])), named_rows(np.ones(5, bool), 10)
-    ('row 1', 'rows 10, 11, 12 and 2 more')
-    """
+    """The first rows at fault, and how many there are."""
     rows = (np.flatnonzero(bad) + first_row).tolist()
     listed = ", ".join(map(str, rows[:NAMED]))
     more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""

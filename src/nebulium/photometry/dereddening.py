@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from nebulium.data.extinction import SFD_RECALIBRATION, extinction_per_ebv
 from nebulium.errors import SpectrumError, TableError
-from nebulium.photometry.band_filters import band_filters
+from nebulium.photometry.curves import band_filters
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout
 
@@ -88,59 +88,13 @@ def deredden(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> 
 
 
 def corrected(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> PhotometricGalaxies:
-    """Correct fluxes where E(B-V) is given and they are told not to be corrected yet; else as they are.
-
-    Parameters
-    ----------
-    galaxies : PhotometricGalaxies
-    extinction : mapping of str to float
-        As in `deredden`.
-
-    Returns
-    -------
-    PhotometricGalaxies
-
-    Raises
-    ------
-    TableError
-        As in `deredden`.
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1), np.float32)
-    >>> galaxies = PhotometricGalaxies(np.array([7]), ("r",), one, one, one[0], one[0], None, "a.fits")
-    >>> corrected(galaxies, {}) is galaxies
-    True
-    """
+    """Correct fluxes where E(B-V) is given and they are told not to be corrected yet; else as they are."""
     to_do = galaxies.ebv is not None and galaxies.dereddened is False
     return deredden(galaxies, extinction) if to_do else galaxies
 
 
 def known_extinction(layout: CatalogueLayout, curves: str | Path | None = None) -> dict[str, float]:
-    """Extinction for E(B-V) = 1 of the bands of a catalogue that is to be corrected.
-
-    Parameters
-    ----------
-    layout : CatalogueLayout
-        Its `extinction` counts first.
-    curves : str or Path, optional
-        As in `nebulium.photometry.band_filters.band_filters`.
-
-    Returns
-    -------
-    dict of str to float
-        Empty if nothing is to be corrected.
-
-    Raises
-    ------
-    NebuliumError
-        A band is no known filter.
-
-    Examples
-    --------
-    >>> known_extinction(CatalogueLayout())
-    {}
-    """
+    """Extinction for E(B-V) = 1 of the bands of a catalogue that is to be corrected."""
     if layout.ebv is None or layout.dereddened:
         return {}
     given = dict(layout.extinction)
@@ -157,25 +111,7 @@ def known_extinction(layout: CatalogueLayout, curves: str | Path | None = None) 
 
 
 def check_extinction(extinction: Iterable[str], bands: Iterable[str]) -> None:
-    """Refuse the extinction of a band that is not there: it may be a slip of the pen.
-
-    Parameters
-    ----------
-    extinction : iterable of str
-        Bands whose extinction is known.
-    bands : iterable of str
-        Those of the catalogue, and of the images.
-
-    Raises
-    ------
-    TableError
-
-    Examples
-    --------
-    >>> check_extinction(["r", "j"], ["r", "i"])
-    Traceback (most recent call last):
-    nebulium.errors.TableError: extinction of j: there is no such band; there are r, i. To mend: ...
-    """
+    """Refuse the extinction of a band that is not there: it may be a slip of the pen."""
     there = list(dict.fromkeys(bands))
     strange = [band for band in extinction if band not in there]
     if strange:
@@ -184,23 +120,7 @@ def check_extinction(extinction: Iterable[str], bands: Iterable[str]) -> None:
 
 
 def dust_notes(layout: CatalogueLayout) -> tuple[str, ...]:
-    """What should be known of the extinction of a catalogue, a line each.
-
-    Parameters
-    ----------
-    layout : CatalogueLayout
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> dust_notes(CatalogueLayout(ebv=0.5, dereddened=False))
-    ('E(B-V) is taken to be 0.5 mag for all galaxies',)
-    >>> dust_notes(CatalogueLayout(dereddened=False))
-    ('the fluxes are not corrected for Galactic extinction, and no E(B-V) is given: used as they are',)
-    """
+    """What should be known of the extinction of a catalogue, a line each."""
     if layout.ebv is not None and layout.dereddened:
         return ("the fluxes are corrected for Galactic extinction already: E(B-V) is not used",)
     if layout.ebv is None and layout.dereddened is False:

@@ -42,42 +42,7 @@ def band_fluxes(
     first_row: int,
     counted: Counter[str],
 ) -> BandFluxes:
-    """Check the two columns of a band, and bring them to nJy.
-
-    Parameters
-    ----------
-    value, error : ndarray of float64 of shape (n,)
-        As in the file; the declared sentinels are NaN.
-    columns : BandColumns
-    layout : CatalogueLayout
-    unit : str
-        That the file declares; may be empty.
-    where : str
-        The file.
-    first_row : int
-        Row of the file at which the values begin.
-    counted : Counter
-        Counts the fluxes that are taken as missing because of their errors.
-
-    Returns
-    -------
-    BandFluxes
-
-    Raises
-    ------
-    TableError
-        The values are not what they are told to be.
-
-    Examples
-    --------
-    >>> layout = CatalogueLayout(flux_unit="uJy")
-    >>> fluxes = band_fluxes(
-    ...     np.array([1.0, 2.0]), np.array([0.1, 0.0]), columns=BandColumns("r", "f", "e"), layout=layout,
-    ...     unit="", where="a.csv", first_row=0, counted=Counter(),
-    ... )
-    >>> fluxes.flux_njy.tolist(), fluxes.flux_err_njy.tolist()
-    ([1000.0, nan], [100.0, nan])
-    """
+    """Check the two columns of a band, and bring them to nJy."""
     magnitudes = bool(layout.magnitudes)
     too_faint = () if layout.nondetection is None else (layout.nondetection,)
     unseen = is_any_of(value, too_faint)
@@ -131,33 +96,7 @@ def flux_njy_of_magnitude(
 
 
 def nanojansky(told: str | None, declared: str, columns: BandColumns, where: str) -> float:
-    """What fluxes are multiplied by to be in nJy.
-
-    Parameters
-    ----------
-    told : str, optional
-        Unit, or AB magnitude of flux 1, as the user says.
-    declared : str
-        Unit as the file says; may be empty.
-    columns : BandColumns
-    where : str
-        The file.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    TableError
-        Neither says it, or it is not a flux density.
-
-    Examples
-    --------
-    >>> columns = BandColumns("r", "f", "e")
-    >>> nanojansky("uJy", "", columns, "a.csv"), round(nanojansky("23.9", "", columns, "a.csv"), 6)
-    (1000.0, 1000.0)
-    """
+    """What fluxes are multiplied by to be in nJy."""
     unit = told or declared or ("nJy" if columns.value.startswith(FLUX) else "")
     place = f"{where}, column {columns.value}"
     mend = "say --flux-unit nJy, uJy, or the AB magnitude of flux 1; or --magnitudes"

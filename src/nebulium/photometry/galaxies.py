@@ -122,25 +122,7 @@ class PhotometricGalaxies:
 
 
 def concatenate_galaxies(parts: Sequence[PhotometricGalaxies]) -> PhotometricGalaxies:
-    """One set of galaxies after the other.
-
-    Parameters
-    ----------
-    parts : sequence of PhotometricGalaxies
-        At least one; of the same bands.
-
-    Returns
-    -------
-    PhotometricGalaxies
-        With the name of the first.
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1), np.float32)
-    >>> galaxies = PhotometricGalaxies(np.array([7]), ("r",), one, one, one[0], one[0], None, "a.fits")
-    >>> len(concatenate_galaxies([galaxies, galaxies]))
-    2
-    """
+    """One set of galaxies after the other."""
     first = parts[0]
     if len(parts) == 1:
         return first

@@ -30,27 +30,7 @@ class BandColumns:
 
 
 def band_columns(text: str) -> BandColumns:
-    """A band as written on the command line.
-
-    Parameters
-    ----------
-    text : str
-        ``BAND=COLUMN,ERROR_COLUMN``.
-
-    Returns
-    -------
-    BandColumns
-
-    Raises
-    ------
-    TableError
-        It is not written so.
-
-    Examples
-    --------
-    >>> band_columns("f606w=f_f606w,e_f606w")
-    BandColumns(band='f606w', value='f_f606w', error='e_f606w')
-    """
+    """A band as written on the command line."""
     band, _, columns = (part.strip() for part in text.partition("="))
     names = [name.strip() for name in columns.split(",")]
     if not band or len(names) != 2 or not all(names):
@@ -60,29 +40,7 @@ def band_columns(text: str) -> BandColumns:
 
 
 def band_extinction(text: str) -> tuple[str, float]:
-    """The extinction of a band as written on the command line.
-
-    Parameters
-    ----------
-    text : str
-        ``BAND=NUMBER``.
-
-    Returns
-    -------
-    band : str
-    extinction : float
-        Magnitudes for E(B-V) = 1.
-
-    Raises
-    ------
-    TableError
-        It is not written so, or no extinction.
-
-    Examples
-    --------
-    >>> band_extinction("f606w=2.47")
-    ('f606w', 2.47)
-    """
+    """The extinction of a band as written on the command line."""
     band, _, number = (part.strip() for part in text.partition("="))
     try:
         extinction = float(number)
@@ -193,22 +151,7 @@ class CatalogueLayout:
 
 
 def layout_from(document: Mapping[str, Any]) -> CatalogueLayout:
-    """The layout that `CatalogueLayout.as_dict` wrote.
-
-    Parameters
-    ----------
-    document : mapping
-
-    Returns
-    -------
-    CatalogueLayout
-
-    Examples
-    --------
-    >>> layout = CatalogueLayout(bands=(BandColumns("r", "flux_r", "err_r"),), missing=("-99",))
-    >>> layout_from(layout.as_dict()) == layout
-    True
-    """
+    """The layout that `CatalogueLayout.as_dict` wrote."""
     entries = {**document}
     entries["bands"] = tuple(BandColumns(**band) for band in document["bands"])
     entries["missing"] = tuple(document["missing"])
@@ -217,32 +160,7 @@ def layout_from(document: Mapping[str, Any]) -> CatalogueLayout:
 
 
 def changed_layout(recorded: CatalogueLayout | None, given: Mapping[str, Any]) -> CatalogueLayout:
-    """The layout that a model was trained with, and what is told now.
-
-    Parameters
-    ----------
-    recorded : CatalogueLayout, optional
-        Of the model.
-    given : mapping
-        Some of the fields; if the bands are among them, nothing that was recorded counts but the extinction.
-
-    Returns
-    -------
-    CatalogueLayout
-
-    Raises
-    ------
-    TableError
-        The settings contradict each other.
-
-    Examples
-    --------
-    >>> recorded = CatalogueLayout(bands=(BandColumns("r", "flux_r", "err_r"),), flux_unit="uJy")
-    >>> changed_layout(recorded, {"id_column": "id"}).flux_unit
-    'uJy'
-    >>> changed_layout(recorded, {"bands": (BandColumns("r", "r", "e"),)}).flux_unit is None
-    True
-    """
+    """The layout that a model was trained with, and what is told now."""
     if recorded is None:
         return CatalogueLayout(**given)
     if "bands" in given:

@@ -66,32 +66,7 @@ class TrainDistributionModel(eqx.Module):
 def fit_train_distribution(
     redshift: Float[np.ndarray, " n"], grid: RedshiftGrid, *, bands: Any
 ) -> TrainDistributionModel:
-    """Take the distribution of the training redshifts.
-
-    Parameters
-    ----------
-    redshift : ndarray of shape (n,)
-        Of the training galaxies; NaN where not known.
-    grid : RedshiftGrid
-        Those beyond it count in no bin.
-    bands : sequence of str
-        Of the galaxies.
-
-    Returns
-    -------
-    TrainDistributionModel
-        With a Gaussian of ln(1 + z) for each redshift, of the width of Silverman's rule
-        (1986, equation 3.31).
-
-    Raises
-    ------
-    TableError
-        If fewer than 10 redshifts are known.
-
-    Examples
-    --------
-    See `TrainDistributionModel`.
-    """
+    """Take the distribution of the training redshifts."""
     known = redshift[np.isfinite(redshift)].astype(np.float64)
     known = known[(known >= 0) & (known <= grid.most)]
     if len(known) < FEWEST:

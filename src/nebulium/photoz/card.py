@@ -9,23 +9,7 @@ from nebulium.training import FitResult
 
 
 def model_config(name: str, method: Method, trained: TrainedMethod) -> dict[str, Any]:
-    """Entries of config.json; see `nebulium.modelfile.save_model`.
-
-    Parameters
-    ----------
-    name : str
-        Of the method.
-    method : Method
-    trained : TrainedMethod
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Entries of config.json; see `nebulium.modelfile.save_model`."""
     return {
         "method": name,
         "summary": method.summary,
@@ -41,21 +25,7 @@ def model_config(name: str, method: Method, trained: TrainedMethod) -> dict[str,
 
 
 def model_card(document: Mapping[str, Any]) -> str:
-    """The model card, Markdown.
-
-    Parameters
-    ----------
-    document : mapping
-        From `model_config`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """The model card, Markdown."""
     preprocessing, training = document["preprocessing"], document["training"]
     recalibrated = (
         "\nThe densities were recalibrated on the validation galaxies, and hold for galaxies like these.\n"

@@ -82,25 +82,7 @@ class LabelSplit:
 
 
 def keeps_label(ids: np.ndarray, fraction: float) -> Bool[np.ndarray, " n"]:
-    """Which galaxies keep their label when only a fraction does.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n,)
-    fraction : float
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-        By a hash of the id alone; who keeps it at 5 % does so at 10 %.
-
-    Examples
-    --------
-    >>> ids = np.arange(1000)
-    >>> few, more = keeps_label(ids, 0.05), keeps_label(ids, 0.1)
-    >>> int(few.sum()), int(more.sum()), bool(np.all(more[few]))
-    (44, 81, True)
-    """
+    """Which galaxies keep their label when only a fraction does."""
     position = (hash_ids(ids, seed=FRACTION_SEED) >> np.uint64(11)) / 2.0**53
     return np.asarray(position < fraction)
 
@@ -108,32 +90,7 @@ def keeps_label(ids: np.ndarray, fraction: float) -> Bool[np.ndarray, " n"]:
 def split_labels(
     ids: np.ndarray, redshift: Float[np.ndarray, " n"], config: SplitConfig, *, where: str
 ) -> LabelSplit:
-    """Split the labelled galaxies by their ids.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n,)
-    redshift : ndarray of shape (n,)
-        NaN where there is no label.
-    config : SplitConfig
-    where : str
-        The file, for messages.
-
-    Returns
-    -------
-    LabelSplit
-
-    Raises
-    ------
-    TableError
-        There are no labels, or too few.
-
-    Examples
-    --------
-    >>> split = split_labels(np.arange(100), np.linspace(0, 1, 100), SplitConfig(), where="a.fits")
-    >>> len(split.train), len(split.validation), len(split.test)
-    (78, 11, 11)
-    """
+    """Split the labelled galaxies by their ids."""
     labelled = np.isfinite(redshift)
     if not np.any(labelled):
         mend = (
@@ -161,45 +118,12 @@ def split_labels(
 
 
 def unseen_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarray, " n"]:
-    """Which galaxies a model has not seen, by its own split.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n,)
-    split : mapping
-        From config.json.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-
-    Examples
-    --------
-    >>> unseen_galaxies(np.arange(4), {"seed": "nebulium", "fractions": {"test": 1.0}}).tolist()
-    [True, True, True, True]
-    """
+    """Which galaxies a model has not seen, by its own split."""
     return np.asarray(_part(ids, split) == "test")
 
 
 def taught_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarray, " n"]:
-    """Which galaxies taught a model their redshift, if they have one, by its own split.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n,)
-    split : mapping
-        From config.json.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-        In the training part, and not among those whose label was left out.
-
-    Examples
-    --------
-    >>> taught_galaxies(np.arange(4), {"seed": "nebulium", "fractions": {"test": 1.0}}).tolist()
-    [False, False, False, False]
-    """
+    """Which galaxies taught a model their redshift, if they have one, by its own split."""
     return (_part(ids, split) == "train") & keeps_label(ids, split.get("label_fraction", 1.0))
 
 

@@ -72,21 +72,7 @@ class PredictedRedshifts:
 
 
 def concatenate_predictions(parts: Sequence[PredictedRedshifts]) -> PredictedRedshifts:
-    """One after the other.
-
-    Parameters
-    ----------
-    parts : sequence of PredictedRedshifts
-        At least one, of one model.
-
-    Returns
-    -------
-    PredictedRedshifts
-
-    Examples
-    --------
-    See `predict_galaxies`.
-    """
+    """One after the other."""
     return PredictedRedshifts(
         np.concatenate([part.ids for part in parts]),
         RedshiftDensities.concatenate([part.densities for part in parts]),

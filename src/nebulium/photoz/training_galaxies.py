@@ -28,7 +28,7 @@ class TrainingTask:
     layout : CatalogueLayout
         What is told of its columns.
     curves : Path, optional
-        Transmission curves: see `nebulium.photometry.band_filters.band_filters`.
+        Transmission curves: see `nebulium.photometry.curves.band_filters`.
     split : SplitConfig
     settings : mapping of str to object
         Those of the method that are given: `epochs`, `seed`, `grid_most` and others.
@@ -37,7 +37,7 @@ class TrainingTask:
     run : Path
         Folder of the training, for losses and checkpoints.
     resume, progress : bool
-        As in `nebulium.training.fit`.
+        As in `nebulium.training.fit_loop`.
     rejects : Rejects
         Takes the galaxies that cannot be used.
     counted : Counter
@@ -89,26 +89,7 @@ def read_corrected(
     rejects: Rejects,
     counted: Counter[str],
 ) -> CorrectedGalaxies:
-    """Read a catalogue, and correct it for Galactic extinction where that is asked for.
-
-    Parameters
-    ----------
-    data, layout, curves, rejects, counted
-        As in `TrainingTask`.
-
-    Returns
-    -------
-    CorrectedGalaxies
-
-    Raises
-    ------
-    NebuliumError
-        The catalogue is at fault.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Read a catalogue, and correct it for Galactic extinction where that is asked for."""
     catalogue = open_photometry(data, layout)
     extinction = known_extinction(catalogue.layout, curves)
     parts = [corrected(chunk, extinction) for chunk in catalogue.chunks(rejects=rejects, counted=counted)]
@@ -120,27 +101,7 @@ def read_corrected(
 
 
 def read_training(task: TrainingTask, *, most_redshift: float) -> CorrectedGalaxies:
-    """Read the galaxies of a training.
-
-    Parameters
-    ----------
-    task : TrainingTask
-    most_redshift : float
-        Highest redshift of the grid; labels beyond it are not used.
-
-    Returns
-    -------
-    CorrectedGalaxies
-
-    Raises
-    ------
-    NebuliumError
-        The catalogue is at fault.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Read the galaxies of a training."""
     read = read_corrected(task.data, task.layout, task.curves, rejects=task.rejects, counted=task.counted)
     galaxies = read.galaxies
     left_out = {

@@ -48,33 +48,7 @@ class TrainedMethod:
 
 
 def settings_of(kind: type[Settings], given: Mapping[str, Any], method: str) -> Settings:
-    """The settings of a method, from those that are given.
-
-    Parameters
-    ----------
-    kind : type
-        A dataclass.
-    given : mapping
-    method : str
-        For the message.
-
-    Returns
-    -------
-    instance of `kind`
-
-    Raises
-    ------
-    NebuliumError
-        One is not a setting of this method.
-
-    Examples
-    --------
-    >>> from nebulium.photoz.density.grid import RedshiftGrid
-    >>> settings_of(RedshiftGrid, {"epochs": 3}, "template")
-    Traceback (most recent call last):
-    nebulium.errors.NebuliumError: --epochs: is no setting of the method template, which has most, bins. To
-    mend: leave it out
-    """
+    """The settings of a method, from those that are given."""
     known = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
     for name in given:
         if name not in known:
@@ -84,43 +58,13 @@ def settings_of(kind: type[Settings], given: Mapping[str, Any], method: str) -> 
 
 
 def not_recalibrated(validation: int) -> tuple[str, ...]:
-    """What to tell who asked for a recalibration that there are too few galaxies for.
-
-    Parameters
-    ----------
-    validation : int
-        Labelled galaxies to validate.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> not_recalibrated(40)
-    ('the densities are not recalibrated: there are 40 galaxies to validate, and it takes 100',)
-    """
+    """What to tell who asked for a recalibration that there are too few galaxies for."""
     few = f"there are {validation} galaxies to validate, and it takes {FEWEST}"
     return (f"the densities are not recalibrated: {few}",)
 
 
 def catalogue_preprocessing(layout: CatalogueLayout) -> dict[str, Any]:
-    """What is done to a catalogue before a model sees it, for config.json.
-
-    Parameters
-    ----------
-    layout : CatalogueLayout
-        As it was found.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> catalogue_preprocessing(CatalogueLayout(ebv=0.02, dereddened=False))["dereddened"]
-    True
-    """
+    """What is done to a catalogue before a model sees it, for config.json."""
     # Whoever gave E(B-V) for fluxes that are not corrected had them corrected.
     dereddened = True if layout.ebv is not None else layout.dereddened
     return {"bands": list(layout.names), "catalogue": layout.as_dict(), "dereddened": dereddened}

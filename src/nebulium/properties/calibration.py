@@ -28,26 +28,6 @@ def conformal_factor(
 
     A label with an error of its own need only lie within the half-width and that error, added in quadrature:
     the intervals are those of the true value.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Labels of galaxies that the model was not trained on; NaN where missing.
-    median, q16, q84 : ndarray of shape (n,)
-        What the model says of them. The sides of an interval are scaled alike.
-    sigma : ndarray of shape (n,), optional
-        Standard errors of the labels.
-
-    Returns
-    -------
-    float
-        1 with fewer than 20 labels.
-
-    Examples
-    --------
-    >>> draw, bounds = np.random.default_rng(0).normal(0.0, 2.0, 4000), np.ones(4000)
-    >>> round(conformal_factor(draw, 0 * bounds, -bounds, bounds), 1)
-    2.0
     """
     side = np.where(values > median, q84 - median, median - q16)
     noise = np.zeros_like(values) if sigma is None else sigma
@@ -71,26 +51,7 @@ def calibrated(
     q84: Float[np.ndarray, "n target"],
     sigma: Float[np.ndarray, "n target"] | None = None,
 ) -> PropertyModel:
-    """A model whose 68 % intervals hold 68 % of the labels given, target by target.
-
-    Parameters
-    ----------
-    model : PropertyModel
-        Trained.
-    values, sigma : ndarray of shape (n, target)
-        Labels of galaxies that it was not trained on, and their errors; as in `conformal_factor`.
-    median, q16, q84 : ndarray of shape (n, target)
-        What this model says of them.
-
-    Returns
-    -------
-    PropertyModel
-        With another `interval_factor`.
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train_on_store`.
-    """
+    """A model whose 68 % intervals hold 68 % of the labels given, target by target."""
     noise = np.zeros_like(values) if sigma is None else sigma
     columns = zip(values.T, median.T, q16.T, q84.T, noise.T, strict=True)
     factors = [conformal_factor(*column, sigma=error) for *column, error in columns]

@@ -24,33 +24,7 @@ def model_config(
     start: Mapping[str, Any] | None = None,
     citation: str = CITATION,
 ) -> dict[str, Any]:
-    """Entries of config.json; see `nebulium.modelfile.save_model`.
-
-    Parameters
-    ----------
-    model : PropertyModel
-        Trained.
-    config : PropertiesConfig
-        The settings it was trained with.
-    split : mapping
-        The seed and the sizes of the parts.
-    results : sequence of FitResult
-        Of its networks; empty if they were not trained.
-    units : mapping of str to str
-        Of the targets, where known.
-    start : mapping, optional
-        config.json of the model whose networks the training started from.
-    citation : str
-        What to cite.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """Entries of config.json; see `nebulium.modelfile.save_model`."""
     preparation, standards = model.preparation, model.standards
     labels = {
         target: {"mean": float(mean), "scatter": float(scale)}
@@ -83,20 +57,7 @@ def model_config(
 
 
 def hyperparameters(model: PropertyModel) -> dict[str, Any]:
-    """Keywords of `PropertyModel` that build a model of the same shape.
-
-    Parameters
-    ----------
-    model : PropertyModel
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """Keywords of `PropertyModel` that build a model of the same shape."""
     process, preparation = model.process, model.preparation
     return {
         "targets": list(model.targets),
@@ -117,21 +78,7 @@ def hyperparameters(model: PropertyModel) -> dict[str, Any]:
 
 
 def model_card(document: Mapping[str, Any]) -> str:
-    """The model card, Markdown.
-
-    Parameters
-    ----------
-    document : mapping
-        From `model_config`.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """The model card, Markdown."""
     shape, images, split = document["hyperparameters"], document["preprocessing"], document["split"]
     networks = f"{shape['members']} network{'s' * (shape['members'] > 1)} {shape['encoder']}"
     kind = (

@@ -39,12 +39,6 @@ class ProfileDomain(eqx.Module):
     off_surface : (2,) float32
         Mean and scatter of the logarithm of their distances from the surface that the axes span.
     domain : TrainingDomain
-
-    Examples
-    --------
-    >>> domain = ProfileDomain(30, 8)
-    >>> domain.coordinates(jnp.zeros(30)).shape
-    (13,)
     """
 
     centre: Float[Array, " profile"]
@@ -77,30 +71,7 @@ class ProfileDomain(eqx.Module):
 def measure_profile_domain(
     training: Float[Array, "n profile"], others: Float[Array, "m profile"], *, references: int
 ) -> ProfileDomain:
-    """Set up the domain from standardised profiles.
-
-    Parameters
-    ----------
-    training : (n, profile) float32
-        Training galaxies, at least 20.
-    others : (m, profile) float32
-        Galaxies like them that are not among them, such as the validation set; the training galaxies
-        themselves where there are none.
-    references : int
-        Galaxies of the sample.
-
-    Returns
-    -------
-    ProfileDomain
-        Wide enough to hold 99.7 % of the others.
-
-    Examples
-    --------
-    >>> draw = lambda seed: jax.random.normal(jax.random.key(seed), (400, 30))
-    >>> domain = measure_profile_domain(draw(0), draw(1), references=400)
-    >>> bool(domain.contains(jnp.zeros(30))), bool(domain.contains(jnp.full(30, 5.0)))
-    (True, False)
-    """
+    """Set up the domain from standardised profiles."""
     domain = ProfileDomain(training.shape[1], references)
     centre = jnp.mean(training, axis=0)
     _, values, axes = jnp.linalg.svd(training - centre[None, :], full_matrices=False)

@@ -52,11 +52,6 @@ class GaussianProcess(eqx.Module):
     log_strength, log_length : (target, group) float32
     noise_variance : (target,) float32
         Of the labels about the process, errors of the labels apart.
-
-    Examples
-    --------
-    >>> GaussianProcess((2, 3), n_reference=10, targets=1).interval(jnp.zeros(5)).median.shape
-    (1,)
     """
 
     reference: Float[Array, "n feature"]
@@ -102,33 +97,7 @@ def fit_gaussian_process(
     *,
     groups: tuple[int, ...],
 ) -> GaussianProcess:
-    """Choose the kernel of each target, and keep what predictions need.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n, feature)
-        Standardised.
-    labels, label_sigma : ndarray of shape (n, target)
-        Standardised, NaN where missing; their errors, 0 where not known.
-    groups : tuple of int
-        Number of features in each group.
-
-    Returns
-    -------
-    GaussianProcess
-
-    Raises
-    ------
-    ValueError
-        If there are more than 2,000 galaxies.
-
-    Examples
-    --------
-    >>> x = np.linspace(-2, 2, 40)[:, None]
-    >>> process = fit_gaussian_process(x, np.sin(2 * x), np.zeros((40, 1)), groups=(1,))
-    >>> process.interval(jnp.array([0.5])).median.round(1).tolist(), round(float(np.sin(1.0)), 1)
-    ([0.8...], 0.8)
-    """
+    """Choose the kernel of each target, and keep what predictions need."""
     n, targets = labels.shape
     if n > MOST_REFERENCES:
         raise ValueError(

@@ -48,10 +48,6 @@ class LabelledRows:
         Ids of labels for which there is no image.
     units : dict of str to str
         Of the targets, where known.
-
-    Examples
-    --------
-    See `join_labels`.
     """
 
     targets: tuple[str, ...]
@@ -105,7 +101,7 @@ def read_labels(
 
     Examples
     --------
-    See `nebulium.properties.train_file.train_file`.
+    See `nebulium.properties.training_file.train_file`.
     """
     optional = [*(target + ending for target in targets for ending in SIGMA_ENDINGS), *beside]
     if path is None:
@@ -123,43 +119,7 @@ def read_labels(
 
 
 def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejects: Rejects) -> LabelledRows:
-    """Bring labels and images together by the id.
-
-    Parameters
-    ----------
-    source : ImageSource
-        The images.
-    table : Table
-        With `target_id`, each target and, where known, its standard error: see `read_labels`. Ids that are
-        numbers on one side and text on the other are compared as they are written.
-    targets : sequence of str
-        The properties.
-    rejects : Rejects
-        Takes the images without a label, and those whose label or its error makes no sense.
-
-    Returns
-    -------
-    LabelledRows
-
-    Raises
-    ------
-    TableError
-        A target is text, constant, missing throughout or asked for twice, or has numbers such as -9999 far
-        outside all others; an id stands twice among the labels; or no image has a label.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.images.opening import open_images
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
-    ...     source = open_images(f"{scratch}/a.npy")
-    >>> rejects = Rejects()
-    >>> labels = Table({"target_id": np.array([9, 2, 0]), "oh12": np.array([8.7, 8.8, 9.0])})
-    >>> joined = join_labels(source, labels, ["oh12"], rejects)
-    >>> joined.ids.tolist(), joined.values.ravel().tolist(), joined.without_image.tolist(), rejects.summary()
-    ([0, 2], [9.0, 8.8...], [9], '1 row set aside: 1 has no label')
-    """
+    """Bring labels and images together by the id."""
     _check_targets(targets, table.name)
     check_unique_ids(lambda: [table[ID]], where=table.name)
     values = np.stack([_numbers(table, target) for target in targets], axis=1)
@@ -185,31 +145,7 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
 
 
 def label_sigma(table: Table, target: str) -> Float64[np.ndarray, " n"]:
-    """Standard errors of the labels of a property: the column TARGET_sigma or TARGET_err.
-
-    Parameters
-    ----------
-    table : Table
-        The labels.
-    target : str
-        The property.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n,)
-        As the column has them; 0 if there is none.
-
-    Raises
-    ------
-    TableError
-        The column is text.
-
-    Examples
-    --------
-    >>> labels = Table({"oh12": np.array([8.7]), "oh12_err": np.array([0.1])})
-    >>> label_sigma(labels, "oh12").tolist(), label_sigma(labels, "log_mstar").tolist()
-    ([0.1], [0.0])
-    """
+    """Standard errors of the labels of a property: the column TARGET_sigma or TARGET_err."""
     name = next((target + ending for ending in SIGMA_ENDINGS if target + ending in table), None)
     return np.zeros(len(table)) if name is None else _numbers(table, name)
 

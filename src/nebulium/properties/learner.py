@@ -24,10 +24,6 @@ class Learner(eqx.Module):
         Largest random shift, beside random orientations.
     in_half : bool
         Whether the encoder computes in bfloat16.
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
     """
 
     network: ImageNetwork
@@ -37,24 +33,7 @@ class Learner(eqx.Module):
 
 
 def mean_loss_of_targets(learner: Learner, galaxies: dict[str, Array], key: Array) -> Array:
-    """Mean loss over the targets that each galaxy has a label of.
-
-    Parameters
-    ----------
-    learner : Learner
-    galaxies : dict of arrays (n, ...)
-        Prepared images, standardised labels and their errors: ``image``, ``label``, ``label_sigma``.
-    key : key
-        Of the random orientations and shifts.
-
-    Returns
-    -------
-    (n,) float32
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """Mean loss over the targets that each galaxy has a label of."""
     profiles = jax.vmap(learner.standards.profiles)(galaxies["image"])
     standard = jax.vmap(learner.standards.image)(galaxies["image"])
     turned = augment(standard, key, most_shift_px=learner.most_shift_px)

@@ -60,13 +60,6 @@ class ImageNetwork(eqx.Module):
     binning : int
         Pixels on a side of the blocks that are averaged before the encoder sees them.
     key : key
-
-    Examples
-    --------
-    >>> shape = {"bands": 3, "profiles": 0, "targets": 2}
-    >>> network = ImageNetwork("resnet-small", "gaussian", **shape, key=jax.random.key(0))
-    >>> network.interval(jnp.zeros((32, 32, 3)), jnp.zeros(0)).median.shape
-    (2,)
     """
 
     encoder: Encoder

@@ -50,24 +50,7 @@ class Said:
 def predict_arrays(
     model: PropertyModel, images: Float[np.ndarray, "n height width band"], *, batch: int = BATCH
 ) -> Said:
-    """Predict galaxies from prepared images in memory.
-
-    Parameters
-    ----------
-    model : PropertyModel
-    images : ndarray of float32 of shape (n, height, width, band)
-        At least one; as `prepared_chunks` and `ImageStore.take` give them.
-    batch : int
-        Images at a time.
-
-    Returns
-    -------
-    Said
-
-    Examples
-    --------
-    See `predict_images`.
-    """
+    """Predict galaxies from prepared images in memory."""
     parts = []
     for rows, count in padded_batches(len(images), batch):
         said = _predict(model, jnp.asarray(images[rows]))
@@ -76,24 +59,7 @@ def predict_arrays(
 
 
 def predict_stored(model: PropertyModel, store: ImageStore, rows: Int[np.ndarray, " k"]) -> Said:
-    """Predict galaxies of a store, of which memory holds a few at a time.
-
-    Parameters
-    ----------
-    model : PropertyModel
-    store : ImageStore
-    rows : ndarray of int of shape (k,)
-        Of the store; at least one.
-
-    Returns
-    -------
-    Said
-        In the order of the rows.
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train_on_store`.
-    """
+    """Predict galaxies of a store, of which memory holds a few at a time."""
     chunks = [rows[first : first + READ] for first in range(0, len(rows), READ)]
     return _joined([predict_arrays(model, store.take(chunk)) for chunk in chunks])
 
@@ -190,27 +156,7 @@ def model_images(
 
 
 def as_table(ids: np.ndarray, said: Said, targets: tuple[str, ...], name: str = "predictions") -> Table:
-    """Predictions as a table.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n,)
-    said : Said
-    targets : tuple of str
-    name : str
-        Where the galaxies are from.
-
-    Returns
-    -------
-    Table
-        As in `predict_images`.
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1), np.float32)
-    >>> as_table(np.array([7]), Said(9 * one, one, one, one, np.array([True])), ("oh12",))["oh12"].tolist()
-    [9.0]
-    """
+    """Predictions as a table."""
     columns: dict[str, np.ndarray] = {ID: ids}
     for place, target in enumerate(targets):
         columns |= {target + ending: getattr(said, part)[:, place] for ending, part in PARTS.items()}

@@ -19,21 +19,7 @@ LEAST_SCATTER, LEAST_BRIGHTNESS = 0.003, 0.02
 
 
 def count_profile_features(bands: int) -> int:
-    """Length of the vector of `profile_features`.
-
-    Parameters
-    ----------
-    bands : int
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> count_profile_features(3)
-    120
-    """
+    """Length of the vector of `profile_features`."""
     return (len(RING_EDGES) - 1) * (3 * bands - 1)
 
 
@@ -42,24 +28,6 @@ def profile_features(image: Image) -> Float[Array, " feature"]:
 
     The colour of two neighbouring bands is the difference of their means over the sum, which stays bounded
     where there is only sky.
-
-    Parameters
-    ----------
-    image : (height, width, band) float32
-        Stretched. A ring that is narrower than a pixel takes the pixels nearest to its middle.
-
-    Returns
-    -------
-    (15 (3 band - 1),) float32
-        All means, then all scatters, then all colours; each ring by ring.
-
-    Examples
-    --------
-    >>> import jax
-    >>> image = jax.random.uniform(jax.random.key(0), (64, 64, 3))
-    >>> turned = profile_features(jnp.rot90(image))
-    >>> bool(jnp.allclose(turned, profile_features(image), atol=1e-5))
-    True
     """
     rings = jnp.asarray(_ring_weights(image.shape[0], image.shape[1]))
     pixels = image.reshape(-1, image.shape[-1])

@@ -246,33 +246,7 @@ def train_on_store(
     resume: bool = False,
     progress: bool = False,
 ) -> tuple[PropertyModel, list[FitResult[Any]]]:
-    """Train a model on prepared images.
-
-    Parameters
-    ----------
-    store : ImageStore
-    parts : dict of str to Part
-        With "train" and "validation".
-    targets : tuple of str
-    config : PropertiesConfig
-        Its ``init`` is not looked at.
-    start : PropertyModel, optional
-        Whose networks the training starts from.
-    run : Path, optional
-        Folder of the runs of the networks.
-    resume, progress
-        As in `train`.
-
-    Returns
-    -------
-    model : PropertyModel
-    results : list of FitResult
-        One a network that was trained.
-
-    Examples
-    --------
-    See `train`.
-    """
+    """Train a model on prepared images."""
     _check_start(config, start)
     model = new_model(store, parts["train"], targets, config, start)
     results: list[FitResult[Any]] = []
@@ -329,25 +303,7 @@ def new_model(
     config: PropertiesConfig,
     start: PropertyModel | None = None,
 ) -> PropertyModel:
-    """A model before training, its statistics measured on the training galaxies.
-
-    Parameters
-    ----------
-    store : ImageStore
-    training : Part
-    targets : tuple of str
-    config : PropertiesConfig
-    start : PropertyModel, optional
-        Whose networks it gets, with the statistics of the pixels that they know.
-
-    Returns
-    -------
-    PropertyModel
-
-    Examples
-    --------
-    See `train`.
-    """
+    """A model before training, its statistics measured on the training galaxies."""
     model = PropertyModel(
         **_hyperparameters(store, training, targets, config, start), key=jax.random.key(config.seed)
     )

@@ -30,11 +30,6 @@ class Standards(eqx.Module):
         Of the profiles, see `nebulium.properties.profiles`.
     target_mean, target_scale : (target,) float32
         Of the labels.
-
-    Examples
-    --------
-    >>> Standards(3, 2).profile_mean.shape
-    (120,)
     """
 
     band_mean: Float[Array, " band"]
@@ -60,24 +55,7 @@ class Standards(eqx.Module):
 
 
 def measure_standards(store: ImageStore, rows: np.ndarray, values: np.ndarray) -> Standards:
-    """Measure them on training galaxies.
-
-    Parameters
-    ----------
-    store : ImageStore
-    rows : ndarray of int of shape (n,)
-        Of the store; up to 4,096 of them, evenly spaced, are looked at.
-    values : ndarray of shape (n, target)
-        Labels, NaN where missing.
-
-    Returns
-    -------
-    Standards
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """Measure them on training galaxies."""
     sample = rows[:: -(-len(rows) // MOST_IMAGES)]
     sums, squares, profiles, pixels = 0.0, 0.0, [], 0
     for images, of_images in _with_profiles(store, sample):
@@ -104,23 +82,7 @@ def measure_standards(store: ImageStore, rows: np.ndarray, values: np.ndarray) -
 
 
 def standard_profiles(standards: Standards, store: ImageStore, rows: np.ndarray) -> np.ndarray:
-    """Standardised profiles of galaxies.
-
-    Parameters
-    ----------
-    standards : Standards
-    store : ImageStore
-    rows : ndarray of int of shape (n,)
-        Of the store.
-
-    Returns
-    -------
-    ndarray of shape (n, profile), float32
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """Standardised profiles of galaxies."""
     every = np.concatenate([profiles for _, profiles in _with_profiles(store, rows)])
     return (every - np.asarray(standards.profile_mean)) / np.asarray(standards.profile_scale)
 

@@ -29,10 +29,6 @@ class LabelledImages:
         Of the store.
     labels, label_sigma : ndarray of shape (n, target), float32
         Standardised; NaN where missing.
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
     """
 
     def __init__(self, store: ImageStore, rows: np.ndarray, labels: np.ndarray, label_sigma: np.ndarray):
@@ -60,11 +56,6 @@ class Part:
         Of the store.
     values, sigma : ndarray of shape (n, target), float32
         Labels and their errors, in their own unit.
-
-    Examples
-    --------
-    >>> len(Part(np.arange(3), np.zeros((3, 1), np.float32), np.zeros((3, 1), np.float32)))
-    3
     """
 
     rows: np.ndarray
@@ -87,39 +78,7 @@ def prepare_images(
     fractions: Mapping[str, float],
     rejects: Rejects,
 ) -> ImageStore:
-    """Write all labelled images, cut to one size and stretched, for random reading.
-
-    Parameters
-    ----------
-    source : ImageSource
-    labelled : LabelledRows
-    folder : Path
-        Of the store.
-    size, binning : int
-        As in `Preparation`; the size of the first image if not given.
-    like : Preparation, optional
-        That of a model to start from, which then holds. Without it colours are taken as they are, and fluxes
-        get the stretch asinh, softened by the noise of the sky in training images.
-    split_seed, fractions
-        As in `split_parts`; they tell which images are training images.
-    rejects : Rejects
-        Takes the images that cannot be used.
-
-    Returns
-    -------
-    ImageStore
-
-    Raises
-    ------
-    ImageError
-        The images do not suit the stretch.
-    TableError
-        No image can be used.
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """Write all labelled images, cut to one size and stretched, for random reading."""
     if like is None:
         training = split_by_id(labelled.ids, seed=split_seed, fractions=fractions) == "train"
         like = measure_preparation(source, labelled.rows[training], size=size, binning=binning)
@@ -144,36 +103,7 @@ def split_parts(
     fractions: Mapping[str, float] = FRACTIONS,
     validated: bool = True,
 ) -> dict[str, Part]:
-    """Galaxies of the store by part of the split.
-
-    Parameters
-    ----------
-    store : ImageStore
-    labelled : LabelledRows
-        With a label of each image of the store.
-    seed : str
-        Names the split.
-    where : str
-        The images, for the message.
-    fractions : mapping of str to float
-        Of "train", "validation" and "test".
-    validated : bool
-        Whether the training needs galaxies to validate with.
-
-    Returns
-    -------
-    dict of str to Part
-        "train", "validation" and "test".
-
-    Raises
-    ------
-    TableError
-        If there are too few to train on or to validate with.
-
-    Examples
-    --------
-    See `nebulium.properties.recipe.train`.
-    """
+    """Galaxies of the store by part of the split."""
     place = rows_of_ids(store.ids, labelled.ids)
     part = split_by_id(store.ids, seed=seed, fractions=fractions)
     parts = {}

@@ -3,11 +3,11 @@
 The stellar populations are those of DSPS, in JAX; importing this package changes nothing global.
 """
 
+from nebulium.sed.band_fluxes import Photometry, photometry
 from nebulium.sed.cosmology import Cosmology, age_gyr, from_astropy, luminosity_distance_mpc
 from nebulium.sed.dust import AbstractDust, CalzettiDust, NoDust, NollDust, SalimDust
 from nebulium.sed.filters import FilterCurve, Filters, list_filters, load_filters, make_filters, read_filter
 from nebulium.sed.igm import igm_transmission, resolve_lyman_steps
-from nebulium.sed.photometry import Photometry, photometry
 from nebulium.sed.sfh import (
     AbstractHistory,
     Burst,

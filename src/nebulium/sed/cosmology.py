@@ -181,20 +181,6 @@ def observing_distance_mpc(
     """Luminosity distance, except that redshift 0 means ten parsecs.
 
     Rest-frame input has redshift 0 and no distance; at ten parsecs its magnitudes are absolute magnitudes.
-
-    Parameters
-    ----------
-    redshift : scalar
-    cosmology : Cosmology, optional
-
-    Returns
-    -------
-    scalar, Mpc
-
-    Examples
-    --------
-    >>> float(observing_distance_mpc(0.0))
-    9.999...e-06
     """
     z = as_float(redshift)
     # The inner `where` keeps the gradient of the branch not taken finite.

@@ -59,118 +59,29 @@ def _functions() -> _Functions:
 def metallicity_weights(
     lgmet: Float[Array, ""], lgmet_scatter: Float[Array, ""], grid_lgmet: Float[Array, " met"]
 ) -> Float[Array, " met"]:
-    """Share of each metallicity of the grid in a lognormal distribution.
-
-    Parameters
-    ----------
-    lgmet : scalar
-        Mean log10 of the absolute mass fraction of metals.
-    lgmet_scatter : scalar
-        Scatter in dex.
-    grid_lgmet : array (met,)
-
-    Returns
-    -------
-    array (met,)
-        Sums to 1.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> grid = jnp.array([-2.4, -2.1, -1.7, -1.3])
-    >>> metallicity_weights(jnp.array(-1.7), jnp.array(0.05), grid).round(2)
-    Array([0., 0., 1., 0.], dtype=float32)
-    """
+    """Share of each metallicity of the grid in a lognormal distribution."""
     return _functions().lgmet_weights(lgmet, lgmet_scatter, grid_lgmet).astype(grid_lgmet.dtype)
 
 
 def calzetti_k(wave_micron: Float[Array, " wave"]) -> Float[Array, " wave"]:
-    """Curve of Calzetti et al. (2000, ApJ 533, 682), A(wave) times 4.05 over A_V; negative beyond 2.2 micron.
-
-    Parameters
-    ----------
-    wave_micron : array (wave,)
-
-    Returns
-    -------
-    array (wave,)
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> round(float(calzetti_k(jnp.array([0.55]))[0]), 2)
-    4.05
-    """
+    """Curve of Calzetti et al. (2000, ApJ 533, 682), A(wave) 4.05 / A_V; negative beyond 2.2 micron."""
     return _functions().calzetti_k(wave_micron)
 
 
 def noll_k(
     wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
 ) -> Float[Array, " wave"]:
-    """Noll et al. (2009, A&A 507, 1793): Calzetti's curve plus a bump at 2175 AA, both tilted.
-
-    Parameters
-    ----------
-    wave_micron : array (wave,)
-    bump : scalar
-        Height of the bump in units of k.
-    slope : scalar
-        Power of the tilt; below 0 is steeper than Calzetti.
-
-    Returns
-    -------
-    array (wave,)
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> bool(noll_k(jnp.array([0.15]), jnp.array(1.0), jnp.array(-0.4))[0] > 10)
-    True
-    """
+    """Noll et al. (2009, A&A 507, 1793): Calzetti's curve plus a bump at 2175 AA, both tilted."""
     return _functions().noll_k(wave_micron, bump, slope)
 
 
 def salim_k(
     wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
 ) -> Float[Array, " wave"]:
-    """Salim et al. (2018, ApJ 859, 11): Calzetti's curve tilted, plus a bump at 2175 AA that is not.
-
-    Parameters
-    ----------
-    wave_micron : array (wave,)
-    bump : scalar
-        Height of the bump in units of k.
-    slope : scalar
-        Power of the tilt; below 0 is steeper than Calzetti.
-
-    Returns
-    -------
-    array (wave,)
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> round(float(salim_k(jnp.array([0.55]), jnp.array(0.0), jnp.array(-0.4))[0]), 2)
-    4.05
-    """
+    """Salim et al. (2018, ApJ 859, 11): Calzetti's curve tilted, plus a bump at 2175 AA that is not."""
     return _functions().salim_k(wave_micron, bump, slope)
 
 
 def surviving_fraction(lg_age_gyr: Float[Array, " age"]) -> Float[Array, " age"]:
-    """Share of the mass of coeval stars that is still in stars and remnants (Chabrier initial mass function).
-
-    Parameters
-    ----------
-    lg_age_gyr : array (age,)
-
-    Returns
-    -------
-    array (age,)
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> surviving_fraction(jnp.array([-3.0, 1.0])).round(1)
-    Array([1. , 0.6], dtype=float32)
-    """
+    """Share of the mass of coeval stars still in stars and remnants (Chabrier initial mass function)."""
     return _functions().surviving_mstar(lg_age_gyr + 9.0)

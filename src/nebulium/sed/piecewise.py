@@ -13,28 +13,13 @@ class PiecewiseLinear(eqx.Module):
     x : array (node,)
         Not decreasing; nodes that coincide enclose nothing.
     y : array (node,)
-
-    Examples
-    --------
-    >>> line = PiecewiseLinear(jnp.array([0.0, 1.0, 3.0]), jnp.array([0.0, 1.0, 1.0]))
-    >>> line.integral_to(jnp.array([-1.0, 0.5, 3.0, 9.0]))
-    Array([0.   , 0.125, 2.5  , 2.5  ], dtype=float32)
     """
 
     x: Float[Array, " node"]
     y: Float[Array, " node"]
 
     def integral_to(self, upper: Float[Array, " point"]) -> Float[Array, " point"]:
-        """Integral from the first node to each point.
-
-        Parameters
-        ----------
-        upper : array (point,)
-
-        Returns
-        -------
-        array (point,)
-        """
+        """Integral from the first node to each point."""
         width = jnp.diff(self.x)
         cells = 0.5 * width * (self.y[1:] + self.y[:-1])
         before = jnp.concatenate([jnp.zeros(1, cells.dtype), jnp.cumsum(cells)])

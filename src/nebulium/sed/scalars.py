@@ -8,19 +8,6 @@ def as_float(value: ArrayLike) -> Float[Array, "..."]:
     """Array of floats, of the default precision where the value has none of its own.
 
     Weak types are made strong, so that 1.0 and jnp.float32(1.0) share one compiled function.
-
-    Parameters
-    ----------
-    value : number or array
-
-    Returns
-    -------
-    array
-
-    Examples
-    --------
-    >>> as_float(1).dtype
-    dtype('float32')
     """
     array = jnp.asarray(value)
     floating = jnp.issubdtype(array.dtype, jnp.floating)

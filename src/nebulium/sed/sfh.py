@@ -210,24 +210,7 @@ class TwoComponents(AbstractHistory):
 
 
 def mass_fraction_since(history: AbstractHistory, lookback_gyr: Lookbacks, t_obs_gyr: Scalar) -> Lookbacks:
-    """Share of the mass formed until `t_obs_gyr` that formed within each lookback time.
-
-    Parameters
-    ----------
-    history : AbstractHistory
-    lookback_gyr : array (time,)
-        Above 0; beyond the Big Bang nothing formed.
-    t_obs_gyr : scalar
-
-    Returns
-    -------
-    array (time,), 0 to 1
-
-    Examples
-    --------
-    >>> mass_fraction_since(Exponential(10.0, 100.0), jnp.array([5.0, 20.0]), jnp.array(13.0)).round(1)
-    Array([0.5, 1. ], dtype=float32)
-    """
+    """Share of the mass formed until `t_obs_gyr` that formed within each lookback time."""
     times = jnp.append(jnp.minimum(lookback_gyr, t_obs_gyr), t_obs_gyr)
     masses = history.mass_since(times, t_obs_gyr)
     return masses[:-1] / masses[-1]
@@ -239,24 +222,6 @@ def age_weights(
     """Share of the mass formed that each template age stands for.
 
     Bins end half way between the logarithms of the ages; the first begins at age 0, the last has no end.
-
-    Parameters
-    ----------
-    history : AbstractHistory
-    lg_age_gyr : array (age,)
-        log10 age in Gyr of the templates.
-    t_obs_gyr : scalar
-        Age of the Universe at the observation, Gyr.
-
-    Returns
-    -------
-    array (age,)
-        Sums to 1.
-
-    Examples
-    --------
-    >>> age_weights(Burst(0.1), jnp.array([-2.0, -1.0, 0.0]), jnp.array(13.0)).round(2)
-    Array([0., 1., 0.], dtype=float32)
     """
     edges = 10.0 ** (0.5 * (lg_age_gyr[1:] + lg_age_gyr[:-1]))
     below = mass_fraction_since(history, edges, t_obs_gyr)

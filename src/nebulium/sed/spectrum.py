@@ -152,27 +152,6 @@ def rest_spectra_of_parts(
 
     All parts have the galaxy's metallicity and dust, so that they add up to the galaxy's own spectrum
     whatever the parts.
-
-    Parameters
-    ----------
-    galaxy : Galaxy
-        Its history is not used: the shares stand for it.
-    formed_share : array (part, age)
-        Share of all mass formed that each template age stands for in each part; sums to 1 over both.
-    ssp : SSPGrid
-
-    Returns
-    -------
-    RestSpectraOfParts
-
-    Examples
-    --------
-    >>> from nebulium.sed.sfh import Exponential
-    >>> from nebulium.sed.ssp import load_ssp
-    >>> ssp, galaxy = load_ssp(), Galaxy(Exponential(8.0, 1.0), log_mstar=10.0, redshift=0.1)
-    >>> share = age_weights(galaxy.history, ssp.lg_age_gyr, jnp.array(12.0))
-    >>> rest_spectra_of_parts(galaxy, jnp.stack([0.3 * share, 0.7 * share]), ssp).lum_lsun_hz.shape
-    (2, 842)
     """
     by_metal = dsps_adapter.metallicity_weights(galaxy.lgmet, galaxy.lgmet_scatter, ssp.lgmet)
     surviving = jnp.sum(formed_share.sum(axis=0) * dsps_adapter.surviving_fraction(ssp.lg_age_gyr))

@@ -9,10 +9,10 @@ from nebulium.training.augmentation import (
 )
 from nebulium.training.config import FitConfig
 from nebulium.training.epoch import Beside
-from nebulium.training.fit import FitResult, fit
+from nebulium.training.fit_loop import FitResult, fit
+from nebulium.training.parts import trained_part
 from nebulium.training.rows import ArrayRows, RowSource
 from nebulium.training.run_folder import EpochRecord
-from nebulium.training.trained_part import trained_part
 
 __all__ = [
     "ArrayRows",

@@ -24,25 +24,7 @@ class Batches(eqx.Module):
 
 
 def make_batches(order: Int[Array, " n"], batch_size: int) -> Batches:
-    """Cut an order of examples into batches of one shape.
-
-    Parameters
-    ----------
-    order : (n,) int32
-        Row numbers in the order of use.
-    batch_size : int
-        Examples per batch.
-
-    Returns
-    -------
-    Batches
-        The last one padded with row 0 at weight 0.
-
-    Examples
-    --------
-    >>> make_batches(jnp.arange(5), 3).weights.tolist()
-    [[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]
-    """
+    """Cut an order of examples into batches of one shape."""
     steps = -(-order.size // batch_size)
     padding = (0, steps * batch_size - order.size)
     weights = jnp.pad(jnp.ones(order.shape, jnp.float32), padding)
@@ -51,23 +33,5 @@ def make_batches(order: Int[Array, " n"], batch_size: int) -> Batches:
 
 
 def weighted_mean(losses: Float[Array, " batch"], weights: Float[Array, " batch"]) -> Float[Array, ""]:
-    """Mean over the examples that are not padding.
-
-    Parameters
-    ----------
-    losses : (batch,) float32
-        Loss of each example; what padding holds does not count, be it NaN.
-    weights : (batch,) float32
-        1, or 0 for padding.
-
-    Returns
-    -------
-    () float32
-        The mean.
-
-    Examples
-    --------
-    >>> float(weighted_mean(jnp.array([1.0, 3.0, jnp.nan]), jnp.array([1.0, 1.0, 0.0])))
-    2.0
-    """
+    """Mean over the examples that are not padding."""
     return jnp.sum(jnp.where(weights > 0, losses, 0.0) * weights) / jnp.sum(weights)

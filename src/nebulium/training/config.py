@@ -12,7 +12,7 @@ SCHEDULES = ("constant", "cosine", "one-cycle")
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Settings of `nebulium.training.fit`; saved with the run and compared when it is resumed.
+    """Settings of `nebulium.training.fit_loop`; saved with the run and compared when it is resumed.
 
     Attributes
     ----------
@@ -83,26 +83,7 @@ class FitConfig:
 
 
 def learning_rates(config: FitConfig, steps: int) -> optax.Schedule:
-    """Course of the learning rate.
-
-    Parameters
-    ----------
-    config : FitConfig
-        Uses ``schedule``, ``learning_rate`` and ``warm_up``.
-    steps : int
-        Of the whole training.
-
-    Returns
-    -------
-    optax.Schedule
-        Step -> learning rate.
-
-    Examples
-    --------
-    >>> rate = learning_rates(FitConfig(learning_rate=0.1, warm_up=0.5), 100)
-    >>> [round(float(rate(step)), 3) for step in (0, 25, 50, 75, 100)]
-    [0.0, 0.05, 0.1, 0.05, 0.0]
-    """
+    """Course of the learning rate."""
     peak = config.learning_rate
     if config.schedule == "constant":
         return optax.linear_schedule(0.0 if config.warm_up else peak, peak, int(config.warm_up * steps))
@@ -116,25 +97,6 @@ def make_optimiser(config: FitConfig, steps: int) -> optax.GradientTransformatio
     """Adam with decoupled weight decay, after clipping, along the schedule.
 
     Cached, as jit takes two optimisers for different functions however alike they are.
-
-    Parameters
-    ----------
-    config : FitConfig
-        The settings.
-    steps : int
-        Of the whole training.
-
-    Returns
-    -------
-    optax.GradientTransformation
-        The optimiser.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> optimiser = make_optimiser(FitConfig(), 100)
-    >>> len(optimiser.init(jnp.zeros(3)))
-    2
     """
     clip = optax.identity() if config.clip_norm is None else optax.clip_by_global_norm(config.clip_norm)
     rate = learning_rates(config, steps)

@@ -10,23 +10,7 @@ BATCH = "batch"
 
 
 def batch_mesh(batch_size: int) -> Mesh | None:
-    """The devices that share a batch.
-
-    Parameters
-    ----------
-    batch_size : int
-        Examples per step.
-
-    Returns
-    -------
-    Mesh or None
-        All devices of this process; None if there is but one, or if the batch cannot be shared out evenly.
-
-    Examples
-    --------
-    >>> batch_mesh(1) is None
-    True
-    """
+    """The devices that share a batch."""
     devices = jax.local_devices()
     if len(devices) == 1 or batch_size % len(devices):
         return None
@@ -34,70 +18,16 @@ def batch_mesh(batch_size: int) -> Mesh | None:
 
 
 def replicated(tree: PyTree, mesh: Mesh | None) -> PyTree:
-    """The same arrays on every device, inside a compiled function or outside.
-
-    Parameters
-    ----------
-    tree : pytree
-        What is not an array stays as it is.
-    mesh : Mesh or None
-        From `batch_mesh`.
-
-    Returns
-    -------
-    pytree
-        The tree itself without a mesh.
-
-    Examples
-    --------
-    >>> replicated({"weight": 1.0}, None)
-    {'weight': 1.0}
-    """
+    """The same arrays on every device, inside a compiled function or outside."""
     return tree if mesh is None else eqx.filter_shard(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def split_batch(batch: PyTree, mesh: Mesh | None) -> PyTree:
-    """A batch, its first axis shared out over the devices; for use inside a compiled function.
-
-    Parameters
-    ----------
-    batch : pytree of arrays (batch, ...)
-        The examples of one step.
-    mesh : Mesh or None
-        From `batch_mesh`.
-
-    Returns
-    -------
-    pytree of arrays (batch, ...)
-        The batch itself without a mesh.
-
-    Examples
-    --------
-    >>> split_batch({"x": 1.0}, None)
-    {'x': 1.0}
-    """
+    """A batch, its first axis shared out over the devices; for use inside a compiled function."""
     return batch if mesh is None else eqx.filter_shard(batch, NamedSharding(mesh, PartitionSpec(BATCH)))
 
 
 def on_one_device(tree: PyTree, mesh: Mesh | None) -> PyTree:
-    """Arrays where any other array is: on the default device.
-
-    Parameters
-    ----------
-    tree : pytree of arrays
-        Replicated over the devices.
-    mesh : Mesh or None
-        From `batch_mesh`.
-
-    Returns
-    -------
-    pytree of arrays
-        The tree itself without a mesh.
-
-    Examples
-    --------
-    >>> on_one_device({"weight": 1.0}, None)
-    {'weight': 1.0}
-    """
+    """Arrays where any other array is: on the default device."""
     # Through numpy: device_put would tie the arrays to that device for good.
     return tree if mesh is None else jax.tree.map(lambda array: jax.numpy.asarray(np.asarray(array)), tree)

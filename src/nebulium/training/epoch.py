@@ -38,7 +38,7 @@ class Beside(eqx.Module):
 
     Examples
     --------
-    See `nebulium.training.fit`.
+    See `nebulium.training.fit_loop`.
     """
 
     teacher: Any
@@ -71,46 +71,6 @@ def train_epoch(
 
     The order and the keys of the batches follow from the key and the number of examples alone: data in
     memory and a source of the same rows are trained on alike.
-
-    Parameters
-    ----------
-    state : FitState
-        Before the epoch.
-    fixed : pytree
-        The part of the model that is not trained.
-    data : pytree of arrays (n, ...), or RowSource
-        The examples.
-    key : key
-        Of this epoch.
-    loss_fn : callable
-        ``(model, batch, key) -> (batch,)``; where the state has a memory
-        ``(model, batch, key, beside) -> ((batch,), memory)``, with a `Beside`.
-    optimiser : optax.GradientTransformation
-        From `make_optimiser`.
-    batch_size : int
-        Examples per step.
-    averaging : float or None
-        Decay per step of the running average.
-
-    Returns
-    -------
-    state : FitState
-        With new weights, average, optimiser and memory.
-    loss : float
-        Mean over the epoch, each batch at the weights it was met with.
-
-    Examples
-    --------
-    >>> weight = jnp.zeros(())
-    >>> descent = optax.sgd(0.5)
-    >>> zero = jnp.zeros((), jnp.int32)
-    >>> state = FitState(weight, weight, weight, descent.init(weight), zero, zero, jnp.asarray(jnp.inf))
-    >>> def squared_error(weight, batch, key):
-    ...     return (weight - batch) ** 2
-    >>> state, loss = train_epoch(state, None, jnp.ones(8), jax.random.key(0), loss_fn=squared_error,
-    ...                           optimiser=descent, batch_size=8, averaging=None)
-    >>> float(state.weights), loss
-    (1.0, 1.0)
     """
     order_key, loss_key = jax.random.split(key)
     n = count_examples(data)
@@ -131,34 +91,7 @@ def mean_loss(
     loss_fn: LossFunction,
     batch_size: int,
 ) -> float:
-    """Mean loss over all examples, batch by batch, nothing trained.
-
-    Parameters
-    ----------
-    weights, fixed : pytree
-        The two parts of the model.
-    data : pytree of arrays (n, ...), or RowSource
-        The examples.
-    key : key
-        For the loss.
-    loss_fn : callable
-        ``(model, batch, key) -> (batch,)``.
-    batch_size : int
-        Examples at a time.
-
-    Returns
-    -------
-    float
-        The mean.
-
-    Examples
-    --------
-    >>> def squared_error(weight, batch, key):
-    ...     return (weight - batch) ** 2
-    >>> data = jnp.arange(3.0)
-    >>> mean_loss(jnp.ones(()), None, data, jax.random.key(0), loss_fn=squared_error, batch_size=2)
-    0.6666666666666666
-    """
+    """Mean loss over all examples, batch by batch, nothing trained."""
     n = count_examples(data)
     batches = make_batches(jnp.arange(n), min(batch_size, n))
     keys = jax.random.split(key, len(batches))

@@ -24,7 +24,7 @@ ROWS_OF_FINGERPRINT = 16
 
 @runtime_checkable
 class RowSource(Protocol):
-    """Rows by number: what `nebulium.training.fit` reads instead of arrays.
+    """Rows by number: what `nebulium.training.fit_loop` reads instead of arrays.
 
     ``take`` is called from another thread, one call at a time.
 
@@ -89,49 +89,13 @@ class ArrayRows:
 
 
 def is_row_source(data: PyTree | RowSource) -> bool:
-    """Whether examples are read when needed; False for a pytree of arrays.
-
-    Parameters
-    ----------
-    data : pytree of arrays, or RowSource
-        The examples.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> is_row_source(np.zeros(3)), is_row_source({"x": np.zeros(3)})
-    (False, False)
-    """
+    """Whether examples are read when needed; False for a pytree of arrays."""
     # An array has a length and a method of this name, too.
     return isinstance(data, RowSource) and not eqx.is_array_like(data)
 
 
 def count_examples(data: PyTree | RowSource) -> int:
-    """How many examples there are: the length of the first axis, which all arrays must share.
-
-    Parameters
-    ----------
-    data : pytree of arrays (n, ...), or RowSource
-        The examples.
-
-    Returns
-    -------
-    int
-        How many there are.
-
-    Raises
-    ------
-    ValueError
-        If there is no array, no example, or the lengths differ.
-
-    Examples
-    --------
-    >>> count_examples({"x": jnp.zeros((5, 2)), "y": jnp.zeros(5)})
-    5
-    """
+    """How many examples there are: the length of the first axis, which all arrays must share."""
     shapes = [(len(data),)] if is_row_source(data) else [np.shape(leaf) for leaf in jax.tree.leaves(data)]
     lengths = {shape[:1] for shape in shapes}
     if len(lengths) != 1 or lengths & {(), (0,)}:
@@ -140,27 +104,7 @@ def count_examples(data: PyTree | RowSource) -> int:
 
 
 def read_chunks(source: RowSource, batches: Batches) -> Iterator[list[Step]]:
-    """The batches of an epoch with their examples; while a chunk of them is used, the next is read.
-
-    Parameters
-    ----------
-    source : RowSource
-        The examples.
-    batches : Batches
-        Of the whole epoch.
-
-    Yields
-    ------
-    list of tuple
-        The number of the step, () int32; a pytree of arrays (batch, ...); and their weights (batch,).
-
-    Examples
-    --------
-    >>> from nebulium.training.batches import make_batches
-    >>> chunks = read_chunks(ArrayRows(np.arange(5.0)), make_batches(jnp.arange(5), 2))
-    >>> [batch.tolist() for chunk in chunks for _, batch, _ in chunk]
-    [[0.0, 1.0], [2.0, 3.0], [4.0, 0.0]]
-    """
+    """The batches of an epoch with their examples; while a chunk of them is used, the next is read."""
     rows, weights = np.asarray(batches.indices), np.asarray(batches.weights)
     length = _steps_of_chunk(source, rows)
     firsts = range(0, len(rows), length)
@@ -173,22 +117,7 @@ def read_chunks(source: RowSource, batches: Batches) -> Iterator[list[Step]]:
 
 
 def fingerprint_data(data: PyTree | RowSource) -> str:
-    """Hash that tells one training set from another when a run is resumed.
-
-    Parameters
-    ----------
-    data : pytree of arrays (n, ...), or RowSource
-        The examples; of a source, a few rows and the length are hashed.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> fingerprint_data({"x": jnp.zeros(3)}) == fingerprint_data({"x": jnp.ones(3)})
-    False
-    """
+    """Hash that tells one training set from another when a run is resumed."""
     if not is_row_source(data):
         return fingerprint(data)
     n = count_examples(data)

@@ -58,20 +58,7 @@ class RunFolder:
     path: Path
 
     def save(self, state: PyTree, record: EpochRecord) -> None:
-        """Write down one epoch: first the line of metrics, then the checkpoint that makes it count.
-
-        Parameters
-        ----------
-        state : pytree
-            All that changes in training.
-        record : EpochRecord
-            The epoch's losses.
-
-        Raises
-        ------
-        OutputError
-            If the disk is full or the folder is gone.
-        """
+        """Write down one epoch: first the line of metrics, then the checkpoint that makes it count."""
         try:
             with (self.path / METRICS).open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(asdict(record)) + "\n")
@@ -82,25 +69,7 @@ class RunFolder:
             partial.write_bytes(content)
 
     def restore(self, state: PyTree) -> PyTree:
-        """State at the last checkpoint; the one given, if the run was stopped before its first.
-
-        Parameters
-        ----------
-        state : pytree
-            A state of the same structure.
-
-        Returns
-        -------
-        pytree
-            The state to go on from.
-
-        Raises
-        ------
-        OutputError
-            If the checkpoint is damaged.
-        ModelFileError
-            If it belongs to another model.
-        """
+        """State at the last checkpoint; the one given, if the run was stopped before its first."""
         path = self.path / CHECKPOINT
         if not path.exists():
             return state
@@ -111,23 +80,7 @@ class RunFolder:
         return fill_leaves(state, arrays, where=str(path))
 
     def history(self, epochs: int) -> list[EpochRecord]:
-        """Cut the metrics to the epochs of the checkpoint, and return them.
-
-        Parameters
-        ----------
-        epochs : int
-            Epochs that the checkpoint counts.
-
-        Returns
-        -------
-        list of EpochRecord
-            One per epoch.
-
-        Raises
-        ------
-        OutputError
-            If lines are missing.
-        """
+        """Cut the metrics to the epochs of the checkpoint, and return them."""
         path = self.path / METRICS
         lines = path.read_text(encoding="utf-8").splitlines()[:epochs] if path.exists() else []
         if len(lines) < epochs:
@@ -142,32 +95,7 @@ class RunFolder:
 
 
 def take_run_folder(run: Path, *, resume: bool) -> bool:
-    """Make the folder of a training, or take up the one that is there.
-
-    Parameters
-    ----------
-    run : Path
-    resume : bool
-        Whether it may be there.
-
-    Returns
-    -------
-    bool
-        Whether it is new.
-
-    Raises
-    ------
-    OutputError
-        It is there and is not to be resumed, or it cannot be made.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     run = Path(scratch) / f"mine{RUN_ENDING}"
-    ...     take_run_folder(run, resume=False), take_run_folder(run, resume=True)
-    (True, False)
-    """
+    """Make the folder of a training, or take up the one that is there."""
     if run.exists() and not resume:
         mend = "take it up with --resume (resume=True), or delete it"
         raise OutputError(str(run), "holds an interrupted training", mend)
@@ -180,36 +108,7 @@ def take_run_folder(run: Path, *, resume: bool) -> bool:
 
 
 def open_run(path: str | Path, settings: Mapping[str, Any], *, resume: bool) -> RunFolder:
-    """Begin a run in a new folder, or take up the one that is there.
-
-    Parameters
-    ----------
-    path : str or Path
-        The folder.
-    settings : mapping
-        What JSON can hold and what must be the same for the result to be the same.
-    resume : bool
-        Take up a run. Without it an existing folder is an error, so that no run is mixed with another.
-
-    Returns
-    -------
-    RunFolder
-        With ``config.json`` in it.
-
-    Raises
-    ------
-    OutputError
-        If the folder is there (without ``resume``), is not (with it), or holds a run with other settings.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     run = open_run(f"{scratch}/run", {"seed": 1}, resume=False)
-    ...     open_run(f"{scratch}/run", {"seed": 2}, resume=True)
-    Traceback (most recent call last):
-    nebulium.errors.OutputError: ...: the run there has seed = 1, this one 2. ...
-    """
+    """Begin a run in a new folder, or take up the one that is there."""
     path = Path(path)
     if resume:
         _check_same(path, json.loads(json.dumps(settings)))
@@ -227,26 +126,7 @@ def open_run(path: str | Path, settings: Mapping[str, Any], *, resume: bool) -> 
 
 
 def fingerprint(tree: PyTree) -> str:
-    """Hash of all arrays of a pytree: names, shapes, dtypes and values.
-
-    Parameters
-    ----------
-    tree : pytree of arrays
-        Data, or a model.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> fingerprint({"x": jnp.zeros(3)}) == fingerprint({"x": jnp.zeros(3)})
-    True
-    >>> fingerprint({"x": jnp.zeros(3)}) == fingerprint({"y": jnp.zeros(3)})
-    False
-    """
+    """Hash of all arrays of a pytree: names, shapes, dtypes and values."""
     digest = hashlib.blake2b(digest_size=16)
     for name, array in leaves_by_name(tree).items():
         digest.update(f"{name} {array.dtype} {array.shape};".encode())

@@ -39,27 +39,7 @@ class FitState(eqx.Module):
 
 @eqx.filter_jit
 def keep_best(state: FitState, loss: Float[Array, ""]) -> FitState:
-    """Remember the average if its validation loss is the lowest so far.
-
-    Parameters
-    ----------
-    state : FitState
-        After an epoch.
-    loss : () float32
-        Validation loss of ``state.average``.
-
-    Returns
-    -------
-    FitState
-        With ``best``, ``best_loss`` and ``best_epoch`` brought up to date.
-
-    Examples
-    --------
-    >>> state = FitState(jnp.ones(1), jnp.ones(1), jnp.zeros(1), None, jnp.asarray(3), jnp.asarray(2),
-    ...                  jnp.asarray(0.5))
-    >>> int(keep_best(state, jnp.asarray(0.4)).best_epoch), int(keep_best(state, jnp.asarray(0.6)).best_epoch)
-    (3, 2)
-    """
+    """Remember the average if its validation loss is the lowest so far."""
     better: Bool[Array, ""] = loss < state.best_loss
     new = (state.average, loss, state.epoch)
     old = (state.best, state.best_loss, state.best_epoch)

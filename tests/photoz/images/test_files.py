@@ -14,9 +14,9 @@ from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, NebuliumError, TableError
 from nebulium.modelfile import describe_model, load_model
 from nebulium.photoz.label_split import SplitConfig
-from nebulium.photoz.predict_file import predict_file
+from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.scores.evaluate_file import evaluate_file
-from nebulium.photoz.train_file import train_file
+from nebulium.photoz.training_file import train_file
 
 N, SIDE = 240, 16
 BANDS = ("acs_wfc_f606w", "acs_wfc_f814w")

@@ -21,7 +21,7 @@ from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.fluxes.model import PhotometryModel, measure_features
 from nebulium.photoz.images.model import ImageRedshiftModel
-from nebulium.photoz.predict_file import predict_file
+from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.space.disagreements import Rescue
 from nebulium.photoz.space.disagreements_file import rescued_file
 from nebulium.photoz.space.embed_file import embed_file

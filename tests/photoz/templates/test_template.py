@@ -14,7 +14,7 @@ from nebulium.data.tables.reading import read_table
 from nebulium.errors import TableError
 from nebulium.metrics.point import nmad, outlier_fraction
 from nebulium.modelfile import REQUIRED, load_model, save_model
-from nebulium.photometry.band_filters import band_filters
+from nebulium.photometry.curves import band_filters
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.templates.grid import TemplateConfig, template_fluxes

@@ -12,30 +12,7 @@ MOST_BAD = 0.05
 def checked_image(
     image: np.ndarray, bands: tuple[str, ...]
 ) -> UInt8[np.ndarray, "height width band"] | Float[np.ndarray, "height width band"] | str:
-    """An image that can be used, or why it cannot.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, band)
-        Colours as uint8, or numbers; NaN and infinity mark bad pixels.
-    bands : tuple of str
-        Those that it must have.
-
-    Returns
-    -------
-    ndarray of shape (height, width, band), uint8 or float32, or str
-        Bad pixels have the median of the border of their band. The reason, if the shape is wrong, an image or
-        a band is zero throughout, or more than 5 per cent of the pixels of a band are bad.
-
-    Examples
-    --------
-    >>> checked_image(np.zeros((4, 4, 3), np.uint8), ("red", "green", "blue"))
-    'is zero in all pixels'
-    >>> image = np.ones((8, 8, 1))
-    >>> image[4, 4] = np.nan
-    >>> float(checked_image(image, ("r",)).sum())
-    64.0
-    """
+    """An image that can be used, or why it cannot."""
     if image.ndim != 3 or image.shape[-1] != len(bands):
         return f"has shape {image.shape}, expected (height, width, {len(bands)})"
     if image.size == 0:

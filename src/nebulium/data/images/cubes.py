@@ -33,35 +33,7 @@ Stream = Callable[[], AbstractContextManager[Any]]
 
 
 def open_numpy_cube(path: Path) -> ImageSource:
-    """Open images in a .npy or .npz file.
-
-    Parameters
-    ----------
-    path : Path
-        A .npy of shape (n, height, width, band), with ids in STEM.ids.npy or STEM.ids.csv beside it; or a
-        .npz with `images`, and `ids`, `bands`, `unit`, `pixel_scale_arcsec`, `psf_fwhm_arcsec` and
-        `zero_point_ab` if told. Without ids, rows go by their place.
-
-    Returns
-    -------
-    ImageSource
-        Read row by row, never held whole, also if compressed. Pixels of type uint8 are colours.
-
-    Raises
-    ------
-    ImageError
-        It is damaged, or holds no such array.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     images = np.ones((2, 8, 8, 2), np.float32)
-    ...     np.savez(f"{scratch}/a.npz", images=images, ids=np.array([7, 9]), bands=np.array(["g", "r"]))
-    ...     source = open_numpy_cube(Path(f"{scratch}/a.npz"))
-    ...     source.ids.tolist(), source.bands
-    ([7, 9], ('g', 'r'))
-    """
+    """Open images in a .npy or .npz file."""
     in_zip = path.suffix.lower() == ".npz"
     try:
         stream, told = _npz_contents(path) if in_zip else (lambda: path.open("rb"), {})
@@ -77,39 +49,7 @@ def open_numpy_cube(path: Path) -> ImageSource:
 
 
 def open_hdf5_cube(path: Path) -> ImageSource:
-    """Open images in an HDF5 file.
-
-    Parameters
-    ----------
-    path : Path
-        With a dataset `images`, `image` or `flux` of shape (n, height, width, band), and datasets or
-        attributes `ids` (or `id`, `object_id`), `bands`, `unit`, `pixel_scale_arcsec`, `psf_fwhm_arcsec` and
-        `zero_point_ab` if told. Without ids, rows go by their place.
-
-    Returns
-    -------
-    ImageSource
-        Pixels of type uint8 are colours.
-
-    Raises
-    ------
-    ImageError
-        It is damaged, or holds no such dataset.
-    MissingExtraError
-        If h5py is not installed.
-
-    Examples
-    --------
-    >>> import h5py, tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     with h5py.File(f"{scratch}/a.h5", "w") as file:
-    ...         file["images"] = np.ones((2, 8, 8, 2), np.float32)
-    ...         file["object_id"] = [7, 9]
-    ...         file["images"].attrs["bands"] = ["g", "r"]
-    ...     source = open_hdf5_cube(Path(f"{scratch}/a.h5"))
-    ...     source.ids.tolist(), source.bands
-    ([7, 9], ('g', 'r'))
-    """
+    """Open images in an HDF5 file."""
     try:
         import h5py
     except ImportError as error:

@@ -43,37 +43,6 @@ def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
     The images of a file are its first cube (band, height, width), or all its extensions of two axes but those
     named IVAR, MASK, WEIGHT and the like. Bands are named by BAND or FILTER (of a cube BANDS, such as "grz"
     or "g,r,z", or BAND0, BAND1, ...), else by the name of the extension, else by number.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    files : sequence of Path
-        The files, named by the id of the galaxy.
-
-    Returns
-    -------
-    ImageSource
-        Bands, unit (BUNIT), pixel scale (of the WCS, else PIXSCALE), PSF (PSF_FWHM, arcsec) and zero point
-        (MAGZERO or ZEROPT) are those of the first file with the bands that most of the first have; the others
-        must have its bands, in any order.
-
-    Raises
-    ------
-    ImageError
-        None of the first files can be read, or two have one id.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from astropy.io import fits
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     file = Path(scratch, "39627.fits")
-    ...     header = fits.Header({"BANDS": "gr", "PIXSCALE": 0.262})
-    ...     fits.writeto(file, np.ones((2, 8, 8), np.float32), header)
-    ...     source = open_fits_cutouts(Path(scratch), [file])
-    ...     source.ids.tolist(), source.bands, source.pixel_scale_arcsec
-    ([39627], ('g', 'r'), (0.262, 0.262))
     """
     first = _typical(path, files)
     return ImageSource(

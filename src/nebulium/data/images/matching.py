@@ -43,36 +43,7 @@ class SuitedImages:
 
 
 def suited_images(source: ImageSource, model: ImageModel) -> SuitedImages:
-    """Bring the bands of images into the order of a model, and refuse images that it was not made for.
-
-    Parameters
-    ----------
-    source : ImageSource
-    model : ImageModel
-
-    Returns
-    -------
-    SuitedImages
-
-    Raises
-    ------
-    ImageError
-        A band of the model is not there, or the pixels are colours where it takes fluxes, the other way
-        round, or fluxes in another unit.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from types import SimpleNamespace
-    >>> import numpy as np
-    >>> from nebulium.data.images.opening import open_images
-    >>> from nebulium.data.images.stretches import Stretch
-    >>> model = SimpleNamespace(bands=("g", "r"), unit="", preparation=Preparation(8, Stretch("none")))
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
-    ...     suited_images(open_images(f"{scratch}/a.npy"), model).notes
-    ('the images do not name their bands: taken to be g, r, in this order',)
-    """
+    """Bring the bands of images into the order of a model, and refuse images that it was not made for."""
     where, notes = str(source.path), []
     matched = source if source.bands == model.bands else _matched(source, model)
     if set(matched.bands) - set(source.bands):

@@ -93,25 +93,7 @@ class Images:
 
 
 def images_to_arrow(images: Images) -> pa.Table:
-    """Images and the columns beside them as an Arrow table in the layout of the Multimodal Universe.
-
-    Parameters
-    ----------
-    images : Images
-
-    Returns
-    -------
-    pyarrow.Table
-        `object_id` as text; `image`, a struct of lists with an entry a band (`band`, `flux`, `ivar`,
-        `mask`, `psf_fwhm` and `scale` in arcsec); the other columns with their units and meanings.
-
-    Examples
-    --------
-    >>> flux = np.zeros((2, 8, 8, 1), np.float32)
-    >>> images = Images(np.arange(2), ("r",), flux, flux + 1, flux > 0, *np.ones((2, 2, 1), np.float32))
-    >>> [str(field.type) for field in images_to_arrow(images).schema.field("image").type][:2]
-    ['list<item: string>', 'list<item: list<item: list<item: float>>>']
-    """
+    """Images and the columns beside them as an Arrow table in the layout of the Multimodal Universe."""
     n, bands = len(images), len(images.bands)
     names = pa.array(list(images.bands) * n)
     parts = {
@@ -136,32 +118,7 @@ def images_to_arrow(images: Images) -> pa.Table:
 
 
 def images_from_arrow(table: pa.Table, where: str = "images") -> Images:
-    """The inverse of `images_to_arrow`; also reads the layouts of other catalogues of images.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        With a column `image`: a struct of lists, or a list of structs with an entry a band.
-    where : str
-        The file, for messages.
-
-    Returns
-    -------
-    Images
-        A missing inverse variance is 1 everywhere, a missing mask marks nothing.
-
-    Raises
-    ------
-    TableError
-        There is no such column, images differ in shape or bands, or there are no rows.
-
-    Examples
-    --------
-    >>> flux = np.arange(8, dtype=np.float32).reshape(1, 2, 4, 1)
-    >>> images = Images(np.array([7]), ("r",), flux, flux + 1, flux > 9, *np.ones((2, 1, 1), np.float32))
-    >>> bool(np.all(images_from_arrow(images_to_arrow(images)).flux == flux))
-    True
-    """
+    """The inverse of `images_to_arrow`; also reads the layouts of other catalogues of images."""
     found = _fields(table, where)
     bands = _bands(found["band"], where)
     flux = _cube(found["flux"], "flux", len(bands), where)
@@ -221,24 +178,7 @@ def write_images(images: Images, path: str | Path) -> None:
 
 
 def image_writer(path: Path, schema: pa.Schema) -> pyarrow.parquet.ParquetWriter:
-    """A writer of Parquet that suits images; each table written to it is one row group.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    schema : pyarrow.Schema
-        Of `images_to_arrow`.
-
-    Returns
-    -------
-    pyarrow.parquet.ParquetWriter
-        To be closed, or used as a context.
-
-    Examples
-    --------
-    See `write_images`.
-    """
+    """A writer of Parquet that suits images; each table written to it is one row group."""
     # Pixels of noise do not repeat: a dictionary of them costs time and saves nothing.
     return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=[ID])
 

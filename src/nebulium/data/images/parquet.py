@@ -22,38 +22,7 @@ UNUSED = "ivar"
 
 
 def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
-    """Open Parquet files of images, one below the other.
-
-    Parameters
-    ----------
-    path : Path
-        The file, or the folder of the files.
-    files : sequence of Path
-        The files, in order.
-
-    Returns
-    -------
-    ImageSource
-        The ids are the column `object_id`; bands, scale and PSF are those of the first image, and pixels that
-        the mask marks are NaN.
-
-    Raises
-    ------
-    TableError
-        A file is damaged, or the first image is not in that layout.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.images.mmu import Images, write_images
-    >>> flux = np.ones((2, 8, 8, 1), np.float32)
-    >>> images = Images(np.arange(2), ("r",), flux, flux, flux < 0, *np.ones((2, 2, 1), np.float32))
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     write_images(images, f"{scratch}/a.parquet")
-    ...     source = open_parquet_images(Path(scratch), [Path(f"{scratch}/a.parquet")])
-    ...     source.bands, [chunk.rows.tolist() for chunk in source.chunks()]
-    (('r',), [[0, 1]])
-    """
+    """Open Parquet files of images, one below the other."""
     shards = [_Shard(file) for file in files]
     shards = [shard for shard in shards if shard.rows]
     if not shards:

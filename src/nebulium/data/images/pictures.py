@@ -26,37 +26,7 @@ FAULTS = (OSError, EOFError, ValueError, SyntaxError, zipfile.BadZipFile, zlib.e
 
 
 def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
-    """Open a zip of pictures, or the pictures of a folder.
-
-    Parameters
-    ----------
-    path : Path
-        The zip or the folder.
-    files : sequence of Path
-        The files of the folder; none for a zip.
-
-    Returns
-    -------
-    ImageSource
-        The ids are the names of the files, without folder and ending; bands red, green and blue, or grey if
-        most of the first pictures are.
-
-    Raises
-    ------
-    ImageError
-        The zip is damaged or holds no pictures, none can be read, or two have one id.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     with zipfile.ZipFile(f"{scratch}/a.zip", "w") as file, file.open("sdss/39627.png", "w") as member:
-    ...         Image.new("RGB", (4, 3), (9, 8, 7)).save(member, "png")
-    ...     source = open_pictures(Path(f"{scratch}/a.zip"))
-    ...     chunk = next(source.chunks())
-    >>> source.ids.tolist(), chunk.pixels[0].shape
-    ([39627], (3, 4, 3))
-    """
+    """Open a zip of pictures, or the pictures of a folder."""
     names = [str(file) for file in files] or _members(path)
     if not names:
         raise ImageError(str(path), "holds no pictures", f"put in files ending in {', '.join(ENDINGS)}")
@@ -72,31 +42,7 @@ def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
 
 
 def ids_of_files(path: Path, names: Sequence[str], endings: Sequence[str] = ENDINGS) -> np.ndarray:
-    """Ids from the names of files, without folder and ending.
-
-    Parameters
-    ----------
-    path : Path
-        The folder, for the message.
-    names : sequence of str
-        The files.
-    endings : sequence of str
-        Those to be taken off, the first that fits.
-
-    Returns
-    -------
-    ndarray of int64 or str of shape (n,)
-
-    Raises
-    ------
-    ImageError
-        Two files have one id.
-
-    Examples
-    --------
-    >>> ids_of_files(Path("cutouts"), ["cutouts/7.jpg", "cutouts/NGC 1.PNG"]).tolist()
-    ['7', 'NGC 1']
-    """
+    """Ids from the names of files, without folder and ending."""
     stems = [_stem(PurePosixPath(name).name, endings) for name in names]
     first: dict[str, str] = {}
     for stem, name in zip(stems, names, strict=True):
@@ -107,23 +53,7 @@ def ids_of_files(path: Path, names: Sequence[str], endings: Sequence[str] = ENDI
 
 
 def decoded(content: bytes) -> np.ndarray | str:
-    """The pixels of a picture, or why there are none.
-
-    Parameters
-    ----------
-    content : bytes
-        Of a JPG or PNG file.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3 or 1), uint8, or str
-        An opaque alpha channel is dropped, a palette looked up.
-
-    Examples
-    --------
-    >>> decoded(b"no picture")
-    'is truncated or damaged'
-    """
+    """The pixels of a picture, or why there are none."""
     try:
         with warnings.catch_warnings():
             # A picture that would fill the memory.

@@ -80,38 +80,7 @@ class Preparation:
 def measure_preparation(
     source: ImageSource, rows: Int[np.ndarray, " n"], *, size: int | None = None, binning: int = 1
 ) -> Preparation:
-    """How images are prepared for a training: colours as they are, fluxes by asinh over the noise of the sky.
-
-    Parameters
-    ----------
-    source : ImageSource
-    rows : ndarray of int of shape (n,)
-        Training images, of which the first are looked at.
-    size : int, optional
-        Pixels on a side; those of the first image if not given.
-    binning : int
-        As in `Preparation`.
-
-    Returns
-    -------
-    Preparation
-
-    Raises
-    ------
-    TableError
-        None of the first images can be used.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.images.opening import open_images
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     sky = np.random.default_rng(0).normal(0.0, 0.2, (9, 8, 8, 1))
-    ...     np.save(f"{scratch}/a.npy", sky.astype(np.float32))
-    ...     preparation = measure_preparation(open_images(f"{scratch}/a.npy"), np.arange(9))
-    >>> preparation.size, round(preparation.stretch.softening[0], 1)
-    (8, 0.2)
-    """
+    """How images are prepared: colours as they are, fluxes by asinh over the noise of the sky."""
     first = [image for chunk in source.chunks(rows[:MOST_FOR_SOFTENING]) for image in chunk.pixels]
     if not first:
         raise TableError(str(source.path), "has no usable image among the first", "look at its images")
@@ -130,46 +99,7 @@ def prepared_chunks(
     rows: Int[np.ndarray, " n"] | None = None,
     batch: int = 256,
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k side side band"]]]:
-    """Images ready for a network, so many at a time.
-
-    Parameters
-    ----------
-    source : ImageSource
-    size : int
-        Pixels on a side to which images are cut or padded.
-    stretch : Stretch
-    rejects : Rejects
-        Takes the images that cannot be used: see `ImageSource.chunks`; also those with a side shorter than
-        half of `size`.
-    binning : int
-        Pixels on a side of the blocks that are then averaged.
-    rows : ndarray of int of shape (n,), optional
-        Which rows of the source; all if not given.
-    batch : int
-        Images that are read at a time.
-
-    Yields
-    ------
-    ids : ndarray of shape (k,)
-    images : ndarray of shape (k, size / binning, size / binning, band), float32
-        What an `ImageStore` of the same images would give, to the last bit; k is from 1 to `batch`.
-
-    Raises
-    ------
-    ImageError
-        The stretch is not for such images.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.images.opening import open_images
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
-    ...     source = open_images(f"{scratch}/a.npy")
-    ...     chunks = prepared_chunks(source, size=4, stretch=Stretch("none"), rejects=Rejects())
-    ...     [(ids.tolist(), images.shape) for ids, images in chunks]
-    [([0, 1, 2], (3, 4, 4, 2))]
-    """
+    """Images ready for a network, so many at a time."""
     preparation = Preparation(size, stretch, binning)
     for chunk in usable_chunks(source, preparation, rejects, rows, batch):
         if len(chunk.rows):
@@ -183,27 +113,7 @@ def usable_chunks(
     rows: Int[np.ndarray, " n"] | None = None,
     batch: int = 256,
 ) -> Iterator[ImageChunk]:
-    """Chunks of a source without the images that cannot be prepared, which go to the rejects.
-
-    Parameters
-    ----------
-    source, preparation, rejects, rows, batch
-        As in `prepared_chunks`.
-
-    Yields
-    ------
-    ImageChunk
-        Of any length, 0 included.
-
-    Raises
-    ------
-    ImageError
-        The stretch is not for such images.
-
-    Examples
-    --------
-    See `prepared_chunks`.
-    """
+    """Chunks of a source without the images that cannot be prepared, which go to the rejects."""
     preparation.stretch.check(source.unit, source.bands, str(source.path))
     shortest = SHORTEST * preparation.size
     for chunk in source.chunks(rows, batch):

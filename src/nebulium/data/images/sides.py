@@ -20,34 +20,13 @@ class MeasuredImages:
     source : ImageSource
     sides : ndarray of int32 of shape (n,)
         Pixels, by row of the source; 0 where it was not read yet, or could not be.
-
-    Examples
-    --------
-    See `measured_images`.
     """
 
     source: ImageSource
     sides: Int32[np.ndarray, " n"]
 
     def padded_notes(self, size: int, rejects: Rejects) -> tuple[str, ...]:
-        """Say how many of the images that were used are smaller than the size of a model.
-
-        Parameters
-        ----------
-        size : int
-            Pixels on a side to which they were brought.
-        rejects : Rejects
-            Images that were set aside.
-
-        Returns
-        -------
-        tuple of str
-            For the user; empty if there are none.
-
-        Examples
-        --------
-        See `measured_images`.
-        """
+        """Say how many of the images that were used are smaller than the size of a model."""
         used = self.sides.copy()
         used[rejects.rows()] = 0
         used = used[used > 0]
@@ -63,28 +42,7 @@ class MeasuredImages:
 
 
 def measured_images(source: ImageSource) -> MeasuredImages:
-    """Let images remember their sides.
-
-    Parameters
-    ----------
-    source : ImageSource
-
-    Returns
-    -------
-    MeasuredImages
-        With a source to read instead.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.images.opening import open_images
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
-    ...     images = measured_images(open_images(f"{scratch}/a.npy"))
-    ...     _ = list(images.source.chunks())
-    >>> images.padded_notes(8, Rejects()), images.padded_notes(12, Rejects())
-    ((), ('3 of 3 images were padded from 8 to 12 pixels: ...',))
-    """
+    """Let images remember their sides."""
     sides = np.zeros(len(source), np.int32)
     return MeasuredImages(replace(source, opened=lambda: _measuring(source, sides)), sides)
 

@@ -7,24 +7,7 @@ from nebulium.errors import ImageError
 
 
 def border_pixels(image: Num[np.ndarray, "height width band"], width: int = 1) -> Num[np.ndarray, "n band"]:
-    """The pixels along the edges, which in a cutout of one galaxy show mostly sky.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, band)
-    width : int
-        Of the border, in pixels; at most the whole image is taken.
-
-    Returns
-    -------
-    ndarray of shape (n, band)
-        Each pixel once.
-
-    Examples
-    --------
-    >>> border_pixels(np.arange(16).reshape(4, 4, 1)).ravel().tolist()
-    [0, 1, 2, 3, 4, 7, 8, 11, 12, 13, 14, 15]
-    """
+    """The pixels along the edges, which in a cutout of one galaxy show mostly sky."""
     inside = np.zeros(image.shape[:2], bool)
     inside[width:-width, width:-width] = True
     return image[~inside]
@@ -35,29 +18,6 @@ def fit_size(image: Num[np.ndarray, "height width band"], size: int) -> Num[np.n
 
     A side that is too long is cut, one that is too short is padded with the median of the border, band by
     band. What is padded and then cut back is as it was.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, band)
-    size : int
-        Pixels on a side.
-
-    Returns
-    -------
-    ndarray of shape (size, size, band)
-        Of the same dtype.
-
-    Raises
-    ------
-    ImageError
-        The size is not positive.
-
-    Examples
-    --------
-    >>> fit_size(np.arange(16).reshape(4, 4, 1), 2)[..., 0].tolist()
-    [[5, 6], [9, 10]]
-    >>> fit_size(np.full((1, 2, 1), 7.0), 3)[..., 0].tolist()
-    [[7.0, 7.0, 7.0], [7.0, 7.0, 7.0], [7.0, 7.0, 7.0]]
     """
     if size < 1:
         raise ImageError("size", f"expected a number of pixels from 1 up, found {size}", "choose another")
@@ -78,28 +38,7 @@ def fit_size(image: Num[np.ndarray, "height width band"], size: int) -> Num[np.n
 def binned(
     images: Num[np.ndarray, "n height width band"], factor: int
 ) -> Float[np.ndarray, "n rows columns band"]:
-    """Means of blocks of pixels: the same galaxies at a coarser scale, with less noise a pixel.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, band)
-    factor : int
-        Pixels on a side of a block; must divide height and width.
-
-    Returns
-    -------
-    ndarray of shape (n, height / factor, width / factor, band), float32
-
-    Raises
-    ------
-    ImageError
-        The factor does not divide the sides.
-
-    Examples
-    --------
-    >>> binned(np.arange(16).reshape(1, 4, 4, 1), 2)[0, ..., 0].tolist()
-    [[2.5, 4.5], [10.5, 12.5]]
-    """
+    """Means of blocks of pixels: the same galaxies at a coarser scale, with less noise a pixel."""
     n, height, width, bands = images.shape
     if factor < 1 or height % factor or width % factor:
         problem = f"{factor} does not divide images of {height} x {width} pixels"

@@ -184,33 +184,7 @@ def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
 
 
 def with_factors(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> ImageSource:
-    """A source whose pixels are multiplied, each image and band by a number of its own.
-
-    Parameters
-    ----------
-    source : ImageSource
-        Of fluxes.
-    factors : ndarray of shape (n, band)
-        One a row of the source and band.
-
-    Returns
-    -------
-    ImageSource
-
-    Raises
-    ------
-    ImageError
-        The pixels are colours.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 2), np.float32))
-    ...     source = with_factors(open_images(f"{scratch}/a.npy"), np.array([[1.0, 2], [3, 4], [5, 6]]))
-    ...     [image[0, 0].tolist() for chunk in source.chunks() for image in chunk.pixels]
-    [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
-    """
+    """A source whose pixels are multiplied, each image and band by a number of its own."""
     if source.unit == DISPLAY_UNIT:
         raise ImageError(str(source.path), "has colours, which do not scale", "give images with fluxes")
     return replace(source, opened=lambda: _scaling(source, factors.astype(np.float32)))

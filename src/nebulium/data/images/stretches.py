@@ -205,29 +205,7 @@ class Stretch:
 def measure_softening(
     images: Num[np.ndarray, "n height width band"] | Sequence[Num[np.ndarray, "_ _ band"]],
 ) -> tuple[float, ...]:
-    """Noise of the sky, band by band: 1.4826 times the median absolute deviation along the borders.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, band), or sequence of ndarrays of shape (height, width, band)
-        Some hundreds are enough; not stretched, and not padded, for padding has no noise. NaN is passed over.
-
-    Returns
-    -------
-    tuple of float
-        One a band, in the unit of the images: the median over the images.
-
-    Raises
-    ------
-    ImageError
-        There are no images, or their borders have no noise.
-
-    Examples
-    --------
-    >>> sky = np.random.default_rng(0).normal(5.0, 0.3, (20, 32, 32, 1))
-    >>> round(measure_softening(sky)[0], 1)
-    0.3
-    """
+    """Noise of the sky, band by band: 1.4826 times the median absolute deviation along the borders."""
     if not len(images):
         raise ImageError("images", "there are none to measure the sky of", "give at least one")
     sigma = np.median([_sky_sigma(image) for image in images], axis=0)
@@ -289,24 +267,6 @@ def lupton_linear(colours: UInt8[np.ndarray, "*shape 3"], softening: float) -> F
 
     There a flux f is shown as f asinh(Q F) / (Q F), with F the sum of the three, so that the sum of the
     colours tells F. Not undone: colours brighter than white, fluxes below 0, the loss of a JPEG.
-
-    Parameters
-    ----------
-    colours : ndarray of shape (..., 3), uint8
-        Red, green, blue.
-    softening : float
-        Q, for colours from 0 to 1; SkyServer's look as if made with 2.36.
-
-    Returns
-    -------
-    ndarray of shape (..., 3), float32
-        Fluxes in the order of the colours; 1 is white if the other two are 0 and the image was linear.
-
-    Examples
-    --------
-    >>> shown = 255 * np.arcsinh(2.0 * 0.6) / (2.0 * 0.6) * np.array([0.1, 0.2, 0.3])
-    >>> lupton_linear(np.round(shown).astype(np.uint8), 2.0).round(2)
-    array([0.1, 0.2, 0.3], dtype=float32)
     """
     shown = colours.astype(np.float32) / np.float32(255.0)
     total = np.float32(softening) * shown.sum(axis=-1, keepdims=True)

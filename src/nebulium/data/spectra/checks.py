@@ -96,31 +96,6 @@ def checked_spectra(raw: RawSpectra, told: Told = Told()) -> Spectra:  # noqa: B
 
     Pixels whose flux or inverse variance is not finite are masked and counted. A spectrum is set aside if an
     inverse variance is negative, if no pixel is left, or if its own wavelengths are not sorted.
-
-    Parameters
-    ----------
-    raw : RawSpectra
-        As read.
-    told : Told
-        What the user says of the units.
-
-    Returns
-    -------
-    Spectra
-        With what was set aside in ``rejects`` and what was assumed in ``metadata``.
-
-    Raises
-    ------
-    SpectrumError
-        If the units do not convert or are implausible, the wavelengths of all are not sorted, or the file
-        holds no spectrum.
-
-    Examples
-    --------
-    >>> wave, flux = np.linspace(380.0, 920.0, 4), np.array([[1.0, np.nan, 2.0, 3.0]])
-    >>> spectra = checked_spectra(RawSpectra("a.fits", np.array([7]), wave, flux, wave_unit="nm"))
-    >>> spectra.wave_aa.tolist(), spectra.ivar.tolist(), spectra.metadata["pixels_not_finite"]
-    ([[3800.0, 5600.0, 7400.0, 9200.0]], [[1.0, 0.0, 1.0, 1.0]], 1)
     """
     _check_shapes(raw)
     wave, lsf, about_wave = _wavelengths(raw, told)
@@ -286,27 +261,5 @@ def _prolonged(wave: np.ndarray) -> np.ndarray:
 
 
 def with_redshift(spectra: Spectra, redshift: np.ndarray, **columns: np.ndarray) -> Spectra:
-    """The spectra with other redshifts.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        Those read.
-    redshift : array of float of shape (n,)
-        The new ones.
-    **columns : array of shape (n,)
-        More that came with them.
-
-    Returns
-    -------
-    Spectra
-        New; those given are as they were.
-
-    Examples
-    --------
-    >>> wave = np.linspace(4000, 5000, 3, dtype=np.float32)[None]
-    >>> spectra = Spectra(np.array([7]), wave, wave, wave, np.array([np.nan]))
-    >>> with_redshift(spectra, np.array([0.1])).redshift.tolist()
-    [0.1]
-    """
+    """The spectra with other redshifts."""
     return replace(spectra, redshift=np.asarray(redshift, np.float64), columns={**spectra.columns, **columns})

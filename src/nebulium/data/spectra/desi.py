@@ -48,23 +48,7 @@ class Arm:
 
 
 def is_desi_coadd(hdus: Any) -> bool:
-    """Whether a FITS file has the extensions of DESI's coadds.
-
-    Parameters
-    ----------
-    hdus : astropy.io.fits.HDUList
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if at least one arm is there, with a fibre map.
-
-    Examples
-    --------
-    >>> is_desi_coadd({"FIBERMAP": None, "B_WAVELENGTH": None})
-    True
-    """
+    """Whether a FITS file has the extensions of DESI's coadds."""
     return "FIBERMAP" in hdus and any(f"{arm}_WAVELENGTH" in hdus for arm in ARMS)
 
 
@@ -74,29 +58,6 @@ def read_desi_coadd(path: Path, hdus: Any, told: Told) -> Spectra:
     A pixel whose mask is not 0 has inverse variance 0. The line-spread function is the second moment of the
     resolution matrix (Bolton & Schlegel 2010; Guy et al. 2023, AJ 165, 144). Redshifts come from the file
     ``redrock-X`` beside ``coadd-X``, if there is one.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    hdus : astropy.io.fits.HDUList
-        The same, open.
-    told : Told
-        What the user says of the units.
-
-    Returns
-    -------
-    Spectra
-        ebv, objtype, coadd_fiberstatus and zwarn among the columns.
-
-    Raises
-    ------
-    SpectrumError
-        If an extension is missing, or the grids of the arms do not fit together.
-
-    Examples
-    --------
-    See `nebulium.data.spectra.reading.read_spectra`.
     """
     arms = [_read_arm(path, hdus, arm) for arm in ARMS if f"{arm}_WAVELENGTH" in hdus]
     fibermap = hdus["FIBERMAP"].data
@@ -129,27 +90,7 @@ def read_desi_coadd(path: Path, hdus: Any, told: Told) -> Spectra:
 
 
 def read_desi_stack(path: Path, hdus: Any, told: Told) -> Spectra:
-    """Read stacked DESI spectra (extensions FLUX, IVAR, WAVE and STACKINFO).
-
-    Parameters
-    ----------
-    path, hdus, told
-        As in `read_desi_coadd`.
-
-    Returns
-    -------
-    Spectra
-        At the redshift of the stack, which is 0 for a stack in the rest frame.
-
-    Raises
-    ------
-    SpectrumError
-        If an extension is missing.
-
-    Examples
-    --------
-    See `nebulium.data.spectra.reading.read_spectra`.
-    """
+    """Read stacked DESI spectra (extensions FLUX, IVAR, WAVE and STACKINFO)."""
     info = hdus["STACKINFO"].data
     frame = {"vac": False, "air": True}.get(str(hdus["WAVE"].header.get("AIRORVAC", "")).strip().lower())
     raw = RawSpectra(
@@ -168,33 +109,7 @@ def read_desi_stack(path: Path, hdus: Any, told: Told) -> Spectra:
 
 
 def coadd_arms(where: str, arms: list[Arm]) -> Arm:
-    """Put arms on their common grid; where two overlap, average by inverse variance.
-
-    Parameters
-    ----------
-    where : str
-        The file, for messages.
-    arms : list of Arm
-        In the order of their wavelengths.
-
-    Returns
-    -------
-    Arm
-        The whole. A pixel masked in every arm has the plain mean of their fluxes and inverse variance 0.
-
-    Raises
-    ------
-    SpectrumError
-        If the grids do not fit together.
-
-    Examples
-    --------
-    >>> blue = Arm(np.array([1.0, 2.0]), np.array([[1.0, 1.0]]), np.array([[1.0, 1.0]]), None)
-    >>> red = Arm(np.array([2.0, 3.0]), np.array([[4.0, 4.0]]), np.array([[2.0, 2.0]]), None)
-    >>> whole = coadd_arms("a.fits", [blue, red])
-    >>> whole.wave.tolist(), whole.flux.tolist(), whole.ivar.tolist()
-    ([1.0, 2.0, 3.0], [[1.0, 3.0, 4.0]], [[1.0, 3.0, 2.0]])
-    """
+    """Put arms on their common grid; where two overlap, average by inverse variance."""
     if len(arms) == 1:
         return arms[0]
     wave, places = _common_grid(where, [arm.wave for arm in arms])
@@ -265,25 +180,7 @@ def _read_arm(path: Path, hdus: Any, arm: str) -> Arm:
 
 
 def lsf_variance(resolution: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Variance of the line-spread function from the diagonals of DESI's resolution matrix.
-
-    Parameters
-    ----------
-    resolution : ndarray of shape (n, diagonal, wave)
-        Diagonals from the uppermost to the lowermost, as desispec stores them.
-    step : ndarray of shape (wave,)
-        Width of the pixels, Angstrom.
-
-    Returns
-    -------
-    ndarray of shape (n, wave)
-        Angstrom^2; NaN where the matrix is 0.
-
-    Examples
-    --------
-    >>> lsf_variance(np.array([[[0.25], [0.5], [0.25]]]), np.array([2.0])).tolist()
-    [[2.0]]
-    """
+    """Variance of the line-spread function from the diagonals of DESI's resolution matrix."""
     half = resolution.shape[1] // 2
     offsets = np.arange(half, half - resolution.shape[1], -1, dtype=np.float64)[None, :, None]
     # Noise in the far wings goes below 0, and their squared distance would carry it into the moment.

@@ -58,29 +58,6 @@ def read_spectrum_fits(path: Path, hdus: Any, told: Told) -> Spectra:
     same way, or one image with the wavelengths in its header (CRVAL1, CDELT1 or CD1_1, CRPIX1; CTYPE1 WAVE,
     AWAV, WAVE-LOG, AWAV-LOG, LINEAR or LOG-LINEAR; DC-FLAG 1 for log10). Wavelengths are in air if CTYPE1,
     AIRORVAC, VACUUM or the column's name says so, or the user.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    hdus : astropy.io.fits.HDUList
-        The same, open.
-    told : Told
-        What the user says of units and frame.
-
-    Returns
-    -------
-    Spectra
-        Ids and redshifts from columns or the header, if they are there; else the file's name and NaN.
-
-    Raises
-    ------
-    SpectrumError
-        If no flux or wavelengths are found, or they are implausible.
-
-    Examples
-    --------
-    See `nebulium.data.spectra.reading.read_spectra`.
     """
     parts = _from_table(hdus) or _from_images(path, hdus)
     if parts is None:
@@ -271,24 +248,7 @@ def _listed(hdus: Any) -> str:
 
 
 def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:
-    """Write spectra to a FITS binary table, a row a spectrum with arrays in the cells.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        What to write.
-    path : str or Path
-        File ending in .fits or .fits.gz.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-
-    Examples
-    --------
-    See `nebulium.data.spectra.reading.write_spectra`.
-    """
+    """Write spectra to a FITS binary table, a row a spectrum with arrays in the cells."""
     from astropy.io import fits
 
     pixels = spectra.wave_aa.shape[1]

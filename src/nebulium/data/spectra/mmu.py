@@ -40,27 +40,6 @@ def read_mmu(path: Path, told: Told) -> Spectra:
     vacuum, fluxes in 1e-17 erg/s/cm2/Angstrom, ``lsf_sigma`` in pixels (one number or one for each pixel),
     ``mask`` true for bad pixels, padding with lambda -1. Flat columns ``spectrum_flux`` and so on are read
     too.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    told : Told
-        What the user says of the units.
-
-    Returns
-    -------
-    Spectra
-        With ids as int64, if every one is a whole number.
-
-    Raises
-    ------
-    SpectrumError
-        If the file is truncated or damaged, or has no spectra in that layout.
-
-    Examples
-    --------
-    See `write_mmu`.
     """
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
@@ -93,30 +72,7 @@ def read_mmu(path: Path, told: Told) -> Spectra:
 
 
 def write_mmu(spectra: Spectra, path: str | Path) -> None:
-    """Write spectra to Parquet, in the layout of the Multimodal Universe.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        What to write; ids are written as text, as there.
-    path : str or Path
-        File ending in .parquet.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> wave = np.linspace(4000, 5000, 3, dtype=np.float32)[None]
-    >>> spectra = Spectra(np.array([7]), wave, np.ones_like(wave), np.ones_like(wave), np.array([0.1]))
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     write_mmu(spectra, f"{scratch}/spectra.parquet")
-    ...     read_mmu(Path(f"{scratch}/spectra.parquet"), Told()).ids.tolist()
-    [7]
-    """
+    """Write spectra to Parquet, in the layout of the Multimodal Universe."""
     lists = {"flux": spectra.flux_lambda, "ivar": spectra.ivar}
     if spectra.lsf_sigma_aa is not None:
         step = np.gradient(spectra.wave_aa.astype(np.float64), axis=1)

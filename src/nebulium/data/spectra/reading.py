@@ -120,32 +120,7 @@ def write_spectra(spectra: Spectra, path: str | Path) -> None:
 
 
 def is_spectrum_file(path: str | Path) -> bool:
-    """Whether a file holds spectra rather than a table of features.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file that may be either.
-
-    Returns
-    -------
-    bool
-        True for anything that `read_spectra` would try; False for formats that only hold tables.
-
-    Raises
-    ------
-    SpectrumError
-        If the file is not there or damaged.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.tables.reading import Table, write_table
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     write_table(Table({"redshift": np.array([0.1])}), f"{scratch}/table.fits")
-    ...     is_spectrum_file(f"{scratch}/table.fits")
-    False
-    """
+    """Whether a file holds spectra rather than a table of features."""
     path = Path(path)
     form = _form(path)
     if form == "parquet":

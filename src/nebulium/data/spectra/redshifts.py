@@ -19,33 +19,7 @@ REDROCK_EXTENSIONS = ("REDSHIFTS", "ZBEST")
 
 
 def read_redshifts(path: str | Path) -> Table:
-    """Read a Redrock file, or a table with the columns target_id and redshift.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    Table
-        target_id, redshift, and zwarn where there is one.
-
-    Raises
-    ------
-    TableError
-        If it cannot be read, or an id stands in it twice.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.tables.reading import write_table
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     table = Table({"target_id": np.array([7]), "redshift": np.array([0.1])})
-    ...     write_table(table, f"{scratch}/z.ecsv")
-    ...     read_redshifts(f"{scratch}/z.ecsv")["redshift"].tolist()
-    [0.1]
-    """
+    """Read a Redrock file, or a table with the columns target_id and redshift."""
     path = Path(path)
     table = _read_redrock(path) if READABLE.get(ending_of(path) or "") == "fits" and path.exists() else None
     if table is None:
@@ -57,33 +31,7 @@ def read_redshifts(path: str | Path) -> Table:
 
 
 def join_redshifts(spectra: Spectra, table: Table) -> Spectra:
-    """Give spectra the redshifts of a table, by id.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        Those without.
-    table : Table
-        With target_id, redshift and perhaps zwarn; every id once.
-
-    Returns
-    -------
-    Spectra
-        With redshift NaN where the table lacks the id; zwarn among the columns.
-
-    Raises
-    ------
-    SpectrumError
-        If not one id is in the table.
-
-    Examples
-    --------
-    >>> wave = np.linspace(4000, 5000, 6, dtype=np.float32).reshape(2, 3)
-    >>> spectra = Spectra(np.array([7, 8]), wave, wave, wave, np.full(2, np.nan))
-    >>> table = Table({"target_id": np.array(["8", "9"]), "redshift": np.array([0.1, 0.2])})
-    >>> join_redshifts(spectra, table).redshift.tolist()
-    [nan, 0.1]
-    """
+    """Give spectra the redshifts of a table, by id."""
     rows = rows_of_ids(spectra.ids, table["target_id"])
     found = rows >= 0
     if not np.any(found):

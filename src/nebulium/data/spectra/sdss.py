@@ -25,23 +25,7 @@ SPZLINE_NAMES = {
 
 
 def is_sdss_spec(hdus: Any) -> bool:
-    """Whether a FITS file has the first extension of SDSS's spec files.
-
-    Parameters
-    ----------
-    hdus : astropy.io.fits.HDUList
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if its columns are flux, loglam, ivar and and_mask.
-
-    Examples
-    --------
-    >>> is_sdss_spec([])
-    False
-    """
+    """Whether a FITS file has the first extension of SDSS's spec files."""
     columns = getattr(hdus[1], "columns", None) if len(hdus) > 1 else None
     return columns is not None and {"flux", "loglam", "ivar", "and_mask"} <= {
         name.lower() for name in columns.names
@@ -52,29 +36,6 @@ def read_sdss_spec(path: Path, hdus: Any, told: Told) -> Spectra:
     """Read an SDSS spec file: wavelengths in vacuum, redshift and id from SPECOBJ.
 
     A pixel whose ``and_mask`` is not 0 (bad in every exposure) has inverse variance 0.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    hdus : astropy.io.fits.HDUList
-        The same, open.
-    told : Told
-        What the user says of the units.
-
-    Returns
-    -------
-    Spectra
-        One spectrum, zwarn among its columns. The id is SPECOBJID, as text where it exceeds int64.
-
-    Raises
-    ------
-    SpectrumError
-        If an inverse variance is negative or no pixel is left.
-
-    Examples
-    --------
-    See `nebulium.data.spectra.reading.read_spectra`.
     """
     data = hdus[1].data
     wave = 10.0 ** native(data["loglam"]).astype(np.float64)
@@ -170,23 +131,7 @@ def _specobj(hdus: Any) -> dict[str, np.ndarray]:
 
 
 def ids_from_text(ids: np.ndarray) -> np.ndarray:
-    """Ids as int64, if every one of them is a whole number that fits.
-
-    Parameters
-    ----------
-    ids : ndarray of shape (n,)
-        Text or numbers.
-
-    Returns
-    -------
-    ndarray of int64 or str of shape (n,)
-        Text as it is, if one of them is not such a number (or would lose leading zeros).
-
-    Examples
-    --------
-    >>> ids_from_text(np.array(["7", "8"])).tolist(), ids_from_text(np.array(["7", "NGC 1"])).tolist()
-    ([7, 8], ['7', 'NGC 1'])
-    """
+    """Ids as int64, if every one of them is a whole number that fits."""
     if ids.dtype.kind == "i":
         return ids.astype(np.int64)
     texts = [str(text).strip() for text in ids.tolist()]

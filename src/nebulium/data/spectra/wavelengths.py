@@ -72,27 +72,7 @@ def _refractive_index(vacuum: np.ndarray) -> np.ndarray:
 
 
 def check_looks_like_aa(wave: np.ndarray, where: str) -> None:
-    """Question wavelengths that cannot well be those of a galaxy's spectrum in Angstrom.
-
-    Parameters
-    ----------
-    wave : array of float
-        Supposedly Angstrom.
-    where : str
-        The file, for the message.
-
-    Raises
-    ------
-    SpectrumError
-        If they look like nm, micron, the logarithm of Angstrom, or something else.
-
-    Examples
-    --------
-    >>> check_looks_like_aa(np.linspace(380.0, 920.0, 100), "a.fits")
-    Traceback (most recent call last):
-    nebulium.errors.SpectrumError: a.fits: has wavelengths from 380 to 920, which looks like nm rather than
-    Angstrom. To mend: declare the unit with wave_unit='nm', or wave_unit='Angstrom' if they are right
-    """
+    """Question wavelengths that cannot well be those of a galaxy's spectrum in Angstrom."""
     wave = np.sort(wave[np.isfinite(wave)])
     if not wave.size:
         raise SpectrumError(where, "has no finite wavelengths", "check the file")
@@ -117,26 +97,7 @@ def _likely_unit(low: float, middle: float, high: float) -> str | None:
 
 
 def check_rising(wave: np.ndarray, where: str) -> None:
-    """Refuse wavelengths that are not sorted, or occur twice.
-
-    Parameters
-    ----------
-    wave : array of float of shape (wave,)
-        Of one spectrum, without padding.
-    where : str
-        The file, for the message.
-
-    Raises
-    ------
-    SpectrumError
-        With the first pixel at fault.
-
-    Examples
-    --------
-    >>> check_rising(np.array([4000.0, 4001.0, 4001.0]), "a.fits")
-    Traceback (most recent call last):
-    nebulium.errors.SpectrumError: a.fits: has a wavelength twice (4001 at pixels 1 and 2). To mend: ...
-    """
+    """Refuse wavelengths that are not sorted, or occur twice."""
     problem = not_rising(wave)
     if problem:
         mend = "sort the pixels by wavelength and join those that share one, by inverse variance"
@@ -144,23 +105,7 @@ def check_rising(wave: np.ndarray, where: str) -> None:
 
 
 def not_rising(wave: np.ndarray) -> str | None:
-    """What is wrong with the order of wavelengths.
-
-    Parameters
-    ----------
-    wave : array of float of shape (wave,)
-        Of one spectrum, without padding.
-
-    Returns
-    -------
-    str or None
-        The first fault; None if they rise from pixel to pixel.
-
-    Examples
-    --------
-    >>> not_rising(np.array([4000.0, 3999.0]))
-    'has unsorted wavelengths (4000 at pixel 0, then 3999)'
-    """
+    """What is wrong with the order of wavelengths."""
     if not np.all(np.isfinite(wave)):
         return f"has a wavelength that is not finite (pixel {int(np.argmin(np.isfinite(wave)))})"
     if len(wave) and wave[0] <= 0:

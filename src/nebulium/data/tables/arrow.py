@@ -24,34 +24,7 @@ EXACT = 2**53
 
 
 def open_parquet(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    """Open a Parquet file; its rows are streamed, in memory that does not grow with their number.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    wanted : sequence of str, optional
-        Not needed for this format.
-
-    Returns
-    -------
-    TableSource
-        Columns of lists and structs are left out.
-
-    Raises
-    ------
-    TableError
-        If it is truncated, damaged, or not Parquet.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
-    ...     pyarrow.parquet.write_table(pa.table({"redshift": [0.1, None]}), file.name)
-    ...     source = open_parquet(Path(file.name), None)
-    ...     [chunk["redshift"].tolist() for chunk in source.chunks(["redshift"], 9)]
-    [[0.1, nan]]
-    """
+    """Open a Parquet file; its rows are streamed, in memory that does not grow with their number."""
     with _telling(path, "Parquet"), pyarrow.parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
     chunks = _ParquetChunks(path)
@@ -98,36 +71,7 @@ def _regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Tabl
 
 
 def open_csv(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    r"""Open a CSV file with a header line; it is read whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file. Lines before the header that start with ``#`` are passed over; a file that starts with
-        ``# %ECSV`` is read as ECSV.
-    wanted : sequence of str, optional
-        Not needed for this format.
-
-    Returns
-    -------
-    TableSource
-        Empty fields and ``nan`` are missing.
-
-    Raises
-    ------
-    TableError
-        If lines differ in their number of fields.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
-    ...     _ = file.write("target_id,redshift\n7,0.1\n8,\n")
-    ...     file.flush()
-    ...     source = open_csv(Path(file.name), None)
-    ...     [chunk["redshift"].tolist() for chunk in source.chunks(["redshift"], 9)]
-    [[0.1, nan]]
-    """
+    r"""Open a CSV file with a header line; it is read whole."""
     with path.open("rb") as lines:
         start = [line for line, _ in zip(lines, range(10_000), strict=False)]
     if start and start[0].startswith(b"# %ECSV"):
@@ -152,32 +96,7 @@ def open_csv(path: Path, wanted: Sequence[str] | None) -> TableSource:
 
 
 def to_numpy(values: pa.ChunkedArray, where: str, column: str, first_row: int = 0) -> np.ndarray:
-    """An Arrow column as numpy has it, without a copy where there is nothing to convert.
-
-    Parameters
-    ----------
-    values : pyarrow.ChunkedArray of length n
-        The column.
-    where, column : str
-        File and column, for the message.
-    first_row : int
-        Row of the file at which it begins, for the message.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        A missing number is NaN, a missing text is empty.
-
-    Raises
-    ------
-    TableError
-        If whole numbers that a float cannot hold are missing some of their values.
-
-    Examples
-    --------
-    >>> to_numpy(pa.chunked_array([[1, None]]), "a.parquet", "zwarn").tolist()
-    [1.0, nan]
-    """
+    """An Arrow column as numpy has it, without a copy where there is nothing to convert."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.cast(kind.value_type), kind.value_type

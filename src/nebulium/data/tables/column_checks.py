@@ -20,41 +20,7 @@ def checked_column(
     first_row: int = 0,
     missing: float | int | Sequence[float | int] | None = None,
 ) -> np.ndarray:
-    """A column as read from a file, of the type that its name calls for.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        As read.
-    name, column : str
-        nebulium's name and the file's.
-    where : str
-        The file, for messages.
-    first_row : int
-        Row of the file at which the values begin, counted from 0.
-    missing : float or sequence of float, optional
-        Numbers that stand for a missing value.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Numbers as floats of the file's precision, ids as int64 or text, flags as bool; a column that is not
-        in the glossary as it is, but for the missing values.
-
-    Raises
-    ------
-    TableError
-        If the values are of another type; the first row at fault is named.
-
-    Examples
-    --------
-    >>> checked_column(np.array([0, -99]), "redshift", "Z", where="a.fits", missing=-99).tolist()
-    [0.0, nan]
-    >>> checked_column(np.array(["0.1", "n/a"]), "redshift", "Z", where="a.csv")
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.csv, row 1, column Z: expected a number for redshift, found 'n/a'. To mend:
-    map another column, or mend the row
-    """
+    """A column as read from a file, of the type that its name calls for."""
     entry = lookup(name)
     kind = entry.kind if entry else None
     if kind == "id":

@@ -11,34 +11,7 @@ from nebulium.errors import TableError
 
 
 def open_ecsv(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    """Open an ECSV file; it is read whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    wanted : sequence of str, optional
-        Not needed for this format.
-
-    Returns
-    -------
-    TableSource
-        Columns of more than one value a row are left out.
-
-    Raises
-    ------
-    TableError
-        If it is damaged or not ECSV.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from astropy.table import Table
-    >>> with tempfile.NamedTemporaryFile(suffix=".ecsv") as file:
-    ...     Table({"ew_HALPHA": [5.0]}, units=["nm"]).write(file.name, format="ascii.ecsv", overwrite=True)
-    ...     open_ecsv(Path(file.name), None).units
-    {'ew_HALPHA': 'nm'}
-    """
+    """Open an ECSV file; it is read whole."""
     from astropy.table import Table
 
     try:
@@ -55,24 +28,7 @@ def open_ecsv(path: Path, wanted: Sequence[str] | None) -> TableSource:
 
 
 def plain_column(column: Any) -> np.ndarray:
-    """A column of astropy as numpy has it.
-
-    Parameters
-    ----------
-    column : astropy.table.Column of length n
-        Masked or not.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        A masked number is NaN, a masked text is empty.
-
-    Examples
-    --------
-    >>> from astropy.table import MaskedColumn
-    >>> plain_column(MaskedColumn([1, 2], mask=[False, True])).tolist()
-    [1.0, nan]
-    """
+    """A column of astropy as numpy has it."""
     mask = getattr(column, "mask", None)
     values = np.asarray(column)
     if mask is None or not np.any(mask):

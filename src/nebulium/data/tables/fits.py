@@ -30,35 +30,7 @@ class _Extension:
 
 
 def open_fits_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    """Open the binary table of a FITS file that has the columns asked for.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    wanted : sequence of str, optional
-        Columns that will be asked for. The first extension that has them all is taken; if none has, those
-        that have some are joined by an id column that is in each of them and is asked for.
-
-    Returns
-    -------
-    TableSource
-        Columns of more than one value a row are left out.
-
-    Raises
-    ------
-    TableError
-        If it is truncated, damaged, or holds no such table.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from astropy.table import Table
-    >>> with tempfile.NamedTemporaryFile(suffix=".fits") as file:
-    ...     Table({"Z": [0.1], "HALPHA_EW": [5.0]}).write(file.name, overwrite=True)
-    ...     open_fits_table(Path(file.name), ["Z"]).columns
-    ('Z', 'HALPHA_EW')
-    """
+    """Open the binary table of a FITS file that has the columns asked for."""
     with opened_fits(path, TableError) as hdus:
         extensions = [_describe(place, hdu) for place, hdu in enumerate(hdus) if _is_table(hdu)]
     if not extensions:

@@ -15,37 +15,7 @@ UNIT_ATTRIBUTES = ("unit", "units", "UNIT", "UNITS")
 
 
 def open_hdf5_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    """Open an HDF5 file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    wanted : sequence of str, optional
-        Columns that will be asked for; the first group or dataset that has them all is taken, else the one
-        with most columns.
-
-    Returns
-    -------
-    TableSource
-        Chunks are read from the disk as they are asked for.
-
-    Raises
-    ------
-    TableError
-        If it is truncated, damaged, or holds no table.
-    MissingExtraError
-        If h5py is not installed.
-
-    Examples
-    --------
-    >>> import h5py, tempfile
-    >>> with tempfile.NamedTemporaryFile(suffix=".h5") as file:
-    ...     with h5py.File(file.name, "w") as group:
-    ...         group["fits/redshift"] = [0.1, 0.2]
-    ...     open_hdf5_table(Path(file.name), ["redshift"]).columns
-    ('redshift',)
-    """
+    """Open an HDF5 file."""
     try:
         import h5py
     except ImportError as error:

@@ -8,32 +8,7 @@ from nebulium.errors import TableError
 
 
 def open_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    """Open a table by the ending of its name.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    wanted : sequence of str, optional
-        The file's names of the columns that will be asked for; they tell which extension of a FITS file, or
-        which group of an HDF5 file, is meant.
-
-    Returns
-    -------
-    TableSource
-        Nothing but names and units has been read, where the format allows it.
-
-    Raises
-    ------
-    TableError
-        If the file is not there, its ending is unknown, or it is damaged.
-
-    Examples
-    --------
-    >>> open_table(Path("galaxies.txt"), None)
-    Traceback (most recent call last):
-    nebulium.errors.TableError: galaxies.txt: is not there. To mend: check the path
-    """
+    """Open a table by the ending of its name."""
     if not path.exists():
         raise TableError(str(path), "is not there", "check the path")
     ending = ending_of(path)

@@ -53,68 +53,19 @@ class TableSource:
 
 
 def ending_of(path: Path) -> str | None:
-    """The ending that tells the format, ``.fits.gz`` as one.
-
-    Parameters
-    ----------
-    path : Path
-        A file.
-
-    Returns
-    -------
-    str or None
-        In lower case; None if no format goes by it.
-
-    Examples
-    --------
-    >>> ending_of(Path("fastspec.v1.FITS.gz")), ending_of(Path("notes.txt"))
-    ('.fits.gz', None)
-    """
+    """The ending that tells the format, ``.fits.gz`` as one."""
     name = path.name.lower()
     return next((ending for ending in sorted(READABLE, key=len, reverse=True) if name.endswith(ending)), None)
 
 
 def stem_of(path: Path) -> str:
-    """The file's name without the ending that tells its format.
-
-    Parameters
-    ----------
-    path : Path
-        A file or a folder.
-
-    Returns
-    -------
-    str
-        The name; a folder such as ``run.1`` keeps its dot.
-
-    Examples
-    --------
-    >>> stem_of(Path("out/lines.fits.gz")), stem_of(Path("runs/run.1"))
-    ('lines', 'run.1')
-    """
+    """The file's name without the ending that tells its format."""
     ending = ending_of(path)
     return path.name[: -len(ending)] if ending else path.name
 
 
 def in_memory(columns: Mapping[str, np.ndarray]) -> Chunks:
-    """Chunks of a table that is read whole, for formats that cannot be read in pieces.
-
-    Parameters
-    ----------
-    columns : mapping of str to ndarray of shape (n,)
-        All of it.
-
-    Returns
-    -------
-    callable
-        As `TableSource.chunks`.
-
-    Examples
-    --------
-    >>> chunks = in_memory({"redshift": np.array([0.1, 0.2, 0.3])})
-    >>> [chunk["redshift"].tolist() for chunk in chunks(["redshift"], 2)]
-    [[0.1, 0.2], [0.3]]
-    """
+    """Chunks of a table that is read whole, for formats that cannot be read in pieces."""
 
     def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
         total = len(next(iter(columns.values()), ()))

@@ -116,29 +116,7 @@ class Table:
 
 
 def concatenate(tables: Iterable[Table]) -> Table:
-    """One table below the other.
-
-    Parameters
-    ----------
-    tables : iterable of Table
-        At least one, all with the same columns.
-
-    Returns
-    -------
-    Table
-        With the units, name and metadata of the first.
-
-    Raises
-    ------
-    TableError
-        If there is none, or if a column is missing from one.
-
-    Examples
-    --------
-    >>> part = Table({"redshift": np.array([0.1])})
-    >>> concatenate([part, part])["redshift"].tolist()
-    [0.1, 0.1]
-    """
+    """One table below the other."""
     parts = list(tables)
     if not parts:
         raise TableError("table", "has no rows", "check the selection that made it")
@@ -151,28 +129,7 @@ def concatenate(tables: Iterable[Table]) -> Table:
 
 
 def missing_column(where: str, column: str, available: Iterable[str]) -> TableError:
-    """The error for a column that is not there, with the name that is nearest to it.
-
-    Parameters
-    ----------
-    where : str
-        The file.
-    column : str
-        The name that was asked for.
-    available : iterable of str
-        The names that there are.
-
-    Returns
-    -------
-    TableError
-        To be raised.
-
-    Examples
-    --------
-    >>> print(missing_column("a.fits", "ew_HALPHA", ["TARGETID", "HALPHA_EW"]))
-    a.fits: has no column 'ew_HALPHA' (the nearest is 'HALPHA_EW'; it has TARGETID, HALPHA_EW). To mend: check
-    the name, or map it with columns={'ew_HALPHA': 'HALPHA_EW'}
-    """
+    """The error for a column that is not there, with the name that is nearest to it."""
     names = list(available)
     near = nearest(column, names)
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
@@ -182,25 +139,7 @@ def missing_column(where: str, column: str, available: Iterable[str]) -> TableEr
 
 
 def nearest(name: str, available: Iterable[str]) -> str | None:
-    """The name that looks most like another, letter case and the order of its parts aside.
-
-    Parameters
-    ----------
-    name : str
-        The name that was asked for.
-    available : iterable of str
-        The candidates.
-
-    Returns
-    -------
-    str or None
-        None if none is near.
-
-    Examples
-    --------
-    >>> nearest("ew_HALPHA", ["HBETA_EW", "HALPHA_EW"]), nearest("redshift", ["petal"])
-    ('HALPHA_EW', None)
-    """
+    """The name that looks most like another, letter case and the order of its parts aside."""
     scored = [(_likeness(name, candidate), candidate) for candidate in available]
     score, best = max(scored, default=(0.0, None), key=lambda pair: pair[0])
     return best if score >= 0.6 else None

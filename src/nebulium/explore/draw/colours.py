@@ -50,48 +50,14 @@ class ColourScale:
     kind: Kind
 
     def colours_of(self, values: Real[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-        """Numbers of the colours of values.
-
-        Parameters
-        ----------
-        values : ndarray
-            NaN where missing.
-
-        Returns
-        -------
-        ndarray of the same shape, uint8
-            On a logarithmic scale what is not positive has the colour of the lower end: it is small, not
-            missing.
-
-        Examples
-        --------
-        >>> scale = ColourScale("x", "x", 1.0, 100.0, "logarithmic")
-        >>> scale.colours_of(np.array([100.0, -3.0, np.nan])).tolist()
-        [255, 2, 1]
-        """
+        """Numbers of the colours of values."""
         low, high = self._along(self.low), self._along(self.high)
         place = (self._along(np.clip(values, self.low, self.high)) - low) / (high - low)
         colour = np.round(LOWEST + (HIGHEST - LOWEST) * place)
         return np.where(np.isnan(colour), MISSING, colour).astype(np.uint8)
 
     def axis(self, theme: Theme) -> dict[str, Any]:
-        """Colours and bar for the layout of a figure.
-
-        Parameters
-        ----------
-        theme : Theme
-
-        Returns
-        -------
-        dict
-            A `coloraxis` of plotly.
-
-        Examples
-        --------
-        >>> from nebulium.explore.draw.theme import LIGHT
-        >>> ColourScale("z", "Redshift", 0.0, 0.5, "sequential").axis(LIGHT)["colorbar"]["ticktext"]
-        ['0', '0.1', '0.2', '0.3', '0.4', '0.5']
-        """
+        """Colours and bar for the layout of a figure."""
         ticks = self._ticks()
         shown = {
             "title": {"text": self.label, "side": "right", "font": {"size": TEXT}},
@@ -127,29 +93,7 @@ class ColourScale:
 def colour_scale(
     column: str, *arrays: Real[np.ndarray, " _"], unit: str = "", kind: Kind | None = None
 ) -> ColourScale:
-    """Choose a scale for one quantity, from all the values that are to be compared.
-
-    Parameters
-    ----------
-    column : str
-        What is shown.
-    *arrays : ndarray of shape (n,)
-        Observed and predicted, for example. NaN where missing.
-    unit : str
-        As the table declares it.
-    kind : str, optional
-        Logarithmic if most values are positive and span a large factor, otherwise sequential.
-
-    Returns
-    -------
-    ColourScale
-        From the 1st to the 99th percentile; from 0 to 1 where there is nothing.
-
-    Examples
-    --------
-    >>> colour_scale("ew_HALPHA", np.array([1.0, 2.0]), np.array([3.0, 5.0])).label
-    'EW(Hα) / Å'
-    """
+    """Choose a scale for one quantity, from all the values that are to be compared."""
     values = np.concatenate([np.zeros(0), *(_finite(array) for array in arrays)])
     chosen = kind or ("logarithmic" if _is_wide(values) else "sequential")
     if chosen == "logarithmic":
@@ -165,22 +109,7 @@ def colour_scale(
 
 
 def count_scale(most: int) -> ColourScale:
-    """A scale for the number of galaxies in a cell.
-
-    Parameters
-    ----------
-    most : int
-        The largest number.
-
-    Returns
-    -------
-    ColourScale
-
-    Examples
-    --------
-    >>> count_scale(100).kind
-    'logarithmic'
-    """
+    """A scale for the number of galaxies in a cell."""
     return ColourScale("", "Galaxies in a cell", 1.0, max(float(most), 2.0), "logarithmic")
 
 

@@ -36,26 +36,7 @@ class LineRatios(NamedTuple):
 
 
 def line_ratios(values: Mapping[str, Real[np.ndarray, " n"]], *, prefix: str = "ew_") -> LineRatios | None:
-    """Ratios of the BPT diagram from the columns of a table.
-
-    Parameters
-    ----------
-    values : mapping of str to ndarray of shape (n,)
-        Columns.
-    prefix : str
-        What stands before the names of the lines: "ew_" or "predicted_ew_".
-
-    Returns
-    -------
-    LineRatios or None
-        None if one of the four columns is not there.
-
-    Examples
-    --------
-    >>> widths = {"NII_6584": 1.0, "HALPHA": 10.0, "OIII_5007": 5.0, "HBETA": 5.0}
-    >>> line_ratios({f"ew_{line}": np.array([width]) for line, width in widths.items()})
-    LineRatios(x=array([-1.]), y=array([0.]))
-    """
+    """Ratios of the BPT diagram from the columns of a table."""
     names = [f"{prefix}{line}" for line in ("NII_6584", "HALPHA", "OIII_5007", "HBETA")]
     if any(name not in values for name in names):
         return None
@@ -71,29 +52,7 @@ def bpt_figure(
     pinned: Place | None = None,
     pinned_predicted: Place | None = None,
 ) -> Figure:
-    """The BPT diagram (Baldwin, Phillips & Terlevich 1981) with its curves.
-
-    Parameters
-    ----------
-    ratios : LineRatios
-        Of all galaxies.
-    theme : Theme
-    selected : ndarray of int, optional
-        Rows to point out.
-    pinned, pinned_predicted : (x, y), optional
-        The galaxy that was clicked on, as measured and as the model has it.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> figure = bpt_figure(LineRatios(np.zeros(2), np.zeros(2)), LIGHT)
-    >>> [trace.name for trace in figure.data]
-    ['all galaxies', 'Kauffmann et al. 2003', 'Kewley et al. 2001']
-    """
+    """The BPT diagram (Baldwin, Phillips & Terlevich 1981) with its curves."""
     has = np.isfinite(ratios.x) & np.isfinite(ratios.y)
     if not has.any():
         return empty_figure("No galaxy has all four lines of the BPT diagram with a positive width.", theme)
@@ -121,36 +80,7 @@ def predicted_against_observed_figure(
     selected: Rows | None = None,
     pinned: int | None = None,
 ) -> Figure:
-    """What a model says against what was measured.
-
-    Parameters
-    ----------
-    observed, predicted : ndarray of shape (n,)
-        NaN where missing.
-    labels : tuple of str
-        Of both: quantity and unit, escaped.
-    theme : Theme
-    logarithmic : bool
-        Show logarithms: for equivalent widths. What is not positive is left out, and counted.
-    selected : ndarray of int, optional
-        Rows to point out.
-    pinned : int, optional
-        Row of the galaxy that was clicked on.
-
-    Returns
-    -------
-    Figure
-        With the line of equality, the running median, and bias and scatter (1.4826 times the median absolute
-        deviation) of the difference.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> true = np.linspace(1.0, 2.0, 200)
-    >>> figure = predicted_against_observed_figure(true, true + 0.1, ("EW / Å", "predicted EW / Å"), LIGHT)
-    >>> figure.layout.annotations[0].text
-    '200 galaxies<br>median difference +0.1<br>scatter 0'
-    """
+    """What a model says against what was measured."""
     x, y = (_log(values) if logarithmic else values.astype(np.float64) for values in (observed, predicted))
     both = np.isfinite(x) & np.isfinite(y)
     if not both.any():
@@ -178,24 +108,7 @@ def predicted_against_observed_figure(
 def residuals(
     observed: Real[np.ndarray, " n"], predicted: Real[np.ndarray, " n"], *, logarithmic: bool = False
 ) -> Float[np.ndarray, " n"]:
-    """Predicted less observed, to colour a map of where a model is wrong.
-
-    Parameters
-    ----------
-    observed, predicted : ndarray of shape (n,)
-        NaN where missing.
-    logarithmic : bool
-        Of the logarithms, in dex; NaN where one is not positive.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-
-    Examples
-    --------
-    >>> residuals(np.array([1.0, 0.0]), np.array([10.0, 1.0]), logarithmic=True).tolist()
-    [1.0, nan]
-    """
+    """Predicted less observed, to colour a map of where a model is wrong."""
     if logarithmic:
         return _log(predicted) - _log(observed)
     return predicted.astype(np.float64) - observed
@@ -204,30 +117,7 @@ def residuals(
 def histogram_figure(
     values: Real[np.ndarray, " n"], label: str, theme: Theme, *, selected: Rows | None = None
 ) -> Figure:
-    """How one quantity is distributed, for all galaxies and for some.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        NaN where missing.
-    label : str
-        Quantity and unit, escaped.
-    theme : Theme
-    selected : ndarray of int, optional
-        Rows to compare with all.
-
-    Returns
-    -------
-    Figure
-        Each histogram is normalised to its own galaxies; those beyond the axis are in the outer bins.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> figure = histogram_figure(np.arange(9.0), "Redshift", LIGHT, selected=np.arange(3))
-    >>> [trace.name for trace in figure.data]
-    ['all, 9', 'selected, 3']
-    """
+    """How one quantity is distributed, for all galaxies and for some."""
     known = np.isfinite(values)
     if not known.any():
         return empty_figure("No galaxy has a value there.", theme)

@@ -29,30 +29,7 @@ def framed(
     name: str,
     description: str,
 ) -> Figure:
-    """A figure in a theme.
-
-    Parameters
-    ----------
-    traces : sequence of dict
-        As plotly takes them.
-    layout : dict
-        What the template does not say.
-    theme : Theme
-    name : str
-        Zoom and hidden curves survive as long as it stays the same.
-    description : str
-        What is to be seen, for a screen reader; found in `layout.meta["description"]`.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> framed([], {}, LIGHT, name="map", description="Nothing.").layout.meta["description"]
-    'Nothing.'
-    """
+    """A figure in a theme."""
     common = {
         "template": theme.template,
         "uirevision": name,
@@ -62,24 +39,7 @@ def framed(
 
 
 def empty_figure(message: str, theme: Theme) -> Figure:
-    """A figure that says why there is nothing to see.
-
-    Parameters
-    ----------
-    message : str
-        A sentence; text from a table in it must be escaped, see `nebulium.explore.draw.labels.plain`.
-    theme : Theme
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> empty_figure("This galaxy has no spectrum.", LIGHT).layout.annotations[0].text
-    'This galaxy has no spectrum.'
-    """
+    """A figure that says why there is nothing to see."""
     layout = {
         "xaxis": {"visible": False},
         "yaxis": {"visible": False},
@@ -89,29 +49,7 @@ def empty_figure(message: str, theme: Theme) -> Figure:
 
 
 def note(text: str, x: float, y: float, *, size: int | None = None, **font: Any) -> dict[str, Any]:
-    """Words in a figure.
-
-    Parameters
-    ----------
-    text : str
-        Escaped.
-    x, y : float
-        Place in fractions of the drawing area; the text lies towards its middle.
-    size : int, optional
-        Of the letters, pixels.
-    **font
-        More of plotly's font.
-
-    Returns
-    -------
-    dict
-        An annotation.
-
-    Examples
-    --------
-    >>> note("12 galaxies", 0.02, 0.98)["yanchor"]
-    'top'
-    """
+    """Words in a figure."""
     across = "center" if x == 0.5 else "left" if x < 0.5 else "right"
     along = "middle" if y == 0.5 else "bottom" if y < 0.5 else "top"
     place = {"xref": "x domain", "yref": "y domain", "x": x, "y": y, "xanchor": across, "yanchor": along}
@@ -125,24 +63,7 @@ def note(text: str, x: float, y: float, *, size: int | None = None, **font: Any)
 
 
 def graph_config(name: str, *, wheel: bool = False) -> dict[str, Any]:
-    """How a figure behaves in the page: the `config` of a `dcc.Graph`.
-
-    Parameters
-    ----------
-    name : str
-        Of the files that its pictures are saved in, after "nebulium-".
-    wheel : bool
-        Whether the mouse wheel zooms: in the map, and not where the page should scroll.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> graph_config("map", wheel=True)["toImageButtonOptions"]["filename"]
-    'nebulium-map'
-    """
+    """How a figure behaves in the page: the `config` of a `dcc.Graph`."""
     return {
         "displaylogo": False,
         # Plotly's button would send the data to a server of theirs.

@@ -27,22 +27,7 @@ _FIRST = ("erg", "s", "cm", "Å")
 
 
 def plain(text: str) -> str:
-    """Text as it is: shortened if long, and with no character left that plotly would read as a tag.
-
-    Parameters
-    ----------
-    text : str
-        From a table, perhaps.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> plain("<b>flux & more</b>")
-    '&lt;b&gt;flux &amp; more&lt;/b&gt;'
-    """
+    """Text as it is: shortened if long, and with no character left that plotly would read as a tag."""
     one_line = " ".join(text.split())
     shown = one_line if len(one_line) <= LONGEST else one_line[: LONGEST - 1] + "…"
     # MathJax is never loaded, but dollars would ask for it.
@@ -50,23 +35,7 @@ def plain(text: str) -> str:
 
 
 def unit_text(unit: str) -> str:
-    """A unit as it is printed.
-
-    Parameters
-    ----------
-    unit : str
-        As a table declares it.
-
-    Returns
-    -------
-    str
-        Escaped; as declared if it is no unit that is known; empty if dimensionless.
-
-    Examples
-    --------
-    >>> unit_text("Angstrom"), unit_text("1e-17 erg / (s cm2 Angstrom)"), unit_text("<i>")
-    ('Å', '10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹', '&lt;i&gt;')
-    """
+    """A unit as it is printed."""
     try:
         parsed = parse_unit(unit)
     except (TableError, ValueError):
@@ -84,44 +53,12 @@ def unit_text(unit: str) -> str:
 
 
 def power_of_ten(power: int) -> str:
-    """10 with its exponent.
-
-    Parameters
-    ----------
-    power : int
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> power_of_ten(-17)
-    '10⁻¹⁷'
-    """
+    """10 with its exponent."""
     return _raised("10", power)
 
 
 def column_label(column: str, unit: str = "") -> str:
-    """What an axis that shows a column is called.
-
-    Parameters
-    ----------
-    column : str
-        Its name.
-    unit : str
-        As the table declares it.
-
-    Returns
-    -------
-    str
-        Quantity / unit, escaped.
-
-    Examples
-    --------
-    >>> column_label("predicted_ew_HALPHA"), column_label("ew_OIII_5007"), column_label("flux", "nJy")
-    ('predicted EW(Hα) / Å', 'EW([O III] 5007) / Å', 'flux / nJy')
-    """
+    """What an axis that shows a column is called."""
     if column in _QUANTITIES:
         return _QUANTITIES[column]
     for start, what in _OF_A_WIDTH.items():

@@ -77,38 +77,7 @@ def map_figure(
     window: Window | None = None,
     marks: Marks = NO_MARKS,
 ) -> Figure:
-    """Galaxies in their map, coloured by one quantity.
-
-    Parameters
-    ----------
-    drawn : Raster or Points, or mapping of str to them
-        What is in view; for several panels side by side, by the name above each, escaped.
-    scale : ColourScale, optional
-        Of all the panels. Without one, colours tell how many galaxies are in a cell.
-    theme : Theme
-    title : str
-        Above a single panel, escaped.
-    axes : str
-        Name of the coordinates, which have no unit.
-    window : tuple of four float, optional
-        Left, right, bottom, top; by default the edges of a raster, or all points.
-    marks : Marks
-        Drawn in every panel.
-
-    Returns
-    -------
-    Figure
-        Panels have the axes x, x2, x3 of plotly and zoom together. A point carries its row as `customdata`; a
-        cell carries nothing: look up what is nearest to the x and y of the event.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> points = Points(np.zeros((2, 2)), np.array([1.0, 2.0]), np.arange(2))
-    >>> figure = map_figure({"observed": points, "predicted": points}, None, LIGHT)
-    >>> [figure.layout.xaxis2.matches, figure.layout.annotations[1].text]
-    ['x', 'predicted']
-    """
+    """Galaxies in their map, coloured by one quantity."""
     panels = drawn if isinstance(drawn, Mapping) else {title: drawn}
     by_count = scale is None
     scale = scale or count_scale(max((_largest_count(one) for one in panels.values()), default=1))

@@ -40,30 +40,7 @@ def raster(
     window: Window,
     shape: tuple[int, int] = SHAPE,
 ) -> Raster:
-    """Count points, and average their values, in the cells of a view.
-
-    Parameters
-    ----------
-    xy : (n, 2) float
-        NaN where a galaxy has no place.
-    values : (n,) float, optional
-        NaN where missing: such a point counts, but not in the mean.
-    window : tuple of four float
-        Left, right, bottom, top; points on its border are inside.
-    shape : tuple of two int
-        Cells in height and width.
-
-    Returns
-    -------
-    Raster
-
-    Examples
-    --------
-    >>> xy = np.array([[0.1, 0.1], [0.2, 0.1], [0.9, 0.9], [5.0, 5.0]])
-    >>> cells = raster(xy, np.array([1.0, 3.0, np.nan, 9.0]), (0.0, 1.0, 0.0, 1.0), (2, 2))
-    >>> cells.count.tolist(), cells.mean.tolist()
-    ([[2, 0], [0, 1]], [[2.0, nan], [nan, nan]])
-    """
+    """Count points, and average their values, in the cells of a view."""
     left, right, bottom, top = window
     height, width = shape
     cells = height * width
@@ -84,48 +61,12 @@ def raster(
 
 
 def in_window(xy: Float[np.ndarray, "n 2"], window: Window) -> Int64[np.ndarray, " m"]:
-    """Rows of the points in a view, its border included.
-
-    Parameters
-    ----------
-    xy : (n, 2) float
-        NaN where a galaxy has no place.
-    window : tuple of four float
-        Left, right, bottom, top.
-
-    Returns
-    -------
-    (m,) int64
-        Rising.
-
-    Examples
-    --------
-    >>> in_window(np.array([[0.5, 0.5], [2.0, 0.5], [np.nan, 0.5]]), (0.0, 1.0, 0.0, 1.0)).tolist()
-    [0]
-    """
+    """Rows of the points in a view, its border included."""
     return np.flatnonzero(_inside(xy, window))
 
 
 def whole_window(xy: Float[np.ndarray, "n 2"], margin: float = 0.03) -> Window:
-    """The view that shows all points.
-
-    Parameters
-    ----------
-    xy : (n, 2) float
-        NaN where a galaxy has no place.
-    margin : float
-        Left free on each side, as a share of the extent.
-
-    Returns
-    -------
-    tuple of four float
-        Around the origin if no galaxy has a place.
-
-    Examples
-    --------
-    >>> whole_window(np.array([[0.0, 0.0], [1.0, 2.0], [np.nan, np.nan]]), margin=0.5)
-    (-0.5, 1.5, -1.0, 3.0)
-    """
+    """The view that shows all points."""
     placed = xy[placed_rows(xy)]
     if not len(placed):
         return -1.0, 1.0, -1.0, 1.0
@@ -136,23 +77,7 @@ def whole_window(xy: Float[np.ndarray, "n 2"], margin: float = 0.03) -> Window:
 
 
 def placed_rows(xy: Float[np.ndarray, "n 2"]) -> Int64[np.ndarray, " m"]:
-    """Rows of the galaxies that have a place in the map.
-
-    Parameters
-    ----------
-    xy : (n, 2) float
-        NaN where a galaxy has none.
-
-    Returns
-    -------
-    (m,) int64
-        Rising.
-
-    Examples
-    --------
-    >>> placed_rows(np.array([[np.nan, np.nan], [1.0, 2.0]])).tolist()
-    [1]
-    """
+    """Rows of the galaxies that have a place in the map."""
     return np.flatnonzero(np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1]))
 
 
@@ -163,13 +88,6 @@ class NearestRow:
     ----------
     xy : (n, 2) float
         NaN where a galaxy has no place.
-
-    Examples
-    --------
-    >>> nearest = NearestRow(np.array([[np.nan, 0.0], [1.0, 1.0]]))
-    >>> window = (0.0, 2.0, 0.0, 2.0)
-    >>> nearest(1.01, 1.0, window), nearest(0.1, 0.1, window), nearest(np.nan, 1.0, window)
-    (1, None, None)
     """
 
     def __init__(self, xy: Float[np.ndarray, "n 2"]):

@@ -21,30 +21,7 @@ def redshift_density_figure(
     *,
     known: float | None = None,
 ) -> Figure:
-    """The density p(z) of one galaxy.
-
-    Parameters
-    ----------
-    edges : ndarray of shape (bin + 1,)
-        Borders of the bins: `densities.grid.edges`.
-    mass : ndarray of shape (bin,)
-        Probability of each bin: `densities.mass[0]`.
-    theme : Theme
-    known : float, optional
-        The redshift that the table gives, from a spectrum or the truth of a mock, if there is one.
-
-    Returns
-    -------
-    Figure
-        With the median and the central 68 % shaded.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> figure = redshift_density_figure(np.linspace(0, 1, 5), np.array([0.0, 0.5, 0.5, 0.0]), LIGHT)
-    >>> [trace.name for trace in figure.data]
-    ['p(z)', 'central 68 %', 'median 0.500']
-    """
+    """The density p(z) of one galaxy."""
     total = float(np.sum(mass))
     if not np.isfinite(total) or total <= 0:
         return empty_figure("The model gives no redshift density for this galaxy.", theme)

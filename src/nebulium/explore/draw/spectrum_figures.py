@@ -45,35 +45,7 @@ def spectrum_figure(
     theme: Theme,
     unit: str = FLUX_UNIT,
 ) -> Figure:
-    """The twelve bins of the continuum, with the emission lines on them.
-
-    Parameters
-    ----------
-    continuum : ndarray of shape (12,), optional
-        Mean flux density of the bins; NaN where missing. Without any, lines stand on a continuum of one.
-    observed : mapping of str to float
-        Measured equivalent widths by line, AA; NaN where missing.
-    predicted : mapping of str to tuple of float
-        16, 50 and 84 % quantiles of the predicted ones; their range is shaded.
-    redshift : float, optional
-        Needed for the observed frame; without it the rest frame is drawn.
-    frame : {"rest", "observed"}
-    theme : Theme
-    unit : str
-        Of the continuum.
-
-    Returns
-    -------
-    Figure
-        A line is a Gaussian of its equivalent width, drawn broader than it is.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> figure = spectrum_figure(np.ones(12), {"HALPHA": 20.0}, {}, theme=LIGHT)
-    >>> [trace.name for trace in figure.data], figure.layout.yaxis.title.text
-    (['continuum', 'observed lines'], 'Flux density / 10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹')
-    """
+    """The twelve bins of the continuum, with the emission lines on them."""
     known = continuum is not None and bool(np.isfinite(continuum).any())
     flux = np.asarray(continuum, np.float64) if continuum is not None and known else np.ones(12)
     measured = _finite_lines(observed)
@@ -110,28 +82,7 @@ def spectrum_figure(
 
 
 def widths_figure(observed: Mapping[str, float], predicted: Mapping[str, Quantiles], theme: Theme) -> Figure:
-    """Equivalent widths of the lines of one galaxy, observed and predicted.
-
-    Parameters
-    ----------
-    observed : mapping of str to float
-        By line, AA; NaN where missing.
-    predicted : mapping of str to tuple of float
-        16, 50 and 84 % quantiles.
-    theme : Theme
-
-    Returns
-    -------
-    Figure
-        On a logarithmic axis; a measured width that is not positive is named below it.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> figure = widths_figure({"HALPHA": 20.0}, {"HALPHA": (10.0, 15.0, 30.0)}, LIGHT)
-    >>> figure.data[0].error_y.array.tolist()
-    [15.0]
-    """
+    """Equivalent widths of the lines of one galaxy, observed and predicted."""
     measured = _finite_lines(observed)
     said = {line: predicted[line] for line in LINES if line in predicted and predicted[line][1] > 0}
     shown = [line for line in LINES if line in measured or line in said]
@@ -170,28 +121,7 @@ def photometry_figure(
     err_njy: Real[np.ndarray, " band"] | None,
     theme: Theme,
 ) -> Figure:
-    """Fluxes of one galaxy through its filters.
-
-    Parameters
-    ----------
-    bands : sequence of str
-        Names of the filters, in the order of the table.
-    flux_njy : ndarray of shape (band,)
-        nJy; NaN where missing.
-    err_njy : ndarray of shape (band,), optional
-        Standard errors.
-    theme : Theme
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> photometry_figure(["g", "r"], np.array([3.0, np.nan]), None, LIGHT).layout.annotations[0].text
-    'no flux: r'
-    """
+    """Fluxes of one galaxy through its filters."""
     known = np.isfinite(flux_njy)
     if not known.any():
         return empty_figure("This galaxy has no flux through any filter.", theme)

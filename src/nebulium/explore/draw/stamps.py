@@ -44,24 +44,7 @@ class Levels:
 
 
 def measure_levels(images: Sequence[Picture]) -> Levels:
-    """What is white and what is noise, from some images of a survey.
-
-    Parameters
-    ----------
-    images : sequence of ndarray of shape (height, width, band)
-        Some dozens are enough; NaN is passed over.
-
-    Returns
-    -------
-    Levels
-        Ones where nothing can be measured.
-
-    Examples
-    --------
-    >>> sky = np.random.default_rng(0).normal(0.0, 2.0, (40, 40, 1))
-    >>> round(measure_levels([sky]).noise[0])
-    2
-    """
+    """What is white and what is noise, from some images of a survey."""
     bands = images[0].shape[-1] if len(images) else 1
     lights = np.full((len(images) or 1, bands), np.nan)
     noises = lights.copy()
@@ -80,34 +63,7 @@ def stamp(
     levels: Levels | None = None,
     unit: str = "",
 ) -> str:
-    """A picture of one galaxy.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, band)
-        Fluxes, from the bluest band to the reddest, the first row at the bottom; or colours from 0 to 255,
-        the first row at the top. NaN is sky.
-    stretch : float
-        How much of the faint light shows, 0 to 1; colours from 0 to 255 are brightened.
-    levels : Levels, optional
-        Of the survey, so that colours of galaxies can be compared; by default those of this image.
-    unit : str
-        "display" for colours.
-
-    Returns
-    -------
-    str
-        Data URI of a PNG: first, middle and last band as blue, green and red; one band is grey.
-
-    References
-    ----------
-    Lupton et al. 2004, PASP 116, 133.
-
-    Examples
-    --------
-    >>> stamp(np.zeros((8, 8, 3)))[:22]
-    'data:image/png;base64,'
-    """
+    """A picture of one galaxy."""
     if unit == DISPLAY_UNIT:
         return _png(_brightened(image, stretch))
     return _png(stamp_pixels(image, stretch, levels=levels)[::-1])
@@ -120,24 +76,7 @@ def stamp_page(
     levels: Levels | None = None,
     unit: str = "",
 ) -> list[str]:
-    """Pictures of several galaxies of one survey.
-
-    Parameters
-    ----------
-    images : sequence of ndarray of shape (height, width, band)
-    stretch, levels, unit
-        As in `stamp`; by default the levels are those of these images together.
-
-    Returns
-    -------
-    list of str
-        Data URIs.
-
-    Examples
-    --------
-    >>> len(stamp_page([np.zeros((8, 8, 2)), np.ones((8, 8, 2))]))
-    2
-    """
+    """Pictures of several galaxies of one survey."""
     if levels is None and images and unit != DISPLAY_UNIT:
         levels = measure_levels(images)
     return [stamp(image, stretch, levels=levels, unit=unit) for image in images]
@@ -146,24 +85,7 @@ def stamp_page(
 def stamp_pixels(
     image: Picture, stretch: float = 0.5, *, levels: Levels | None = None
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Red, green and blue of an image of fluxes; see `stamp`.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width, band)
-    stretch : float
-    levels : Levels, optional
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
-        The first row is that of the image.
-
-    Examples
-    --------
-    >>> stamp_pixels(np.full((8, 8, 1), np.nan))[0, 0].tolist()
-    [20, 20, 20]
-    """
+    """Red, green and blue of an image of fluxes; see `stamp`."""
     levels = levels or measure_levels([image])
     light, noise = _three_colours(image, levels)
     total = light.mean(axis=-1, keepdims=True)

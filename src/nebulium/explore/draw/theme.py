@@ -124,44 +124,12 @@ class Theme:
 
 
 def theme_of(name: str | None) -> Theme:
-    """A theme by its name.
-
-    Parameters
-    ----------
-    name : str or None
-        The light one unless it is "dark".
-
-    Returns
-    -------
-    Theme
-
-    Examples
-    --------
-    >>> theme_of("dark").name, theme_of("<script>").name
-    ('dark', 'light')
-    """
+    """A theme by its name."""
     return DARK if name == "dark" else LIGHT
 
 
 def faint(colour: str, opacity: float = 0.28) -> str:
-    """A colour to fill with.
-
-    Parameters
-    ----------
-    colour : str
-        Such as #0072b2.
-    opacity : float
-        0 to 1.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> faint("#0072b2")
-    'rgba(0,114,178,0.28)'
-    """
+    """A colour to fill with."""
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 

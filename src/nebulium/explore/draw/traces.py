@@ -25,28 +25,7 @@ Trace = dict[str, Any]
 def cloud(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], xlim: Limits, ylim: Limits, theme: Theme
 ) -> list[Trace]:
-    """All galaxies in grey: one by one, or cells where there are many.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n,)
-        NaN where missing.
-    xlim, ylim : tuple of float
-        Of the cells.
-    theme : Theme
-
-    Returns
-    -------
-    list of dict
-        Traces of plotly.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> many = np.zeros(6000)
-    >>> cloud(many, many, (-1.0, 1.0), (-1.0, 1.0), LIGHT)[0]["type"]
-    'heatmap'
-    """
+    """All galaxies in grey: one by one, or cells where there are many."""
     if np.isfinite(x + y).sum() <= MANY:
         return [dots("all galaxies", x, y, {"color": theme.muted, "size": 5, "opacity": 0.6})]
     cells = raster(np.stack([x, y], axis=1), None, (*xlim, *ylim), CELLS)
@@ -79,29 +58,7 @@ def chosen(
     selected: Integer[np.ndarray, " _"] | None,
     theme: Theme,
 ) -> list[Trace]:
-    """A selection over the cloud; of a very large one every so many galaxies.
-
-    Parameters
-    ----------
-    x, y : ndarray of shape (n,)
-    has : ndarray of bool of shape (n,)
-        Which galaxies can be drawn.
-    selected : ndarray of int, optional
-        Rows.
-    theme : Theme
-
-    Returns
-    -------
-    list of dict
-        One trace, or none.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> x = np.arange(5.0)
-    >>> chosen(x, x, x > 1, np.array([0, 2, 3]), LIGHT)[0]["name"]
-    'selected, 2'
-    """
+    """A selection over the cloud; of a very large one every so many galaxies."""
     rows = np.zeros(0, np.int64) if selected is None else selected[has[selected]]
     if not len(rows):
         return []
@@ -111,24 +68,7 @@ def chosen(
 
 
 def pins(pinned: Place | None, predicted: Place | None, theme: Theme) -> list[Trace]:
-    """The galaxy that was clicked on: a star as measured, a diamond as predicted.
-
-    Parameters
-    ----------
-    pinned, predicted : (x, y), optional
-        Not drawn where NaN.
-    theme : Theme
-
-    Returns
-    -------
-    list of dict
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> [trace["name"] for trace in pins((0.0, 0.1), (float("nan"), 0.0), LIGHT)]
-    ['pinned']
-    """
+    """The galaxy that was clicked on: a star as measured, a diamond as predicted."""
     edge = {"color": theme.edge, "width": 1.8}
     star = {"symbol": "star", "size": 20, "color": theme.pinned, "line": edge}
     diamond = {"symbol": "diamond", "size": 14, "color": theme.predicted, "line": edge}
@@ -141,70 +81,17 @@ def pins(pinned: Place | None, predicted: Place | None, theme: Theme) -> list[Tr
 
 
 def dots(name: str, x: Values, y: Values, marker: dict[str, Any]) -> Trace:
-    """Single galaxies, without labels of plotly's.
-
-    Parameters
-    ----------
-    name : str
-        In the legend, escaped.
-    x, y : ndarray of shape (n,)
-    marker : dict
-        As plotly takes it.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> dots("selected", np.zeros(1), np.zeros(1), {})["mode"]
-    'markers'
-    """
+    """Single galaxies, without labels of plotly's."""
     return {"mode": "markers", "marker": marker} | _trace(name, x, y)
 
 
 def curve(name: str, x: Values, y: Values, line: dict[str, Any]) -> Trace:
-    """A curve, without labels of plotly's; NaN is a gap.
-
-    Parameters
-    ----------
-    name : str
-        In the legend, escaped.
-    x, y : ndarray of shape (n,)
-    line : dict
-        As plotly takes it.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> curve("p(z)", np.zeros(1), np.zeros(1), {"width": 2})["line"]
-    {'width': 2}
-    """
+    """A curve, without labels of plotly's; NaN is a gap."""
     return {"mode": "lines", "line": line, "connectgaps": False} | _trace(name, x, y)
 
 
 def plane(x: str, y: str, xlim: Sequence[float], ylim: Sequence[float]) -> dict[str, Any]:
-    """Axes with the legend above them.
-
-    Parameters
-    ----------
-    x, y : str
-        Quantities and units, escaped.
-    xlim, ylim : sequence of float
-
-    Returns
-    -------
-    dict
-        A layout of plotly.
-
-    Examples
-    --------
-    >>> plane("Redshift", "p(z)", (0.0, 1.0), (0.0, 9.0))["xaxis"]["range"]
-    [0.0, 1.0]
-    """
+    """Axes with the legend above them."""
     return {
         "xaxis": {"title": {"text": x}, "range": [float(end) for end in xlim], "zeroline": False},
         "yaxis": {"title": {"text": y}, "range": [float(end) for end in ylim], "zeroline": False},

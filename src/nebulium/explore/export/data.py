@@ -42,10 +42,6 @@ class PageData:
     ----------
     explored : Explored
         With a map.
-
-    Examples
-    --------
-    See `nebulium.explore.export.writing.export_page`.
     """
 
     def __init__(self, explored: Explored):
@@ -90,19 +86,7 @@ class PageData:
         return len(set(self.explored.galaxies.values) - shown)
 
     def scripts(self, about: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The page's files of data, one after another.
-
-        Parameters
-        ----------
-        about : sequence of str
-            Where the galaxies are from, and what was done with them.
-
-        Yields
-        ------
-        name : str
-        data : dict
-            Goes into JSON.
-        """
+        """The page's files of data, one after another."""
         yield "galaxies", self._galaxies() | {"about": list(about)}
         for place, columns in enumerate(self.colours):
             yield f"colour-{place}", self._colour(columns)

@@ -12,24 +12,7 @@ Code = Literal["u1", "u4", "f2", "f4"]
 
 
 def packed(values: np.ndarray, code: Code) -> dict[str, str]:
-    """Numbers as a text of their bytes.
-
-    Parameters
-    ----------
-    values : ndarray
-        Row by row.
-    code : {"u1", "u4", "f2", "f4"}
-        Half precision keeps three digits; a number too large for it is written as the largest.
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    >>> packed(np.array([1.0, np.nan]), "f2")
-    {'type': 'f2', 'data': 'ADwAfg=='}
-    """
+    """Numbers as a text of their bytes."""
     if code == "f2":
         largest = float(np.finfo(np.float16).max)
         values = np.clip(values, -largest, largest)
@@ -39,25 +22,7 @@ def packed(values: np.ndarray, code: Code) -> dict[str, str]:
 
 
 def script(name: str, data: Mapping[str, Any]) -> str:
-    r"""Data as a script: a page that is opened as a file may not read other kinds of files.
-
-    Parameters
-    ----------
-    name : str
-        By which the page asks for them.
-    data : mapping
-        Texts of any kind in it stay texts: nothing in the script ends it, or is code.
-
-    Returns
-    -------
-    str
-        ASCII.
-
-    Examples
-    --------
-    >>> print(script("a", {"b": "</script>"}), end="")
-    nebulium.give("a", JSON.parse("{\"b\":\"\\u003c/script\\u003e\"}"));
-    """
+    r"""Data as a script: a page that is opened as a file may not read other kinds of files."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

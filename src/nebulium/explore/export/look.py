@@ -22,27 +22,7 @@ CHOOSING = ("select2d", "lasso2d")
 
 
 def map_look(theme: Theme, window: Window) -> dict[str, Any]:
-    """What the page needs to draw maps in a theme.
-
-    Parameters
-    ----------
-    theme : Theme
-        Light or dark.
-    window : tuple of four float
-        All of the map.
-
-    Returns
-    -------
-    dict
-        Colours, the template of all figures, and layouts of maps with one, two and three panels.
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> look = map_look(LIGHT, (0.0, 1.0, 0.0, 1.0))
-    >>> look["pinned"], [note["text"] for note in look["maps"][1]["annotations"]]
-    ('#D55E00', ['measured', 'predicted'])
-    """
+    """What the page needs to draw maps in a theme."""
     point = Points(np.zeros((1, 2), np.float32), np.zeros(1), np.zeros(1, np.int64))
     panels = [("",), *(PANELS[:count] for count in range(2, len(PANELS) + 1))]
     return {
@@ -57,96 +37,25 @@ def map_look(theme: Theme, window: Window) -> dict[str, Any]:
 
 
 def spectrum_layout(lines: Sequence[str], unit: str, theme: Theme) -> dict[str, Any]:
-    """The layout of a spectrum at rest.
-
-    Parameters
-    ----------
-    lines : sequence of str
-        Whose places are marked, in this order.
-    unit : str
-        Of the continuum.
-    theme : Theme
-        Light or dark.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> layout = spectrum_layout(["HALPHA"], "nJy", LIGHT)
-    >>> layout["shapes"][0]["x0"], layout["yaxis"]["title"]["text"]
-    (6564.61, 'Flux density / nJy')
-    """
+    """The layout of a spectrum at rest."""
     continuum = np.ones(12, np.float32)
     return layout_of(spectrum_figure(continuum, dict.fromkeys(lines, 1.0), {}, theme=theme, unit=unit))
 
 
 def photometry_layout(bands: Sequence[str], theme: Theme) -> dict[str, Any]:
-    """The layout of fluxes through filters.
-
-    Parameters
-    ----------
-    bands : sequence of str
-        In their order.
-    theme : Theme
-        Light or dark.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> from nebulium.explore.draw.theme import LIGHT
-    >>> photometry_layout(["g", "<r>"], LIGHT)["xaxis"]["categoryarray"]
-    ['g', '&lt;r&gt;']
-    """
+    """The layout of fluxes through filters."""
     return layout_of(photometry_figure(bands, np.ones(len(bands), np.float32), None, theme))
 
 
 def layout_of(figure: Figure) -> dict[str, Any]:
-    """The layout of a figure, as JSON knows it, without its template.
-
-    Parameters
-    ----------
-    figure : Figure
-        Any.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> layout_of(Figure(layout={"title": {"text": "a"}, "template": "plotly_dark"}))
-    {'title': {'text': 'a'}}
-    """
+    """The layout of a figure, as JSON knows it, without its template."""
     layout: dict[str, Any] = json.loads(figure.to_json())["layout"]
     layout.pop("template", None)
     return layout
 
 
 def page_config(name: str, *, wheel: bool) -> dict[str, Any]:
-    """How a figure behaves: pictures are saved by plotly's own button.
-
-    Parameters
-    ----------
-    name : str
-        Of the files of pictures.
-    wheel : bool
-        Whether the mouse wheel zooms.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> "toImage" in page_config("map", wheel=True)["modeBarButtonsToRemove"]
-    False
-    """
+    """How a figure behaves: pictures are saved by plotly's own button."""
     config = graph_config(name, wheel=wheel)
     hidden = [button for button in config["modeBarButtonsToRemove"] if button != "toImage"]
     return config | {"modeBarButtonsToRemove": [*hidden, *CHOOSING]}

@@ -26,24 +26,7 @@ OF_A_LINE = {
 
 
 def spectra_of(explored: Explored, rows: Int64[np.ndarray, " m"]) -> dict[str, Any] | None:
-    """Continua and lines of galaxies, or their fluxes through filters.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    rows : ndarray of int64 of shape (m,)
-        Which of them.
-
-    Returns
-    -------
-    dict or None
-        Goes into JSON; None if there is neither.
-
-    Examples
-    --------
-    See `nebulium.explore.export.writing.export_page`.
-    """
+    """Continua and lines of galaxies, or their fluxes through filters."""
     galaxies = explored.galaxies
     lines = [line for line in LINES if {f"ew_{line}", f"predicted_ew_{line}"} & galaxies.values.keys()]
     if galaxies.continuum is None and galaxies.bands:

@@ -40,12 +40,6 @@ class Embedding:
         Whether the place was found by the fit; the others were placed amid their neighbours.
     about : mapping
         How it was made: features, seed, versions; goes into JSON.
-
-    Examples
-    --------
-    >>> places = np.array([[0.0, 1.0], [np.nan, np.nan]], np.float32)
-    >>> Embedding(np.array(["7", "8"]), places, np.array([True, False]), {"seed": 0}).placed.tolist()
-    [True, False]
     """
 
     ids: np.ndarray
@@ -59,17 +53,7 @@ class Embedding:
         return np.isfinite(self.xy[:, 0])
 
     def placement(self, features: MapFeatures) -> Placement:
-        """Puts other galaxies among those that were fitted.
-
-        Parameters
-        ----------
-        features : MapFeatures
-            Of the galaxies of the map.
-
-        Returns
-        -------
-        Placement
-        """
+        """Puts other galaxies among those that were fitted."""
         return Placement(features.values[self.fitted], self.xy[self.fitted])
 
 
@@ -81,37 +65,7 @@ def fit_embedding(
     most: int = MOST_FITTED,
     progress: Progress | None = None,
 ) -> Embedding:
-    """Draw a map with UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426).
-
-    Parameters
-    ----------
-    ids : ndarray of str of shape (n,)
-    features : MapFeatures
-        Of the same galaxies.
-    seed : int
-        The same one gives the same map on one machine.
-    most : int
-        Galaxies that it is fitted to, chosen at random if there are more; the others are placed.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    Embedding
-
-    Raises
-    ------
-    TableError
-        No galaxy has all features.
-    MissingExtraError
-        umap-learn is not installed.
-
-    Examples
-    --------
-    >>> from nebulium.explore.maps.features import latent_map_features
-    >>> features = latent_map_features(np.eye(3, 4, dtype=np.float32), "mine")
-    >>> fit_embedding(np.array(["7", "8", "9"]), features).xy.shape
-    (3, 2)
-    """
+    """Draw a map with UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426)."""
     tell = progress or (lambda _doing, _share: None)
     usable = np.flatnonzero(features.usable)
     if not len(usable):
@@ -139,29 +93,7 @@ def fit_embedding(
 
 
 def place_others(embedding: Embedding, features: MapFeatures, progress: Progress | None = None) -> Embedding:
-    """The map with every galaxy in its place that has the features for it.
-
-    Parameters
-    ----------
-    embedding : Embedding
-        Those that were not fitted may have no place yet.
-    features : MapFeatures
-        Of the same galaxies.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    Embedding
-
-    Examples
-    --------
-    >>> from nebulium.explore.maps.features import latent_map_features
-    >>> features = latent_map_features(np.array([[0.0], [1.0], [1.0]], np.float32), "mine")
-    >>> places = np.array([[0.0, 0.0], [5.0, 5.0], [np.nan, np.nan]], np.float32)
-    >>> fitted = np.array([True, True, False])
-    >>> place_others(Embedding(np.array(["7", "8", "9"]), places, fitted, {}), features).xy[2].tolist()
-    [5.0, 5.0]
-    """
+    """The map with every galaxy in its place that has the features for it."""
     rows = np.flatnonzero(features.usable & ~embedding.placed)
     if not len(rows):
         return embedding
@@ -225,24 +157,7 @@ def _all_neighbours(values: Float[np.ndarray, "m feature"], progress: Progress) 
 def steps(
     rows: Int64[np.ndarray, " k"], doing: str, progress: Progress | None
 ) -> Iterator[Int64[np.ndarray, " step"]]:
-    """Rows, so many at a time, with a report before each step.
-
-    Parameters
-    ----------
-    rows : (k,) int64
-    doing : str
-        What is done to them.
-    progress : callable of (str, float), optional
-
-    Yields
-    ------
-    (step,) int64
-
-    Examples
-    --------
-    >>> [len(part) for part in steps(np.arange(STEP + 1), "counting", None)] == [STEP, 1]
-    True
-    """
+    """Rows, so many at a time, with a report before each step."""
     for first in range(0, len(rows), STEP):
         if progress is not None:
             progress(doing, first / len(rows))

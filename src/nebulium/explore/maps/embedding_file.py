@@ -52,25 +52,7 @@ class GalaxyMap:
 
 
 def map_path(folder: Path, kind: Kind, model: str | Path | None = None) -> Path:
-    """Where a map is kept.
-
-    Parameters
-    ----------
-    folder : Path
-        See `nebulium.explore.sample.cache`.
-    kind : str
-    model : str or Path, optional
-        Of a latent space.
-
-    Returns
-    -------
-    Path
-
-    Examples
-    --------
-    >>> map_path(Path("galaxies.explore"), "colours").as_posix()
-    'galaxies.explore/map-colours.parquet'
-    """
+    """Where a map is kept."""
     name = f"{kind}-{file_stem(describe_model(model).name)}" if kind == "latent" and model else kind
     return folder / f"map-{name}.parquet"
 
@@ -86,44 +68,7 @@ def open_embedding(
     most: int = MOST_FITTED,
     progress: Progress | None = None,
 ) -> GalaxyMap:
-    """The map of galaxies: as it is kept, with new galaxies placed in it, or drawn anew.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-    folder : Path
-        Where it is kept.
-    kind : str
-        One of `nebulium.explore.maps.features.KINDS`.
-    model : str or Path, optional
-        Whose latent space it is.
-    seed : int
-    refit : bool
-        Draw it anew in any case.
-    most : int
-        As in `fit_embedding`.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    GalaxyMap
-
-    Raises
-    ------
-    NebuliumError
-        The galaxies lack what the map is made of, or the map cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> values = {f"continuum_flux_{place}": np.arange(1.0, 9.0) ** place for place in range(12)}
-    >>> galaxies = Galaxies("a.parquet", np.arange(8).astype(str), values)
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     drawn = open_embedding(galaxies, Path(scratch), "colours")
-    ...     kept = open_embedding(galaxies, Path(scratch), "colours")
-    >>> bool(np.all(kept.embedding.xy == drawn.embedding.xy)), kept.notes
-    (True, ())
-    """
+    """The map of galaxies: as it is kept, with new galaxies placed in it, or drawn anew."""
     features = map_features(galaxies, kind, folder=folder, model=model, progress=progress)
     path = map_path(folder, kind, model)
     saved, notes = (None, ()) if refit else _saved(path, seed)
@@ -141,24 +86,7 @@ def open_embedding(
 
 
 def write_embedding(path: Path, embedding: Embedding, features: MapFeatures) -> None:
-    """Keep a map: a row a galaxy, and what the map is in the metadata.
-
-    Parameters
-    ----------
-    path : Path
-    embedding : Embedding
-    features : MapFeatures
-        Of the same galaxies.
-
-    Raises
-    ------
-    OutputError
-        It cannot be written.
-
-    Examples
-    --------
-    See `open_embedding`.
-    """
+    """Keep a map: a row a galaxy, and what the map is in the metadata."""
     columns = {
         GALAXY: embedding.ids,
         X: np.ascontiguousarray(embedding.xy[:, 0]),

@@ -36,10 +36,6 @@ class MapFeatures:
         The numbers that they were made of, by which it is seen whether a galaxy has changed.
     sentence : str
         What they are, and how many galaxies have them.
-
-    Examples
-    --------
-    See `continuum_map_features`.
     """
 
     kind: Kind
@@ -65,23 +61,7 @@ class MapFeatures:
 
 
 def continuum_features(continuum_flux: Continua) -> Features:
-    """The twelve bins over their mean: the shape of the continuum.
-
-    Parameters
-    ----------
-    continuum_flux : (n, 12) float
-        Any unit.
-
-    Returns
-    -------
-    (n, 12) float32
-        NaN throughout where a bin is missing or the mean is not positive.
-
-    Examples
-    --------
-    >>> continuum_features(np.array([12 * [2.0], 12 * [-1.0]]))[:, 0].tolist()
-    [1.0, nan]
-    """
+    """The twelve bins over their mean: the shape of the continuum."""
     flux = single(continuum_flux)
     mean = flux.mean(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -89,23 +69,7 @@ def continuum_features(continuum_flux: Continua) -> Features:
 
 
 def colour_features(continuum_flux: Continua) -> Features:
-    """Logarithms of the ratios of neighbouring bins.
-
-    Parameters
-    ----------
-    continuum_flux : (n, 12) float
-        Any unit.
-
-    Returns
-    -------
-    (n, 11) float32
-        NaN throughout where a bin is missing or not positive.
-
-    Examples
-    --------
-    >>> colour_features(np.ones((1, 12)))[0, :2].tolist()
-    [0.0, 0.0]
-    """
+    """Logarithms of the ratios of neighbouring bins."""
     flux = single(continuum_flux)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         return _whole_rows(np.diff(np.log(np.where(flux > 0, flux, np.nan)), axis=1))
@@ -114,54 +78,13 @@ def colour_features(continuum_flux: Continua) -> Features:
 def photometric_features(
     flux_njy: Float[np.ndarray, "n band"], flux_err_njy: Float[np.ndarray, "n band"]
 ) -> Features:
-    """Colours of neighbouring bands, of asinh magnitudes, so that a negative flux has one as well.
-
-    Parameters
-    ----------
-    flux_njy, flux_err_njy : (n, band) float
-        The error is NaN where it is not known.
-
-    Returns
-    -------
-    (n, band - 1) float32
-        NaN throughout where a flux is missing.
-
-    Examples
-    --------
-    >>> flux = np.array([[1.0, 1.0], [-2.0, 3.0], [np.nan, 1.0]])
-    >>> (photometric_features(flux, np.ones((3, 2))) > 2.0).tolist()
-    [[False], [True], [False]]
-    """
+    """Colours of neighbouring bands, of asinh magnitudes, so that a negative flux has one as well."""
     flux, softening = single(flux_njy), _softening(flux_njy, flux_err_njy)
     return _whole_rows(np.diff(np.arcsinh(flux / (2.0 * softening[None, :])), axis=1))
 
 
 def continuum_map_features(galaxies: Galaxies, kind: Literal["continuum", "colours"]) -> MapFeatures:
-    """Features of the continuum.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-    kind : str
-        `continuum` or `colours`.
-
-    Returns
-    -------
-    MapFeatures
-
-    Raises
-    ------
-    TableError
-        The galaxies have no continuum.
-
-    Examples
-    --------
-    >>> values = {name: np.ones(2) for name in FLUX_COLUMNS}
-    >>> galaxies = Galaxies("a.parquet", np.array(["7", "8"]), values)
-    >>> features = continuum_map_features(galaxies, "colours")
-    >>> features.values.shape, features.usable.tolist(), features.sentence
-    ((2, 11), [True, True], 'log ratios of neighbouring continuum bins; 2 of 2 galaxies have all of them')
-    """
+    """Features of the continuum."""
     if galaxies.continuum is None:
         raise _lacking(galaxies, f"columns {FLUX_COLUMNS[0]} to {FLUX_COLUMNS[-1].rpartition('_')[2]}", kind)
     make = continuum_features if kind == "continuum" else colour_features
@@ -174,27 +97,7 @@ def continuum_map_features(galaxies: Galaxies, kind: Literal["continuum", "colou
 
 
 def photometric_map_features(galaxies: Galaxies) -> MapFeatures:
-    """Features of the fluxes in bands.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-
-    Returns
-    -------
-    MapFeatures
-
-    Raises
-    ------
-    TableError
-        The galaxies have fluxes in too few bands.
-
-    Examples
-    --------
-    >>> values = {f"flux_njy_{band}": np.ones(2) for band in "gri"}
-    >>> photometric_map_features(Galaxies("a.parquet", np.array(["7", "8"]), values)).values.shape
-    (2, 2)
-    """
+    """Features of the fluxes in bands."""
     if len(galaxies.bands) < FEWEST_BANDS:
         lacking = f"columns flux_njy_obs_BAND or flux_njy_BAND of at least {FEWEST_BANDS} bands"
         raise _lacking(galaxies, lacking, "photometry")
@@ -204,24 +107,7 @@ def photometric_map_features(galaxies: Galaxies) -> MapFeatures:
 
 
 def latent_map_features(vectors: Features, model: str) -> MapFeatures:
-    """Features that a model makes of its galaxies.
-
-    Parameters
-    ----------
-    vectors : (n, latent) float
-        NaN in the rows of galaxies that the model cannot see.
-    model : str
-        Its name.
-
-    Returns
-    -------
-    MapFeatures
-
-    Examples
-    --------
-    >>> latent_map_features(np.ones((2, 3), np.float32), "mine").sentence
-    'latent space of mine (3 numbers); 2 of 2 galaxies have all of them'
-    """
+    """Features that a model makes of its galaxies."""
     what = f"latent space of {model} ({vectors.shape[1]} numbers)"
     return _described("latent", _whole_rows(vectors.astype(np.float32)), vectors, what)
 

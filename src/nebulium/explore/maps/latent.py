@@ -39,27 +39,7 @@ LATENT = "latent_{:03}"
 
 
 def usual_kind(galaxies: Galaxies) -> Kind:
-    """The map to draw when none is asked for: of the continuum, and without one of the photometry.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    TableError
-        There is neither.
-
-    Examples
-    --------
-    >>> values = {f"flux_njy_{band}": np.ones(1) for band in "gri"}
-    >>> usual_kind(Galaxies("a.parquet", np.array(["7"]), values))
-    'photometry'
-    """
+    """The map to draw when none is asked for: of the continuum, and without one of the photometry."""
     if galaxies.continuum is not None:
         return "continuum"
     if len(galaxies.bands) >= FEWEST_BANDS:
@@ -77,34 +57,7 @@ def map_features(
     model: str | Path | None = None,
     progress: Progress | None = None,
 ) -> MapFeatures:
-    """Features of galaxies for a map of one kind.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-    kind : str
-        One of `nebulium.explore.maps.features.KINDS`.
-    folder : Path
-        Where latent vectors are kept: see `nebulium.explore.sample.cache`.
-    model : str or Path, optional
-        Whose latent space it is.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    MapFeatures
-
-    Raises
-    ------
-    NebuliumError
-        The galaxies lack what the map is made of, or the model has no latent space.
-
-    Examples
-    --------
-    >>> values = {f"continuum_flux_{place}": np.ones(1) for place in range(12)}
-    >>> map_features(Galaxies("a", np.array(["7"]), values), "continuum", folder=Path(".")).values.shape
-    (1, 12)
-    """
+    """Features of galaxies for a map of one kind."""
     if kind == "photometry":
         return photometric_map_features(galaxies)
     if kind != "latent":

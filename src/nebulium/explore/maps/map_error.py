@@ -33,30 +33,7 @@ class PlacementError:
 
 
 def left_out_error(embedding: Embedding, features: MapFeatures, *, seed: int = 0) -> PlacementError:
-    """Leave galaxies out one by one, and place each among the others of the same map.
-
-    Parameters
-    ----------
-    embedding : Embedding
-    features : MapFeatures
-        Of the same galaxies.
-    seed : int
-        Of the choice of galaxies.
-
-    Returns
-    -------
-    PlacementError
-        NaN if fewer than two galaxies were fitted.
-
-    Examples
-    --------
-    >>> from nebulium.explore.maps.features import latent_map_features
-    >>> line = np.linspace(0.0, 1.0, 99, dtype=np.float32)
-    >>> features = latent_map_features(line[:, None], "mine")
-    >>> there = Embedding(np.arange(99).astype(str), np.stack([line, line], 1), np.ones(99, bool), {})
-    >>> left_out_error(there, features).median < 0.02
-    True
-    """
+    """Leave galaxies out one by one, and place each among the others of the same map."""
     placement = embedding.placement(features)
     count = len(placement.xy)
     if count < 2:
@@ -82,26 +59,6 @@ def refit_error(
     A new map is turned, shifted, scaled and mirrored against the old one, and the other galaxies move as
     well. It is laid over the old one as well as can be by these four (Procrustes), and what is left of the
     distance is what is reported.
-
-    Parameters
-    ----------
-    embedding : Embedding
-        The map with all galaxies.
-    features : MapFeatures
-        Of the same galaxies.
-    share : float
-        Of the fitted galaxies that are left out.
-    seed : int
-        Of the choice of galaxies and of the new map.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    PlacementError
-
-    Examples
-    --------
-    See `left_out_error`, which takes seconds and draws no new map.
     """
     fitted = np.flatnonzero(embedding.fitted)
     order = np.random.default_rng(seed).permutation(fitted)
@@ -114,23 +71,7 @@ def refit_error(
 
 
 def laid_over(xy: Float[np.ndarray, "m 2"], onto: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "m 2"]:
-    """Points turned, mirrored, scaled and shifted to lie as near to others as can be (Procrustes).
-
-    Parameters
-    ----------
-    xy, onto : (m, 2) float
-        The same galaxies in two maps.
-
-    Returns
-    -------
-    (m, 2) float32
-
-    Examples
-    --------
-    >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    >>> bool(np.allclose(laid_over(3.0 * square[:, ::-1] + 5.0, square), square, atol=1e-6))
-    True
-    """
+    """Points turned, mirrored, scaled and shifted to lie as near to others as can be (Procrustes)."""
     middle, wanted = xy.mean(axis=0), onto.mean(axis=0)
     source, target = (xy - middle).astype(np.float64), (onto - wanted).astype(np.float64)
     left, stretch, right = np.linalg.svd(source.T @ target)

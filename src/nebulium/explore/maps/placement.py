@@ -26,13 +26,6 @@ class Placement:
         Of the galaxies of known place; at least one, finite.
     xy : (m, 2) float32
         Their places.
-
-    Examples
-    --------
-    >>> features = np.array([[0.0], [1.0], [2.0]], np.float32)
-    >>> placement = Placement(features, np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]], np.float32))
-    >>> placement.place(np.array([[1.0]], np.float32)).tolist()
-    [[1.0, 1.0]]
     """
 
     features: Float[np.ndarray, "m feature"]
@@ -41,20 +34,7 @@ class Placement:
     def place(
         self, features: Float[np.ndarray, "k feature"], n_neighbours: int = N_NEIGHBOURS
     ) -> Float[np.ndarray, "k 2"]:
-        """Places of other galaxies: means of those of their neighbours, weighted as UMAP weights them.
-
-        Parameters
-        ----------
-        features : (k, feature) float32
-            NaN in a row gives no place.
-        n_neighbours : int
-            That share in it.
-
-        Returns
-        -------
-        (k, 2) float32
-            A galaxy with the features of one of known place lies there.
-        """
+        """Places of other galaxies: means of those of their neighbours, weighted as UMAP weights them."""
         found = np.full((len(features), 2), np.nan, np.float32)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         if len(usable):
@@ -65,20 +45,7 @@ class Placement:
     def neighbours(
         self, features: Float[np.ndarray, "k feature"], n_neighbours: int
     ) -> tuple[Float[np.ndarray, "k neighbour"], Int64[np.ndarray, "k neighbour"]]:
-        """Distances and rows of the nearest galaxies of known place, nearest first.
-
-        Parameters
-        ----------
-        features : (k, feature) float32
-            Finite.
-        n_neighbours : int
-            As many, or all if there are fewer.
-
-        Returns
-        -------
-        distance : (k, neighbour) float64
-        rows : (k, neighbour) int64
-        """
+        """Distances and rows of the nearest galaxies of known place, nearest first."""
         count = min(n_neighbours, len(self.features))
         if self.features.shape[1] <= MOST_TREE_DIMENSIONS:
             distance, rows = self._tree.query(features, k=list(range(1, count + 1)), workers=-1)
@@ -116,22 +83,6 @@ def weighted_places(
 
     As in UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426), rho is the distance of the nearest, and
     sigma such that the weights add up to log2 of the number of neighbours.
-
-    Parameters
-    ----------
-    distance : (k, neighbour) float
-        Nearest first.
-    xy : (k, neighbour, 2) float
-
-    Returns
-    -------
-    (k, 2) float32
-        The place of the nearest where its distance is 0.
-
-    Examples
-    --------
-    >>> weighted_places(np.array([[1.0, 1.0, 9.0]]), np.array([[[0.0, 0], [2, 0], [9, 9]]])).round(2).tolist()
-    [[1.0, 0.0]]
     """
     weight = _weights(distance - distance[:, :1])
     mean = np.einsum("kn,knd->kd", weight, xy) / weight.sum(axis=1, keepdims=True)

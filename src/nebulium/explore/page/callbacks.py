@@ -24,21 +24,7 @@ MOST_NOTES = 4
 
 
 def register(app: Dash, explored: Explored, choices: Choices) -> None:
-    """Tell the application what to answer.
-
-    Parameters
-    ----------
-    app : Dash
-        Has the layout.
-    explored : Explored
-        The galaxies.
-    choices : Choices
-        What may be asked for.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """Tell the application what to answer."""
     _register_browser(app)
     _register_state(app, choices)
     _register_views(app, explored, choices)
@@ -234,28 +220,7 @@ def _register_downloads(app: Dash, explored: Explored, choices: Choices) -> None
 
 
 def saved(explored: Explored, rows: np.ndarray, kind: str) -> tuple[str, bytes]:
-    """A selection as a file.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    rows : ndarray of int of shape (m,)
-        Which.
-    kind : str
-        A key of `DOWNLOADS`.
-
-    Returns
-    -------
-    str
-        Name of the file.
-    bytes
-        Its content.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """A selection as a file."""
     if kind == "ids":
         return "selection.txt", "".join(f"{one}\n" for one in explored.galaxies.ids[rows]).encode()
     table = selection_table(explored.galaxies, rows)

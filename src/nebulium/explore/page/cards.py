@@ -20,89 +20,24 @@ UNKNOWN = "–"
 
 
 def number(value: float) -> str:
-    """A number as it is read out.
-
-    Parameters
-    ----------
-    value : float
-        NaN where missing.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> number(0.123456), number(12345.6), number(float("nan"))
-    ('0.1235', '12,346', '–')
-    """
+    """A number as it is read out."""
     if not math.isfinite(value):
         return UNKNOWN
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def short(text: str) -> str:
-    """A text that fits on a line.
-
-    Parameters
-    ----------
-    text : str
-        From a table.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> len(short("x" * 5000))
-    60
-    """
+    """A text that fits on a line."""
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def label(explored: Explored, column: str) -> str:
-    """A column as it is called, with its unit.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    column : str
-        One of theirs.
-
-    Returns
-    -------
-    str
-        Not escaped.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """A column as it is called, with its unit."""
     return unescape(column_label(column, explored.galaxies.units.get(column, "")))
 
 
 def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component]:
-    """What is said of the galaxy under the pointer.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    row : int
-        Its row.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    list of Component
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """What is said of the galaxy under the pointer."""
     columns = [*columns_of(explored, state).values(), "redshift"]
     quantity = explored.quantities.get(state.quantity)
     if quantity is not None:
@@ -111,23 +46,7 @@ def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component
 
 
 def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
-    """The heading of the pinned galaxy, which a screen reader says when it changes.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    row : int, optional
-        Its row; None if none is pinned.
-
-    Returns
-    -------
-    list of Component
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """The heading of the pinned galaxy, which a screen reader says when it changes."""
     if row is None:
         return [
             html.Strong("No galaxy is pinned"),
@@ -143,23 +62,7 @@ def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
 
 
 def neighbour_buttons(explored: Explored, row: int | None) -> list[Component]:
-    """A button for each neighbour of the pinned galaxy in the map.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    row : int, optional
-        Of the pinned galaxy.
-
-    Returns
-    -------
-    list of Component
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """A button for each neighbour of the pinned galaxy in the map."""
     if row is None:
         return []
     ids = explored.galaxies.ids[explored.neighbours(row)].tolist()
@@ -167,48 +70,13 @@ def neighbour_buttons(explored: Explored, row: int | None) -> list[Component]:
 
 
 def pin_button(identifier: str, shown: str | Component) -> Component:
-    """A button that pins a galaxy.
-
-    Parameters
-    ----------
-    identifier : str
-        Of the galaxy.
-    shown : str or Component
-        On the button.
-
-    Returns
-    -------
-    Component
-
-    Examples
-    --------
-    >>> pin_button("7", "7").type
-    'button'
-    """
+    """A button that pins a galaxy."""
     data = {"data-pin": identifier, "aria-label": f"Pin galaxy {short(identifier)}"}
     return html.Button(shown, type="button", title=short(identifier), **data)
 
 
 def summary_table(explored: Explored, rows: np.ndarray, columns: Sequence[str]) -> Component:
-    """Medians and central 68 per cent of a selection, a row a column.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    rows : ndarray of int of shape (m,)
-        Of the selection.
-    columns : sequence of str
-        Which, in their order.
-
-    Returns
-    -------
-    Component
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """Medians and central 68 per cent of a selection, a row a column."""
     heads = ("Column", "Known", "Median", "16 %", "84 %", "Median of all")
     lines = [
         html.Tr(
@@ -230,23 +98,7 @@ def summary_table(explored: Explored, rows: np.ndarray, columns: Sequence[str]) 
 
 
 def sample_note(explored: Explored, state: ViewState) -> str:
-    """What is said above the views of many galaxies: how many are selected, what the slider stands for.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """What is said above the views of many galaxies: how many are selected, what the slider stands for."""
     if state.sample_view == "history" and not explored.synthetic.lacks:
         galaxy = explored.synthetic.at(state.history)
         width = galaxy.ew_aa["HALPHA"][1]
@@ -258,22 +110,7 @@ def sample_note(explored: Explored, state: ViewState) -> str:
 
 
 def message(text: str) -> Component:
-    """Words in place of a view.
-
-    Parameters
-    ----------
-    text : str
-        What is to be said.
-
-    Returns
-    -------
-    Component
-
-    Examples
-    --------
-    >>> message("Nothing is selected.").className
-    'message'
-    """
+    """Words in place of a view."""
     return html.Div(text, className="message")
 
 

@@ -39,33 +39,7 @@ def page(
     *,
     has_images: bool,
 ) -> Component:
-    """The whole page, before anything is drawn on it.
-
-    Parameters
-    ----------
-    name : str
-        Of the galaxies.
-    count : int
-        How many.
-    choices : Choices
-        What there is to choose.
-    first : ViewState
-        What the controls show at first.
-    views : mapping of str to mapping of str to str
-        Labels of the views by name, under `galaxy_view` and `sample_view`.
-    notes : sequence of str
-        What the visitor should know of the galaxies.
-    has_images : bool
-        Whether there are images, whose stretch can be chosen.
-
-    Returns
-    -------
-    Component
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """The whole page, before anything is drawn on it."""
     return html.Div(
         [
             *_stores(choices, first),
@@ -92,25 +66,7 @@ def page(
 
 
 def place_of(name: str, names: Sequence[str]) -> str | None:
-    """The value of a choice in a dropdown: its place, for names of columns may mean something to the browser.
-
-    Parameters
-    ----------
-    name : str
-        Of a column.
-    names : sequence of str
-        All choices.
-
-    Returns
-    -------
-    str or None
-        None if there is no choice.
-
-    Examples
-    --------
-    >>> place_of("__proto__", ("redshift", "__proto__"))
-    '1'
-    """
+    """Value of a choice in a dropdown: its place, as names of columns may mean something to the browser."""
     return str(names.index(name)) if name in names else None
 
 

@@ -26,23 +26,7 @@ SHOWN = ("colour", "quantity", "panels", "theme", "window", "pin", "selection")
 
 
 def draw_map(explored: Explored, state: ViewState) -> Figure:
-    """Draw the map that a state describes.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """Draw the map that a state describes."""
     if explored.galaxy_map is None:
         return empty_figure(NO_MAP, theme_of(state.theme))
     window = state.window or explored.window
@@ -58,23 +42,7 @@ def draw_map(explored: Explored, state: ViewState) -> Figure:
 
 
 def draw_residuals(explored: Explored, state: ViewState) -> Figure:
-    """Draw the map coloured by predicted less measured: where among the galaxies is the model wrong?
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies, with something to compare.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """Draw the map coloured by predicted less measured: where among the galaxies is the model wrong?"""
     window = state.window or explored.window
     difference, scale = explored.residuals(state.quantity)
     rows = in_window(explored.xy, window)
@@ -83,24 +51,7 @@ def draw_residuals(explored: Explored, state: ViewState) -> Figure:
 
 
 def columns_of(explored: Explored, state: ViewState) -> dict[str, str]:
-    """The column that each panel shows, by the name above it.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    dict of str to str
-        One without a name unless three panels are asked for and there is something to compare.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """The column that each panel shows, by the name above it."""
     quantity = explored.quantities.get(state.quantity)
     if state.panels == "one" or quantity is None:
         return {"": state.colour}
@@ -108,23 +59,7 @@ def columns_of(explored: Explored, state: ViewState) -> dict[str, str]:
 
 
 def marks_of(explored: Explored, state: ViewState) -> Marks:
-    """The pinned galaxy, its neighbours, and the outline of the selection.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    Marks
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """The pinned galaxy, its neighbours, and the outline of the selection."""
     outline = state.selection.polygon if state.selection and state.selection.space == MAP else None
     marks = Marks(selection=outline)
     row = explored.row_pinned(state)
@@ -139,23 +74,7 @@ def marks_of(explored: Explored, state: ViewState) -> Marks:
 
 
 def shown_by(state: ViewState) -> tuple[str, ...]:
-    """What of a state the map shows.
-
-    Parameters
-    ----------
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    tuple of str
-        Names of its fields; the slider moves something in the map only while its view is open.
-
-    Examples
-    --------
-    >>> "history" in shown_by(ViewState("redshift", "", sample_view="history"))
-    True
-    """
+    """What of a state the map shows."""
     return (*SHOWN, "sample_view", "history") if state.sample_view == "history" else (*SHOWN, "sample_view")
 
 

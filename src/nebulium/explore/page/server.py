@@ -97,31 +97,7 @@ def make_app(explored: Explored) -> Dash:
 
 
 def open_server(app: Dash, *, host: str = "127.0.0.1", port: int = 8050) -> BaseWSGIServer:
-    """Take a port and get ready to serve; `serve_forever` of what is returned does it.
-
-    Parameters
-    ----------
-    app : Dash
-        See `make_app`.
-    host : str
-        Address to listen on; by default nobody else on the network can reach it.
-    port : int
-        0 takes any that is free.
-
-    Returns
-    -------
-    BaseWSGIServer
-        A thread a request.
-
-    Raises
-    ------
-    NebuliumError
-        The port is taken, or this machine has no such address.
-
-    Examples
-    --------
-    See `serve`.
-    """
+    """Take a port and get ready to serve; `serve_forever` of what is returned does it."""
     family = select_address_family(host, port)
     try:
         listening = socket.create_server((host, port), family=family)
@@ -195,11 +171,6 @@ class InTurn:
     ----------
     application : WSGI application
         That answers.
-
-    Examples
-    --------
-    >>> InTurn(lambda environ, start_response: [b"answer"])({}, None)
-    [b'answer']
     """
 
     def __init__(self, application: "WSGIApplication"):

@@ -32,11 +32,6 @@ class Selection:
         The diagram it was drawn in: `map`, or one of the other views that places galaxies in a plane.
     corners : tuple of (float, float)
         In that diagram's coordinates, at least three.
-
-    Examples
-    --------
-    >>> Selection("map", ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))).polygon.shape
-    (3, 2)
     """
 
     space: str
@@ -64,11 +59,6 @@ class Choices:
         Names of the views of one galaxy and of many; the first of each is the default.
     spaces : tuple of str
         Diagrams in which a selection may be drawn.
-
-    Examples
-    --------
-    >>> Choices(("redshift",), (), {"7": 0}.get, ("spectrum",), ("bpt",), ("map",)).columns
-    ('redshift',)
     """
 
     columns: tuple[str, ...]
@@ -107,15 +97,6 @@ class ViewState:
         What is selected.
     history : float
         Where the slider on the star-formation history stands, 0 to 1.
-
-    Examples
-    --------
-    >>> choices = Choices(("redshift", "mass"), (), {"7": 0}.get, ("spectrum",), ("bpt",), ("map",))
-    >>> state, notes = from_query("?colour=mass&pin=7&theme=dark", choices)
-    >>> state.colour, state.pin, notes
-    ('mass', '7', [])
-    >>> to_query(state, choices)
-    'colour=mass&theme=dark&pin=7'
     """
 
     colour: str
@@ -136,13 +117,7 @@ FIELDS = tuple(field.name for field in fields(ViewState))
 
 
 def default_state(choices: Choices) -> ViewState:
-    """What a visitor sees first, of what there is to choose.
-
-    Examples
-    --------
-    >>> default_state(Choices(("redshift",), ("HALPHA",), {}.get, ("spectrum",), ("bpt",), ("map",))).quantity
-    'HALPHA'
-    """
+    """What a visitor sees first, of what there is to choose."""
     first = [
         names[0] if names else ""
         for names in (choices.columns, choices.quantities, choices.galaxy_views, choices.sample_views)
@@ -151,28 +126,7 @@ def default_state(choices: Choices) -> ViewState:
 
 
 def from_query(query: str, choices: Choices) -> tuple[ViewState, list[str]]:
-    """The state that an address names.
-
-    Parameters
-    ----------
-    query : str
-        What follows the `?`; anything at all.
-    choices : Choices
-        What there is.
-
-    Returns
-    -------
-    ViewState
-        Nonsense is dropped: the default stands in its place.
-    list of str
-        What was dropped and why.
-
-    Examples
-    --------
-    >>> choices = Choices(("redshift",), (), {}.get, ("spectrum",), ("bpt",), ("map",))
-    >>> from_query("pin=/etc/passwd", choices)[1]
-    ['pin: there is no galaxy “/etc/passwd”']
-    """
+    """The state that an address names."""
     if len(query) > MOST_CHARACTERS:
         return default_state(choices), [f"the address was longer than {MOST_CHARACTERS:,} characters"]
     try:
@@ -183,27 +137,7 @@ def from_query(query: str, choices: Choices) -> tuple[ViewState, list[str]]:
 
 
 def from_texts(texts: Any, choices: Choices) -> tuple[ViewState, list[str]]:
-    """The state that texts by name describe, as the page sends them.
-
-    Parameters
-    ----------
-    texts : mapping of str to str
-        Anything else is dropped: it comes from outside.
-    choices : Choices
-        What there is.
-
-    Returns
-    -------
-    ViewState
-    list of str
-        What was dropped and why.
-
-    Examples
-    --------
-    >>> choices = Choices(("redshift",), (), {}.get, ("spectrum",), ("bpt",), ("map",))
-    >>> from_texts({"window": "0,1,2,nan", "colour": "redshift"}, choices)[1]
-    ['window: expected four numbers, left < right and bottom < top']
-    """
+    """The state that texts by name describe, as the page sends them."""
     state, notes = default_state(choices), []
     for name, text in texts.items() if isinstance(texts, Mapping) else ():
         if name not in FIELDS or not isinstance(text, str):
@@ -217,48 +151,14 @@ def from_texts(texts: Any, choices: Choices) -> tuple[ViewState, list[str]]:
 
 
 def to_texts(state: ViewState, choices: Choices) -> dict[str, str]:
-    """The state as short texts by name; what is as it was at first is left out.
-
-    Parameters
-    ----------
-    state : ViewState
-        Of a visit.
-    choices : Choices
-        What there is.
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    >>> choices = Choices(("redshift",), (), {}.get, ("spectrum",), ("bpt",), ("map",))
-    >>> to_texts(replace(default_state(choices), stretch=0.25), choices)
-    {'stretch': '0.25'}
-    """
+    """The state as short texts by name; what is as it was at first is left out."""
     first = default_state(choices)
     changed = [name for name in FIELDS if getattr(state, name) != getattr(first, name)]
     return {name: _written(getattr(state, name)) for name in changed}
 
 
 def to_query(state: ViewState, choices: Choices) -> str:
-    """The state as it stands behind the `?` of an address.
-
-    Parameters
-    ----------
-    state : ViewState
-        Of a visit.
-    choices : Choices
-        What there is.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    See `ViewState`.
-    """
+    """The state as it stands behind the `?` of an address."""
     return urlencode(to_texts(state, choices), safe=",:;", quote_via=quote)
 
 

@@ -50,10 +50,6 @@ class View:
         What of the state it shows besides the theme: it is drawn again only when that changes.
     space : str
         Name of the plane in which it places galaxies, if it does: there one can click and select.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
     """
 
     label: str
@@ -167,24 +163,7 @@ def _image(explored: Explored, state: ViewState) -> Component:
 
 
 def stamp_buttons(explored: Explored, state: ViewState) -> list[Component]:
-    """Pictures of the first galaxies of a selection, which pin them.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    list of Component
-        Empty without images or selection.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """Pictures of the first galaxies of a selection, which pin them."""
     rows = explored.rows_selected(state)
     if explored.pictures is None or rows is None:
         return []
@@ -249,37 +228,13 @@ SAMPLE_VIEWS = {
 
 
 def labels_of() -> dict[str, dict[str, str]]:
-    """The tabs of the two cards.
-
-    Returns
-    -------
-    dict of str to dict of str to str
-
-    Examples
-    --------
-    >>> labels_of()["galaxy_view"]["spectrum"]
-    'Spectrum'
-    """
+    """The tabs of the two cards."""
     cards = {"galaxy_view": GALAXY_VIEWS, "sample_view": SAMPLE_VIEWS}
     return {card: {name: view.label for name, view in views.items()} for card, views in cards.items()}
 
 
 def choices_of(explored: Explored) -> Choices:
-    """What a visitor of these galaxies may ask for.
-
-    Parameters
-    ----------
-    explored : Explored
-        The galaxies.
-
-    Returns
-    -------
-    Choices
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """What a visitor of these galaxies may ask for."""
     return Choices(
         explored.columns,
         tuple(explored.quantities),
@@ -291,26 +246,7 @@ def choices_of(explored: Explored) -> Choices:
 
 
 def drawn_view(view: View, explored: Explored, state: ViewState) -> dict[str, Any] | Component:
-    """A view of a state; where the galaxies lack what it needs, words that say so.
-
-    Parameters
-    ----------
-    view : View
-        Which.
-    explored : Explored
-        The galaxies.
-    state : ViewState
-        Of the visit.
-
-    Returns
-    -------
-    dict or Component
-        A figure as plotly in the browser takes it, or what else is shown.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
-    """
+    """A view of a state; where the galaxies lack what it needs, words that say so."""
     lacks = view.lacks(explored)
     if lacks:
         return message(f"This view stays closed: it needs {lacks}.")

@@ -37,29 +37,7 @@ class Companion:
 
 
 def companion_folder(path: Path | None) -> Companion:
-    """The folder beside a table or in that of a mock survey; in the user's cache if that cannot be written.
-
-    Parameters
-    ----------
-    path : Path, optional
-        The table, or the folder of the survey; the example if not given.
-
-    Returns
-    -------
-    Companion
-        Its folder is there.
-
-    Raises
-    ------
-    OutputError
-        The cache cannot be written, either.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     companion_folder(Path(scratch) / "galaxies.parquet").folder.name
-    'galaxies.explore'
-    """
+    """The folder beside a table or in a mock survey; in the user's cache if that cannot be written."""
     if path is None:
         return Companion(_made(_cache() / "example"))
     beside = path / ENDING if path.is_dir() else path.with_name(f"{stem_of(path)}.{ENDING}")
@@ -76,34 +54,7 @@ def companion_folder(path: Path | None) -> Companion:
 
 
 def cached_table(path: Path, about: Mapping[str, Any], make: Callable[[], Table]) -> Table:
-    """A table from its file, if the file says the same of itself; else made, and written there.
-
-    Parameters
-    ----------
-    path : Path
-        Ends in .parquet.
-    about : mapping
-        What decides the contents; must go into JSON.
-    make : callable returning Table
-
-    Returns
-    -------
-    Table
-        Its metadata are those that it was made with, and `about`.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     path = Path(scratch) / "a.parquet"
-    ...     made = cached_table(path, {"seed": 0}, lambda: Table({"z": np.array([0.1])}))
-    ...     cached_table(path, {"seed": 0}, lambda: Table({}))["z"].tolist()
-    [0.1]
-    """
+    """A table from its file, if the file says the same of itself; else made, and written there."""
     if path.is_file():
         try:
             found = read_table(path)
@@ -119,22 +70,7 @@ def cached_table(path: Path, about: Mapping[str, Any], make: Callable[[], Table]
 
 
 def digest(*arrays: np.ndarray) -> str:
-    """A fingerprint of arrays: another one for other numbers, types or shapes.
-
-    Parameters
-    ----------
-    *arrays : ndarray
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-
-    Examples
-    --------
-    >>> digest(np.zeros(2)) == digest(np.zeros(3))
-    False
-    """
+    """A fingerprint of arrays: another one for other numbers, types or shapes."""
     found = hashlib.sha256()
     for array in arrays:
         found.update(f"{array.dtype.str}{array.shape}".encode())
@@ -143,23 +79,7 @@ def digest(*arrays: np.ndarray) -> str:
 
 
 def weights_of(found: ModelFolder) -> str:
-    """A fingerprint of the weights of a model.
-
-    Parameters
-    ----------
-    found : ModelFolder
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-
-    Examples
-    --------
-    >>> from nebulium.modelfile import describe_model
-    >>> len(weights_of(describe_model("desi-lines")))
-    64
-    """
+    """A fingerprint of the weights of a model."""
     return hashlib.sha256((found.path / WEIGHTS).read_bytes()).hexdigest()
 
 

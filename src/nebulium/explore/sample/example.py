@@ -21,29 +21,7 @@ N_GALAXIES, SEED = 3000, 0
 
 
 def example_table(folder: Path) -> Table:
-    """The synthetic galaxies of ``nebulium demo``: continua, lines drawn for them, magnitudes.
-
-    Parameters
-    ----------
-    folder : Path
-        Where they are kept: see `nebulium.explore.sample.cache`.
-
-    Returns
-    -------
-    Table
-        The same each time.
-
-    Raises
-    ------
-    MissingExtraError
-        dsps or astro-sedpy is not installed.
-    OutputError
-        The folder cannot be written.
-
-    Examples
-    --------
-    See `nebulium.explore.sample.galaxies.read_galaxies`.
-    """
+    """The synthetic galaxies of ``nebulium demo``: continua, lines drawn for them, magnitudes."""
     weights = weights_of(describe_model(WITH_LUMINOSITY))
     about = {"nebulium": version("nebulium"), "weights_sha256": weights, "n": N_GALAXIES, "seed": SEED}
     return replace(cached_table(folder / "galaxies.parquet", about, _made), name=NAME)

@@ -29,21 +29,7 @@ Measured = tuple[Float[np.ndarray, "galaxy 10"], Float[np.ndarray, "galaxy 10"]]
 
 
 def seen_by_line_models(galaxies: Galaxies) -> list[np.ndarray]:
-    """The columns that decide the predictions.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-
-    Returns
-    -------
-    list of ndarray
-
-    Examples
-    --------
-    >>> len(seen_by_line_models(Galaxies("a", np.array(["7"]), {"redshift": np.ones(1), "ra": np.ones(1)})))
-    1
-    """
+    """The columns that decide the predictions."""
     return [galaxies.values[name] for name in (*FLUX_COLUMNS, *OTHERS) if name in galaxies.values]
 
 
@@ -54,29 +40,6 @@ def line_predictions(
 
     A draw is of the law of the lines and, where the table has errors of measured lines, of these errors: a
     line that was not measured is not drawn. Without errors it has the scatter of the lines alone.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-        With a continuum.
-    model : str or Path, optional
-        The packaged models if not given.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    Table
-        A row a galaxy: `predicted_ew_LINE`, `_q16`, `_q84`, `drawn_ew_LINE`, NaN where the galaxy cannot be
-        predicted, and in draws also where a bin of its continuum is missing; `in_domain`, 0 there.
-
-    Raises
-    ------
-    NebuliumError
-        The model is at fault, or the galaxies have no continuum.
-
-    Examples
-    --------
-    See `nebulium.explore.sample.predictions.with_predictions`.
     """
     table = _as_table(galaxies)
     choice, rejects = choose_models(model), Rejects()

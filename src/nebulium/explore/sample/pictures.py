@@ -27,10 +27,6 @@ class Pictures:
         The images.
     image_rows : ndarray of int64 of shape (n,)
         The row of each galaxy's image; -1 if it has none.
-
-    Examples
-    --------
-    See `nebulium.explore.page.server.make_app`.
     """
 
     source: ImageSource

@@ -27,37 +27,7 @@ PREDICTED = "predicted_"
 def with_predictions(
     galaxies: Galaxies, model: str | Path | None, folder: Path, *, progress: Progress | None = None
 ) -> Galaxies:
-    """The galaxies with what a model says of them.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-    model : str or Path, optional
-        Name of a packaged model, or a model folder, of lines, redshifts or properties. By default the
-        packaged models of lines where there is a continuum, and none elsewhere.
-    folder : Path
-        Where predictions are kept: see `nebulium.explore.sample.cache`.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    Galaxies
-        With more columns: `in_domain`, 0 where the model cannot see a galaxy, and, NaN there, of lines
-        `predicted_ew_LINE`, `_q16`, `_q84` and `drawn_ew_LINE`; of redshifts `redshift_median`,
-        `redshift_mode`, `redshift_q16`, `redshift_q84` and `odds`; of properties `predicted_TARGET`,
-        `_sigma`, `_q16` and `_q84`.
-
-    Raises
-    ------
-    NebuliumError
-        The model is at fault or does not suit the galaxies, or the folder cannot be written.
-
-    Examples
-    --------
-    >>> galaxies = Galaxies("a.parquet", np.array(["7"]), {"redshift": np.array([0.1])})
-    >>> list(with_predictions(galaxies, None, Path(".")).values)
-    ['redshift']
-    """
+    """The galaxies with what a model says of them."""
     if model is None and galaxies.continuum is None:
         return galaxies
     # By default it is each galaxy that decides which of the two packaged models predicts it.
@@ -80,27 +50,7 @@ def with_predictions(
 
 
 def redshift_densities(galaxies: Galaxies, model: str | Path | None, folder: Path) -> DensityFile | None:
-    """The densities p(z) that `with_predictions` has written, one of which is read at a time.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-    model : str or Path, optional
-    folder : Path
-        As in `with_predictions`.
-
-    Returns
-    -------
-    DensityFile or None
-        A function of the row of a galaxy, whose result is a `RedshiftDensities` of one, or None where the
-        model could not see it. None if the model is not one of redshifts.
-
-    Examples
-    --------
-    >>> galaxies = Galaxies("a.parquet", np.array(["7"]), {"redshift": np.array([0.1])})
-    >>> redshift_densities(galaxies, "desi-lines", Path(".")) is None
-    True
-    """
+    """The densities p(z) that `with_predictions` has written, one of which is read at a time."""
     if model is None or _subject(describe_model(model)) != "photoz":
         return None
     found = density_file(describe_model(model), folder)

@@ -35,13 +35,6 @@ class Quantity:
         Of all of them.
     with_noise : bool
         Whether what is drawn has the noise of the measurement as well.
-
-    Examples
-    --------
-    >>> Quantity("ew_HALPHA", "predicted_ew_HALPHA").columns
-    ('ew_HALPHA', 'predicted_ew_HALPHA')
-    >>> Quantity("ew_HALPHA", "predicted_ew_HALPHA", drawn="drawn_ew_HALPHA", with_noise=True).panels
-    ('measured', 'predicted', 'predicted + scatter and noise')
     """
 
     name: str
@@ -81,26 +74,7 @@ class Quantity:
 
 
 def quantities_of(galaxies: Galaxies) -> dict[str, Quantity]:
-    """All that can be compared with a prediction, by name.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-        With the columns of predictions.
-
-    Returns
-    -------
-    dict of str to Quantity
-        In the order of the columns.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> values = {"ew_HALPHA": np.ones(1), "predicted_ew_HALPHA": np.ones(1), "predicted_age": np.ones(1)}
-    >>> found = quantities_of(Galaxies("a", np.array(["7"]), values))
-    >>> list(found), found["ew_HALPHA"].with_noise
-    (['ew_HALPHA'], False)
-    """
+    """All that can be compared with a prediction, by name."""
     found = {}
     for predicted in galaxies.values:
         measured = _measured(predicted, galaxies.values)

@@ -31,10 +31,6 @@ class DensityFile:
         Ends in .npy.
     grid : RedshiftGrid
         Of the model.
-
-    Examples
-    --------
-    See `redshift_predictions`.
     """
 
     path: Path
@@ -56,55 +52,14 @@ class DensityFile:
 
 
 def density_file(found: ModelFolder, folder: Path) -> DensityFile:
-    """Where the densities of a model are kept.
-
-    Parameters
-    ----------
-    found : ModelFolder
-        Of redshifts.
-    folder : Path
-        See `nebulium.explore.sample.cache`.
-
-    Returns
-    -------
-    DensityFile
-
-    Examples
-    --------
-    See `redshift_predictions`.
-    """
+    """Where the densities of a model are kept."""
     return DensityFile(folder / f"densities-{file_stem(found.name)}.npy", load_model(found.path).grid)
 
 
 def redshift_predictions(
     galaxies: Galaxies, found: ModelFolder, densities: DensityFile, progress: Progress | None = None
 ) -> Table:
-    """Predict the redshifts of galaxies, and write their densities.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-        Of a file: the model reads its images or fluxes from there.
-    found : ModelFolder
-        Of redshifts.
-    densities : DensityFile
-        Is written.
-    progress : callable of (str, float), optional
-
-    Returns
-    -------
-    Table
-        A row a galaxy, with the columns `COLUMNS`; NaN, or not `in_domain`, where it cannot be predicted.
-
-    Raises
-    ------
-    NebuliumError
-        The galaxies do not suit the model, or the densities cannot be written.
-
-    Examples
-    --------
-    See `nebulium.explore.sample.predictions.with_predictions`.
-    """
+    """Predict the redshifts of galaxies, and write their densities."""
     if galaxies.path is None:
         problem = f"has neither images nor fluxes for the model {found.name}"
         raise TableError(galaxies.name, problem, "give a mock survey or a table")

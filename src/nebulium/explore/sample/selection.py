@@ -41,26 +41,7 @@ class ColumnSummary:
 
 
 def rows_in(xy: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "corner 2"]) -> Int64[np.ndarray, " m"]:
-    """Rows of the points inside a polygon, by the even-odd rule.
-
-    Parameters
-    ----------
-    xy : (n, 2) float
-        NaN where a galaxy has no place.
-    polygon : (corner, 2) float
-        Its corners in order; the last is joined to the first.
-
-    Returns
-    -------
-    (m,) int64
-        Rising; none if there are fewer than three corners, or one of them is not finite.
-
-    Examples
-    --------
-    >>> square = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]])
-    >>> rows_in(np.array([[1.0, 1.0], [3.0, 1.0]]), square).tolist()
-    [0]
-    """
+    """Rows of the points inside a polygon, by the even-odd rule."""
     corners = np.asarray(polygon, np.float64)
     if len(corners) < 3 or not np.isfinite(corners).all():
         return np.zeros(0, np.int64)
@@ -70,25 +51,7 @@ def rows_in(xy: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "corner 2"]
 
 
 def rows_in_box(xy: Float[np.ndarray, "n 2"], box: Window) -> Int64[np.ndarray, " m"]:
-    """Rows of the points in a box, whichever way it was drawn.
-
-    Parameters
-    ----------
-    xy : (n, 2) float
-        NaN where a galaxy has no place.
-    box : tuple of four float
-        The two x, then the two y.
-
-    Returns
-    -------
-    (m,) int64
-        Rising.
-
-    Examples
-    --------
-    >>> rows_in_box(np.array([[1.0, 1.0], [3.0, 1.0]]), (2.0, 0.0, 0.0, 2.0)).tolist()
-    [0]
-    """
+    """Rows of the points in a box, whichever way it was drawn."""
     (left, right), (bottom, top) = sorted(box[:2]), sorted(box[2:])
     return in_window(xy, (left, right, bottom, top))
 
@@ -96,74 +59,19 @@ def rows_in_box(xy: Float[np.ndarray, "n 2"], box: Window) -> Int64[np.ndarray, 
 def summary(
     galaxies: Galaxies, rows: Integer[np.ndarray, " m"], columns: Sequence[str] | None = None
 ) -> tuple[ColumnSummary, ...]:
-    """Medians and central 68 % of columns in a selection.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-    rows : (m,) int
-        There may be none.
-    columns : sequence of str, optional
-        Which; names of other columns are passed over. All columns of numbers by default.
-
-    Returns
-    -------
-    tuple of ColumnSummary
-
-    Examples
-    --------
-    >>> galaxies = Galaxies("a", np.array(["1", "2", "3"]), {"z": np.array([0.1, np.nan, 0.3])})
-    >>> one = summary(galaxies, np.array([0, 1]))[0]
-    >>> one.column, one.count, round(one.median, 3), round(one.all_median, 3)
-    ('z', 1, 0.1, 0.2)
-    """
+    """Medians and central 68 % of columns in a selection."""
     asked = galaxies.values if columns is None else [name for name in columns if name in galaxies.values]
     return tuple(_summary(galaxies, name, rows) for name in asked)
 
 
 def selection_table(galaxies: Galaxies, rows: Integer[np.ndarray, " m"]) -> Table:
-    """A selection as a table, for a file.
-
-    Parameters
-    ----------
-    galaxies : Galaxies
-    rows : (m,) int
-
-    Returns
-    -------
-    Table
-        `target_id` as text, then all columns.
-
-    Examples
-    --------
-    >>> texts = {"kind": np.array(["e", "s"])}
-    >>> galaxies = Galaxies("a", np.array(["1", "2"]), {"z": np.array([0.1, 0.2])}, texts)
-    >>> table = selection_table(galaxies, np.array([1]))
-    >>> {name: values.tolist() for name, values in table.columns.items()}
-    {'target_id': ['2'], 'z': [0.2], 'kind': ['s']}
-    """
+    """A selection as a table, for a file."""
     others = {name: values[rows] for name, values in {**galaxies.values, **galaxies.texts}.items()}
     return Table({ID: galaxies.ids[rows], **others}, dict(galaxies.units), galaxies.name)
 
 
 def csv_bytes(table: Table) -> bytes:
-    r"""A table as CSV that a spreadsheet takes for data and never for formulas.
-
-    Parameters
-    ----------
-    table : Table
-        A text, or the name of a column, that begins as a formula does gets an apostrophe before it.
-
-    Returns
-    -------
-    bytes
-        UTF-8; a missing number is an empty field.
-
-    Examples
-    --------
-    >>> csv_bytes(Table({"name": np.array(["=1+1", "a"]), "z": np.array([np.nan, -0.5])})).split()
-    [b'"name","z"', b'"\'=1+1",', b'"a",-0.5']
-    """
+    r"""A table as CSV that a spreadsheet takes for data and never for formulas."""
     import pyarrow as pa
     import pyarrow.csv
 
@@ -179,21 +87,7 @@ def csv_bytes(table: Table) -> bytes:
 
 
 def parquet_bytes(table: Table) -> bytes:
-    """A table as Parquet, with its units, as `nebulium.data.tables.reading.write_table` writes it.
-
-    Parameters
-    ----------
-    table : Table
-
-    Returns
-    -------
-    bytes
-
-    Examples
-    --------
-    >>> parquet_bytes(Table({"z": np.array([0.1])}))[:4]
-    b'PAR1'
-    """
+    """A table as Parquet, with its units, as `nebulium.data.tables.reading.write_table` writes it."""
     import tempfile
     from pathlib import Path
 

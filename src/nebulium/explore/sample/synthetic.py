@@ -37,11 +37,6 @@ class Synthetic:
         The map that it moves through; it has a place only in one of continua.
     model : str or Path
         Of the lines.
-
-    Examples
-    --------
-    >>> Synthetic(None).lacks
-    ''
     """
 
     galaxy_map: GalaxyMap | None

@@ -93,65 +93,19 @@ class SyntheticGalaxy:
 
 
 def why_no_track() -> str:
-    """What is missing for the synthetic galaxy.
-
-    Returns
-    -------
-    str
-        A sentence that names what to install; empty if all is there.
-
-    Examples
-    --------
-    >>> why_no_track()
-    ''
-    """
+    """What is missing for the synthetic galaxy."""
     error = _missing()
     return "" if error is None else str(error)
 
 
 def tau_of(place: float) -> float:
-    """Time of decline at a place of the slider.
-
-    Parameters
-    ----------
-    place : float
-        0, long past its star formation, to 1.
-
-    Returns
-    -------
-    float
-        Gyr.
-
-    Examples
-    --------
-    >>> tau_of(0.0), tau_of(1.0)
-    (0.3, 20.0)
-    """
+    """Time of decline at a place of the slider."""
     logs = np.log(TAU_ENDS_GYR)
     return round(float(np.exp(logs[0] + (logs[1] - logs[0]) * np.clip(place, 0.0, 1.0))), 6)
 
 
 def star_formation_rate(history: History, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Star formation of a history over cosmic time.
-
-    Parameters
-    ----------
-    history : History
-    points : int
-
-    Returns
-    -------
-    lookback_gyr : (points,) float32
-        From the onset to a time just before the observation.
-    share_per_gyr : (points,) float32
-        Share of the mass formed, a Gyr.
-
-    Examples
-    --------
-    >>> lookback, rate = star_formation_rate(History(tau_gyr=2.0, age_gyr=8.0))
-    >>> round(float(lookback[rate.argmax()]))
-    6
-    """
+    """Star formation of a history over cosmic time."""
     now = age_gyr(jnp.asarray(history.redshift, jnp.float32))
     edges = np.linspace(0.0, float(min(history.age_gyr, float(now))), points + 1, dtype=np.float32)
     shape, lookback = _shape(_values(history)), jnp.asarray(np.maximum(edges, 1e-6))
@@ -166,17 +120,6 @@ class SyntheticGalaxies:
     ----------
     model : LineModel
         Predicts the lines.
-
-    Raises
-    ------
-    MissingExtraError
-        The extra `sed` is not installed.
-
-    Examples
-    --------
-    >>> make = SyntheticGalaxies(LineModel(with_luminosity=False, key=jax.random.key(0)))
-    >>> make(History(tau_gyr=1.0)).log_sfr < make(History(tau_gyr=10.0)).log_sfr
-    True
     """
 
     def __init__(self, model: LineModel):
@@ -194,37 +137,12 @@ class SyntheticGalaxies:
         self._light = jax.jit(light)
 
     def __call__(self, history: History) -> SyntheticGalaxy:
-        """One galaxy.
-
-        Parameters
-        ----------
-        history : History
-
-        Returns
-        -------
-        SyntheticGalaxy
-        """
+        """One galaxy."""
         return _as_galaxy(history, *(np.asarray(part) for part in self._light(_values(history))))
 
 
 def slider_histories(history: History, steps: int = STEPS) -> list[History]:
-    """Those of evenly spaced places of the slider.
-
-    Parameters
-    ----------
-    history : History
-        All but its time of decline stays.
-    steps : int
-
-    Returns
-    -------
-    list of History
-
-    Examples
-    --------
-    >>> [round(one.tau_gyr, 2) for one in slider_histories(History(), 3)]
-    [0.3, 2.45, 20.0]
-    """
+    """Those of evenly spaced places of the slider."""
     kept = {field.name: getattr(history, field.name) for field in fields(history)}
     return [History(**kept | {"tau_gyr": tau_of(float(place))}) for place in np.linspace(0.0, 1.0, steps)]
 

@@ -27,13 +27,6 @@ class ContinuumBins(NamedTuple):
         little.
     coverage : Array of shape (12,)
         Fraction of each bin that good pixels cover, 0 to 1.
-
-    Examples
-    --------
-    >>> wave = jnp.arange(3000.0, 6000.0)
-    >>> bins = continuum_bins(wave, jnp.ones(3000), jnp.ones(3000), jnp.array(0.0))
-    >>> bins.coverage[7:10].round(2).tolist(), bins.continuum_flux[7:10].tolist()
-    ([1.0, 0.6..., 0.0], [1.0, nan, nan])
     """
 
     continuum_flux: Float[Array, " bin"]

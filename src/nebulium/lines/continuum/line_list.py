@@ -22,11 +22,6 @@ class Component:
         Vacuum rest wavelength, AA.
     flux_fraction : float
         Its share of the line's flux where nothing better is known; shares of a line sum to one.
-
-    Examples
-    --------
-    >>> COMPONENTS["HBETA"]
-    (Component(wave_rest_aa=4862.68, flux_fraction=1.0),)
     """
 
     wave_rest_aa: float
@@ -91,27 +86,7 @@ TIED: dict[str, tuple[str, float]] = {
 
 
 def line_index(line: str) -> int:
-    """Place of a line along the axis of ten.
-
-    Parameters
-    ----------
-    line : str
-        One of `LINES`.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    KeyError
-        Not one of the ten; the message lists them.
-
-    Examples
-    --------
-    >>> line_index("HALPHA")
-    6
-    """
+    """Place of a line along the axis of ten."""
     if line not in COMPONENTS:
         raise KeyError(f"{line!r} is not one of the lines {', '.join(LINES)}")
     return LINES.index(line)

@@ -41,28 +41,7 @@ EDGE_PIXELS = 24
 
 
 def line_windows(half_width_km_s: float = HALF_WIDTH_KM_S) -> Float[np.ndarray, "window 2"]:
-    """Windows that hold the emission lines between 3400 and 7000 AA; those that overlap are joined.
-
-    Parameters
-    ----------
-    half_width_km_s : float
-        Half width of the window around each line, km/s.
-
-    Returns
-    -------
-    ndarray of shape (window, 2)
-        First and last rest wavelength of each window, AA, ascending, disjoint.
-
-    Raises
-    ------
-    ValueError
-        The half width is not positive.
-
-    Examples
-    --------
-    >>> line_windows().round(0)[-2]  # [NII] 6548, Halpha and [NII] 6584 in one
-    array([6530., 6605.], dtype=float32)
-    """
+    """Windows that hold the emission lines between 3400 and 7000 AA; those that overlap are joined."""
     if not half_width_km_s > 0:
         raise ValueError(f"half_width_km_s must be positive, got {half_width_km_s}")
     waves = [part.wave_rest_aa for parts in COMPONENTS.values() for part in parts]

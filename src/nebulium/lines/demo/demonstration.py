@@ -91,34 +91,7 @@ def run_demo(
     seed: int = 0,
     model: LineModel | str | Path = WITH_LUMINOSITY,
 ) -> DemoRun:
-    """Make galaxies with emission lines, and write pictures, tables and spectra.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where to; an earlier demonstration there is replaced whole.
-    n_galaxies : int
-        How many.
-    seed : int
-        Of galaxies and lines.
-    model : LineModel, str or Path
-        Draws the lines.
-
-    Returns
-    -------
-    DemoRun
-
-    Raises
-    ------
-    OutputError
-        The folder cannot be written.
-    MissingExtraError
-        dsps or astro-sedpy is not installed.
-
-    Examples
-    --------
-    See ``nebulium demo --help``.
-    """
+    """Make galaxies with emission lines, and write pictures, tables and spectra."""
     start, folder = time.perf_counter(), Path(folder)
     with replace_on_success(folder, folder_with="equivalent_widths.png") as partial:
         partial.mkdir()
@@ -135,26 +108,7 @@ def run_demo(
 
 
 def demo_table(galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> Table:
-    """Everything about the galaxies but their spectra.
-
-    Parameters
-    ----------
-    galaxies : Galaxy
-        With leaves of shape (n,).
-    made : SyntheticGalaxy
-        What became of them.
-    model : LineModel
-        For the flag `in_domain`.
-
-    Returns
-    -------
-    Table
-        In the units of the glossary.
-
-    Examples
-    --------
-    See `run_demo`.
-    """
+    """Everything about the galaxies but their spectra."""
     rest, lines = made.stars.rest, made.lines
     v_band_aa = jnp.full(1, 5500.0, jnp.float32)
     columns = {

@@ -17,27 +17,7 @@ def spectra_with_lines(
     with_lines: Float[np.ndarray, "n wave"],
     titles: Sequence[str],
 ) -> Figure:
-    """Spectra without and with lines, one below the other.
-
-    Parameters
-    ----------
-    wave_rest_aa : ndarray of shape (wave,)
-        Rest wavelength, AA.
-    continua, with_lines : ndarray of shape (n, wave)
-        Observed flux density, 1e-17 erg/s/cm2/AA.
-    titles : sequence of str
-        What each galaxy is.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> flux = np.ones((2, 50))
-    >>> len(spectra_with_lines(np.linspace(3400.0, 7000.0, 50), flux, 2 * flux, ["a", "b"]).axes)
-    2
-    """
+    """Spectra without and with lines, one below the other."""
     figure = Figure(figsize=(FULL_WIDTH, 1.5 * len(titles) + 0.4), layout="constrained")
     rows = figure.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0]
     for axes, stars, both, title in zip(rows, continua, with_lines, titles, strict=True):
@@ -55,23 +35,7 @@ def spectra_with_lines(
 def magnitude_changes(
     redshift: Float[np.ndarray, " n"], change_mag: Mapping[str, Float[np.ndarray, " n"]]
 ) -> Figure:
-    """How much the lines brighten each band, against redshift.
-
-    Parameters
-    ----------
-    redshift : ndarray of shape (n,)
-    change_mag : mapping of str to ndarray of shape (n,)
-        Magnitude with lines less that without, by band.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> len(magnitude_changes(np.array([0.1, 0.2]), {"r": np.array([-0.1, 0.0])}).axes)
-    1
-    """
+    """How much the lines brighten each band, against redshift."""
     figure = Figure(figsize=(FULL_WIDTH, 2.4), layout="constrained")
     panels = figure.subplots(1, len(change_mag), sharey=True, squeeze=False)[0]
     lowest = min(float(np.percentile(change, 0.5)) for change in change_mag.values())
@@ -86,25 +50,7 @@ def magnitude_changes(
 
 
 def width_histograms(populations: Mapping[str, Float[np.ndarray, "n 10"]], *, bins: int = 40) -> Figure:
-    """Histograms of the equivalent widths, a panel a line.
-
-    Parameters
-    ----------
-    populations : mapping of str to ndarray of shape (n, 10)
-        Equivalent widths, AA, by the name in the legend.
-    bins : int
-        Of the logarithm.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> widths = np.random.default_rng(0).lognormal(size=(500, 10))
-    >>> len(width_histograms({"samples": widths}).axes)
-    10
-    """
+    """Histograms of the equivalent widths, a panel a line."""
     figure, panels = line_panels(LINES, "")
     for axes, line in zip(panels, LINES, strict=True):
         values = {name: widths[:, line_index(line)] for name, widths in populations.items()}

@@ -17,23 +17,6 @@ def demo_galaxies(n: int, *, seed: int = 0) -> Galaxy:
     Masses rise with redshift as in a flux-limited survey. The share of galaxies that are past their star
     formation rises with mass, metallicity too; the others have more dust and recent bursts. No law here is
     fitted to anything: it is a set of continua, like those of a survey, to put lines on.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    Galaxy
-        With leaves of shape (n,).
-
-    Examples
-    --------
-    >>> demo_galaxies(3).log_mstar.shape
-    (3,)
     """
     drawn = {name: jnp.asarray(values, jnp.float32) for name, values in _parameters(n, seed).items()}
     ones = jnp.ones(n, jnp.float32)

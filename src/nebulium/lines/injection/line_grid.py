@@ -14,21 +14,7 @@ COMPONENT_WAVES_AA: Float[np.ndarray, " component"] = np.array(
 
 
 def pixel_edges(wave_aa: Float[Array, " wave"]) -> Float[Array, " edge"]:
-    """Ends of pixels, half way between their centres.
-
-    Parameters
-    ----------
-    wave_aa : array (wave,)
-
-    Returns
-    -------
-    array (wave + 1,)
-
-    Examples
-    --------
-    >>> pixel_edges(jnp.array([1.0, 2.0, 4.0]))
-    Array([0.5, 1.5, 3. , 5. ], dtype=float32)
-    """
+    """Ends of pixels, half way between their centres."""
     between = 0.5 * (wave_aa[1:] + wave_aa[:-1])
     first, last = 1.5 * wave_aa[:1] - 0.5 * wave_aa[1:2], 1.5 * wave_aa[-1:] - 0.5 * wave_aa[-2:-1]
     return jnp.concatenate([first, between, last])
@@ -40,27 +26,6 @@ def line_grid(
     """Add points around each line to a grid too coarse to show lines, such as that of the templates.
 
     The size of the result depends on the arguments alone: make the grid once, outside of what is jitted.
-
-    Parameters
-    ----------
-    wave_rest_aa : array (wave,)
-        Rest wavelength in vacuum, AA, increasing.
-    reach_km_s : float, optional
-        How far from each line points are added: six times the velocity dispersion or more.
-    step_km_s : float, optional
-        Spacing of the points: the velocity dispersion or less.
-
-    Returns
-    -------
-    array (fine,), AA
-        The points given and new ones, none nearer than a third of a step to the next.
-
-    Examples
-    --------
-    >>> coarse = np.arange(3400.0, 7000.0, 20.0, dtype=np.float32)
-    >>> fine = line_grid(coarse)
-    >>> coarse.size < fine.size < 700
-    True
     """
     coarse = np.asarray(wave_rest_aa, np.float64)
     steps = np.arange(-np.ceil(reach_km_s / step_km_s), np.ceil(reach_km_s / step_km_s) + 1)

@@ -141,26 +141,7 @@ def lines_on_continuum(
     redshift: Scalar,
     cosmology: Cosmology = DEFAULT_COSMOLOGY,
 ) -> EmissionLines:
-    """Fluxes and luminosities where the continuum at each line is known.
-
-    Parameters
-    ----------
-    continuum_at_lines : array (10,)
-        Observed continuum at the lines, 1e-17 erg/s/cm2/AA; NaN where there is none.
-    ew_aa : array (10,)
-        Rest-frame equivalent widths, AA.
-    redshift : scalar
-    cosmology : Cosmology, optional
-
-    Returns
-    -------
-    EmissionLines
-
-    Examples
-    --------
-    >>> float(lines_on_continuum(jnp.full(10, 2.0), jnp.full(10, 3.0), jnp.array(0.5)).line_flux[0])
-    9.0
-    """
+    """Fluxes and luminosities where the continuum at each line is known."""
     known = jnp.isfinite(ew_aa) & jnp.isfinite(continuum_at_lines)
     # Zeros stand in for what is missing, or its NaN would reach every gradient.
     ew, continuum = jnp.where(known, ew_aa, 0.0), jnp.where(known, continuum_at_lines, 0.0)
@@ -267,24 +248,7 @@ def line_spectrum(
 def component_fluxes(
     line_flux: Float[Array, "10"], oii_ratio: Scalar | float = OII_3729_OVER_3727
 ) -> Float[Array, " component"]:
-    """Flux of each Gaussian: ten lines make eleven, for [OII] is two.
-
-    Parameters
-    ----------
-    line_flux : array (10,)
-        NaN counts as 0.
-    oii_ratio : scalar, optional
-        Flux of [OII] 3729 over 3727.
-
-    Returns
-    -------
-    array (11,), in the unit of `line_flux`
-
-    Examples
-    --------
-    >>> component_fluxes(jnp.ones(10), oii_ratio=1.5)[:3]
-    Array([0.4, 0.6, 1. ], dtype=float32)
-    """
+    """Flux of each Gaussian: ten lines make eleven, for [OII] is two."""
     ratio = as_float(oii_ratio).astype(line_flux.dtype)
     doublet = jnp.stack([1.0 / (1.0 + ratio), ratio / (1.0 + ratio)])
     shares = jnp.concatenate([doublet, jnp.ones(len(_COMPONENT_LINE) - 2, line_flux.dtype)])
@@ -294,23 +258,7 @@ def component_fluxes(
 def lsf_sigma_from_resolving_power(
     wave_aa: Float[Array, "..."], resolving_power: Float[Array, "..."] | float
 ) -> Float[Array, "..."]:
-    """Sigma of the line-spread function of an instrument of given resolving power, wave / FWHM.
-
-    Parameters
-    ----------
-    wave_aa : array (wave,)
-        Observed wavelength, AA.
-    resolving_power : scalar or array (wave,)
-
-    Returns
-    -------
-    array (wave,), AA
-
-    Examples
-    --------
-    >>> round(float(lsf_sigma_from_resolving_power(jnp.array([6000.0]), 3000.0)[0]), 2)
-    0.85
-    """
+    """Sigma of the line-spread function of an instrument of given resolving power, wave / FWHM."""
     return wave_aa / (FWHM_PER_SIGMA * resolving_power)
 
 

@@ -153,27 +153,7 @@ def _sample_batch(
 def sample_one(
     model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""], key: Key[Array, ""]
 ) -> Float[Array, "10"]:
-    """One draw of the ten equivalent widths of one galaxy, whether or not a bin is missing.
-
-    Parameters
-    ----------
-    model : LineModel
-    continuum_flux : (12,) float32
-        NaN where a bin is missing.
-    redshift : () float32
-    key : key
-
-    Returns
-    -------
-    (10,) float32
-        AA.
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> sample_one(model, jnp.ones(12).at[0].set(jnp.nan), jnp.array(0.1), jax.random.key(1)).shape
-    (10,)
-    """
+    """One draw of the ten equivalent widths of one galaxy, whether or not a bin is missing."""
     key_of_bins, key_of_lines = jax.random.split(key)
     filled = completions(model, continuum_flux, redshift)
     chosen = filled.continuum_flux[jax.random.categorical(key_of_bins, jnp.log(filled.weight))]

@@ -51,11 +51,6 @@ class Galaxies(NamedTuple):
         Redshift.
     ew_aa : ndarray of shape (n, 10)
         Equivalent widths, AA; NaN where missing.
-
-    Examples
-    --------
-    >>> Galaxies(np.ones((2, 12)), np.full(2, 0.1), np.ones((2, 10))).ew_aa.shape
-    (2, 10)
     """
 
     continuum_flux: Continua
@@ -79,51 +74,17 @@ class TrainingMedian:
     ----------
     median_ew_aa : ndarray of shape (10,)
         Median equivalent width of each line, AA.
-
-    Examples
-    --------
-    >>> widths = np.tile(np.arange(3.0)[:, None], (1, 10))
-    >>> silly = TrainingMedian.fit(np.ones((3, 12)), np.full(3, 0.1), widths)
-    >>> silly.predict(np.ones((2, 12)), np.full(2, 0.2)).shape, float(silly.median_ew_aa[0])
-    ((2, 10), 1.0)
     """
 
     median_ew_aa: Float[np.ndarray, "10"]
 
     @classmethod
     def fit(cls, continuum_flux: Continua, redshift: Redshifts, ew_aa: Widths) -> "TrainingMedian":
-        """Take the medians.
-
-        Parameters
-        ----------
-        continuum_flux : ndarray of shape (n, 12)
-            Not looked at.
-        redshift : ndarray of shape (n,)
-            Not looked at.
-        ew_aa : ndarray of shape (n, 10)
-            Equivalent widths, AA; NaN where missing.
-
-        Returns
-        -------
-        TrainingMedian
-        """
+        """Take the medians."""
         return cls(np.nanmedian(ew_aa, axis=0))
 
     def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
-        """Predict the same for every galaxy.
-
-        Parameters
-        ----------
-        continuum_flux : ndarray of shape (n, 12)
-            Only its length counts.
-        redshift : ndarray of shape (n,)
-            Not looked at.
-
-        Returns
-        -------
-        ndarray of shape (n, 10)
-            Equivalent widths, AA.
-        """
+        """Predict the same for every galaxy."""
         return np.tile(self.median_ew_aa, (len(continuum_flux), 1))
 
 
@@ -166,21 +127,7 @@ class _PcaNeighbours:
 
 
 class PcaNearestNeighbours(_PcaNeighbours):
-    """Mean of log10 EW over the nearest neighbours in PCA space, weighted by inverse distance.
-
-    Examples
-    --------
-    >>> random = np.random.default_rng(0)
-    >>> flux, z = 1 + random.random((300, 12)), np.full(300, 0.1)
-    >>> widths = np.tile((flux[:, 3] / flux[:, 2])[:, None], (1, 10))
-    >>> knn = PcaNearestNeighbours.fit(flux, z, widths, neighbours=10)
-    >>> knn.predict(flux[:5], z[:5]).shape
-    (5, 10)
-
-    References
-    ----------
-    Khederlarian et al. 2024, MNRAS 531, 1454, public code: 100 neighbours.
-    """
+    """Mean of log10 EW over the nearest neighbours in PCA space, weighted by inverse distance."""
 
     @classmethod
     def fit(
@@ -193,55 +140,17 @@ class PcaNearestNeighbours(_PcaNeighbours):
         neighbours: int = KNN_NEIGHBOURS,
         luminosity: bool = True,
     ) -> "PcaNearestNeighbours":
-        """Find the principal components and build a tree for each line; see `PcaLocalLinear.fit`.
-
-        Parameters
-        ----------
-        continuum_flux, redshift, ew_aa
-            As in `PcaLocalLinear.fit`.
-        components, neighbours, luminosity
-            As in `PcaLocalLinear.fit`.
-
-        Returns
-        -------
-        PcaNearestNeighbours
-        """
+        """Find the principal components and build a tree for each line; see `PcaLocalLinear.fit`."""
         features = baseline_features(continuum_flux, redshift, luminosity=luminosity)
         return cls(_fit_lines(features, ew_aa, components, neighbours), neighbours, luminosity)
 
     def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
-        """Predict from the neighbours.
-
-        Parameters
-        ----------
-        continuum_flux, redshift
-            As in `PcaLocalLinear.predict`.
-
-        Returns
-        -------
-        ndarray of shape (n, 10)
-            Equivalent widths, AA.
-        """
+        """Predict from the neighbours."""
         return _predict_lines(self, continuum_flux, redshift, _weighted_mean)
 
 
 class PcaLocalLinear(_PcaNeighbours):
-    """Linear regression of log10 EW on the nearest neighbours in PCA space, weighted by inverse distance.
-
-    Examples
-    --------
-    >>> random = np.random.default_rng(0)
-    >>> flux, z = 1 + random.random((300, 12)), np.full(300, 0.1)
-    >>> widths = np.tile((flux[:, 3] / flux[:, 2])[:, None], (1, 10))
-    >>> local = PcaLocalLinear.fit(flux, z, widths, components=12, neighbours=100)
-    >>> bool(np.allclose(local.predict(flux[:5], z[:5])[:, 0], widths[:5, 0], rtol=1e-3))
-    True
-
-    References
-    ----------
-    Beck et al. 2016, MNRAS 457, 362 (arXiv:1601.02417); 800 neighbours in the public code of Khederlarian et
-    al. 2024.
-    """
+    """Linear regression of log10 EW on the nearest neighbours in PCA space, weighted by inverse distance."""
 
     @classmethod
     def fit(
@@ -254,77 +163,17 @@ class PcaLocalLinear(_PcaNeighbours):
         neighbours: int = LLR_NEIGHBOURS,
         luminosity: bool = True,
     ) -> "PcaLocalLinear":
-        """Find the principal components and build a tree for each line.
-
-        Parameters
-        ----------
-        continuum_flux : ndarray of shape (n, 12)
-            Flux density in the bins, 1e-17 erg/s/cm2/AA; galaxies with a missing bin are left out.
-        redshift : ndarray of shape (n,)
-            Redshift.
-        ew_aa : ndarray of shape (n, 10)
-            Equivalent widths, AA; only positive ones are used, since it is their logarithm that is regressed.
-        components : int
-            Principal components; see `choose_components`.
-        neighbours : int
-            Nearest galaxies that a prediction rests on.
-        luminosity : bool
-            Use the luminosity beside the colours.
-
-        Returns
-        -------
-        PcaLocalLinear
-
-        Raises
-        ------
-        ValueError
-            Fewer galaxies have a line than neighbours are wanted.
-        MissingExtraError
-            scikit-learn is not installed.
-        """
+        """Find the principal components and build a tree for each line."""
         features = baseline_features(continuum_flux, redshift, luminosity=luminosity)
         return cls(_fit_lines(features, ew_aa, components, neighbours), neighbours, luminosity)
 
     def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
-        """Predict from a plane through the neighbours.
-
-        Parameters
-        ----------
-        continuum_flux : ndarray of shape (n, 12)
-            Flux density in the bins, 1e-17 erg/s/cm2/AA.
-        redshift : ndarray of shape (n,)
-            Redshift.
-
-        Returns
-        -------
-        ndarray of shape (n, 10)
-            Equivalent widths, AA; NaN where a bin is missing.
-        """
+        """Predict from a plane through the neighbours."""
         return _predict_lines(self, continuum_flux, redshift, _local_plane)
 
 
 def baseline_features(continuum_flux: Continua, redshift: Redshifts, *, luminosity: bool) -> Features:
-    """Colours, and the luminosity if wanted, of many galaxies.
-
-    Parameters
-    ----------
-    continuum_flux : ndarray of shape (n, 12)
-        Flux density in the bins, 1e-17 erg/s/cm2/AA.
-    redshift : ndarray of shape (n,)
-        Redshift.
-    luminosity : bool
-        Append the logarithm of the luminosity.
-
-    Returns
-    -------
-    ndarray of shape (n, 11) or (n, 12)
-        In double precision; NaN where a bin is missing.
-
-    Examples
-    --------
-    >>> baseline_features(np.ones((2, 12)), np.full(2, 0.1), luminosity=True).shape
-    (2, 12)
-    """
+    """Colours, and the luminosity if wanted, of many galaxies."""
     flux = jnp.asarray(continuum_flux, jnp.float32)
     features = np.asarray(jax.vmap(colours)(flux), np.float64)
     if not luminosity:
@@ -404,11 +253,6 @@ class ComponentChoice:
         Number of components with the highest mean score.
     scores : dict of int to float
         Spearman's rho on the validation set, mean over the lines, for each number tried.
-
-    Examples
-    --------
-    >>> ComponentChoice(5, {5: 0.85, 8: 0.84}).best
-    5
     """
 
     best: int
@@ -424,34 +268,7 @@ def choose_components(
     neighbours: int | None = None,
     luminosity: bool = True,
 ) -> ComponentChoice:
-    """Try numbers of principal components on galaxies kept aside.
-
-    Parameters
-    ----------
-    method : class
-        `PcaNearestNeighbours` or `PcaLocalLinear`.
-    train, validation : Galaxies
-        Galaxies to fit to, and others to compare with.
-    candidates : sequence of int
-        Numbers to try.
-    neighbours : int, optional
-        As in `fit`; the method's own number where absent.
-    luminosity : bool
-        As in `fit`.
-
-    Returns
-    -------
-    ComponentChoice
-
-    Examples
-    --------
-    >>> random = np.random.default_rng(0)
-    >>> flux, z = 1 + random.random((300, 12)), np.full(300, 0.1)
-    >>> widths = np.tile((flux[:, 3] / flux[:, 2])[:, None], (1, 10))
-    >>> train, validation = (Galaxies(flux[s], z[s], widths[s]) for s in (slice(200), slice(200, 300)))
-    >>> choose_components(PcaLocalLinear, train, validation, candidates=(1, 11), neighbours=50).best
-    11
-    """
+    """Try numbers of principal components on galaxies kept aside."""
     settings: dict[str, Any] = {"luminosity": luminosity}
     if neighbours is not None:
         settings["neighbours"] = neighbours

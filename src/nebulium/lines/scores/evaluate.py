@@ -81,41 +81,7 @@ def evaluate(
     resamples: int = 50,
     seed: int = 0,
 ) -> Evaluation:
-    """Score a model on a table of measured lines.
-
-    Parameters
-    ----------
-    table : Table
-        With `target_id`, `redshift`, `continuum_flux_0` to `_11` and `ew_LINE`; with `ew_ivar_LINE` the
-        predictions also use each row's noise; `published_ew_LINE` are scored beside.
-    model : str or Path
-        Name of a packaged model, or a model folder.
-    split : str, optional
-        The part of the model's own split to score, "test" by default: galaxies it never trained on. None
-        takes all rows: right only for galaxies from elsewhere.
-    traditional : bool
-        Also fit PCA + k-NN and PCA + local linear regression to the table's own training part and score them
-        (needs scikit-learn, and minutes).
-    resamples : int
-        Draws of the bootstrap that gives the errors.
-    seed : int
-        Of the bootstrap and of the samples.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    TableError
-        If a column is missing, or no row is left to score.
-    ModelFileError
-        If there is no such model.
-
-    Examples
-    --------
-    See ``nebulium lines evaluate --help`` and the guide in the documentation.
-    """
+    """Score a model on a table of measured lines."""
     found = describe_model(model)
     loaded = load_model(model, of=LineModel)
     rejects = Rejects()

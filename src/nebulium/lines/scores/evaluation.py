@@ -49,23 +49,7 @@ class Evaluation:
     rejects: Rejects = field(default_factory=Rejects)
 
     def write(self, folder: str | Path) -> Path:
-        """Write scores.json, scores.ecsv, calibration.ecsv, the figures and, where there are any, rejects.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Replaced whole if it is there, and an evaluation.
-
-        Returns
-        -------
-        Path
-            The folder.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Write scores.json, scores.ecsv, calibration.ecsv, the figures and, where there are any, rejects."""
         document = {
             "about": dict(self.about),
             "points": [plain_record(score) for score in self.points],

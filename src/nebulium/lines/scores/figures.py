@@ -51,30 +51,7 @@ EW_LABEL = "EW / Å (rest frame)"
 def predicted_against_observed(
     observed: Widths, predicted: Widths, *, title: str = "", lines: Sequence[str] = LINES
 ) -> Figure:
-    """Two-dimensional histograms of predicted against observed equivalent width, a panel a line.
-
-    Parameters
-    ----------
-    observed, predicted : ndarray of shape (n, 10)
-        Equivalent widths, AA; rows where either is missing or not positive are left out of a panel, and each
-        panel says how many galaxies it shows.
-    title : str
-        Above the panels.
-    lines : sequence of str
-        Lines to show.
-
-    Returns
-    -------
-    Figure
-        Spearman's rho and the centred NMAD stand above each panel. Values beyond a panel's limits are drawn
-        at its edge.
-
-    Examples
-    --------
-    >>> widths = np.random.default_rng(0).lognormal(size=(500, 10))
-    >>> len(predicted_against_observed(widths, widths * 1.1).axes)
-    10
-    """
+    """Two-dimensional histograms of predicted against observed equivalent width, a panel a line."""
     figure, panels = line_panels(lines, title, square=True)
     for axes, line in zip(panels, lines, strict=True):
         seen, said = observed[:, line_index(line)], predicted[:, line_index(line)]
@@ -111,32 +88,7 @@ def ew_distributions(
     lines: Sequence[str] = LINES,
     bins: int = 50,
 ) -> Figure:
-    """Histograms of equivalent width: observed as grey steps, predictions as lines.
-
-    Parameters
-    ----------
-    observed : ndarray of shape (n, 10)
-        Equivalent widths, AA; NaN where missing.
-    predictions : mapping of str to ndarray of shape (m, 10)
-        By the name in the legend, such as "median", "sample", "sample + noise"; NaN where missing.
-    title : str
-        Above the panels.
-    lines : sequence of str
-        Lines to show.
-    bins : int
-        Bins from the 0.5 % quantile or 0 to the 97.5 % quantile of the observed values.
-
-    Returns
-    -------
-    Figure
-        Each histogram is normalised to the number of its values, also those beyond the panel.
-
-    Examples
-    --------
-    >>> widths = np.random.default_rng(0).lognormal(size=(500, 10))
-    >>> len(ew_distributions(widths, {"median": widths * 1.1}).axes)
-    10
-    """
+    """Histograms of equivalent width: observed as grey steps, predictions as lines."""
     figure, panels = line_panels(lines, title)
     for axes, line in zip(panels, lines, strict=True):
         seen = _present(observed[:, line_index(line)])
@@ -165,28 +117,7 @@ def _fractions(values: Float[np.ndarray, " n"], edges: Float[np.ndarray, " edge"
 
 
 def pit_histograms(pit: Mapping[str, Float[np.ndarray, " n"]], *, title: str = "", bins: int = 20) -> Figure:
-    """Histograms of probability integral transforms, a panel a line; flat is calibrated.
-
-    Parameters
-    ----------
-    pit : mapping of str to ndarray of shape (n,)
-        PIT values by line.
-    title : str
-        Above the panels.
-    bins : int
-        Bins between 0 and 1.
-
-    Returns
-    -------
-    Figure
-        The band is the 95 % range of counting noise about a flat histogram.
-
-    Examples
-    --------
-    >>> values = np.random.default_rng(0).random(500)
-    >>> len(pit_histograms({"HALPHA": values, "HBETA": values}).axes)
-    2
-    """
+    """Histograms of probability integral transforms, a panel a line; flat is calibrated."""
     figure, panels = line_panels(tuple(pit), title)
     for axes, (line, values) in zip(panels, pit.items(), strict=True):
         density = np.histogram(values, bins, range=(0, 1))[0] * bins / max(values.size, 1)
@@ -209,31 +140,7 @@ def coverage_against_flux(
     lines: Sequence[str] = LINES,
     title: str = "",
 ) -> Figure:
-    """Fraction of measurements inside their predicted intervals against continuum flux, a panel a line.
-
-    Parameters
-    ----------
-    flux : ndarray of shape (fifth,)
-        Median continuum flux of each group of galaxies, 1e-17 erg/s/cm2/AA.
-    coverage : mapping of str to ndarray of shape (line, fifth)
-        Measured coverage by the name of the interval, such as "68 %".
-    nominal : mapping of str to float
-        What each should be; a band of 5 points is drawn around it.
-    lines : sequence of str
-        The lines, in the order of the arrays.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> measured = {"68 %": np.full((10, 5), 0.67), "95 %": np.full((10, 5), 0.94)}
-    >>> len(coverage_against_flux(np.geomspace(1, 20, 5), measured, {"68 %": 0.68, "95 %": 0.95}).axes)
-    10
-    """
+    """Fraction of measurements inside their predicted intervals against continuum flux, a panel a line."""
     figure, panels = line_panels(lines, title)
     for place, (axes, line) in enumerate(zip(panels, lines, strict=True)):
         for (name, values), (colour, style), marker in zip(coverage.items(), STYLES, MARKERS, strict=False):
@@ -259,29 +166,7 @@ def score_table(
     lines: Sequence[str] = LINES,
     title: str = "",
 ) -> Figure:
-    """One score of several methods, line by line, as points.
-
-    Parameters
-    ----------
-    scores : mapping of str to ndarray of shape (line,)
-        The score of each line, by method.
-    quantity : str
-        Name and unit of the score, on the axis.
-    lines : sequence of str
-        The lines, in the order of the arrays.
-    title : str
-        Above the panel.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> figure = score_table({"median": np.ones(10), "model": np.full(10, 0.5)}, quantity="CRPS / Å")
-    >>> figure.axes[0].get_ylabel()
-    'CRPS / Å'
-    """
+    """One score of several methods, line by line, as points."""
     figure = Figure(figsize=(FULL_WIDTH, 0.45 * FULL_WIDTH), layout="constrained")
     axes = figure.add_subplot()
     places = np.arange(len(lines))
@@ -308,32 +193,7 @@ def spectrum_figure(
     unit: str = "10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹",
     title: str = "",
 ) -> Figure:
-    """One or more spectra of a galaxy, with the emission lines named.
-
-    Parameters
-    ----------
-    wave_aa : ndarray of shape (wave,)
-        Observed wavelength, vacuum, AA.
-    spectra : mapping of str to ndarray of shape (wave,)
-        Flux density by the name in the legend; NaN leaves a hole.
-    redshift : float
-        Places the names of the lines.
-    unit : str
-        Unit of the flux density, on the axis.
-    title : str
-        Above the panel.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> wave = np.linspace(3600, 9800, 500)
-    >>> figure = spectrum_figure(wave, {"observed": np.ones(500)}, redshift=0.1)
-    >>> figure.axes[0].get_xlabel()
-    'Observed wavelength / Å (vacuum)'
-    """
+    """One or more spectra of a galaxy, with the emission lines named."""
     figure = Figure(figsize=(FULL_WIDTH, 0.42 * FULL_WIDTH), layout="constrained")
     axes = figure.add_subplot()
     colours = ("0.6", VERMILION, BLUE, GREEN, PURPLE)

@@ -55,37 +55,7 @@ class MeasuredGalaxies:
 def measured_galaxies(
     table: Table, model: LineModel, rejects: Rejects, *, rows: np.ndarray | None = None
 ) -> MeasuredGalaxies:
-    """Read galaxies with measured lines out of a table; rows that cannot be used go to the rejects.
-
-    Parameters
-    ----------
-    table : Table
-        As in `evaluate`.
-    model : LineModel
-        Says whether a luminosity is needed.
-    rejects : Rejects
-        Takes the bad rows.
-    rows : ndarray of int, optional
-        Which rows; all of them where absent.
-
-    Returns
-    -------
-    MeasuredGalaxies
-
-    Raises
-    ------
-    TableError
-        If a column is missing.
-
-    Examples
-    --------
-    >>> import jax
-    >>> names = [*(f"continuum_flux_{place}" for place in range(12)), *(f"ew_{line}" for line in LINES)]
-    >>> table = Table({"target_id": np.arange(3), **{name: np.ones(3) for name in names}})
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> measured_galaxies(table, model, Rejects()).ew_aa.shape
-    (3, 10)
-    """
+    """Read galaxies with measured lines out of a table; rows that cannot be used go to the rejects."""
     numbers = np.arange(len(table)) if rows is None else rows
     chosen = table.select(numbers)
     good = galaxy_rows(
@@ -115,32 +85,7 @@ def measured_galaxies(
 
 
 def parts_of_split(table: Table, record: Any, split: str) -> np.ndarray:
-    """Part of each row by the split that a model carries.
-
-    Parameters
-    ----------
-    table : Table
-        With the column of ids that the split hashes.
-    record : mapping
-        The entry ``split`` of the model's configuration.
-    split : str
-        The part that is wanted.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-
-    Raises
-    ------
-    TableError
-        If the split has no such part, or the table no such ids.
-
-    Examples
-    --------
-    >>> record = {"seed": "nebulium", "fractions": {"train": 0.8, "test": 0.2}}
-    >>> parts_of_split(Table({"target_id": np.arange(4)}), record, "test").tolist()
-    ['train', 'train', 'train', 'train']
-    """
+    """Part of each row by the split that a model carries."""
     known = record if isinstance(record, Mapping) and "seed" in record else {}
     if split not in known.get("fractions", {}):
         raise TableError(

@@ -13,29 +13,7 @@ SQUARE_PANEL_HEIGHT = 1.62
 
 
 def line_panels(lines: Sequence[str], title: str, *, square: bool = False) -> tuple[Figure, list[Axes]]:
-    """Make a panel a line, in rows of five, or fewer where there are fewer lines.
-
-    Parameters
-    ----------
-    lines : sequence of str
-        Names of the lines.
-    title : str
-        Above the panels; empty for none.
-    square : bool
-        Panels as high as wide.
-
-    Returns
-    -------
-    Figure
-    list of Axes
-        In the order of the lines.
-
-    Examples
-    --------
-    >>> figure, panels = line_panels(("HALPHA", "HBETA"), "")
-    >>> len(panels)
-    2
-    """
+    """Make a panel a line, in rows of five, or fewer where there are fewer lines."""
     columns = min(len(lines), 5)
     rows = -(-len(lines) // columns)
     height = SQUARE_PANEL_HEIGHT if square else PANEL_HEIGHT
@@ -51,66 +29,20 @@ def line_panels(lines: Sequence[str], title: str, *, square: bool = False) -> tu
 
 
 def name_panel(axes: Axes, line: str, numbers: str = "") -> None:
-    """Write the name of a line above its panel, and numbers below the name.
-
-    Parameters
-    ----------
-    axes : Axes
-        The panel.
-    line : str
-        Name of the line, as in the tables.
-    numbers : str
-        A second, smaller line of text.
-
-    Examples
-    --------
-    >>> _, (panel,) = line_panels(("HALPHA",), "")
-    >>> name_panel(panel, "HALPHA")
-    >>> panel.get_title()
-    'Hα'
-    """
+    """Write the name of a line above its panel, and numbers below the name."""
     axes.set_title(DISPLAY_NAMES.get(line, line), fontsize=TEXT, pad=12 if numbers else 3)
     if numbers:
         axes.text(0.5, 1.03, numbers, transform=axes.transAxes, ha="center", fontsize=SMALL - 1)
 
 
 def label_axes(figure: Figure, x: str, y: str) -> None:
-    """Label the axes that all panels share.
-
-    Parameters
-    ----------
-    figure : Figure
-        The figure.
-    x, y : str
-        Quantity and unit.
-
-    Examples
-    --------
-    >>> figure, _ = line_panels(("HALPHA",), "")
-    >>> label_axes(figure, "EW / Å", "Fraction")
-    """
+    """Label the axes that all panels share."""
     figure.supxlabel(x, fontsize=TEXT)
     figure.supylabel(y, fontsize=TEXT)
 
 
 def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """Draw one legend for all panels, above them.
-
-    Parameters
-    ----------
-    figure : Figure
-        The figure.
-    panels : sequence of Axes
-        The legend is that of the first one with something in it.
-
-    Examples
-    --------
-    >>> figure, panels = line_panels(("HALPHA",), "")
-    >>> _ = panels[0].plot([0, 1], label="observed")
-    >>> shared_legend(figure, panels)
-    >>> len(figure.legends)
-    1
-    """
+    """Draw one legend for all panels, above them."""
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         if handles:

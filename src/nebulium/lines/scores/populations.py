@@ -32,32 +32,7 @@ def quantiles_of_measurements(
     sigma_aa: Widths | None,
     levels: Sequence[float] | Float[np.ndarray, " level"],
 ) -> Float[np.ndarray, "n level 10"]:
-    """Quantiles of what would be measured of many galaxies, noise and selection included.
-
-    Parameters
-    ----------
-    model : LineModel
-        The model.
-    continuum_flux : ndarray of shape (n, 12)
-        As in `LineModel.features`, no bin missing.
-    redshift : ndarray of shape (n,)
-        Redshifts.
-    sigma_aa : ndarray of shape (n, 10), optional
-        Quoted errors, AA; NaN where unknown. The noise typical of each continuum where absent.
-    levels : sequence of float
-        Probabilities between 0 and 1.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, level, 10)
-        Rest frame, AA.
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> quantiles_of_measurements(model, np.ones((3, 12)), np.zeros(3), None, [0.16, 0.84]).shape
-    (3, 2, 10)
-    """
+    """Quantiles of what would be measured of many galaxies, noise and selection included."""
     sigma = np.full((len(redshift), 10), np.nan) if sigma_aa is None else sigma_aa
     at = jnp.asarray(levels, jnp.float32)
     return _in_batches(
@@ -74,77 +49,21 @@ def draw_measurements(
     seed: int,
     independent: bool = False,
 ) -> Widths:
-    """Draw a measurement of each galaxy, with its errors and its missing lines.
-
-    Parameters
-    ----------
-    model, continuum_flux, redshift
-        As in `quantiles_of_measurements`.
-    lines : MeasuredLines of shape (n, 10)
-        Whose errors and pattern of missing lines are kept.
-    seed : int
-        Of the draws.
-    independent : bool
-        Draw each line on its own.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, 10)
-        Rest frame, AA; NaN where missing.
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> lines = MeasuredLines.from_columns(np.ones((3, 10)), np.ones((3, 10)))
-    >>> draw_measurements(model, np.ones((3, 12)), np.zeros(3), lines, seed=1).shape
-    (3, 10)
-    """
+    """Draw a measurement of each galaxy, with its errors and its missing lines."""
     key = jax.random.key(seed)
     galaxies = (single(continuum_flux), single(redshift), lines, np.arange(len(redshift)))
     return _in_batches(lambda rows: _measurements(model, rows, key, independent), galaxies)
 
 
 def draw_intrinsic(model: LineModel, continuum_flux: Continua, redshift: Redshifts, *, seed: int) -> Widths:
-    """Draw the lines of each galaxy themselves, without noise.
-
-    Parameters
-    ----------
-    model, continuum_flux, redshift, seed
-        As in `draw_measurements`.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, 10)
-        Rest frame, AA.
-
-    Examples
-    --------
-    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
-    >>> bool((draw_intrinsic(model, np.ones((3, 12)), np.zeros(3), seed=1) > 0).all())
-    True
-    """
+    """Draw the lines of each galaxy themselves, without noise."""
     key = jax.random.key(seed)
     galaxies = (single(continuum_flux), single(redshift), np.arange(len(redshift)))
     return _in_batches(lambda rows: _intrinsic(model, rows, key), galaxies)
 
 
 def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
-    """Single precision.
-
-    Parameters
-    ----------
-    values : ndarray
-        Numbers.
-
-    Returns
-    -------
-    ndarray of float32
-
-    Examples
-    --------
-    >>> single(np.ones(2)).dtype.name
-    'float32'
-    """
+    """Single precision."""
     return np.asarray(values, np.float32)
 
 

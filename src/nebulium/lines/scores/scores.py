@@ -106,33 +106,7 @@ POINT_METRICS: Mapping[str, Callable[..., float]] = {
 def score_points(
     method: str, observed: Widths, predicted: Widths, *, resamples: int = 50, seed: int = 0
 ) -> tuple[PointScore, ...]:
-    """Score one method's predictions of all lines.
-
-    Parameters
-    ----------
-    method : str
-        Its name.
-    observed : ndarray of shape (n, 10)
-        Measured equivalent widths, AA; NaN where missing.
-    predicted : ndarray of shape (n, 10)
-        Predicted ones; NaN where there is none.
-    resamples : int
-        Draws of the bootstrap.
-    seed : int
-        Its seed; the same galaxies are drawn for every method that predicts all of them.
-
-    Returns
-    -------
-    tuple of PointScore
-        In the order of `LINES`.
-
-    Examples
-    --------
-    >>> widths = np.random.default_rng(0).lognormal(size=(200, 10))
-    >>> scores = score_points("twice", widths, 2 * widths, resamples=5)
-    >>> round(scores[6].spearman.value, 6), scores[6].bias_median_ratio.value
-    (1.0, 2.0)
-    """
+    """Score one method's predictions of all lines."""
     scores = []
     for place, line in enumerate(LINES):
         both = np.isfinite(observed[:, place]) & np.isfinite(predicted[:, place])
@@ -153,27 +127,7 @@ def spearman_gain(
     resamples: int = 50,
     seed: int = 0,
 ) -> Estimate:
-    """Spearman's rho of a prediction above that of a rival on the same galaxies.
-
-    Parameters
-    ----------
-    observed, predicted, rival : ndarray of shape (n,)
-        Rows where one of them is NaN do not count.
-    resamples, seed : int
-        As in `score_points`.
-
-    Returns
-    -------
-    Estimate
-        The error is that of the difference: both are drawn together.
-
-    Examples
-    --------
-    >>> draw = np.random.default_rng(0).normal
-    >>> truth = draw(size=500)
-    >>> spearman_gain(truth, truth + 0.1 * draw(size=500), truth + draw(size=500)).value > 0.1
-    True
-    """
+    """Spearman's rho of a prediction above that of a rival on the same galaxies."""
     together = np.isfinite(observed) & np.isfinite(predicted) & np.isfinite(rival)
     rows = observed[together], predicted[together], rival[together]
     return estimate(lambda o, p, r: spearman(o, p) - spearman(o, r), *rows, resamples=resamples, seed=seed)
@@ -189,37 +143,7 @@ def score_distribution(
     resamples: int = 50,
     seed: int = 0,
 ) -> tuple[CalibrationScore, ...]:
-    """Score the predicted distributions of all lines.
-
-    Parameters
-    ----------
-    method : str
-        Name of what predicted them.
-    observed : ndarray of shape (n, 10)
-        Measured equivalent widths, AA; NaN where missing.
-    quantiles : ndarray of shape (n, level, 10)
-        Predicted quantiles, AA; NaN where there are none.
-    flux : ndarray of shape (n,)
-        Brightness by which the galaxies are put in fifths.
-    levels : ndarray of shape (level,)
-        Their probabilities; 0.025, 0.16, 0.84 and 0.975 must be among them.
-    resamples, seed : int
-        As in `score_points`.
-
-    Returns
-    -------
-    tuple of CalibrationScore
-        In the order of `LINES`.
-
-    Examples
-    --------
-    >>> from scipy.stats import norm
-    >>> draw = np.random.default_rng(0).normal(size=(2000, 10))
-    >>> said = np.tile(norm.ppf(LEVELS)[None, :, None], (2000, 1, 10))
-    >>> scores = score_distribution("normal", draw, said, np.arange(2000.0), resamples=5)
-    >>> abs(scores[0].coverage_68.value - 0.68) < 0.03
-    True
-    """
+    """Score the predicted distributions of all lines."""
     fifth = fifths(flux)
     return tuple(
         _score_line(
@@ -230,23 +154,7 @@ def score_distribution(
 
 
 def fifths(flux: Float[np.ndarray, " n"]) -> Integer[np.ndarray, " n"]:
-    """Which fifth of the galaxies each one is in, by brightness.
-
-    Parameters
-    ----------
-    flux : ndarray of shape (n,)
-        Any measure of brightness.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        0 for the faintest to 4.
-
-    Examples
-    --------
-    >>> fifths(np.arange(10.0)).tolist()
-    [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
-    """
+    """Which fifth of the galaxies each one is in, by brightness."""
     edges = np.quantile(flux, np.arange(1, FIFTHS) / FIFTHS)
     return np.searchsorted(edges, flux, side="right")
 

@@ -39,11 +39,6 @@ class PetrosianRadii:
         Radii of 50 and 90 per cent of the flux within two Petrosian radii.
     flux : float
         The flux within two Petrosian radii, in units of the image.
-
-    Examples
-    --------
-    >>> PetrosianRadii(radius_arcsec=5.0, r50_arcsec=2.0, r90_arcsec=4.5, flux=10.0).r90_arcsec
-    4.5
     """
 
     radius_arcsec: float
@@ -166,37 +161,7 @@ def petrosian_cutout(
 def galaxy_radii(
     structure: Structure, flux_njy: np.ndarray, redshift: float, instrument: Instrument, band: int
 ) -> PetrosianRadii:
-    """Petrosian radii of a galaxy as an instrument sees it without noise, in an image as large as needed.
-
-    Parameters
-    ----------
-    structure : Structure
-    flux_njy : array (component, band)
-    redshift : float
-    instrument : Instrument
-    band : int
-        Place of the band in the instrument's.
-
-    Returns
-    -------
-    PetrosianRadii
-
-    Raises
-    ------
-    ImageError
-        The galaxy cannot be drawn, or has no Petrosian radius within 2048 pixels.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from nebulium.mock.instruments import instrument
-    >>> from nebulium.mock.populations.properties import GalaxyProperties
-    >>> from nebulium.mock.structure import draw_structure
-    >>> structure = draw_structure(GalaxyProperties(0.1, 10.0, 8.0, 4.0, 0.3, 8.7, -1.8), jax.random.key(0))
-    >>> radii = galaxy_radii(structure, np.full((3, 3), 5e4), 0.1, instrument("sdss"), band=1)
-    >>> bool(radii.r50_arcsec < radii.r90_arcsec)
-    True
-    """
+    """Petrosian radii of a galaxy as an instrument sees it without noise, in an image as large as needed."""
     pixels = 128
     while True:
         image = noiseless_image(structure, flux_njy, redshift, instrument, pixels)[..., band]

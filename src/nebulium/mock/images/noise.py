@@ -16,29 +16,6 @@ def sky_sigma(instrument: Instrument, band: Band) -> float:
 
     The depth's fifth is the noise of as many pixels as its aperture holds, or as a fit of the point-spread
     function takes in.
-
-    Parameters
-    ----------
-    instrument : Instrument
-    band : Band
-        One of its bands.
-
-    Returns
-    -------
-    float
-        In units of the image.
-
-    Raises
-    ------
-    MissingExtraError
-        GalSim is not installed.
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> sdss = instrument("sdss")
-    >>> 0.02 < sky_sigma(sdss, sdss.bands[1]) < 0.03
-    True
     """
     if band.depth_aperture_arcsec is None:
         pixels = noise_pixels(instrument, band)
@@ -48,22 +25,7 @@ def sky_sigma(instrument: Instrument, band: Band) -> float:
 
 
 def flux_error_njy(instrument: Instrument) -> np.ndarray:
-    """Error of the flux of a point source, from the depth of each band.
-
-    Parameters
-    ----------
-    instrument : Instrument
-
-    Returns
-    -------
-    array (band,), nJy
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> flux_error_njy(instrument("sdss")).round()
-    array([406., 604., 957.])
-    """
+    """Error of the flux of a point source, from the depth of each band."""
     return np.array([_flux_error(band) / band.units_per_njy for band in instrument.bands])
 
 
@@ -72,29 +34,7 @@ def _flux_error(band: Band) -> float:
 
 
 def noise_sigma(image: np.ndarray, instrument: Instrument) -> np.ndarray:
-    """Standard deviation of each pixel: sky, and photons of the source.
-
-    Parameters
-    ----------
-    image : array (row, column, band)
-        Without noise, in the instrument's units.
-    instrument : Instrument
-
-    Returns
-    -------
-    array (row, column, band)
-
-    Raises
-    ------
-    ImageError
-        The image has another number of bands.
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> bool(np.all(noise_sigma(np.ones((2, 2, 3)), instrument("sdss")) > 0.03))
-    True
-    """
+    """Standard deviation of each pixel: sky, and photons of the source."""
     n_bands = len(instrument.bands)
     if image.ndim != 3 or image.shape[-1] != n_bands:
         raise ImageError(

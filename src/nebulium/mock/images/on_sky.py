@@ -36,11 +36,6 @@ class Points:
         Of each Gaussian along its major axis.
     axis_ratio : float
     position_angle_rad : float
-
-    Examples
-    --------
-    >>> Points(np.zeros(2), np.zeros(2), np.array([0.1, 0.2]), 0.5, 1.0, 0.0).share.size
-    2
     """
 
     x_arcsec: np.ndarray
@@ -71,16 +66,6 @@ class GalaxyOnSky:
     young_in_arms, young_in_clumps, old_in_arms : float
         Shares of the light of young stars and of the old disc; the rest is smooth.
     arms, clumps : Points
-
-    Examples
-    --------
-    >>> import jax
-    >>> from nebulium.mock.populations.properties import GalaxyProperties
-    >>> from nebulium.mock.structure import draw_structure
-    >>> structure = draw_structure(GalaxyProperties(0.1, 10.5, 8.0, 4.0, 0.3, 8.7, -1.8), jax.random.key(0))
-    >>> sky = on_sky(structure, 0.1)
-    >>> sky.young_in_arms + sky.young_in_clumps < 1.0
-    True
     """
 
     bulge_re_arcsec: float
@@ -99,53 +84,12 @@ class GalaxyOnSky:
 
 
 def kpc_per_arcsec(redshift: float) -> float:
-    """Proper length across one arcsecond.
-
-    Parameters
-    ----------
-    redshift : float
-        Above 0.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> round(kpc_per_arcsec(1.0), 2)
-    8.01
-    """
+    """Proper length across one arcsecond."""
     return float(_distance_mpc(np.float32(redshift))) * 1e3 / (1.0 + redshift) ** 2 / ARCSEC_PER_RADIAN
 
 
 def on_sky(structure: Structure, redshift: float) -> GalaxyOnSky:
-    """Put a galaxy at its redshift and work out where its arms and clumps lie.
-
-    Parameters
-    ----------
-    structure : Structure
-        Of one galaxy.
-    redshift : float
-        Above 0.
-
-    Returns
-    -------
-    GalaxyOnSky
-
-    Raises
-    ------
-    ImageError
-        The redshift is not above 0.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from nebulium.mock.populations.properties import GalaxyProperties
-    >>> from nebulium.mock.structure import draw_structure
-    >>> structure = draw_structure(GalaxyProperties(0.1, 10.5, 8.0, 4.0, 0.3, 8.7, -1.8), jax.random.key(0))
-    >>> on_sky(structure, 0.05).disc_re_arcsec > on_sky(structure, 0.2).disc_re_arcsec
-    True
-    """
+    """Put a galaxy at its redshift and work out where its arms and clumps lie."""
     if not redshift > 0:
         raise ImageError(
             "redshift",

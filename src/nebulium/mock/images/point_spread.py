@@ -17,22 +17,7 @@ _FREQUENCIES = 400
 
 
 def galsim_module() -> ModuleType:
-    """GalSim, imported when it is first needed.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        It is not installed.
-
-    Examples
-    --------
-    >>> galsim_module().__name__
-    'galsim'
-    """
+    """GalSim, imported when it is first needed."""
     try:
         import galsim
     except ImportError as error:
@@ -41,31 +26,7 @@ def galsim_module() -> ModuleType:
 
 
 def point_spread(instrument: Instrument, band: Band) -> Any:
-    """Light of a point source as the pixels see it, the pixel's own width included.
-
-    Parameters
-    ----------
-    instrument : Instrument
-    band : Band
-        One of its bands.
-
-    Returns
-    -------
-    galsim.GSObject
-        Of flux 1; to be drawn with ``method="no_pixel"``.
-
-    Raises
-    ------
-    MissingExtraError
-        GalSim is not installed.
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> sdss = instrument("sdss")
-    >>> round(point_spread(sdss, sdss.bands[1]).calculateFWHM(), 2)
-    1.32
-    """
+    """Light of a point source as the pixels see it, the pixel's own width included."""
     galsim = galsim_module()
     if isinstance(instrument.psf, Moffat):
         profile = galsim.Moffat(beta=instrument.psf.beta, fwhm=band.psf_fwhm_arcsec)
@@ -83,24 +44,7 @@ def _diffraction_and_blur(galsim: ModuleType, psf: Airy, band: Band) -> Any:
 
 
 def lam_over_diam_arcsec(psf: Airy, band: Band) -> float:
-    """Wavelength over the diameter of the mirror.
-
-    Parameters
-    ----------
-    psf : Airy
-    band : Band
-
-    Returns
-    -------
-    float, arcsec
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> hst = instrument("candels")
-    >>> round(lam_over_diam_arcsec(hst.psf, hst.bands[3]), 3)
-    0.132
-    """
+    """Wavelength over the diameter of the mirror."""
     return band.pivot_aa * 1e-10 / psf.diameter_m * ARCSEC_PER_RADIAN
 
 
@@ -109,23 +53,6 @@ def blur_sigma_arcsec(psf: Airy, band: Band) -> float:
     """Standard deviation of the Gaussian that widens the diffraction pattern to the width measured.
 
     It stands for the charge that strays between pixels, the jitter and the resampling of the mosaics.
-
-    Parameters
-    ----------
-    psf : Airy
-    band : Band
-
-    Returns
-    -------
-    float, arcsec
-        0 where diffraction alone is as wide.
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> hst = instrument("candels")
-    >>> 0.02 < blur_sigma_arcsec(hst.psf, hst.bands[0]) < 0.05
-    True
     """
     galsim = galsim_module()
     lam_over_diam = lam_over_diam_arcsec(psf, band)
@@ -144,24 +71,7 @@ def blur_sigma_arcsec(psf: Airy, band: Band) -> float:
 
 
 def noise_pixels(instrument: Instrument, band: Band) -> float:
-    """Pixels whose sky noise a fit of the point-spread function takes in: 1 / sum of its squared pixels.
-
-    Parameters
-    ----------
-    instrument : Instrument
-    band : Band
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> sdss = instrument("sdss")
-    >>> 30 < noise_pixels(sdss, sdss.bands[1]) < 60
-    True
-    """
+    """Pixels whose sky noise a fit of the point-spread function takes in: 1 / sum of its squared pixels."""
     return _noise_pixels(instrument, instrument.bands.index(band))
 
 

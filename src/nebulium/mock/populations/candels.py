@@ -40,16 +40,7 @@ class CandelsPopulation(eqx.Module):
     flow: Any
 
     def draw(self, key: Key[Array, ""]) -> GalaxyProperties:
-        """One galaxy.
-
-        Parameters
-        ----------
-        key : PRNG key
-
-        Returns
-        -------
-        GalaxyProperties
-        """
+        """One galaxy."""
         key_flow, key_oh12, key_lgmet = jax.random.split(key, 3)
         redshift, lage, ltau, av_mag, log_mstar = self.flow.sample(key_flow)
         zero = jnp.zeros_like(redshift)  # until they are known
@@ -63,23 +54,7 @@ class CandelsPopulation(eqx.Module):
 
 
 def candels_population() -> CandelsPopulation:
-    """The population with its packaged weights.
-
-    Returns
-    -------
-    CandelsPopulation
-
-    Raises
-    ------
-    MissingExtraError
-        flowjax is not installed.
-
-    Examples
-    --------
-    >>> galaxy = candels_population().draw(jax.random.key(0))
-    >>> 0.0 < float(galaxy.redshift) < 6.1
-    True
-    """
+    """The population with its packaged weights."""
     if importlib.util.find_spec("flowjax") is None:
         raise MissingExtraError("flowjax", "mock")
     return CandelsPopulation(load_model(MODEL))

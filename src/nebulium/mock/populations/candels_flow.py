@@ -48,12 +48,6 @@ class CellSpline(eqx.Module):
         Not decreasing.
     share : array (cell,)
         Probability of each cell; sums to 1.
-
-    Examples
-    --------
-    >>> spline = CellSpline(jnp.array([0.0, 1.0, 3.0]), jnp.array([0.25, 0.75]))
-    >>> float(spline.value(jnp.array(0.625))), float(spline.level(jnp.array(2.0)))
-    (2.0, 0.625)
     """
 
     edges: Float[Array, " edge"]
@@ -97,13 +91,6 @@ class BoundedSpline(eqx.Module):
     bend : flowjax bijection
         Of standard normal scores.
     bounds : tuple of float
-
-    Examples
-    --------
-    >>> from flowjax.bijections import Identity
-    >>> mass = BoundedSpline(jnp.array(9.0), jnp.array(0.0), Identity(), (6.0, 12.0))
-    >>> float(mass.value(jnp.array(0.5))), round(float(mass.level(jnp.array(9.0))), 3)
-    (9.0, 0.5)
     """
 
     location: Scalar
@@ -236,12 +223,6 @@ class CandelsFlow(eqx.Module):
     knots : int
         Inner knots of the spline of the mass.
     key : PRNG key
-
-    Examples
-    --------
-    >>> flow = CandelsFlow(8, 1, 4, key=jax.random.key(0))
-    >>> flow.sample(jax.random.key(1)).shape
-    (5,)
     """
 
     conditionals: Conditionals
@@ -250,32 +231,12 @@ class CandelsFlow(eqx.Module):
         self.conditionals = Conditionals(width, depth, knots, key=key)
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "5"]:
-        """One galaxy.
-
-        Parameters
-        ----------
-        key : PRNG key
-
-        Returns
-        -------
-        array (5,)
-            Redshift, log10 age/yr, log10 tau/yr, A_V in mag, log10 mass in Msun.
-        """
+        """One galaxy."""
         with _flowjax_promotion():
             return self._distribution().sample(key)
 
     def log_prob(self, variables: Float[Array, "5"]) -> Scalar:
-        """Logarithm of the density, per unit of each variable.
-
-        Parameters
-        ----------
-        variables : array (5,)
-            As `sample` gives them.
-
-        Returns
-        -------
-        scalar
-        """
+        """Logarithm of the density, per unit of each variable."""
         with _flowjax_promotion():
             return self._distribution().log_prob(variables)
 

@@ -23,11 +23,6 @@ class Grid:
         Number of values.
     lowest : float
         Lower edge of the first cell: half a step below its value, unless nature ends before.
-
-    Examples
-    --------
-    >>> Grid("av", 0.0, 0.1, 3, lowest=0.0).edges().round(2).tolist()
-    [0.0, 0.05, 0.15, 0.25]
     """
 
     name: str
@@ -37,36 +32,17 @@ class Grid:
     lowest: float
 
     def values(self) -> np.ndarray:
-        """Values of the grid.
-
-        Returns
-        -------
-        ndarray of shape (size,)
-        """
+        """Values of the grid."""
         return self.first + self.step * np.arange(self.size)
 
     def edges(self) -> np.ndarray:
-        """Edges of the cells.
-
-        Returns
-        -------
-        ndarray of shape (size + 1,)
-        """
+        """Edges of the cells."""
         edges = self.first + self.step * (np.arange(self.size + 1) - 0.5)
         edges[0] = self.lowest
         return edges
 
     def cell(self, value: np.ndarray) -> np.ndarray:
-        """Number of the cell that holds a value, the nearest one beyond the ends.
-
-        Parameters
-        ----------
-        value : ndarray
-
-        Returns
-        -------
-        ndarray of int
-        """
+        """Number of the cell that holds a value, the nearest one beyond the ends."""
         nearest = np.rint((np.asarray(value, np.float64) - self.first) / self.step)
         return np.clip(nearest, 0, self.size - 1).astype(np.int64)
 

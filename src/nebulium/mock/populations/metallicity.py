@@ -28,25 +28,6 @@ def draw_oh12(
     2020, Sanders et al. 2021); off it by as much as the fundamental relation (`relations.oh12_fundamental`)
     differs between the galaxy's star-formation rate and that of the ridge; with the scatter about it,
     0.054 dex. Farther than 1 dex from the ridge, where no metallicity is measured, the shift stays.
-
-    Parameters
-    ----------
-    log_mstar, log_sfr : scalar
-    log_sfr_ridge : scalar
-        That of the main sequence at this mass and redshift.
-    redshift : scalar
-    key : PRNG key
-
-    Returns
-    -------
-    scalar
-
-    Examples
-    --------
-    >>> low, high = (draw_oh12(jnp.array(9.5), jnp.array(sfr), jnp.array(-0.4), jnp.array(0.1),
-    ...                        jax.random.key(0)) for sfr in (-0.9, 0.1))
-    >>> bool(low > high)
-    True
     """
     offset = jnp.clip(log_sfr - log_sfr_ridge, -FARTHEST_DEX, FARTHEST_DEX)
     on_ridge, off_ridge = (oh12_fundamental(log_mstar, log_sfr_ridge + shift) for shift in (0.0, offset))
@@ -60,21 +41,6 @@ def draw_lgmet(log_mstar: Scalar, redshift: Scalar, key: Key[Array, ""]) -> Scal
     The distribution of Gallazzi et al. 2005 (`relations.lgmet_stars_quantile`) at redshift 0. At others it
     is shifted by as much as the gas-phase relation is: an assumption, made because no relation for stars
     spans these redshifts; at z = 2 and 1e10 Msun it gives -0.5 solar in the logarithm.
-
-    Parameters
-    ----------
-    log_mstar, redshift : scalar
-    key : PRNG key
-
-    Returns
-    -------
-    scalar
-        Within what the templates cover.
-
-    Examples
-    --------
-    >>> -3.5 <= float(draw_lgmet(jnp.array(10.0), jnp.array(1.0), jax.random.key(0))) <= -1.3
-    True
     """
     shift = oh12_mass(log_mstar, redshift) - oh12_mass_local(log_mstar)
     local = lgmet_stars_quantile(log_mstar, jax.random.uniform(key, minval=1e-6, maxval=1.0 - 1e-6))

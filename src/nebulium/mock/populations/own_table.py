@@ -57,30 +57,11 @@ class TablePopulation(eqx.Module):
         return len(self.galaxies.redshift)
 
     def row(self, index: int | Int[Array, ""]) -> GalaxyProperties:
-        """The galaxy of one row.
-
-        Parameters
-        ----------
-        index : int
-            From 0.
-
-        Returns
-        -------
-        GalaxyProperties
-        """
+        """The galaxy of one row."""
         return jax.tree.map(lambda column: column[index], self.galaxies)
 
     def draw(self, key: Key[Array, ""]) -> GalaxyProperties:
-        """The galaxy of a row taken at random.
-
-        Parameters
-        ----------
-        key : PRNG key
-
-        Returns
-        -------
-        GalaxyProperties
-        """
+        """The galaxy of a row taken at random."""
         return self.row(jax.random.randint(key, (), 0, len(self)))
 
 
@@ -90,36 +71,6 @@ def table_population(table: Table, *, seed: int = 0) -> TablePopulation:
     Metallicities that the table does not have are drawn by the relations of
     `nebulium.mock.populations.metallicity`,
     the main sequence being that of Speagle et al. (2014); those of row i follow from the seed and i alone.
-
-    Parameters
-    ----------
-    table : Table
-        Columns redshift, log_mstar (surviving), age_gyr, tau_gyr, av_mag; oh12 and lgmet where they are
-        known.
-    seed : int
-        Of the metallicities that are drawn.
-
-    Returns
-    -------
-    TablePopulation
-
-    Raises
-    ------
-    TableError
-        No rows; a column is missing; a value is not finite or beyond its range. Names row (from 0) and
-        column.
-
-    Examples
-    --------
-    >>> columns = {"redshift": [0.1, 1.0], "log_mstar": [10.0, 9.0], "age_gyr": [8.0, 2.0],
-    ...            "tau_gyr": [3.0, 9.0], "av_mag": [0.3, 0.0]}
-    >>> table = Table({name: np.array(values) for name, values in columns.items()})
-    >>> len(table_population(table))
-    2
-    >>> table_population(table.with_columns({"av_mag": np.array([0.3, np.nan])}))
-    Traceback (most recent call last):
-    nebulium.errors.TableError: table, column av_mag, row 1: expected the attenuation in V in mag, from 0 to
-    20, found nan. To mend: correct the row, or leave it out
     """
     if len(table) == 0:
         raise TableError(table.name, "has no rows", "give a table with one galaxy a row")

@@ -80,45 +80,12 @@ class GalaxyProperties(eqx.Module):
 
 
 def log_specific_sfr(history: Exponential, t_obs_gyr: Scalar) -> Scalar:
-    """log10 of the mean star-formation rate over the last 100 Myr over the surviving mass, 1/yr.
-
-    Parameters
-    ----------
-    history : Exponential
-        Of one galaxy.
-    t_obs_gyr : scalar
-        Age of the Universe at the observation, Gyr.
-
-    Returns
-    -------
-    scalar
-
-    Examples
-    --------
-    >>> round(float(log_specific_sfr(Exponential(10.0, 1000.0), jnp.array(13.0))), 2)
-    -9.79
-    """
+    """log10 of the mean star-formation rate over the last 100 Myr over the surviving mass, 1/yr."""
     return log_recent_rate(history, t_obs_gyr) - jnp.log10(surviving_share(history, t_obs_gyr))
 
 
 def log_recent_rate(history: Exponential, t_obs_gyr: Scalar) -> Scalar:
-    """log10 of the mean star-formation rate over the last 100 Myr over the mass formed, 1/yr.
-
-    Parameters
-    ----------
-    history : Exponential
-    t_obs_gyr : scalar
-        Age of the Universe at the observation, Gyr.
-
-    Returns
-    -------
-    scalar
-
-    Examples
-    --------
-    >>> round(float(log_recent_rate(Exponential(10.0, 1e4), jnp.array(13.0))), 2)
-    -10.0
-    """
+    """log10 of the mean star-formation rate over the last 100 Myr over the mass formed, 1/yr."""
     age = jnp.minimum(history.age_gyr, t_obs_gyr)
     recent = jnp.minimum(RECENT_GYR, age)
     # In logarithms, as the rate itself underflows where the age is many times tau.
@@ -131,23 +98,7 @@ def log_recent_rate(history: Exponential, t_obs_gyr: Scalar) -> Scalar:
 
 
 def surviving_share(history: Exponential, t_obs_gyr: Scalar) -> Scalar:
-    """Share of the mass formed that is still in stars and remnants, as `nebulium.sed.rest_spectrum` has it.
-
-    Parameters
-    ----------
-    history : Exponential
-    t_obs_gyr : scalar
-        Age of the Universe at the observation, Gyr.
-
-    Returns
-    -------
-    scalar
-
-    Examples
-    --------
-    >>> round(float(surviving_share(Exponential(10.0, 1.0), jnp.array(13.0))), 2)
-    0.57
-    """
+    """Share of the mass formed still in stars and remnants, as `nebulium.sed.rest_spectrum` has it."""
     lg_age_gyr = jnp.asarray(_template_ages())
     weights = age_weights(history, lg_age_gyr, t_obs_gyr)
     return jnp.sum(weights * dsps_adapter.surviving_fraction(lg_age_gyr))

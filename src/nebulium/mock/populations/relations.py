@@ -53,20 +53,6 @@ def mass_function(log_mstar: Masses) -> Masses:
 
     Baldry et al. 2012, MNRAS 421, 621, Figure 13: the double Schechter function of GAMA at z < 0.06, with
     log M* = 10.66, 3.96e-3 and 0.79e-3 Mpc-3, slopes -0.35 and -1.47. Holds above 1e8 Msun.
-
-    Parameters
-    ----------
-    log_mstar : array (...)
-
-    Returns
-    -------
-    array (...)
-        Mpc-3 dex-1.
-
-    Examples
-    --------
-    >>> round(float(mass_function(jnp.array(10.66))) * 1e3, 2)
-    4.02
     """
     x = 10.0 ** (log_mstar - 10.66)
     shape = 3.96e-3 * x ** (1.0 - 0.35) + 0.79e-3 * x ** (1.0 - 1.47)
@@ -79,19 +65,6 @@ def quiescent_fraction(log_mstar: Masses) -> Masses:
     Peng et al. 2010, ApJ 721, 193: 1 - exp(-(1 / p1)^p2) exp(-(M / p3)^p4), environment and mass acting
     apart, with their fit to SDSS (log p1 = 1.84, p2 = 0.60, log p3 = 10.56, p4 = 0.80), at the mean density
     of galaxies. Holds for 9 < log M* < 11.5.
-
-    Parameters
-    ----------
-    log_mstar : array (...)
-
-    Returns
-    -------
-    array (...), 0 to 1
-
-    Examples
-    --------
-    >>> [round(float(share), 2) for share in quiescent_fraction(jnp.array([9.0, 10.56, 11.5]))]
-    [0.13, 0.66, 1.0]
     """
     blue_by_density = jnp.exp(-((10.0**-1.84) ** 0.60))
     blue_by_mass = jnp.exp(-((10.0 ** (log_mstar - 10.56)) ** 0.80))
@@ -104,22 +77,6 @@ def main_sequence_speagle14(log_mstar: Masses, t_obs_gyr: Masses) -> Masses:
     Speagle et al. 2014, ApJS 214, 15, Equation 28: (0.84 - 0.026 t) log M* - (6.51 - 0.11 t) for a Kroupa
     initial mass function, whose masses and rates differ from Chabrier's by 0.03 dex alike; intrinsic scatter
     0.2 dex. Holds for 9.7 < log M* < 11.1 to redshift 6, and less surely below redshift 0.25.
-
-    Parameters
-    ----------
-    log_mstar : array (...)
-    t_obs_gyr : array (...)
-        Age of the Universe, Gyr.
-
-    Returns
-    -------
-    array (...)
-        log10 of Msun/yr.
-
-    Examples
-    --------
-    >>> round(float(main_sequence_speagle14(jnp.array(10.5), jnp.array(3.3))), 2)
-    1.77
     """
     return (0.84 - 0.026 * t_obs_gyr) * log_mstar - (6.51 - 0.11 * t_obs_gyr)
 
@@ -130,22 +87,6 @@ def main_sequence(log_mstar: Scalar, redshift: Scalar, cosmology: Cosmology = DE
     Renzini & Peng 2015, ApJ 801, L29: 0.76 log M* - 7.64 (SDSS, 0.02 < z < 0.085), moved to other
     redshifts by as much as the relation of Speagle et al. (2014) moves. Scatter 0.3 dex. Holds for
     8.5 < log M* < 11.25.
-
-    Parameters
-    ----------
-    log_mstar : scalar
-    redshift : scalar
-    cosmology : Cosmology, optional
-
-    Returns
-    -------
-    scalar
-        log10 of Msun/yr.
-
-    Examples
-    --------
-    >>> round(float(main_sequence(jnp.array(10.0), jnp.array(0.05))), 2)
-    -0.04
     """
     now, then = age_gyr(redshift, cosmology), age_gyr(RENZINI_PENG_REDSHIFT, cosmology)
     moved = main_sequence_speagle14(log_mstar, now) - main_sequence_speagle14(log_mstar, then)
@@ -158,19 +99,6 @@ def oh12_mass_local(log_mstar: Masses) -> Masses:
     Curti et al. 2020, MNRAS 491, 944: 8.793 - (0.28 / 1.2) log10(1 + (M / 10^10.02)^-1.2);
     scatter 0.07 dex. On the scale of electron temperatures, about 0.3 dex below Tremonti et al. (2004) for
     massive galaxies. Holds for 8 < log M* < 11.5.
-
-    Parameters
-    ----------
-    log_mstar : array (...)
-
-    Returns
-    -------
-    array (...)
-
-    Examples
-    --------
-    >>> oh12_mass_local(jnp.array([9.0, 10.0, 11.0])).round(2)
-    Array([8.5 , 8.72, 8.79], dtype=float32)
     """
     return 8.793 - 0.28 / 1.2 * jnp.log10(1.0 + 10.0 ** (1.2 * (10.02 - log_mstar)))
 
@@ -182,21 +110,6 @@ def oh12_fundamental(log_mstar: Masses, log_sfr: Masses) -> Masses:
     log M0 = 10.11 + 0.56 log SFR, with 8.779, slopes 0.31 and 2.1; scatter 0.054 dex. Holds for 8.5 < log
     M* < 11.5 and
     -1.5 < log SFR < 1.5; beyond these it saturates.
-
-    Parameters
-    ----------
-    log_mstar : array (...)
-    log_sfr : array (...)
-        Msun/yr.
-
-    Returns
-    -------
-    array (...)
-
-    Examples
-    --------
-    >>> oh12_fundamental(jnp.array([9.5, 9.5]), jnp.array([-0.5, 0.5])).round(2)
-    Array([8.66, 8.5 ], dtype=float32)
     """
     excess = 10.11 + 0.56 * log_sfr - log_mstar
     # log10(1 + 10^x) that neither overflows nor, in the gradient, turns into NaN.
@@ -211,20 +124,6 @@ def oh12_mass(log_mstar: Masses, redshift: Masses) -> Masses:
     2021, ApJ 914, 19: 8.51 + 0.30 (log M* - 10) and 8.41 + 0.29 (log M* - 10), on the
     same scale, measured for about 9 < log M* < 10.5. Between them linear in redshift, constant beyond 3.3,
     and never above the local one.
-
-    Parameters
-    ----------
-    log_mstar : array (...)
-    redshift : array (...)
-
-    Returns
-    -------
-    array (...)
-
-    Examples
-    --------
-    >>> oh12_mass(jnp.full(3, 10.0), jnp.array([0.0, 2.3, 3.3])).round(2)
-    Array([8.72, 8.51, 8.41], dtype=float32)
     """
     local = oh12_mass_local(log_mstar)
     noon = jnp.minimum(8.51 + 0.30 * (log_mstar - 10.0), local)
@@ -240,21 +139,6 @@ def lgmet_stars_quantile(log_mstar: Scalar, probability: Scalar) -> Scalar:
     Gallazzi et al. 2005, MNRAS 362, 41, Table 2: median, 16th and 84th percentile of log Z/Zsun by mass,
     joined as two halves of normal laws, constant beyond its masses (8.91 to 11.91). The widths hold the
     errors of the measurement.
-
-    Parameters
-    ----------
-    log_mstar : scalar
-    probability : scalar
-        0 to 1, both excluded; 0.5 is the median.
-
-    Returns
-    -------
-    scalar
-
-    Examples
-    --------
-    >>> round(float(lgmet_stars_quantile(jnp.array(10.91), jnp.array(0.5))), 2)
-    -1.63
     """
     mass, *curves = (jnp.asarray(column) for column in _GALLAZZI.T)
     median, low, high = (jnp.interp(log_mstar, mass, curve) for curve in curves)
@@ -269,40 +153,11 @@ def av_stars(log_mstar: Masses) -> Masses:
     with x = log M* - 10, scatter 0.28 mag. Taken to the stars by Calzetti et al. (2000): k(H alpha) = 3.33
     as in that paper, 0.44 of the gas's colour excess, 4.05 in V; 0.535 in all. Holds for 8.66 < log M* <
     11.96; constant beyond.
-
-    Parameters
-    ----------
-    log_mstar : array (...)
-
-    Returns
-    -------
-    array (...)
-        mag.
-
-    Examples
-    --------
-    >>> [round(float(mag), 2) for mag in av_stars(jnp.array([9.0, 10.0, 11.0]))]
-    [0.18, 0.49, 0.91]
     """
     x = jnp.clip(log_mstar, 8.66, 11.96) - 10.0
     return av_of_halpha(0.91 + 0.77 * x + 0.11 * x**2 - 0.09 * x**3)
 
 
 def av_of_halpha(halpha_mag: Masses) -> Masses:
-    """Attenuation of the stars in V for that of H alpha, by Calzetti et al. 2000, ApJ 533, 682.
-
-    Parameters
-    ----------
-    halpha_mag : array (...)
-
-    Returns
-    -------
-    array (...)
-        mag.
-
-    Examples
-    --------
-    >>> round(float(av_of_halpha(jnp.array(1.0))), 3)
-    0.535
-    """
+    """Attenuation of the stars in V for that of H alpha, by Calzetti et al. 2000, ApJ 533, 682."""
     return halpha_mag * np.float32(STARS_OVER_GAS * K_V / K_HALPHA)

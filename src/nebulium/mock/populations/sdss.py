@@ -75,16 +75,7 @@ class SdssPopulation(eqx.Module):
     log_density_above: Float[Array, "2 mass"]
 
     def draw(self, key: Key[Array, ""]) -> GalaxyProperties:
-        """One galaxy.
-
-        Parameters
-        ----------
-        key : PRNG key
-
-        Returns
-        -------
-        GalaxyProperties
-        """
+        """One galaxy."""
         keys = jax.random.split(key, 7)
         quiescent = jax.random.uniform(keys[0]) < self.quiescent_share
         redshift, log_mstar = self._redshift_and_mass(quiescent, keys[1])
@@ -113,18 +104,7 @@ class SdssPopulation(eqx.Module):
 
 
 def sdss_population() -> SdssPopulation:
-    """The population with its tables of volume and mass.
-
-    Returns
-    -------
-    SdssPopulation
-
-    Examples
-    --------
-    >>> galaxy = sdss_population().draw(jax.random.key(0))
-    >>> 0.01 <= float(galaxy.redshift) <= 0.2
-    True
-    """
+    """The population with its tables of volume and mass."""
     redshift = jnp.linspace(*REDSHIFT_RANGE, _REDSHIFT_NODES)
     log_mstar = jnp.linspace(*LOG_MASS_RANGE, _MASS_NODES)
     density, red = mass_function(log_mstar), quiescent_fraction(log_mstar)
@@ -160,55 +140,14 @@ def _counts_below(redshift: Array, log_mstar: Array, above: np.ndarray, *, quies
 
 
 def least_log_mass(redshift: Scalar, quiescent: Bool[Array, ""]) -> Scalar:
-    """log10 of the mass below which hardly any galaxy is as bright as the survey's limit.
-
-    Parameters
-    ----------
-    redshift : scalar
-        Above 0.
-    quiescent : scalar bool
-
-    Returns
-    -------
-    scalar
-        At least the lower end of the mass function.
-
-    Examples
-    --------
-    >>> near, far = (least_log_mass(jnp.array(z), jnp.array(False)) for z in (0.05, 0.1))
-    >>> bool(far > near)
-    True
-    """
+    """log10 of the mass below which hardly any galaxy is as bright as the survey's limit."""
     modulus = 5.0 * jnp.log10(luminosity_distance_mpc(redshift)) + 25.0
     ratio = jnp.where(quiescent, LEAST_LOG_MASS_TO_LIGHT[1], LEAST_LOG_MASS_TO_LIGHT[0])
     return jnp.maximum(ratio + 0.4 * (modulus - MAG_LIMIT), LOG_MASS_RANGE[0])
 
 
 def history_of_rate(log_ssfr: Scalar, t_obs_gyr: Scalar, onset: Scalar) -> Exponential:
-    """The exponential history with a given star-formation rate over surviving mass.
-
-    Parameters
-    ----------
-    log_ssfr : scalar
-        log10 of the mean star-formation rate over the last 100 Myr over the surviving mass, 1/yr; below -8.3.
-    t_obs_gyr : scalar
-        Age of the Universe at the observation, Gyr.
-    onset : scalar
-        0 to 1: how early star formation set in, between the ends of `ONSET_SHARE`. A rate that a history so
-        old cannot have, as it never rises, makes it younger.
-
-    Returns
-    -------
-    Exponential
-
-    Examples
-    --------
-    >>> from nebulium.mock.populations.properties import log_specific_sfr
-    >>> now = jnp.array(13.0)
-    >>> history = history_of_rate(jnp.array(-10.5), now, jnp.array(0.5))
-    >>> round(float(log_specific_sfr(history, now)), 3)
-    -10.5
-    """
+    """The exponential history with a given star-formation rate over surviving mass."""
     share = ONSET_SHARE[0] + onset * (ONSET_SHARE[1] - ONSET_SHARE[0])
     # A constant rate over 1 / SSFR forms more than the mass there is, as some of it is lost again.
     age = jnp.minimum(share * t_obs_gyr, 10.0 ** (-log_ssfr - 9.0))

@@ -34,22 +34,6 @@ def shen_2003(log_mstar: Values, early: Bool[Array, "*n"]) -> Values:
     Shen et al. 2003, MNRAS 343, 978: eq. 18 for late and eq. 17 for early types, with the parameters of their
     Table 1 (that of the early types as corrected in 2007, MNRAS 379, 400). Measured in z band at z < 0.2; the
     early types' power law ends at about 1e10 Msun.
-
-    Parameters
-    ----------
-    log_mstar : array (*n,)
-        log10 of the stellar mass, Msun.
-    early : bool array (*n,)
-
-    Returns
-    -------
-    array (*n,)
-        log10 of the radius in kpc.
-
-    Examples
-    --------
-    >>> shen_2003(jnp.array([10.0, 11.0]), jnp.array([False, True])).round(2)
-    Array([0.42..., 0.62], dtype=float32)
     """
     late = (
         np.log10(_SHEN_LATE_GAMMA)
@@ -63,20 +47,6 @@ def shen_2003_scatter(log_mstar: Values) -> Values:
     """Scatter of the sizes of nearby galaxies.
 
     Shen et al. 2003, eq. 19, from natural to decimal logarithms.
-
-    Parameters
-    ----------
-    log_mstar : array (*n,)
-
-    Returns
-    -------
-    array (*n,)
-        Standard deviation of log10 radius.
-
-    Examples
-    --------
-    >>> [round(float(dex), 2) for dex in shen_2003_scatter(jnp.array([9.0, 12.0]))]
-    [0.2, 0.15]
     """
     falling = 1.0 + 10.0 ** (2.0 * (log_mstar - _SHEN_LOG_M0))
     return (_SHEN_SIGMA_HIGH + (_SHEN_SIGMA_LOW - _SHEN_SIGMA_HIGH) / falling) / np.log(10.0)
@@ -88,23 +58,6 @@ def van_der_wel_2014(log_mstar: Values, redshift: Values, early: Bool[Array, "*n
     van der Wel et al. 2014, ApJ 788, 28, Table 1, linear between the middles of its redshift bins and
     constant beyond. Early types below 2e10 Msun, which that fit leaves out, follow a flatter line that joins
     it, after their Figure 5.
-
-    Parameters
-    ----------
-    log_mstar, redshift : array (*n,)
-    early : bool array (*n,)
-
-    Returns
-    -------
-    array (*n,)
-        log10 of the radius in kpc.
-
-    Examples
-    --------
-    >>> masses = jnp.log10(jnp.array([5e10, 5e10]))
-    >>> sizes = van_der_wel_2014(masses, jnp.array([0.25, 2.25]), jnp.array([False, True]))
-    >>> [round(float(size), 2) for size in sizes]
-    [0.86, -0.05]
     """
     late_a, late_slope, _ = _wel_at(redshift, _WEL_LATE)
     early_a, early_slope, _ = _wel_at(redshift, _WEL_EARLY)
@@ -118,21 +71,6 @@ def van_der_wel_2014_scatter(redshift: Values, early: Bool[Array, "*n"]) -> Valu
     """Intrinsic scatter of the sizes of CANDELS galaxies.
 
     van der Wel et al. 2014, Table 1.
-
-    Parameters
-    ----------
-    redshift : array (*n,)
-    early : bool array (*n,)
-
-    Returns
-    -------
-    array (*n,)
-        Standard deviation of log10 radius.
-
-    Examples
-    --------
-    >>> round(float(van_der_wel_2014_scatter(jnp.array(0.25), jnp.array(True))), 2)
-    0.1
     """
     return jnp.where(early, _wel_at(redshift, _WEL_EARLY)[2], _wel_at(redshift, _WEL_LATE)[2])
 
@@ -144,21 +82,6 @@ def _wel_at(redshift: Values, table: np.ndarray) -> tuple[Values, Values, Values
 
 
 def local_weight(redshift: Values) -> Values:
-    """Weight of the nearby relation where it and that of CANDELS are joined.
-
-    Parameters
-    ----------
-    redshift : array (*n,)
-
-    Returns
-    -------
-    array (*n,)
-        1 up to redshift 0.2, where Shen et al. measured; 0 from 0.5; smooth between.
-
-    Examples
-    --------
-    >>> [round(float(weight), 3) for weight in local_weight(jnp.array([0.1, 0.35, 1.0]))]
-    [1.0, 0.5, 0.0]
-    """
+    """Weight of the nearby relation where it and that of CANDELS are joined."""
     x = jnp.clip((redshift - 0.2) / 0.3, 0.0, 1.0)
     return 1.0 - x**2 * (3.0 - 2.0 * x)

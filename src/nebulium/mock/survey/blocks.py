@@ -69,13 +69,6 @@ class BlockMaker:
         Mean number of other galaxies in a stamp.
     table : Table, optional
         Properties of one's own: galaxy i is row i, and none is left out.
-
-    Examples
-    --------
-    >>> from nebulium.mock.survey.survey_list import find_survey
-    >>> maker = BlockMaker(find_survey("sdss"), n=2, seed=1, pixels=16, neighbours=0.0)
-    >>> maker(0).flux.shape
-    (2, 16, 16, 3)
     """
 
     def __init__(
@@ -90,24 +83,7 @@ class BlockMaker:
         self._population = load_population(survey) if table is None else None
 
     def __call__(self, block: int) -> Images:
-        """One block.
-
-        Parameters
-        ----------
-        block : int
-            Its number, from 0.
-
-        Returns
-        -------
-        Images
-            Of galaxies 64 `block` to 64 `block` + 63, or to the last one of the survey; with truth and
-            measurements in the table beside them.
-
-        Raises
-        ------
-        SurveyError
-            The population has no galaxies above the limit.
-        """
+        """One block."""
         galaxies = jax.tree.map(np.asarray, self.galaxies(block))
         ids = BLOCK * block + np.arange(BLOCK)
         wanted = int(np.sum(ids < self.n))
@@ -119,22 +95,7 @@ class BlockMaker:
         return self._images(ids[:wanted], np.stack(stamps), columns)
 
     def galaxies(self, block: int) -> MockGalaxy:
-        """The galaxies of one block, without images.
-
-        Parameters
-        ----------
-        block : int
-
-        Returns
-        -------
-        MockGalaxy
-            With leaves (64, ...).
-
-        Raises
-        ------
-        SurveyError
-            The population has no galaxies above the limit.
-        """
+        """The galaxies of one block, without images."""
         indices = BLOCK * block + np.arange(BLOCK)
         if self._own is not None:
             rows = _rows(self._own, np.minimum(indices, len(self._own) - 1))
@@ -280,26 +241,7 @@ def _image_units(instrument: Instrument) -> str:
 
 
 def block_maker(folder: Path) -> BlockMaker:
-    """What makes the blocks of the run in a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        With ``run.json``, and with the user's table if there is one.
-
-    Returns
-    -------
-    BlockMaker
-
-    Raises
-    ------
-    NebuliumError
-        The folder holds no run, or its table is damaged.
-
-    Examples
-    --------
-    See `nebulium.mock.survey.making.make_survey`.
-    """
+    """What makes the blocks of the run in a folder."""
     settings = read_run(folder).settings
     return BlockMaker(
         find_survey(settings.survey),

@@ -31,27 +31,7 @@ Values = Float[np.ndarray, " n"]
 def relation_panels(
     galaxies: Table, *, bands: Sequence[str], tracks: Mapping[str, Any], title: str
 ) -> Figure:
-    """Six panels of a catalogue: colour, size, star formation, metallicity, lines and counts.
-
-    Parameters
-    ----------
-    galaxies : Table
-        Rows of ``catalogue.parquet``.
-    bands : sequence of str
-        Two filters of the colour, the bluer one first, and that of the survey's limit.
-    tracks : mapping of str to (redshift, colour)
-        Curves of the colour panel, by name.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    See `nebulium.mock.survey.pictures.show_survey`.
-    """
+    """Six panels of a catalogue: colour, size, star formation, metallicity, lines and counts."""
     figure = Figure(figsize=(FULL_WIDTH, 0.68 * FULL_WIDTH), layout="constrained")
     panels = figure.subplots(2, 3)
     redshift = galaxies["redshift"]
@@ -73,21 +53,7 @@ def relation_panels(
 
 
 def curve_redshifts(redshift: Values) -> list[float]:
-    """Redshifts at which the relations are drawn: one for a narrow sample, three for a deep one.
-
-    Parameters
-    ----------
-    redshift : ndarray of shape (n,)
-
-    Returns
-    -------
-    list of float
-
-    Examples
-    --------
-    >>> curve_redshifts(np.linspace(0.02, 0.2, 50)), curve_redshifts(np.linspace(0.0, 3.0, 50))
-    ([0.11], [0.5, 1.5, 2.5])
-    """
+    """Redshifts at which the relations are drawn: one for a narrow sample, three for a deep one."""
     low, middle, high = np.percentile(redshift, [16, 50, 84])
     if high - low < 0.5:
         return [round(float(middle), 2)]
@@ -95,26 +61,7 @@ def curve_redshifts(redshift: Values) -> list[float]:
 
 
 def is_quiescent(galaxies: Table) -> Bool[np.ndarray, " n"]:
-    """Galaxies whose specific star-formation rate is below 0.2 over the age of the Universe.
-
-    Parameters
-    ----------
-    galaxies : Table
-
-    Returns
-    -------
-    ndarray of shape (n,) of bool
-
-    References
-    ----------
-    Pacifici et al. 2016, ApJ 832, 79.
-
-    Examples
-    --------
-    >>> table = {"redshift": np.full(2, 0.1), "log_mstar": np.full(2, 10.0), "log_sfr": np.array([0.0, -3.0])}
-    >>> is_quiescent(Table(table)).tolist()
-    [False, True]
-    """
+    """Galaxies whose specific star-formation rate is below 0.2 over the age of the Universe."""
     log_ssfr_gyr = galaxies["log_sfr"] - galaxies["log_mstar"] + 9.0
     age = np.asarray(jax.vmap(age_gyr)(jnp.asarray(galaxies["redshift"], jnp.float32)))
     return np.asarray(log_ssfr_gyr + np.log10(age) < QUIESCENT_LOG_SSFR_GYR)

@@ -15,24 +15,7 @@ MOST_NEIGHBOURS = 5
 
 
 def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """All that is known of galaxies, the truth first and what was measured after it.
-
-    Parameters
-    ----------
-    galaxies : MockGalaxy
-        With leaves (n, ...), of numpy or jax.
-    filters : tuple of str
-        Names of the filters, in the order of the bands.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n,)
-        By the names of the glossary.
-
-    Examples
-    --------
-    See `nebulium.mock.survey.blocks.BlockMaker`.
-    """
+    """All that is known of galaxies, the truth first and what was measured after it."""
     light, measured = galaxies.light, galaxies.measured
     columns: dict[str, Any] = {
         **_fields(galaxies.properties),
@@ -61,23 +44,7 @@ def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, 
 
 
 def with_units(columns: dict[str, np.ndarray], name: str) -> Table:
-    """Columns as a table in the units of the glossary.
-
-    Parameters
-    ----------
-    columns : dict of str to ndarray of shape (n,)
-    name : str
-        For messages.
-
-    Returns
-    -------
-    Table
-
-    Examples
-    --------
-    >>> with_units({"disc_re_kpc": np.ones(2)}, "mock").units
-    {'disc_re_kpc': 'kpc'}
-    """
+    """Columns as a table in the units of the glossary."""
     return Table(columns, {column: unit for column in columns if (unit := unit_of(column))}, name)
 
 

@@ -131,26 +131,7 @@ def _relations(settings: RunSettings, survey: Survey, galaxies: Table) -> Figure
 
 
 def colour_tracks(bands: tuple[str, str], highest: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Colours of two kinds of galaxies against redshift: all stars old, and a constant star formation.
-
-    Parameters
-    ----------
-    bands : tuple of two str
-        Filters, the bluer one first.
-    highest : float
-        Redshift to which to go.
-
-    Returns
-    -------
-    dict of str to (redshift, colour)
-        Arrays (step,); solar metallicity, no dust, no lines.
-
-    Examples
-    --------
-    >>> tracks = colour_tracks(("sdss_g0", "sdss_i0"), 0.2)
-    >>> [round(float(colour[-1]), 1) for _, colour in tracks.values()]
-    [1.9, 0.7]
-    """
+    """Colours of two kinds of galaxies against redshift: all stars old, and a constant star formation."""
     filters, ssp = load_filters(*bands), load_ssp()
     redshift = jnp.linspace(0.01, max(highest, 0.05), 40, dtype=jnp.float32)
 

@@ -77,22 +77,7 @@ The sources of all relations are in the documentation, page "Relations".
 
 
 def write_readme(folder: Path) -> None:
-    """Write ``README.md`` into the folder of a survey.
-
-    Parameters
-    ----------
-    folder : Path
-        With ``run.json`` and the catalogue.
-
-    Raises
-    ------
-    OutputError
-        It cannot be written.
-
-    Examples
-    --------
-    See `nebulium.mock.survey.making.make_survey`.
-    """
+    """Write ``README.md`` into the folder of a survey."""
     run = read_run(folder)
     settings, survey = run.settings, find_survey(run.settings.survey)
     instrument = survey.instrument()

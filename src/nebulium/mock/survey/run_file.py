@@ -57,17 +57,7 @@ class RunSettings:
     table: str | None = None
 
     def shard_rows(self) -> list[range]:
-        """The galaxies of each file, in order; as equal in number as can be.
-
-        Returns
-        -------
-        list of range
-
-        Examples
-        --------
-        >>> RunSettings("sdss", 10, 0, 64, 0.0, shards=3).shard_rows()
-        [range(0, 3), range(3, 6), range(6, 10)]
-        """
+        """The galaxies of each file, in order; as equal in number as can be."""
         edges = [self.n * shard // self.shards for shard in range(self.shards + 1)]
         return [range(first, last) for first, last in zip(edges, edges[1:], strict=False)]
 
@@ -88,26 +78,7 @@ class RunFile:
 
 
 def start_run(folder: Path, settings: RunSettings) -> None:
-    """Begin a run in a new or empty folder.
-
-    Parameters
-    ----------
-    folder : Path
-    settings : RunSettings
-
-    Raises
-    ------
-    OutputError
-        There is something in the folder, or it cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     start_run(Path(scratch), RunSettings("sdss", 10, 0, 64, 0.0, 1))
-    ...     read_run(Path(scratch)).settings.n
-    10
-    """
+    """Begin a run in a new or empty folder."""
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             found = "is not empty" if folder.is_dir() else "is a file"
@@ -125,30 +96,7 @@ def start_run(folder: Path, settings: RunSettings) -> None:
 
 
 def resume_run(folder: Path, settings: RunSettings) -> None:
-    """Check that a folder holds a run of the same settings, made by the same versions.
-
-    Parameters
-    ----------
-    folder : Path
-    settings : RunSettings
-
-    Raises
-    ------
-    OutputError
-        It holds none, or another one.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from dataclasses import replace
-    >>> settings = RunSettings("sdss", 10, 0, 64, 0.0, 1)
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     start_run(Path(scratch), settings)
-    ...     resume_run(Path(scratch), replace(settings, seed=5))
-    Traceback (most recent call last):
-    nebulium.errors.OutputError: ...run.json: the run there has seed = 0, this one 5. To mend: resume with the
-    same settings, or choose another folder
-    """
+    """Check that a folder holds a run of the same settings, made by the same versions."""
     there = read_run(folder)
     before = {**asdict(there.settings), **_versions(there.versions)}
     now = {**asdict(settings), **_versions(versions())}
@@ -162,25 +110,7 @@ def resume_run(folder: Path, settings: RunSettings) -> None:
 
 
 def read_run(folder: Path) -> RunFile:
-    """Read what a run was asked for.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    RunFile
-
-    Raises
-    ------
-    OutputError
-        There is no run, or it is of a newer version.
-
-    Examples
-    --------
-    See `start_run`.
-    """
+    """Read what a run was asked for."""
     try:
         document = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
         if document["format"] != FORMAT_VERSION:
@@ -196,18 +126,7 @@ def read_run(folder: Path) -> RunFile:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that decide the numbers of a survey.
-
-    Returns
-    -------
-    dict of str to str
-        Empty text where a package is not installed.
-
-    Examples
-    --------
-    >>> versions()["nebulium"].count(".") >= 1
-    True
-    """
+    """Versions of the packages that decide the numbers of a survey."""
     return {package: _version(package) for package in VERSIONS_OF}
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.mock.images.noise import flux_error_njy
 from nebulium.mock.instruments import Instrument
-from nebulium.sed.photometry import AB_ZERO_NJY
+from nebulium.sed.band_fluxes import AB_ZERO_NJY
 
 Scalar = Float[Array, ""]
 #: Zero points and models of the PSF limit the photometry of bright galaxies, mag.
@@ -47,14 +47,6 @@ class PhotometricNoise(eqx.Module):
     point_source_njy : array (band,)
         Standard error of the flux of a point source, nJy.
     psf_fwhm_arcsec : array (band,)
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> noise = photometric_noise(instrument("sdss"))
-    >>> measured = noise(jnp.full(3, 1e5), jnp.array(3.0), jax.random.key(0))
-    >>> bool(jnp.all(measured.flux_err_njy > noise.point_source_njy))
-    True
     """
 
     point_source_njy: Float[Array, " band"]
@@ -63,20 +55,7 @@ class PhotometricNoise(eqx.Module):
     def __call__(
         self, flux_njy: Float[Array, " band"], radius_arcsec: Scalar, key: Key[Array, ""]
     ) -> MeasuredPhotometry:
-        """Measure the fluxes of one galaxy.
-
-        Parameters
-        ----------
-        flux_njy : array (band,)
-            True total flux density; NaN where a band is not covered.
-        radius_arcsec : scalar
-            Half-light radius.
-        key : jax key
-
-        Returns
-        -------
-        MeasuredPhotometry
-        """
+        """Measure the fluxes of one galaxy."""
         growth = jnp.sqrt(1.0 + (2.0 * radius_arcsec / self.psf_fwhm_arcsec) ** 2)
         error = jnp.hypot(self.point_source_njy * growth, FLOOR_MAG / MAG_PER_LN * flux_njy)
         measured = flux_njy + error * jax.random.normal(key, flux_njy.shape, flux_njy.dtype)
@@ -87,22 +66,7 @@ class PhotometricNoise(eqx.Module):
 
 
 def photometric_noise(instrument: Instrument) -> PhotometricNoise:
-    """Noise of the photometry through an instrument's bands.
-
-    Parameters
-    ----------
-    instrument : Instrument
-
-    Returns
-    -------
-    PhotometricNoise
-
-    Examples
-    --------
-    >>> from nebulium.mock.instruments import instrument
-    >>> photometric_noise(instrument("candels")).point_source_njy.shape
-    (4,)
-    """
+    """Noise of the photometry through an instrument's bands."""
     fwhm = np.array([band.psf_fwhm_arcsec for band in instrument.bands])
     return PhotometricNoise(
         jnp.asarray(flux_error_njy(instrument), jnp.float32), jnp.asarray(fwhm, jnp.float32)
@@ -119,28 +83,13 @@ class MagnitudeLimit:
         Name of the band of the survey's instrument.
     faintest_mag_ab : float
         Limit in measured total AB magnitude.
-
-    Examples
-    --------
-    >>> bool(MagnitudeLimit("r", 17.77).passes(jnp.array(17.5)))
-    True
     """
 
     band: str
     faintest_mag_ab: float
 
     def passes(self, mag_ab: Float[Array, "*n"]) -> Bool[Array, "*n"]:
-        """Whether magnitudes pass; what has none does not.
-
-        Parameters
-        ----------
-        mag_ab : array
-            In the limit's band.
-
-        Returns
-        -------
-        array of bool
-        """
+        """Whether magnitudes pass; what has none does not."""
         return mag_ab < self.faintest_mag_ab
 
 
@@ -162,12 +111,6 @@ class SpectroscopicSample:
         Logits a dex of specific star-formation rate.
     error : float
         Standard deviation of (redshift measured - true) / (1 + true).
-
-    Examples
-    --------
-    >>> sample = SpectroscopicSample(0.9, 23.0, 0.5, favour=0.5, error=1e-4)
-    >>> bool(sample.probability(jnp.array(22.0), jnp.array(-9.0)) > 0.8)
-    True
     """
 
     most: float
@@ -177,39 +120,13 @@ class SpectroscopicSample:
     error: float
 
     def probability(self, mag_ab: Float[Array, "*n"], log_ssfr: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        """Probability of a spectroscopic redshift.
-
-        Parameters
-        ----------
-        mag_ab : array
-            In the band of the magnitude limit.
-        log_ssfr : array
-            log10 of the specific star-formation rate, 1/yr.
-
-        Returns
-        -------
-        array
-        """
+        """Probability of a spectroscopic redshift."""
         logit = (self.midpoint_mag_ab - mag_ab) / self.width_mag
         logit = logit + self.favour * (jnp.clip(log_ssfr, -12.0, -8.0) + 9.5)
         return jnp.where(jnp.isnan(mag_ab), 0.0, self.most * jax.nn.sigmoid(logit))
 
     def redshift(self, redshift: Scalar, mag_ab: Scalar, log_ssfr: Scalar, key: Key[Array, ""]) -> Scalar:
-        """Spectroscopic redshift of one galaxy.
-
-        Parameters
-        ----------
-        redshift : scalar
-            The true one.
-        mag_ab, log_ssfr : scalar
-            As in `probability`.
-        key : jax key
-
-        Returns
-        -------
-        scalar
-            NaN where there is none.
-        """
+        """Spectroscopic redshift of one galaxy."""
         for_chance, for_error = jax.random.split(key)
         has = jax.random.uniform(for_chance) < self.probability(mag_ab, log_ssfr)
         measured = redshift + self.error * (1.0 + redshift) * jax.random.normal(for_error)

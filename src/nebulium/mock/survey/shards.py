@@ -19,66 +19,17 @@ ROWS_AT_ONCE = 8192
 
 
 def block_path(folder: Path, block: int) -> Path:
-    """Where a block waits until its shard is written.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the survey.
-    block : int
-
-    Returns
-    -------
-    Path
-
-    Examples
-    --------
-    >>> block_path(Path("mock"), 7).as_posix()
-    'mock/.work/block-0000007.parquet'
-    """
+    """Where a block waits until its shard is written."""
     return folder / WORK / f"block-{block:07d}.parquet"
 
 
 def shard_paths(folder: Path, shards: int) -> list[Path]:
-    """The files of a survey, in order.
-
-    Parameters
-    ----------
-    folder : Path
-    shards : int
-        Number of files.
-
-    Returns
-    -------
-    list of Path
-
-    Examples
-    --------
-    >>> shard_paths(Path("mock"), 2)[0].as_posix()
-    'mock/data/mock-00000-of-00002.parquet'
-    """
+    """The files of a survey, in order."""
     return [folder / SHARDS / f"mock-{shard:05d}-of-{shards:05d}.parquet" for shard in range(shards)]
 
 
 def save_block(folder: Path, block: int, images: Images) -> None:
-    """Keep a block until its shard is written.
-
-    Parameters
-    ----------
-    folder : Path
-    block : int
-    images : Images
-        Its galaxies.
-
-    Raises
-    ------
-    OutputError
-        The disk is full, or the folder cannot be written.
-
-    Examples
-    --------
-    See `write_shards`.
-    """
+    """Keep a block until its shard is written."""
     table = images_to_arrow(images)
     path = block_path(folder, block)
     with replace_on_success(path) as partial, image_writer(partial, table.schema) as writer:
@@ -86,23 +37,7 @@ def save_block(folder: Path, block: int, images: Images) -> None:
 
 
 def missing_blocks(folder: Path, settings: RunSettings) -> list[int]:
-    """Blocks that are neither on disk nor in a finished shard.
-
-    Parameters
-    ----------
-    folder : Path
-    settings : RunSettings
-
-    Returns
-    -------
-    list of int
-        In order.
-
-    Examples
-    --------
-    >>> missing_blocks(Path("nowhere"), RunSettings("sdss", 130, 0, 64, 0.0, 1))
-    [0, 1, 2]
-    """
+    """Blocks that are neither on disk nor in a finished shard."""
     wanted: set[int] = set()
     paths = shard_paths(folder, settings.shards)
     for path, rows in zip(paths, settings.shard_rows(), strict=True):
@@ -112,31 +47,7 @@ def missing_blocks(folder: Path, settings: RunSettings) -> list[int]:
 
 
 def write_shards(folder: Path, settings: RunSettings) -> None:
-    """Write the shards that are missing, then the catalogue; a block goes once its last shard is there.
-
-    Parameters
-    ----------
-    folder : Path
-    settings : RunSettings
-
-    Raises
-    ------
-    OutputError
-        The disk is full, or the folder cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> flux = np.zeros((3, 8, 8, 1), np.float32)
-    >>> images = Images(np.arange(3), ("r",), flux, flux + 1, flux > 0, *np.ones((2, 3, 1), np.float32))
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     (Path(scratch) / WORK).mkdir()
-    ...     save_block(Path(scratch), 0, images)
-    ...     write_shards(Path(scratch), RunSettings("sdss", 3, 0, 8, 0.0, shards=2))
-    ...     [pyarrow.parquet.read_metadata(path).num_rows for path in shard_paths(Path(scratch), 2)]
-    [1, 2]
-    """
+    """Write the shards that are missing, then the catalogue; a block goes once its last shard is there."""
     (folder / SHARDS).mkdir(exist_ok=True)
     for path, rows in zip(shard_paths(folder, settings.shards), settings.shard_rows(), strict=True):
         if not path.exists():

@@ -16,17 +16,7 @@ from nebulium.errors import NebuliumError
 
 
 def answer_blocks(folder: Path) -> None:
-    """Make blocks until the standard input ends.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the survey, with ``run.json``.
-
-    Examples
-    --------
-    See `nebulium.mock.survey.workers.make_blocks`.
-    """
+    """Make blocks until the standard input ends."""
     # Ctrl-C reaches the whole group of processes; the one at the top decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a library prints must not get in between the answers.

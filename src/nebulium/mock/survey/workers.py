@@ -69,27 +69,7 @@ class _Worker:
 def make_blocks(
     folder: Path, blocks: Sequence[int], *, processes: int, progress: Progress | None = None
 ) -> None:
-    """Make blocks of a survey and write them to its folder.
-
-    Parameters
-    ----------
-    folder : Path
-        With ``run.json``.
-    blocks : sequence of int
-    processes : int
-        How many work side by side.
-    progress : callable, optional
-        Called with the number of each finished block.
-
-    Raises
-    ------
-    NebuliumError
-        A process met a fault, such as a full disk; blocks that are finished stay.
-
-    Examples
-    --------
-    See ``nebulium mock make --help``.
-    """
+    """Make blocks of a survey and write them to its folder."""
     waiting = iter(blocks)
     with _workers(folder, min(processes, len(blocks))) as workers, selectors.DefaultSelector() as selector:
         for worker, block in zip(workers, waiting, strict=False):

@@ -31,15 +31,6 @@ class BinnedHead(eqx.Module):
         Length of the vector.
     grid : RedshiftGrid
     key : key
-
-    Examples
-    --------
-    >>> grid = RedshiftGrid(most=3.0, bins=60)
-    >>> head = BinnedHead(8, grid, key=jax.random.key(0))
-    >>> head(jnp.ones(8)).shape, round(float(jnp.exp(head(jnp.ones(8))).sum()), 4)
-    ((60,), 1.0)
-    >>> float(head.loss(jnp.ones(8), jnp.asarray(jnp.nan), jnp.zeros(())))
-    0.0
     """
 
     linear: eqx.nn.Linear
@@ -59,20 +50,7 @@ class BinnedHead(eqx.Module):
         redshift: Float[Array, ""],
         redshift_err: Float[Array, ""],
     ) -> Float[Array, ""]:
-        """Negative logarithm of the density per unit ln(1 + z) at the label; 0 where it is missing.
-
-        Parameters
-        ----------
-        vector : (input,) float32
-        redshift : () float32
-            NaN where there is no label; beyond the grid it counts as its end.
-        redshift_err : () float32
-            Standard deviation of the label; 0, or NaN, for none.
-
-        Returns
-        -------
-        () float32
-        """
+        """Negative logarithm of the density per unit ln(1 + z) at the label; 0 where it is missing."""
         present, place, sigma = _label_in_bins(self.grid, redshift, redshift_err)
         edges = jnp.arange(self.grid.bins + 1, dtype=jnp.float32)
         below = jax.scipy.stats.norm.cdf((edges - place) / jnp.maximum(sigma, _LEAST_KERNEL))
@@ -90,17 +68,6 @@ class MixtureHead(eqx.Module):
     grid : RedshiftGrid
         No component is narrower than a bin.
     key : key
-
-    Examples
-    --------
-    >>> grid = RedshiftGrid(most=3.0, bins=60)
-    >>> head = MixtureHead(8, grid, key=jax.random.key(0))
-    >>> log_mass = head(jnp.ones(8))
-    >>> log_mass.shape, round(float(jnp.exp(log_mass).sum()), 4)
-    ((60,), 1.0)
-    >>> sure, unsure = (head.loss(jnp.ones(8), jnp.asarray(1.0), jnp.asarray(err)) for err in (0.0, 0.5))
-    >>> bool(sure != unsure)
-    True
     """
 
     linear: eqx.nn.Linear

@@ -162,48 +162,14 @@ def read_qp(path: str | Path) -> Any:
 
 
 def equal_bins(grid: RedshiftGrid, bins: int | None = None) -> Float64[np.ndarray, " edge"]:
-    """Edges of bins that are equal in redshift.
-
-    Parameters
-    ----------
-    grid : RedshiftGrid
-    bins : int, optional
-        How many, at least 2; by default enough for them to be as narrow as the narrowest of the grid.
-
-    Returns
-    -------
-    ndarray of shape (edge,)
-
-    Examples
-    --------
-    >>> equal_bins(RedshiftGrid(most=3.0, bins=2)).tolist()
-    [0.0, 1.0, 2.0, 3.0]
-    """
+    """Edges of bins that are equal in redshift."""
     # Rounded first: bins that fit exactly must not become one more for the last digit.
     count = bins or int(np.ceil(np.round(grid.most / grid.edges[1], 9)))
     return np.linspace(0.0, grid.most, max(count, 2) + 1)
 
 
 def rebinned(densities: RedshiftDensities, edges: Float[np.ndarray, " edge"]) -> Float64[np.ndarray, "_ _"]:
-    """Densities averaged in other bins.
-
-    Parameters
-    ----------
-    densities : RedshiftDensities
-    edges : ndarray of shape (bin + 1,)
-        Redshifts, ascending.
-
-    Returns
-    -------
-    ndarray of shape (n, bin)
-        Per unit redshift: the probability of each bin over its width.
-
-    Examples
-    --------
-    >>> flat = RedshiftDensities(RedshiftGrid(most=3.0, bins=2), np.array([[0.5, 0.5]], np.float32))
-    >>> rebinned(flat, np.array([0.0, 1.0, 3.0])).tolist()
-    [[0.5, 0.25]]
-    """
+    """Densities averaged in other bins."""
     # The last digits of a sum need not ascend.
     return np.maximum(np.diff(densities.cdf_on_grid(edges), axis=1), 0.0) / np.diff(edges)
 

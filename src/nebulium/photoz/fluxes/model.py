@@ -36,13 +36,6 @@ class PhotometryFeatures(eqx.Module):
         Flux at which magnitudes turn from logarithmic to linear: a typical error.
     mean, scale : (feature,) float32
         Of the magnitudes, colours and errors of training galaxies.
-
-    Examples
-    --------
-    >>> features = PhotometryFeatures(3)
-    >>> flux, flux_err = jnp.array([1.0, jnp.nan, -2.0]), jnp.ones(3)
-    >>> [round(feature, 1) for feature in features(flux, flux_err).tolist()]
-    [0.5, 0.0, -0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0]
     """
 
     softening_njy: Fluxes
@@ -78,45 +71,14 @@ def is_present(
     flux_njy: Float[Array | np.ndarray, "*galaxy band"],
     flux_err_njy: Float[Array | np.ndarray, "*galaxy band"],
 ) -> Bool[Array, "*galaxy band"]:
-    """Which bands have a flux with an error.
-
-    Parameters
-    ----------
-    flux_njy, flux_err_njy : (..., band) float32
-        Missing bands are NaN.
-
-    Returns
-    -------
-    (..., band) bool
-
-    Examples
-    --------
-    >>> is_present(jnp.array([1.0, -1.0, jnp.nan]), jnp.ones(3)).tolist()
-    [True, True, False]
-    """
+    """Which bands have a flux with an error."""
     return jnp.isfinite(flux_njy) & jnp.isfinite(flux_err_njy) & (flux_err_njy > 0)
 
 
 def measure_features(
     flux_njy: Float[np.ndarray, "n band"], flux_err_njy: Float[np.ndarray, "n band"]
 ) -> PhotometryFeatures:
-    """Softening, mean and scale of the features of training galaxies, from the bands that are there.
-
-    Parameters
-    ----------
-    flux_njy, flux_err_njy : (n, band) float32
-        Missing bands are NaN.
-
-    Returns
-    -------
-    PhotometryFeatures
-
-    Examples
-    --------
-    >>> flux = np.array([[10.0, 20.0], [np.nan, 10.0]], np.float32)
-    >>> measure_features(flux, 0.1 * flux).softening_njy.tolist()
-    [1.0, 1.5]
-    """
+    """Softening, mean and scale of the features of training galaxies, from the bands that are there."""
     features = PhotometryFeatures(flux_njy.shape[1])
     known_err = np.ma.masked_where(~np.asarray(is_present(flux_njy, flux_err_njy)), flux_err_njy)
     softening = np.ma.median(known_err, axis=0).filled(1.0).astype(np.float32)
@@ -141,13 +103,6 @@ class PhotometryNetwork(eqx.Module):
         See `nebulium.photoz.density.heads.REDSHIFT_HEADS`.
     grid : RedshiftGrid
     key : key
-
-    Examples
-    --------
-    >>> shape = {"width": 16, "depth": 2, "grid": RedshiftGrid(bins=20)}
-    >>> network = PhotometryNetwork(11, head="mixture", **shape, key=jax.random.key(0))
-    >>> network(jnp.zeros(11)).shape
-    (20,)
     """
 
     layers: tuple[eqx.nn.Linear, ...]

@@ -35,7 +35,7 @@ class PredictionTask:
     told : mapping of str to object
         What is told of the columns: fields of `CatalogueLayout`.
     curves : Path, optional
-        Transmission curves: see `nebulium.photometry.band_filters.band_filters`.
+        Transmission curves: see `nebulium.photometry.curves.band_filters`.
     ids : ndarray, optional
         The galaxies wanted; all if not given.
     rejects : Rejects
@@ -63,74 +63,19 @@ class PredictionTask:
 
 
 def recorded_layout(config: Mapping[str, Any]) -> CatalogueLayout | None:
-    """The layout of the catalogue that a model was trained on.
-
-    Parameters
-    ----------
-    config : mapping
-        config.json of the model.
-
-    Returns
-    -------
-    CatalogueLayout or None
-        None if it was not trained on a catalogue.
-
-    Examples
-    --------
-    >>> recorded_layout({"preprocessing": {}}) is None
-    True
-    """
+    """The layout of the catalogue that a model was trained on."""
     document = config["preprocessing"].get("catalogue")
     return None if document is None else layout_from(document)
 
 
 def predict_catalogue(task: PredictionTask) -> Iterator[PredictedRedshifts]:
-    """Predict the galaxies of a catalogue, in memory that does not grow with their number.
-
-    Parameters
-    ----------
-    task : PredictionTask
-
-    Yields
-    ------
-    PredictedRedshifts
-        At least one galaxy.
-
-    Raises
-    ------
-    TableError
-        The catalogue is at fault, lacks a band of the model, or is not corrected for Galactic extinction as
-        its training galaxies were.
-
-    Examples
-    --------
-    See `nebulium.photoz.predict_file.predict_file`.
-    """
+    """Predict the galaxies of a catalogue, in memory that does not grow with their number."""
     for galaxies in usable_galaxies(task):
         yield predict_galaxies(task.model, galaxies)
 
 
 def usable_galaxies(task: PredictionTask) -> Iterator[PhotometricGalaxies]:
-    """Galaxies as the model takes them, so many at a time.
-
-    Parameters
-    ----------
-    task : PredictionTask
-
-    Yields
-    ------
-    PhotometricGalaxies
-        At least one; in the bands of the model.
-
-    Raises
-    ------
-    TableError
-        As in `predict_catalogue`.
-
-    Examples
-    --------
-    See `nebulium.photoz.predict_file.predict_file`.
-    """
+    """Galaxies as the model takes them, so many at a time."""
     catalogue = open_photometry(task.data, task.layout, with_redshifts=False)
     extinction = known_extinction(catalogue.layout, task.curves)
     check_extinction(extinction, catalogue.layout.names)
@@ -145,28 +90,7 @@ def usable_galaxies(task: PredictionTask) -> Iterator[PhotometricGalaxies]:
 
 
 def check_dereddened_alike(galaxies: PhotometricGalaxies, learned: bool | None) -> None:
-    """Refuse galaxies with the dust of the Milky Way for a model that learned without it, or the other way.
-
-    Parameters
-    ----------
-    galaxies : PhotometricGalaxies
-    learned : bool, optional
-        Whether the training galaxies were corrected; None if that was not told.
-
-    Raises
-    ------
-    TableError
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1), np.float32)
-    >>> galaxies = PhotometricGalaxies(np.array([7]), ("r",), one, one, one[0], one[0], None, "a.fits")
-    >>> check_dereddened_alike(galaxies, None)
-    >>> check_dereddened_alike(galaxies, True)
-    Traceback (most recent call last):
-    nebulium.errors.TableError: a.fits: does not say whether it is corrected for Galactic extinction, and the
-    galaxies that the model learned from are. To mend: say --dereddened, or --not-dereddened with --ebv
-    """
+    """Refuse galaxies with Galactic dust for a model that learned without it, and the reverse."""
     told = galaxies.dereddened
     if learned is None or told == learned or (told is None and not learned):
         return

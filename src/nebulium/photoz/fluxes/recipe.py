@@ -101,10 +101,6 @@ class PhotometryLearner(eqx.Module):
     features : PhotometryFeatures
     most_noise, dropped_galaxies, dropped_bands : float
         See `PhotometryConfig`.
-
-    Examples
-    --------
-    See `train_photometry`.
     """
 
     network: PhotometryNetwork
@@ -135,45 +131,14 @@ class PhotometryLearner(eqx.Module):
 
 
 def loss_of_varied(learner: PhotometryLearner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
-    """Loss of the head for each galaxy, each varied in its own way: what is trained on.
-
-    Parameters
-    ----------
-    learner : PhotometryLearner
-    galaxies : dict of arrays (n, ...)
-        ``flux_njy``, ``flux_err_njy``, ``redshift`` and ``redshift_err``.
-    key : key
-        Of the variations.
-
-    Returns
-    -------
-    (n,) float32
-
-    Examples
-    --------
-    See `train_photometry`.
-    """
+    """Loss of the head for each galaxy, each varied in its own way: what is trained on."""
     keys = jax.random.split(key, galaxies["redshift"].size)
     flux, err = jax.vmap(learner.varied)(galaxies["flux_njy"], galaxies["flux_err_njy"], keys)
     return loss_as_seen(learner, {**galaxies, "flux_njy": flux, "flux_err_njy": err}, key)
 
 
 def loss_as_seen(learner: PhotometryLearner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
-    """The same for galaxies as they are: what validates.
-
-    Parameters
-    ----------
-    learner, galaxies, key
-        As in `loss_of_varied`; nothing is random.
-
-    Returns
-    -------
-    (n,) float32
-
-    Examples
-    --------
-    See `train_photometry`.
-    """
+    """The same for galaxies as they are: what validates."""
     return jax.vmap(learner.loss)(
         galaxies["flux_njy"], galaxies["flux_err_njy"], galaxies["redshift"], galaxies["redshift_err"]
     )
@@ -188,45 +153,7 @@ def train_photometry(
     resume: bool = False,
     progress: bool = False,
 ) -> tuple[PhotometryModel, list[FitResult[Any]]]:
-    """Train networks on the fluxes of galaxies with known redshifts.
-
-    Parameters
-    ----------
-    training : PhotometricGalaxies
-        Galaxies without a redshift are left out.
-    validation : PhotometricGalaxies
-        The same bands; decides the best epoch of each network.
-    config : PhotometryConfig
-    run : Path, optional
-        Folder of the runs of the networks.
-    resume : bool
-        Take up an interrupted training.
-    progress : bool
-        Show a progress bar.
-
-    Returns
-    -------
-    model : PhotometryModel
-    results : list of FitResult
-        One a network.
-
-    Raises
-    ------
-    TableError
-        If there are no labels to learn from or to validate with, or if the bands differ.
-
-    Examples
-    --------
-    >>> redshift = np.linspace(0.1, 1.0, 64, dtype=np.float32)
-    >>> flux = 100 * np.stack([redshift, 1 - 0.5 * redshift], axis=1)
-    >>> galaxies = PhotometricGalaxies(
-    ...     np.arange(64), ("g", "r"), flux, 0.1 * flux, redshift, 0 * redshift, None, "invented"
-    ... )
-    >>> config = PhotometryConfig(grid_most=2.0, grid_bins=20, members=1, width=8, depth=1, epochs=2)
-    >>> model, results = train_photometry(galaxies, galaxies, config=config)
-    >>> model(jnp.array([50.0, 80.0]), jnp.array([5.0, 8.0])).mass.shape, len(results)
-    ((20,), 1)
-    """
+    """Train networks on the fluxes of galaxies with known redshifts."""
     training, validation = _labelled(training, "training"), _labelled(validation, "validation")
     if training.bands != validation.bands:
         problem = f"expected the bands {training.bands}, found {validation.bands}"
@@ -293,24 +220,7 @@ def _new_model(training: PhotometricGalaxies, config: PhotometryConfig) -> Photo
 
 
 def measure_prior(redshift: Float[np.ndarray, " n"], grid: RedshiftGrid) -> Float[Array, " bin"]:
-    """Distribution of the training redshifts, smoothed, no bin impossible.
-
-    Parameters
-    ----------
-    redshift : (n,)
-    grid : RedshiftGrid
-
-    Returns
-    -------
-    (bin,) float32
-
-    Examples
-    --------
-    >>> grid = RedshiftGrid(most=3.0, bins=50)
-    >>> mass = measure_prior(np.array([1.2, 1.3]), grid)
-    >>> round(float(mass @ grid.centres), 1), bool(mass.min() > 0)
-    (1.3, True)
-    """
+    """Distribution of the training redshifts, smoothed, no bin impossible."""
     count = np.histogram(np.clip(redshift, 0.0, grid.most), grid.edges)[0]
     steps = np.arange(-grid.bins, grid.bins + 1) * grid.width / PRIOR_SIGMA
     smooth = np.convolve(count, np.exp(-0.5 * steps**2))[grid.bins : -grid.bins]

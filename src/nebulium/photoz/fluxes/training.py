@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from nebulium.photometry.band_filters import band_filters
+from nebulium.photometry.curves import band_filters
 from nebulium.photometry.dereddening import check_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.baselines import fit_train_distribution
@@ -55,25 +55,7 @@ class GridConfig:
 
 
 def train_on_photometry(task: TrainingTask) -> TrainedMethod:
-    """Train networks on fluxes.
-
-    Parameters
-    ----------
-    task : TrainingTask
-
-    Returns
-    -------
-    TrainedMethod
-
-    Raises
-    ------
-    NebuliumError
-        The data or a setting is at fault, or there are too few labels.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Train networks on fluxes."""
     config = settings_of(PhotometryConfig, task.settings, "photometry")
     data = _read(task, config.grid_most)
     split = data.split(task.split)
@@ -95,25 +77,7 @@ def train_on_photometry(task: TrainingTask) -> TrainedMethod:
 
 
 def make_templates(task: TrainingTask) -> TrainedMethod:
-    """Make templates ready for the bands of a catalogue.
-
-    Parameters
-    ----------
-    task : TrainingTask
-
-    Returns
-    -------
-    TrainedMethod
-
-    Raises
-    ------
-    NebuliumError
-        The data or a setting is at fault, or a filter is not known.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Make templates ready for the bands of a catalogue."""
     config = settings_of(GridConfig, task.settings, "template")
     data = _read(task, config.grid_most)
     bands = data.galaxies.bands
@@ -129,25 +93,7 @@ def make_templates(task: TrainingTask) -> TrainedMethod:
 
 
 def take_distribution(task: TrainingTask) -> TrainedMethod:
-    """Take the distribution of the training redshifts.
-
-    Parameters
-    ----------
-    task : TrainingTask
-
-    Returns
-    -------
-    TrainedMethod
-
-    Raises
-    ------
-    NebuliumError
-        The data or a setting is at fault, or there are too few labels.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Take the distribution of the training redshifts."""
     config = settings_of(GridConfig, task.settings, "train-distribution")
     data = _read(task, config.grid_most)
     split = data.split(task.split)
@@ -159,28 +105,7 @@ def take_distribution(task: TrainingTask) -> TrainedMethod:
 
 
 def recalibrated_on(model: Any, validation: PhotometricGalaxies) -> Any:
-    """A trained model with its densities set right on galaxies that it was not trained on.
-
-    Parameters
-    ----------
-    model : equinox.Module
-        Of a catalogue's method; not recalibrated yet.
-    validation : PhotometricGalaxies
-        With redshifts.
-
-    Returns
-    -------
-    equinox.Module
-
-    Examples
-    --------
-    >>> from nebulium.photoz.baselines import TrainDistributionModel
-    >>> one, z = np.ones((200, 1), np.float32), np.linspace(0, 1, 200, dtype=np.float32)
-    >>> galaxies = PhotometricGalaxies(np.arange(200), ("r",), one, one, z, 0 * z, None, "a.fits")
-    >>> right = recalibrated_on(TrainDistributionModel(bands=["r"], grid_most=3.0, grid_bins=64), galaxies)
-    >>> predict_galaxies(right, galaxies.select(slice(1))).densities.median().round(1).tolist()
-    [0.5]
-    """
+    """A trained model with its densities set right on galaxies that it was not trained on."""
     said = predict_galaxies(model, validation).densities
     pit = said.cdf(validation.redshift.astype(np.float64))
     return eqx.tree_at(lambda one: one.recalibration, model, measure_recalibration(pit))

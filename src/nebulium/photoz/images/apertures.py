@@ -17,21 +17,7 @@ RADII = np.array([0.06, 0.10, 0.15, 0.22, 0.32, 0.46, 0.66, 1.0])
 
 
 def count_apertures(bands: int) -> int:
-    """Length of the vector of `aperture_features`.
-
-    Parameters
-    ----------
-    bands : int
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> count_apertures(4)
-    56
-    """
+    """Length of the vector of `aperture_features`."""
     return len(RADII) * (2 * bands - 1)
 
 
@@ -41,24 +27,6 @@ def aperture_features(image: Image) -> Float[Array, " feature"]:
     Linear where there is only noise and logarithmic where there is light (Lupton et al. 1999, AJ 118, 1406),
     so that colours are differences. They stand by themselves, as brightness spreads a hundred times wider
     than the colours that tell redshifts apart.
-
-    Parameters
-    ----------
-    image : (height, width, band) float32
-        arcsinh(flux / noise of the sky of a pixel).
-
-    Returns
-    -------
-    (8 (2 band - 1),) float32
-        All brightnesses, aperture by aperture, then all colours.
-
-    Examples
-    --------
-    >>> import jax
-    >>> image = jax.random.uniform(jax.random.key(0), (48, 48, 4))
-    >>> turned = aperture_features(jnp.rot90(image))
-    >>> bool(jnp.allclose(turned, aperture_features(image), atol=1e-3))
-    True
     """
     inside, noise = (jnp.asarray(values) for values in _apertures(image.shape[0], image.shape[1]))
     flux = inside @ jnp.sinh(image.reshape(-1, image.shape[-1]))

@@ -29,12 +29,6 @@ class KeyQueue(eqx.Module):
         1 where there is a key, else 0.
     next : () int32
         Where the next batch goes.
-
-    Examples
-    --------
-    >>> queue = KeyQueue(4, 2).enqueued(jnp.eye(2), jnp.ones(2))
-    >>> queue.filled.tolist(), int(queue.next)
-    ([1.0, 1.0, 0.0, 0.0], 2)
     """
 
     keys: Float[Array, "length feature"]
@@ -47,23 +41,7 @@ class KeyQueue(eqx.Module):
         self.next = jnp.zeros((), jnp.int32)
 
     def enqueued(self, keys: Float[Array, "batch feature"], weights: Float[Array, " batch"]) -> "KeyQueue":
-        """The queue with a batch in place of the oldest; padding, of weight 0, leaves empty places.
-
-        Parameters
-        ----------
-        keys : (batch, feature) float32
-        weights : (batch,) float32
-            1, or 0 for padding.
-
-        Returns
-        -------
-        KeyQueue
-
-        Raises
-        ------
-        ValueError
-            The batch does not divide the length.
-        """
+        """The queue with a batch in place of the oldest; padding, of weight 0, leaves empty places."""
         length, batch = len(self.filled), len(weights)
         if length % batch:
             raise ValueError(f"expected a queue of a multiple of the batch of {batch}, found {length}")
@@ -95,29 +73,7 @@ def info_nce(
     *,
     temperature: float = 0.1,
 ) -> Contrast:
-    """How badly each query is told from the keys of other galaxies.
-
-    Parameters
-    ----------
-    queries, keys : (batch, feature) float32
-        Of two views of the same galaxies, of unit length.
-    queue : KeyQueue
-        Before these keys are in it.
-    temperature : float
-        Of the softmax.
-
-    Returns
-    -------
-    Contrast
-
-    Examples
-    --------
-    >>> queue = KeyQueue(2, 2).enqueued(jnp.array([[0.0, 1.0]]), jnp.ones(1))
-    >>> one = jnp.array([[1.0, 0.0]])
-    >>> contrast = info_nce(one, one, queue)
-    >>> round(float(contrast.loss[0]), 5), float(contrast.found[0])
-    (5e-05, 1.0)
-    """
+    """How badly each query is told from the keys of other galaxies."""
     own = jnp.sum(queries * keys, axis=1)
     others = jnp.where(queue.filled[None, :] > 0, queries @ queue.keys.T, -jnp.inf)
     logits = jnp.concatenate([own[:, None], others], axis=1) / temperature

@@ -29,13 +29,6 @@ class Views:
         Largest shift along each axis, whole pixels.
     noise : float
         Added to each pixel, in units of the noise of the sky.
-
-    Examples
-    --------
-    >>> views = Views(size=24)
-    >>> image = jnp.ones((32, 32, 4))
-    >>> views.random(image, jax.random.key(0)).shape, views.middle(image).shape
-    ((24, 24, 4), (24, 24, 4))
     """
 
     size: int
@@ -48,20 +41,7 @@ class Views:
         return image[top : top + self.size, left : left + self.size]
 
     def random(self, image: Image, key: Key[Array, ""]) -> View:
-        """A galaxy as it might have been seen as well.
-
-        Parameters
-        ----------
-        image : (height, width, band) float32
-            arcsinh(flux / noise of the sky), as `nebulium.data.images.stretches.Stretch` makes it. Where the
-            turned
-            square reaches beyond the image, the image is mirrored at its border.
-        key : key
-
-        Returns
-        -------
-        (size, size, band) float32
-        """
+        """A galaxy as it might have been seen as well."""
         mirror_key, angle_key, shift_key, noise_key = jax.random.split(key, 4)
         sign = jnp.where(jax.random.bernoulli(mirror_key), -1.0, 1.0)
         angle = jax.random.uniform(angle_key, minval=-jnp.pi, maxval=jnp.pi)

@@ -47,34 +47,7 @@ class ImageGalaxies:
 def match_images(
     path: Path, galaxies: PhotometricGalaxies, extinction: dict[str, float], counted: Counter[str]
 ) -> ImageGalaxies:
-    """Bring images and the rows of a catalogue together by their ids.
-
-    Parameters
-    ----------
-    path : Path
-        Images: see `nebulium.data.images.opening.open_images`.
-    galaxies : PhotometricGalaxies
-        The catalogue.
-    extinction : dict of str to float
-        Of the bands that are to be corrected for E(B-V) of the catalogue; empty if nothing is.
-    counted : Counter
-        Counts images without a row, and labels without an image.
-
-    Returns
-    -------
-    ImageGalaxies
-
-    Raises
-    ------
-    ImageError
-        There are no images, or they are colours.
-    TableError
-        No image has a row.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Bring images and the rows of a catalogue together by their ids."""
     source = open_images(path)
     check_fluxes(source)
     check_extinction(extinction, (*galaxies.bands, *source.bands))
@@ -95,20 +68,7 @@ def match_images(
 
 
 def check_fluxes(source: ImageSource) -> None:
-    """Refuse images that hold no fluxes.
-
-    Parameters
-    ----------
-    source : ImageSource
-
-    Raises
-    ------
-    ImageError
-
-    Examples
-    --------
-    See `match_images`.
-    """
+    """Refuse images that hold no fluxes."""
     if source.unit == DISPLAY_UNIT:
         problem = "has colours from 0 to 255, and redshifts are learned from fluxes"
         raise ImageError(str(source.path), problem, "give cutouts in FITS, NumPy, HDF5 or Parquet")
@@ -120,31 +80,7 @@ def dereddened_images(
     galaxies: PhotometricGalaxies,
     extinction: dict[str, float],
 ) -> ImageSource:
-    """Images times 10^(0.4 R E(B-V)), as the fluxes of the catalogue are.
-
-    Parameters
-    ----------
-    source : ImageSource
-    rows : (n,) int64
-        Of the source, whose galaxies these are.
-    galaxies : PhotometricGalaxies
-        With `ebv` where anything is to be corrected.
-    extinction : dict of str to float
-        Magnitudes for E(B-V) = 1 by band; empty if nothing is to be corrected.
-
-    Returns
-    -------
-    ImageSource
-
-    Raises
-    ------
-    TableError
-        A band of the images has no extinction.
-
-    Examples
-    --------
-    See `match_images`.
-    """
+    """Images times 10^(0.4 R E(B-V)), as the fluxes of the catalogue are."""
     if not extinction or galaxies.ebv is None:
         return source
     lacking = [band for band in source.bands if band not in extinction]
@@ -160,36 +96,7 @@ def dereddened_images(
 def prepare_parts(
     matched: ImageGalaxies, split: LabelSplit, folder: Path, rejects: Rejects, *, size: int | None = None
 ) -> tuple[RedshiftImages, RedshiftImages]:
-    """Write the images of a training for random reading, those of test galaxies left out.
-
-    Parameters
-    ----------
-    matched : ImageGalaxies
-    split : LabelSplit
-        Of these galaxies.
-    folder : Path
-        Of the store.
-    rejects : Rejects
-        Takes the images that cannot be used.
-    size : int, optional
-        Pixels on a side; those of the first image if not given.
-
-    Returns
-    -------
-    training : RedshiftImages
-        Every image of the training part, with a redshift where its label is used.
-    validation : RedshiftImages
-        Labelled.
-
-    Raises
-    ------
-    TableError
-        There are too few.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Write the images of a training for random reading, those of test galaxies left out."""
     galaxies, config = matched.galaxies, split.config
     part = split_by_id(galaxies.ids, seed=config.seed, fractions=config.fractions)
     training = np.flatnonzero(part == "train")

@@ -34,11 +34,6 @@ class ImageStandards(eqx.Module):
         Of the pixels, stretched.
     aperture_mean, aperture_scale : (aperture,) float32
         Of what `nebulium.photoz.images.apertures` measures.
-
-    Examples
-    --------
-    >>> ImageStandards(4).aperture_mean.shape
-    (56,)
     """
 
     band_mean: Float[Array, " band"]
@@ -74,14 +69,6 @@ class RedshiftNetwork(eqx.Module):
     bands, colours : int
         Bands of the image; features that the colour head predicts.
     key : key
-
-    Examples
-    --------
-    >>> shape = {"grid": RedshiftGrid(6.0, 100), "bands": 4, "colours": 4}
-    >>> network = RedshiftNetwork("resnet-small", "binned", **shape, key=jax.random.key(0))
-    >>> latent = network.latent(jnp.zeros((32, 32, 4)))
-    >>> latent.shape, network.projected(latent).shape, network.colours(latent).shape
-    ((128,), (64,), (4,))
     """
 
     encoder: Encoder
@@ -227,23 +214,6 @@ class ImageRedshiftModel(eqx.Module):
 
 
 def domain_features(latent: Latent, apertures: Float[Array, " aperture"]) -> Float[Array, " feature"]:
-    """What tells whether a galaxy is like those of the training set.
-
-    Parameters
-    ----------
-    latent : (latent,) float32
-    apertures : (aperture,) float32
-        Standardised.
-
-    Returns
-    -------
-    (latent + aperture,) float32
-        The latent vector scaled to weigh as much as the fluxes.
-
-    Examples
-    --------
-    >>> domain_features(2.0 * jnp.ones(4), jnp.zeros(2)).tolist()
-    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
-    """
+    """What tells whether a galaxy is like those of the training set."""
     direction = latent * jax.lax.rsqrt(jnp.mean(latent**2) + 1e-12)
     return jnp.concatenate([direction, apertures])

@@ -28,11 +28,6 @@ class LossWeights:
     contrast, colour, redshift : float
     temperature : float
         Of the contrast.
-
-    Examples
-    --------
-    >>> LossWeights().redshift
-    1.0
     """
 
     contrast: float = 0.1
@@ -52,10 +47,6 @@ class Learner(eqx.Module):
     weights : LossWeights
     in_half : bool
         Whether the encoder computes in bfloat16.
-
-    Examples
-    --------
-    See `nebulium.photoz.images.recipe.train_on_store`.
     """
 
     network: RedshiftNetwork
@@ -98,29 +89,7 @@ class Learner(eqx.Module):
 def pita_losses(
     learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""], beside: Beside
 ) -> tuple[Float[Array, " batch"], KeyQueue]:
-    """The three losses of PITA (Khederlarian et al. 2026, arXiv:2602.10207), and the queue after the batch.
-
-    Parameters
-    ----------
-    learner : Learner
-    galaxies : dict of arrays (batch, ...)
-        ``image``, prepared; ``colour``, standardised, NaN where missing; ``redshift``, NaN where there is no
-        label; ``redshift_err``; ``is_first``, 0 where the galaxy was met before in this epoch: it stays out
-        of the contrast, or it would be its own counterexample.
-    key : key
-    beside : Beside
-        Its memory is a `KeyQueue`, its teacher the learner with averaged weights, which makes the keys.
-
-    Returns
-    -------
-    losses : (batch,) float32
-        Those of redshifts as if every galaxy of the batch had the mean of the labelled ones.
-    queue : KeyQueue
-
-    Examples
-    --------
-    See `nebulium.photoz.images.recipe.train_on_store`.
-    """
+    """The three losses of PITA (Khederlarian et al. 2026, arXiv:2602.10207), and the queue afterwards."""
     query_key, key_key, aperture_key = jax.random.split(key, 3)
     latents = learner.view_latents(galaxies["image"], query_key)
     teacher: Any = beside.teacher
@@ -149,21 +118,7 @@ def pita_losses(
 def supervised_losses(
     learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
 ) -> Float[Array, " batch"]:
-    """The loss of redshifts alone, of random views of labelled galaxies.
-
-    Parameters
-    ----------
-    learner, galaxies, key
-        As in `pita_losses`.
-
-    Returns
-    -------
-    (batch,) float32
-
-    Examples
-    --------
-    See `nebulium.photoz.images.recipe.train_on_store`.
-    """
+    """The loss of redshifts alone, of random views of labelled galaxies."""
     view_key, aperture_key = jax.random.split(key)
     latents = learner.view_latents(galaxies["image"], view_key)
     apertures = learner.apertures(galaxies["image"], aperture_key)
@@ -173,44 +128,13 @@ def supervised_losses(
 def validation_losses(
     learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
 ) -> Float[Array, " batch"]:
-    """The loss of redshifts of galaxies as they lie: what predictions will be made of.
-
-    Parameters
-    ----------
-    learner, galaxies
-        As in `pita_losses`.
-    key : key
-        Not used.
-
-    Returns
-    -------
-    (batch,) float32
-
-    Examples
-    --------
-    See `nebulium.photoz.images.recipe.train_on_store`.
-    """
+    """The loss of redshifts of galaxies as they lie: what predictions will be made of."""
     latents = learner.middle_latents(galaxies["image"])
     return learner.redshift_losses(latents, learner.apertures(galaxies["image"]), galaxies)
 
 
 def embedded(learner: Learner, images: RedshiftImages) -> dict[str, np.ndarray]:
-    """What the redshift head sees of galaxies as they lie, with their labels.
-
-    Parameters
-    ----------
-    learner : Learner
-    images : RedshiftImages
-
-    Returns
-    -------
-    dict of arrays (n, ...)
-        ``latent``, ``apertures``, standardised, ``redshift`` and ``redshift_err``.
-
-    Examples
-    --------
-    See `nebulium.photoz.images.recipe.train_on_store`.
-    """
+    """What the redshift head sees of galaxies as they lie, with their labels."""
     parts = []
     for rows, count in padded_batches(len(images), _CHUNK):
         pixels = jnp.asarray(images.store.take(images.rows[rows]))
@@ -228,44 +152,12 @@ def _embed(learner: Learner, images: Array) -> tuple[Array, Array]:
 def frozen_losses(
     learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
 ) -> Float[Array, " batch"]:
-    """The loss of redshifts in a latent space that stays as it is.
-
-    Parameters
-    ----------
-    learner : Learner
-    galaxies : dict of arrays (batch, ...)
-        From `embedded`.
-    key : key
-        Not used.
-
-    Returns
-    -------
-    (batch,) float32
-
-    Examples
-    --------
-    See `nebulium.photoz.images.recipe.train_on_store`.
-    """
+    """The loss of redshifts in a latent space that stays as it is."""
     return learner.redshift_losses(galaxies["latent"], galaxies["apertures"], galaxies)
 
 
 def colour_loss(said: Float[Array, " colour"], colours: Float[Array, " colour"]) -> Float[Array, ""]:
-    """Mean squared difference over the colours that are known.
-
-    Parameters
-    ----------
-    said, colours : (colour,) float32
-        Standardised; NaN where not known.
-
-    Returns
-    -------
-    () float32
-
-    Examples
-    --------
-    >>> float(colour_loss(jnp.array([1.0, 5.0]), jnp.array([3.0, jnp.nan])))
-    4.0
-    """
+    """Mean squared difference over the colours that are known."""
     known = jnp.isfinite(colours)
     squares = jnp.where(known, (said - jnp.where(known, colours, 0.0)) ** 2, 0.0)
     return jnp.sum(squares) / jnp.maximum(jnp.sum(known.astype(jnp.float32)), 1.0)

@@ -29,27 +29,7 @@ BATCH, READ = 64, 1024
 
 
 def predict_images(task: PredictionTask) -> Iterator[PredictedRedshifts]:
-    """Predict galaxies from their images, in memory that does not grow with their number.
-
-    Parameters
-    ----------
-    task : PredictionTask
-
-    Yields
-    ------
-    PredictedRedshifts
-        At least one galaxy.
-
-    Raises
-    ------
-    NebuliumError
-        The images do not suit the model, or are not corrected for Galactic extinction as its training images
-        were.
-
-    Examples
-    --------
-    See `nebulium.photoz.predict_file.predict_file`.
-    """
+    """Predict galaxies from their images, in memory that does not grow with their number."""
     for ids, images in prepared_images(task):
         yield predict_prepared(task.model, ids, images)
 
@@ -57,27 +37,7 @@ def predict_images(task: PredictionTask) -> Iterator[PredictedRedshifts]:
 def prepared_images(
     task: PredictionTask,
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k height width band"]]]:
-    """Images as the model takes them, so many at a time.
-
-    Parameters
-    ----------
-    task : PredictionTask
-
-    Yields
-    ------
-    ids : ndarray of shape (k,)
-    images : (k, height, width, band) float32
-        At least one.
-
-    Raises
-    ------
-    NebuliumError
-        As in `predict_images`.
-
-    Examples
-    --------
-    See `nebulium.photoz.predict_file.predict_file`.
-    """
+    """Images as the model takes them, so many at a time."""
     suited = suited_images(open_images(task.data), task.model)
     task.notes.extend(suited.notes)
     check_fluxes(suited.source)
@@ -102,31 +62,7 @@ def predict_prepared(
     *,
     batch: int = BATCH,
 ) -> PredictedRedshifts:
-    """Predict galaxies from prepared images in memory.
-
-    Parameters
-    ----------
-    model : ImageRedshiftModel
-    ids : ndarray of shape (n,)
-    images : (n, height, width, band) float32
-        As `nebulium.data.images.preparation.prepared_chunks` gives them.
-    batch : int
-        Images at a time; every batch has this size, so that the model is compiled once.
-
-    Returns
-    -------
-    PredictedRedshifts
-
-    Examples
-    --------
-    >>> model = ImageRedshiftModel(
-    ...     bands=["r", "i"], unit="", size=16, view_size=16, encoder="resnet-small", domain_references=8,
-    ...     stretch={"kind": "asinh", "softening": [1.0, 1.0]}, grid_bins=20,
-    ... )
-    >>> said = predict_prepared(model, np.arange(3), np.zeros((3, 16, 16, 2), np.float32), batch=2)
-    >>> said.densities.mass.shape
-    (3, 20)
-    """
+    """Predict galaxies from prepared images in memory."""
     mass = np.empty((len(images), model.grid.bins), np.float32)
     in_domain = np.empty(len(images), bool)
     for rows, count in padded_batches(len(images), batch):

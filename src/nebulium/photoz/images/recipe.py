@@ -135,30 +135,7 @@ def train_on_store(
     resume: bool = False,
     progress: bool = False,
 ) -> tuple[ImageRedshiftModel, list[FitResult[Any]]]:
-    """Train a model on prepared images.
-
-    Parameters
-    ----------
-    training : RedshiftImages
-        All images that may be trained on, with redshifts where they are known.
-    validation : RedshiftImages
-        Those that decide which epoch is the best; only the labelled count.
-    config : RedshiftConfig
-    run : Path, optional
-        Folder of the runs.
-    resume, progress
-        As in `nebulium.training.fit`.
-
-    Returns
-    -------
-    model : ImageRedshiftModel
-    results : list of FitResult
-        One a stage of the training.
-
-    Examples
-    --------
-    See ``nebulium photoz train --help`` and the tutorial in the documentation.
-    """
+    """Train a model on prepared images."""
     model = new_model(training, config)
     learner = Learner(model.network, model.standards, model.views, config.weights, config.in_half)
     stages = _Stages(training, validation.labelled, config, run, resume, progress)
@@ -169,21 +146,7 @@ def train_on_store(
 
 
 def new_model(training: RedshiftImages, config: RedshiftConfig) -> ImageRedshiftModel:
-    """A model before training, its statistics measured on the training images.
-
-    Parameters
-    ----------
-    training : RedshiftImages
-    config : RedshiftConfig
-
-    Returns
-    -------
-    ImageRedshiftModel
-
-    Examples
-    --------
-    See `train_on_store`.
-    """
+    """A model before training, its statistics measured on the training images."""
     store = training.store
     side = store.preparation.side
     labels = training.labelled.redshift
@@ -287,23 +250,7 @@ class _Stages:
 
 
 def measure_standards(store: ImageStore, rows: np.ndarray, views: Views) -> ImageStandards:
-    """Measure means and scatters of the middles of images.
-
-    Parameters
-    ----------
-    store : ImageStore
-    rows : ndarray of int of shape (n,)
-        Of the store; up to 4,096 of them, evenly spaced, are looked at.
-    views : Views
-
-    Returns
-    -------
-    ImageStandards
-
-    Examples
-    --------
-    See `train_on_store`.
-    """
+    """Measure means and scatters of the middles of images."""
     sample = rows[:: -(-len(rows) // MOST_IMAGES)]
     features = jax.jit(jax.vmap(lambda image: aperture_features(views.middle(image))))
     sums, squares, apertures, pixels = 0.0, 0.0, [], 0
@@ -325,23 +272,7 @@ def measure_standards(store: ImageStore, rows: np.ndarray, views: Views) -> Imag
 def with_domain(
     model: ImageRedshiftModel, training: RedshiftImages, validation: RedshiftImages
 ) -> ImageRedshiftModel:
-    """The model with its training domain: where the labelled galaxies lie.
-
-    Parameters
-    ----------
-    model : ImageRedshiftModel
-        Trained.
-    training, validation : RedshiftImages
-        Labelled.
-
-    Returns
-    -------
-    ImageRedshiftModel
-
-    Examples
-    --------
-    See `train_on_store`.
-    """
+    """The model with its training domain: where the labelled galaxies lie."""
     learner = Learner(model.network, model.standards, model.views, LossWeights(), in_half=False)
     n = model.domain.reference.shape[0]
     some = training.select(np.arange(n) * len(training) // n)

@@ -24,10 +24,6 @@ class RedshiftImages:
         NaN without a label.
     copies : int
         So many at the end are galaxies met before: see `repeating_labels`.
-
-    Examples
-    --------
-    See `nebulium.photoz.images.recipe.train_on_store`.
     """
 
     store: ImageStore
@@ -65,18 +61,6 @@ class RedshiftImages:
         """All, the labelled so often that they make up a share, where they are few.
 
         With one label in a hundred, most batches would say nothing of redshifts.
-
-        Parameters
-        ----------
-        least_share : float
-            Of the rows.
-        most : int
-            So often at most is a galaxy met in an epoch.
-
-        Returns
-        -------
-        RedshiftImages
-            Those met again come last.
         """
         labelled = np.flatnonzero(np.isfinite(self.redshift))
         wanted = least_share / (1.0 - least_share) * (len(self) - len(labelled)) / max(len(labelled), 1)
@@ -91,22 +75,6 @@ def colour_targets(
     """Colours between neighbouring bands and one brightness, which stay finite where a flux is negative.
 
     PITA's four features (FACTS: log ratios and log F814W), with arcsinh magnitudes in place of logarithms.
-
-    Parameters
-    ----------
-    flux_njy, flux_err_njy : (n, band)
-        NaN where missing.
-
-    Returns
-    -------
-    (n, band) float32
-        Standardised; NaN where one of the two bands is missing.
-
-    Examples
-    --------
-    >>> flux = np.array([[10.0, 20.0], [30.0, 20.0], [np.nan, 20.0]])
-    >>> np.isfinite(colour_targets(flux, np.ones((3, 2)))).tolist()
-    [[True, True], [True, True], [False, True]]
     """
     noise = np.nanmedian(np.where(np.isfinite(flux_njy), flux_err_njy, np.nan), axis=0)
     brightness = np.arcsinh(flux_njy / (2.0 * noise))

@@ -33,29 +33,7 @@ DOMAIN = (
 
 
 def train_images(task: TrainingTask, method: str) -> TrainedMethod:
-    """Train a model of redshifts on images.
-
-    Parameters
-    ----------
-    task : TrainingTask
-        Its data hold images and a catalogue: a mock survey, or Parquet in the layout of the Multimodal
-        Universe.
-    method : str
-        One of `nebulium.photoz.images.recipe.IMAGE_METHODS`.
-
-    Returns
-    -------
-    TrainedMethod
-
-    Raises
-    ------
-    NebuliumError
-        The data are at fault, or there are too few.
-
-    Examples
-    --------
-    See `nebulium.photoz.train_file.train_file`.
-    """
+    """Train a model of redshifts on images."""
     config = settings_of(RedshiftConfig, {**task.settings, "method": method}, method)
     data = read_training(task, most_redshift=config.grid_most or math.inf)
     extinction = known_extinction(data.layout, task.curves)
@@ -83,23 +61,7 @@ def train_images(task: TrainingTask, method: str) -> TrainedMethod:
 
 
 def recalibrated_on(model: ImageRedshiftModel, validation: RedshiftImages) -> ImageRedshiftModel:
-    """The model with its densities set right on validation galaxies.
-
-    Parameters
-    ----------
-    model : ImageRedshiftModel
-        Trained, not recalibrated.
-    validation : RedshiftImages
-        Labelled.
-
-    Returns
-    -------
-    ImageRedshiftModel
-
-    Examples
-    --------
-    See `train_images`.
-    """
+    """The model with its densities set right on validation galaxies."""
     pits = []
     for first in range(0, len(validation), READ):
         some = validation.select(np.arange(first, min(first + READ, len(validation))))
@@ -110,22 +72,7 @@ def recalibrated_on(model: ImageRedshiftModel, validation: RedshiftImages) -> Im
 
 
 def hyperparameters_of(model: ImageRedshiftModel, config: RedshiftConfig) -> Mapping[str, Any]:
-    """Keywords that build a model of the same shape.
-
-    Parameters
-    ----------
-    model : ImageRedshiftModel
-    config : RedshiftConfig
-        With which it was built.
-
-    Returns
-    -------
-    mapping
-
-    Examples
-    --------
-    See `train_images`.
-    """
+    """Keywords that build a model of the same shape."""
     return {
         "bands": list(model.bands),
         "unit": model.unit,

@@ -27,28 +27,7 @@ HISTOGRAM_BINS = 20
 
 
 def calibration_figure(pit: Mapping[str, Values], *, title: str = "") -> Figure:
-    """Whether densities are calibrated: histogram of the PIT values, and their quantiles.
-
-    Parameters
-    ----------
-    pit : mapping of str to ndarray of shape (n,)
-        PIT values by method; NaN where missing.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-        Left: flat if calibrated. Right: the share of PIT values below each level, and below it what that
-        exceeds the level by. The band is what calibrated densities leave in 5 % of samples of as many
-        galaxies as the first method has, 1.36 / sqrt(n).
-
-    Examples
-    --------
-    >>> figure = calibration_figure({"ours": np.random.default_rng(0).uniform(size=500)})
-    >>> [axes.get_xlabel() for axes in figure.axes]
-    ['Probability integral transform', '', 'Level']
-    """
+    """Whether densities are calibrated: histogram of the PIT values, and their quantiles."""
     figure = Figure(figsize=(FULL_WIDTH * 0.8, 2.9), layout="constrained")
     figure.suptitle(title, fontsize=TEXT + 1)
     grid = figure.add_gridspec(2, 2, height_ratios=(2, 1))
@@ -96,32 +75,7 @@ def _histograms(axes: Axes, pit: Mapping[str, Values]) -> None:
 
 
 def scores_against(scores: Sequence[RedshiftScore], label: str, *, title: str = "") -> Figure:
-    """Bias, scatter and outliers of methods along a quantity.
-
-    Parameters
-    ----------
-    scores : sequence of RedshiftScore
-        Of samples along one quantity, for one method or several.
-    label : str
-        Name and unit of the quantity.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-        A point stands at the median of its sample, those of several methods side by side.
-
-    Examples
-    --------
-    >>> from nebulium.photoz.scores.galaxies import ScoredGalaxies, equal_samples
-    >>> from nebulium.photoz.scores.scores import score_redshifts
-    >>> true, nothing = np.linspace(0.1, 1.0, 60), np.zeros(60)
-    >>> galaxies = ScoredGalaxies(true, true + 0.01, *[nothing] * 4)
-    >>> bins = [score_redshifts("ours", galaxies, one, resamples=2) for one in equal_samples("z", true, 3)]
-    >>> len(scores_against(bins, "Redshift").axes)
-    3
-    """
+    """Bias, scatter and outliers of methods along a quantity."""
     methods = list(dict.fromkeys(score.method for score in scores))
     by_method = {name: [score for score in scores if score.method == name] for name in methods}
     places = {name: np.array([score.middle for score in those]) for name, those in by_method.items()}
@@ -137,32 +91,7 @@ def label_fraction_figure(
     *,
     title: str = "",
 ) -> Figure:
-    """Bias, scatter and outliers of methods by the share of labels that they were trained with.
-
-    Parameters
-    ----------
-    fractions : mapping of str to sequence of float
-        Shares of the labels, 0 to 1, by method.
-    scores : mapping of str to sequence of RedshiftScore
-        Of models trained with them, in the same order.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from nebulium.photoz.scores.galaxies import ScoredGalaxies, all_galaxies
-    >>> from nebulium.photoz.scores.scores import score_redshifts
-    >>> true, nothing = np.linspace(0.1, 1.0, 60), np.zeros(60)
-    >>> galaxies = ScoredGalaxies(true, true + 0.01, *[nothing] * 4)
-    >>> score = score_redshifts("ours", galaxies, all_galaxies(60), resamples=2)
-    >>> figure = label_fraction_figure({"ours": [0.1, 1.0]}, {"ours": [score, score]})
-    >>> figure.axes[0].get_xlabel()
-    'Labels used / %'
-    """
+    """Bias, scatter and outliers of methods by the share of labels that they were trained with."""
     places = {name: 100.0 * np.asarray(those, np.float64) for name, those in fractions.items()}
     figure = _panels(places, scores, "Labels used / %", title)
     shown = np.unique(np.concatenate([*places.values(), np.zeros(0)]))

@@ -56,35 +56,7 @@ COMPARED = (
 def compare_methods(
     galaxies: Mapping[str, ScoredGalaxies], samples: Sequence[Sample], *, resamples: int = 200, seed: int = 0
 ) -> tuple[RedshiftGain, ...]:
-    """Compare the first method with each of the others, sample by sample.
-
-    Parameters
-    ----------
-    galaxies : mapping of str to ScoredGalaxies
-        By method; the same galaxies in the same order.
-    samples : sequence of Sample
-    resamples, seed : int
-        As in `score_redshifts`; galaxies are drawn for both methods at once, so that what they share cancels.
-
-    Returns
-    -------
-    tuple of RedshiftGain
-        Positive where the first is better.
-
-    Raises
-    ------
-    ValueError
-        If the galaxies are not the same.
-
-    Examples
-    --------
-    >>> from nebulium.photoz.scores.galaxies import all_galaxies
-    >>> true, nothing = np.linspace(0.1, 1.0, 50), np.zeros(50)
-    >>> said = {f"{d}": ScoredGalaxies(true, true + d, *[nothing] * 4) for d in (0.01, 0.02)}
-    >>> gains = compare_methods(said, [all_galaxies(50)], resamples=2)
-    >>> gains[0].metric, round(gains[0].reduction.value, 3)
-    ('bias_mean', 0.5)
-    """
+    """Compare the first method with each of the others, sample by sample."""
     (method, ours), *rivals = galaxies.items()
     if any(not np.array_equal(theirs.redshift, ours.redshift) for _, theirs in rivals):
         raise ValueError("all methods must be compared on the same galaxies, in the same order")

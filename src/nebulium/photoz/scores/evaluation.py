@@ -58,23 +58,7 @@ class Evaluation:
     about: Mapping[str, Any]
 
     def write(self, folder: str | Path) -> Path:
-        """Write scores.json, scores.ecsv, scores.md, galaxies.parquet, gains.ecsv and the figures as PNG.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Replaced whole if it is there, and an evaluation.
-
-        Returns
-        -------
-        Path
-            The folder.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Write scores.json, scores.ecsv, scores.md, galaxies.parquet, gains.ecsv and the figures as PNG."""
         tables = {"scores.ecsv": record_table(self.scores), "galaxies.parquet": self.galaxies}
         if self.gains:
             tables["gains.ecsv"] = record_table(self.gains)
@@ -85,12 +69,7 @@ class Evaluation:
         return Path(folder)
 
     def document(self) -> dict[str, Any]:
-        """All numbers, as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """All numbers, as JSON has them."""
         return {
             "about": dict(self.about),
             "scores": [plain_record(score) for score in self.scores],
@@ -98,13 +77,7 @@ class Evaluation:
         }
 
     def markdown(self) -> str:
-        """The scores of all galaxies and of the samples, and the gains on all galaxies, as tables to read.
-
-        Returns
-        -------
-        str
-            Errors are those of the bootstrap; of the PIT, the limit of chance stands beside.
-        """
+        """The scores of all galaxies and of the samples, and the gains on all galaxies, as tables to read."""
         rows = [
             [_sample(score), score.method, f"{score.galaxies:,}", *_cells(score)] for score in self.scores
         ]

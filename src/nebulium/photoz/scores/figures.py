@@ -38,28 +38,7 @@ DISTRIBUTION_BINS = 40
 
 
 def predicted_against_spectroscopic(redshift: Values, predicted: Values, *, title: str = "") -> Figure:
-    """Photometric against spectroscopic redshifts, and the residuals below.
-
-    Parameters
-    ----------
-    redshift, predicted : ndarray of shape (n,)
-        Rows where either is NaN are left out.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-        With the lines beyond which a redshift is an outlier, |delta| = 0.15, and the running median of the
-        residuals.
-
-    Examples
-    --------
-    >>> true = np.random.default_rng(0).uniform(0.2, 1.5, 500)
-    >>> figure = predicted_against_spectroscopic(true, true + 0.02)
-    >>> figure.axes[1].get_xlabel()
-    'Spectroscopic redshift'
-    """
+    """Photometric against spectroscopic redshifts, and the residuals below."""
     figure = Figure(figsize=(HALF_WIDTH + 0.3, HALF_WIDTH + 1.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.3))
     finish(above, "", PHOTOMETRIC, title)
@@ -105,32 +84,7 @@ def density_panels(
     names: Sequence[str] = (),
     title: str = "",
 ) -> Figure:
-    """Densities of single galaxies, a panel each.
-
-    Parameters
-    ----------
-    densities : RedshiftDensities
-        Of a dozen galaxies or fewer.
-    redshift : ndarray of shape (n,), optional
-        True redshifts; NaN where not known.
-    names : sequence of str
-        Of the galaxies; none by default.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-        With the median and the central 68 % shaded. Each panel has its own range of redshifts: the one that
-        holds the density and the true redshift.
-
-    Examples
-    --------
-    >>> from nebulium.photoz.density.grid import RedshiftGrid
-    >>> three = RedshiftDensities(RedshiftGrid(3.0, 30), np.eye(30, dtype=np.float32)[5:8])
-    >>> len(density_panels(three, np.array([0.3, 0.3, np.nan])).axes)
-    3
-    """
+    """Densities of single galaxies, a panel each."""
     columns = min(max(len(densities), 1), 4)
     rows = max(-(-len(densities) // columns), 1)
     figure = Figure(figsize=(FULL_WIDTH * columns / 4 + 0.2, 1.6 * rows + 0.5), layout="constrained")
@@ -169,30 +123,7 @@ def _density(axes: Axes, one: RedshiftDensities, quantiles: Values, true: float)
 def redshift_distribution(
     redshift: Values, densities: Mapping[str, RedshiftDensities], *, title: str = ""
 ) -> Figure:
-    """Distribution of the redshifts of a sample: the true one, and sums of densities.
-
-    Parameters
-    ----------
-    redshift : ndarray of shape (n,)
-        True ones; NaN where not known.
-    densities : mapping of str to RedshiftDensities
-        Of the same galaxies, by the name in the legend.
-    title : str
-        Above the panel.
-
-    Returns
-    -------
-    Figure
-        Summed densities follow the true distribution of a sample like the training sample if they are
-        calibrated; they are no estimate of it for another.
-
-    Examples
-    --------
-    >>> from nebulium.photoz.density.grid import RedshiftGrid
-    >>> three = RedshiftDensities(RedshiftGrid(3.0, 30), np.eye(30, dtype=np.float32)[5:8])
-    >>> redshift_distribution(np.array([0.3, 0.3, np.nan]), {"ours": three}).axes[0].get_xlabel()
-    'Redshift'
-    """
+    """Distribution of the redshifts of a sample: the true one, and sums of densities."""
     figure = Figure(figsize=(HALF_WIDTH + 0.9, 2.8), layout="constrained")
     axes = figure.add_subplot()
     finish(axes, "Redshift", "Galaxies per unit redshift, normalised", title)

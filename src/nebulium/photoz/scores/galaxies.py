@@ -73,33 +73,7 @@ class ScoredGalaxies:
 def score_galaxies(
     densities: RedshiftDensities, redshift: Values, *, point: str = "median"
 ) -> ScoredGalaxies:
-    """Look at each galaxy by itself.
-
-    Parameters
-    ----------
-    densities : RedshiftDensities
-    redshift : ndarray of shape (n,)
-        True ones, finite.
-    point : str
-        The redshift of a density: median, mode or mean.
-
-    Returns
-    -------
-    ScoredGalaxies
-
-    Raises
-    ------
-    ValueError
-        If a redshift is NaN, or their number is another.
-
-    Examples
-    --------
-    >>> from nebulium.photoz.density.grid import RedshiftGrid
-    >>> grid = RedshiftGrid(most=3.0, bins=4)
-    >>> densities = RedshiftDensities(grid, np.eye(4, dtype=np.float32)[[1, 1]])
-    >>> score_galaxies(densities, np.array([0.6, 0.8])).pit.round(2).tolist()
-    [0.36, 0.7]
-    """
+    """Look at each galaxy by itself."""
     if len(densities) != len(redshift) or not np.isfinite(redshift).all():
         raise ValueError(f"{len(densities)} finite redshifts expected, got {np.isfinite(redshift).sum()}")
     true = redshift.astype(np.float64)
@@ -140,47 +114,12 @@ class Sample:
 
 
 def all_galaxies(count: int) -> Sample:
-    """The sample of all.
-
-    Parameters
-    ----------
-    count : int
-        How many there are.
-
-    Returns
-    -------
-    Sample
-
-    Examples
-    --------
-    >>> all_galaxies(3).rows.tolist()
-    [0, 1, 2]
-    """
+    """The sample of all."""
     return Sample(ALL, math.nan, math.nan, math.nan, np.arange(count))
 
 
 def equal_samples(quantity: str, values: Values, count: int) -> tuple[Sample, ...]:
-    """Samples of equally many galaxies, along a quantity.
-
-    Parameters
-    ----------
-    quantity : str
-        Its name.
-    values : ndarray of shape (n,)
-        Galaxies where it is NaN are in no sample.
-    count : int
-        Number of samples; fewer where there are fewer galaxies.
-
-    Returns
-    -------
-    tuple of Sample
-        From the lowest values on.
-
-    Examples
-    --------
-    >>> [sample.name for sample in equal_samples("mag", np.array([24.0, 21.0, np.nan, 22.0, 23.0]), 2)]
-    ['mag 21.00 – 22.00', 'mag 23.00 – 24.00']
-    """
+    """Samples of equally many galaxies, along a quantity."""
     known = np.flatnonzero(np.isfinite(values))
     order = known[np.argsort(values[known], kind="stable")]
     parts = np.array_split(order, min(count, len(order))) if len(order) else []

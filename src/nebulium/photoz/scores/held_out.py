@@ -17,7 +17,7 @@ from nebulium.photoz.fluxes.predict import PredictionTask
 from nebulium.photoz.label_split import unseen_galaxies
 from nebulium.photoz.methods import Method
 from nebulium.photoz.predict import concatenate_predictions
-from nebulium.photoz.predict_file import find_model, none_predicted, notes_of
+from nebulium.photoz.prediction_file import find_model, none_predicted, notes_of
 from nebulium.photoz.training_galaxies import read_corrected
 
 
@@ -50,32 +50,7 @@ def predict_unseen(
     curves: str | Path | None = None,
     all_rows: bool = False,
 ) -> UnseenGalaxies:
-    """Predict the galaxies that have a redshift and that no model was trained on.
-
-    Parameters
-    ----------
-    data : str or Path
-        Folder of a mock survey, or a table.
-    models : sequence of str or Path
-        Names of packaged models, or model folders.
-    columns, curves
-        As in `nebulium.photoz.predict_file.predict_file`.
-    all_rows : bool
-        All galaxies that have a redshift: right only if no model ever saw them.
-
-    Returns
-    -------
-    UnseenGalaxies
-
-    Raises
-    ------
-    NebuliumError
-        The data or a model is at fault, or there is no such galaxy.
-
-    Examples
-    --------
-    See `nebulium.photoz.scores.evaluate_file.evaluate_file`.
-    """
+    """Predict the galaxies that have a redshift and that no model was trained on."""
     data, curves = Path(data), None if curves is None else Path(curves)
     found = [find_model(model) for model in models]
     names = _names([folder for folder, _ in found], models)

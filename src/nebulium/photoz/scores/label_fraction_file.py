@@ -19,7 +19,7 @@ from nebulium.photoz.scores.evaluation import HEADINGS
 from nebulium.photoz.scores.galaxies import all_galaxies, score_galaxies
 from nebulium.photoz.scores.held_out import predict_unseen
 from nebulium.photoz.scores.scores import RedshiftScore, score_redshifts
-from nebulium.photoz.train_file import method_of, train_file
+from nebulium.photoz.training_file import method_of, train_file
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.5, 1.0)
 #: Ending of the folder beside the output that keeps the models.
@@ -80,7 +80,7 @@ def label_fraction_file(
     fractions : sequence of float
         The labels of a smaller one are among those of a larger one.
     columns, curves, recalibrate
-        As in `nebulium.photoz.train_file.train_file`.
+        As in `nebulium.photoz.training_file.train_file`.
     settings : mapping, optional
         Of the methods; one that a method does not have counts for the others.
     split_seed : str
@@ -99,7 +99,7 @@ def label_fraction_file(
     Raises
     ------
     NebuliumError
-        As in `nebulium.photoz.train_file.train_file`.
+        As in `nebulium.photoz.training_file.train_file`.
 
     Examples
     --------

@@ -19,25 +19,7 @@ RIGHT = 0.05
 
 
 def is_rescued(redshift: Values, by: Values, rival: Values) -> Bool[np.ndarray, " n"]:
-    """Which galaxies a method gets right that a rival gets wrong.
-
-    Parameters
-    ----------
-    redshift : ndarray of shape (n,)
-        True ones.
-    by, rival : ndarray of shape (n,)
-        Redshifts of the method and of the rival.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-        The method is off by less than 0.05 (1 + z), the rival by more than 0.15 (1 + z).
-
-    Examples
-    --------
-    >>> is_rescued(np.ones(3), np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 1.0])).tolist()
-    [False, True, False]
-    """
+    """Which galaxies a method gets right that a rival gets wrong."""
     off = [np.abs(said - redshift) / (1.0 + redshift) for said in (by, rival)]
     return (off[0] < RIGHT) & (off[1] > OUTLIER)
 
@@ -58,14 +40,6 @@ class Rescue:
     taught_redshift : ndarray of shape (m,)
     nearest : mapping of str to Neighbours
         By the method; rows of those that both learned from.
-
-    Examples
-    --------
-    >>> near = Neighbours(np.array([[0], [1]]), np.zeros((2, 1), np.float32))
-    >>> z, said = np.array([1.0, 2.0]), {"images": np.array([1.0, 2.0]), "photometry": np.array([1.0, 3.0])}
-    >>> rescue = Rescue(np.array([7, 8]), z, said, np.array([5, 6]), z, dict.fromkeys(said, near))
-    >>> rescue.counts()["rescued"], rescue.neighbours()["neighbour_id"].tolist()
-    (1, [6, 6])
     """
 
     ids: np.ndarray
@@ -100,27 +74,14 @@ class Rescue:
         }
 
     def galaxies(self) -> Table:
-        """The galaxies that only one gets right.
-
-        Returns
-        -------
-        Table
-            `target_id`, `redshift_spec`, ``METHOD_redshift_median`` and `rescued`.
-        """
+        """The galaxies that only one gets right."""
         rows = self._rows()
         said = {f"{name}_redshift_median": values[rows] for name, values in self.predicted.items()}
         told = {ID: self.ids[rows], "redshift_spec": self.redshift[rows], **said}
         return Table({**told, "rescued": np.isin(rows, self.rescued)}, {}, "galaxies")
 
     def neighbours(self) -> Table:
-        """Their neighbours, the nearest first.
-
-        Returns
-        -------
-        Table
-            `target_id`, `space` (the method), `rank`, `neighbour_id`, `distance`, `redshift_spec` and
-            `neighbour_redshift_spec`.
-        """
+        """Their neighbours, the nearest first."""
         rows = self._rows()
         parts = []
         for name, found in self.nearest.items():

@@ -24,7 +24,7 @@ from nebulium.photoz.fluxes.predict import PredictionTask
 from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.images.predict import prepared_images
 from nebulium.photoz.label_split import taught_galaxies
-from nebulium.photoz.predict_file import find_model, none_predicted
+from nebulium.photoz.prediction_file import find_model, none_predicted
 from nebulium.photoz.scores.figures import OUTLIER
 from nebulium.photoz.scores.held_out import UnseenGalaxies, predict_unseen
 from nebulium.photoz.space.disagreements import RIGHT, Rescue
@@ -103,7 +103,7 @@ def rescued_file(
     photometry : str or Path
         A model of fluxes by the method photometry.
     columns, curves
-        As in `nebulium.photoz.predict_file.predict_file`.
+        As in `nebulium.photoz.prediction_file.predict_file`.
     n : int
         Most galaxies in the figure: if there are more, some are drawn at random.
     count : int

@@ -10,7 +10,7 @@ from nebulium.errors import ModelFileError
 from nebulium.modelfile import load_model
 from nebulium.photoz.fluxes.predict import PredictionTask
 from nebulium.photoz.methods import METHODS
-from nebulium.photoz.predict_file import PredictionRun, find_model, notes_of, provenance, write_all
+from nebulium.photoz.prediction_file import PredictionRun, find_model, notes_of, provenance, write_all
 from nebulium.photoz.space.embedding import EmbeddedGalaxies
 
 
@@ -37,7 +37,7 @@ def embed_file(
     model : str or Path
         Name of a packaged model, or a model folder.
     columns, curves
-        As in `nebulium.photoz.predict_file.predict_file`.
+        As in `nebulium.photoz.prediction_file.predict_file`.
     progress : callable of int, optional
         Told the number of galaxies done after each chunk.
 
@@ -48,7 +48,7 @@ def embed_file(
     Raises
     ------
     NebuliumError
-        As in `nebulium.photoz.predict_file.predict_file`, or the model has no space of galaxies.
+        As in `nebulium.photoz.prediction_file.predict_file`, or the model has no space of galaxies.
 
     Examples
     --------

@@ -63,10 +63,6 @@ class EmbeddedGalaxies:
         Of the predicted densities.
     in_domain : ndarray of bool of shape (n,)
     space : Space
-
-    Examples
-    --------
-    See `embed_prepared`.
     """
 
     ids: np.ndarray
@@ -79,18 +75,7 @@ class EmbeddedGalaxies:
         return len(self.ids)
 
     def as_table(self, name: str = "embeddings") -> Table:
-        """The columns of a table of embeddings.
-
-        Parameters
-        ----------
-        name : str
-            Where the galaxies are from.
-
-        Returns
-        -------
-        Table
-            `target_id`, `redshift_median`, `in_domain`, and a column a dimension.
-        """
+        """The columns of a table of embeddings."""
         told = {"redshift_median": self.redshift_median.astype(np.float32), "in_domain": self.in_domain}
         # A column of a matrix lies scattered in memory, and Arrow takes only what lies together.
         across = np.ascontiguousarray(self.vectors.T)
@@ -99,21 +84,7 @@ class EmbeddedGalaxies:
 
 
 def concatenate_embeddings(parts: Sequence[EmbeddedGalaxies]) -> EmbeddedGalaxies:
-    """One after the other.
-
-    Parameters
-    ----------
-    parts : sequence of EmbeddedGalaxies
-        At least one, of one model.
-
-    Returns
-    -------
-    EmbeddedGalaxies
-
-    Examples
-    --------
-    See `nebulium.photoz.space.disagreements_file.rescued_file`.
-    """
+    """One after the other."""
     return EmbeddedGalaxies(
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.vectors for part in parts]),
@@ -124,26 +95,7 @@ def concatenate_embeddings(parts: Sequence[EmbeddedGalaxies]) -> EmbeddedGalaxie
 
 
 def embed_images(task: PredictionTask) -> Iterator[EmbeddedGalaxies]:
-    """Latent vectors of galaxies from their images, in memory that does not grow with their number.
-
-    Parameters
-    ----------
-    task : PredictionTask
-
-    Yields
-    ------
-    EmbeddedGalaxies
-        At least one galaxy.
-
-    Raises
-    ------
-    NebuliumError
-        As in `nebulium.photoz.images.predict.predict_images`.
-
-    Examples
-    --------
-    See `nebulium.photoz.space.embed_file.embed_file`.
-    """
+    """Latent vectors of galaxies from their images, in memory that does not grow with their number."""
     for ids, images in prepared_images(task):
         yield embed_prepared(task.model, ids, images)
 
@@ -155,31 +107,7 @@ def embed_prepared(
     *,
     batch: int = BATCH,
 ) -> EmbeddedGalaxies:
-    """Latent vectors of prepared images in memory.
-
-    Parameters
-    ----------
-    model : ImageRedshiftModel
-    ids : ndarray of shape (n,)
-    images : (n, height, width, band) float32
-        At least one; as `nebulium.data.images.preparation.prepared_chunks` gives them.
-    batch : int
-        Images at a time; every batch has this size, so that the model is compiled once.
-
-    Returns
-    -------
-    EmbeddedGalaxies
-
-    Examples
-    --------
-    >>> model = ImageRedshiftModel(
-    ...     bands=["r", "i"], unit="", size=16, view_size=16, encoder="resnet-small", domain_references=8,
-    ...     stretch={"kind": "asinh", "softening": [1.0, 1.0]}, grid_bins=20,
-    ... )
-    >>> embedded = embed_prepared(model, np.arange(3), np.zeros((3, 16, 16, 2), np.float32), batch=2)
-    >>> embedded.vectors.shape, list(embedded.as_table().columns)[:4]
-    ((3, 128), ['target_id', 'redshift_median', 'in_domain', 'latent_000'])
-    """
+    """Latent vectors of prepared images in memory."""
     parts = []
     for rows, count in padded_batches(len(images), batch):
         said, latent = _see(model, jnp.asarray(images[rows]))
@@ -204,24 +132,6 @@ def embed_fluxes(task: PredictionTask) -> Iterator[EmbeddedGalaxies]:
     magnitudes, colours of neighbouring bands, and logarithms of errors; 0, the mean of the training galaxies,
     where a band is missing. What the last layers make of them differs from network to network of the
     ensemble, so that a mean of those would mean nothing.
-
-    Parameters
-    ----------
-    task : PredictionTask
-
-    Yields
-    ------
-    EmbeddedGalaxies
-        At least one galaxy.
-
-    Raises
-    ------
-    TableError
-        As in `nebulium.photoz.fluxes.predict.predict_catalogue`.
-
-    Examples
-    --------
-    See `nebulium.photoz.space.embed_file.embed_file`.
     """
     for galaxies in usable_galaxies(task):
         said = predict_galaxies(task.model, galaxies)
@@ -232,29 +142,7 @@ def embed_fluxes(task: PredictionTask) -> Iterator[EmbeddedGalaxies]:
 def measured_features(
     model: PhotometryModel, galaxies: PhotometricGalaxies, *, batch: int = BATCH
 ) -> Float32[np.ndarray, "n feature"]:
-    """Standardised magnitudes, colours and errors of galaxies in memory.
-
-    Parameters
-    ----------
-    model : PhotometryModel
-    galaxies : PhotometricGalaxies
-        At least one; with the bands of the model, in its order.
-    batch : int
-        Galaxies at a time.
-
-    Returns
-    -------
-    (n, feature) float32
-
-    Examples
-    --------
-    >>> one = np.ones((3, 2), np.float32)
-    >>> galaxies = PhotometricGalaxies(
-    ...     np.arange(3), ("g", "r"), one, 0.1 * one, one[:, 0], 0 * one[:, 0], None, "a.fits"
-    ... )
-    >>> measured_features(PhotometryModel(bands=["g", "r"], members=1, domain_references=8), galaxies).shape
-    (3, 5)
-    """
+    """Standardised magnitudes, colours and errors of galaxies in memory."""
     parts = []
     for rows, count in padded_batches(len(galaxies), batch):
         fluxes = jnp.asarray(galaxies.flux_njy[rows]), jnp.asarray(galaxies.flux_err_njy[rows])

@@ -56,23 +56,6 @@ def colour_pictures(
     The first band, that in the middle and the last one become blue, green and red. Each is scaled by the
     typical galaxy among these, which is white, so that colours tell galaxies apart; the level is set by the
     noise of the sky (Lupton et al. 2004, PASP 116, 133).
-
-    Parameters
-    ----------
-    flux : (n, height, width, band)
-        Not stretched; bands from blue to red.
-    noise : sequence of float
-        Of the sky, one a band.
-
-    Returns
-    -------
-    (n, height, width, 3) uint8
-
-    Examples
-    --------
-    >>> flux = np.zeros((2, 8, 8, 4)) + np.array([1.0, 2.0, 3.0, 4.0])
-    >>> colour_pictures(flux, [0.1] * 4)[0, 0, 0].tolist()
-    [174, 174, 174]
     """
     last = flux.shape[-1] - 1
     chosen = [0, last // 2, last]
@@ -98,39 +81,7 @@ def neighbours_figure(
     names: Sequence[str] = (),
     title: str = "",
 ) -> Figure:
-    """Galaxies with their densities and their neighbours: a row a galaxy.
-
-    Parameters
-    ----------
-    pictures : (n, height, width, 3) uint8
-        Of the galaxies, see `colour_pictures`.
-    redshift : (n,)
-        Spectroscopic redshifts.
-    densities : mapping of str to RedshiftDensities
-        Of the galaxies, by the method.
-    neighbours : mapping of str to ShownNeighbours
-        By the space.
-    names : sequence of str
-        Of the galaxies; none by default.
-    title : str
-        Above the figure.
-
-    Returns
-    -------
-    Figure
-        In the panels of densities stand their medians. Under each neighbour stands its spectroscopic
-        redshift: blue and bold where it is that of the galaxy within 0.05 (1 + z), red and slanted where it
-        is beyond 0.15 (1 + z).
-
-    Examples
-    --------
-    >>> from nebulium.photoz.density.grid import RedshiftGrid
-    >>> three = RedshiftDensities(RedshiftGrid(3.0, 30), np.eye(30, dtype=np.float32)[5:8])
-    >>> pictures, z = np.zeros((3, 8, 8, 3), np.uint8), np.array([0.3, 0.3, 0.4])
-    >>> near = ShownNeighbours(np.stack([pictures, pictures], axis=1), np.stack([z, z], axis=1))
-    >>> len(neighbours_figure(pictures, z, {"pita": three}, {"images": near}).axes)
-    9
-    """
+    """Galaxies with their densities and their neighbours: a row a galaxy."""
     height = ABOVE + ROW * max(len(pictures), 1) + BELOW
     figure = Figure(figsize=(FULL_WIDTH, height))
     figure.suptitle(title, fontsize=TEXT, y=1 - 0.06 / height, va="top")

@@ -87,31 +87,7 @@ def nearest_in(
     own: Int[np.ndarray, " k"] | None = None,
     where: str = "embeddings",
 ) -> Neighbours:
-    """The nearest of galaxies that come in chunks, none of which is kept.
-
-    Parameters
-    ----------
-    chunks : iterable of (n, dimension)
-    queries, count, distance, own
-        As in `nearest`; rows are counted over all chunks.
-    where : str
-        The file, for messages.
-
-    Returns
-    -------
-    Neighbours
-
-    Raises
-    ------
-    TableError
-        As in `nearest`.
-
-    Examples
-    --------
-    >>> chunks = [np.array([[0.0], [3.0]]), np.array([[1.0], [0.0]])]
-    >>> nearest_in(chunks, np.array([[0.0]]), 3, distance="euclidean").rows.tolist()
-    [[0, 3, 2]]
-    """
+    """The nearest of galaxies that come in chunks, none of which is kept."""
     wanted = _comparable(queries, distance, f"{where}, asked for", 0)
     own = np.full(len(queries), NOBODY) if own is None else own
     squares = np.full((len(queries), count), np.inf, np.float32)

@@ -31,11 +31,11 @@ from jaxtyping import Array, Float, Int
 from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.templates.lines import LINES_AA, halpha_luminosity, lines_over_halpha
 from nebulium.photoz.templates.magnitude_prior import KINDS, kind_of_colour
+from nebulium.sed.band_fluxes import line_njy_per_flux, mean_flux_njy
 from nebulium.sed.cosmology import age_gyr
 from nebulium.sed.dust import AbstractDust, SalimDust
 from nebulium.sed.filters import FilterCurve, Filters, load_filters, make_filters
 from nebulium.sed.igm import LYMAN_LIMIT_AA, igm_transmission, resolve_lyman_steps
-from nebulium.sed.photometry import line_njy_per_flux, mean_flux_njy
 from nebulium.sed.sfh import DelayedExponential
 from nebulium.sed.spectrum import SPEED_OF_LIGHT_AA_S, Galaxy, rest_spectrum
 from nebulium.sed.ssp import SSPGrid, load_ssp
@@ -94,11 +94,6 @@ class TemplateConfig:
     uncovered_error : float
         The same for a band that reaches beyond the templates, which are continued as hot bodies are, as
         wavelength^-2 per hertz: a band about which nothing much is said.
-
-    Examples
-    --------
-    >>> TemplateConfig().lgmet
-    (-2.7, -2.2, -1.7)
     """
 
     ages_gyr: tuple[float, ...] = (0.03, 0.05, 0.08, 0.13, 0.2, 0.32, 0.5, 0.8, 1.3, 2.0, 3.2, 5.0, 8.0, 12.0)
@@ -135,10 +130,6 @@ class TemplateFluxes:
         Universe.
     kind : array of int (template,)
         Places in `KINDS`, in order.
-
-    Examples
-    --------
-    See `template_fluxes`.
     """
 
     flux: Float[np.ndarray, "bin band template"]
@@ -167,30 +158,7 @@ class _Recipe:
 
 
 def template_fluxes(filters: Filters, grid: RedshiftGrid, config: TemplateConfig) -> TemplateFluxes:
-    """Fluxes of all templates in all filters at all redshifts.
-
-    Parameters
-    ----------
-    filters : Filters
-    grid : RedshiftGrid
-    config : TemplateConfig
-
-    Returns
-    -------
-    TemplateFluxes
-
-    Raises
-    ------
-    MissingExtraError
-        The packages of the extra ``sed`` are not installed.
-
-    Examples
-    --------
-    >>> few = TemplateConfig(ages_gyr=(0.1, 1.0), ages_over_tau=(0.5,), av_mag=(0.0,))
-    >>> fluxes = template_fluxes(load_filters("sdss_g0", "sdss_i0"), RedshiftGrid(1.0, 5), few)
-    >>> fluxes.flux.shape
-    (5, 2, 6)
-    """
+    """Fluxes of all templates in all filters at all redshifts."""
     recipes = _recipes(config)
     rest = _rest_templates(recipes, resolve_lyman_steps(load_ssp()))
     chosen, stands_for = _representatives(_features(rest), config.templates)

@@ -26,26 +26,7 @@ HALPHA_OVER_HBETA, HGAMMA_OVER_HBETA, HDELTA_OVER_HBETA, SII_OVER_HALPHA = 2.86,
 def halpha_luminosity(
     wave_aa: Float[np.ndarray, " wave"], lum: Float[np.ndarray, "template wave"]
 ) -> Float[np.ndarray, " template"]:
-    """Halpha of the gas that takes up all photons beyond the Lyman limit.
-
-    Parameters
-    ----------
-    wave_aa : ndarray (wave,)
-        Rest wavelength, AA.
-    lum : ndarray (template, wave)
-        Of the stars before any absorption, Lsun/Hz or any other unit per hertz.
-
-    Returns
-    -------
-    ndarray (template,)
-        In the same unit without the hertz.
-
-    Examples
-    --------
-    >>> wave = np.linspace(100.0, 2000.0, 500)
-    >>> halpha_luminosity(wave, np.ones((1, 500))).shape
-    (1,)
-    """
+    """Halpha of the gas that takes up all photons beyond the Lyman limit."""
     ionises = wave_aa <= LYMAN_LIMIT_AA
     photons = np.trapezoid(lum[:, ionises] / wave_aa[ionises][None, :], wave_aa[ionises], axis=1)
     return HALPHA_ERG_PER_PHOTON / PLANCK_ERG_S * photons
@@ -56,21 +37,6 @@ def lines_over_halpha(lgmet: float) -> Float[np.ndarray, " line"]:
 
     [NII] by Pettini & Pagel (2004, MNRAS 348, L59), [OIII] by the sequence of star-forming galaxies (Kewley
     et al. 2013, ApJ 774, 100), within the metallicities that both hold for.
-
-    Parameters
-    ----------
-    lgmet : float
-        log10 of the mass fraction of metals; -1.7 is solar.
-
-    Returns
-    -------
-    ndarray (line,)
-
-    Examples
-    --------
-    >>> poor, rich = lines_over_halpha(-2.4)[5], lines_over_halpha(-1.7)[5]
-    >>> bool(poor > rich)
-    True
     """
     oxygen = min(OXYGEN_SUN + lgmet - LGMET_SUN, MOST_OXYGEN)
     log_nii = (oxygen - 8.90) / 0.57

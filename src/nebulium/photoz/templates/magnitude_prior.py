@@ -40,22 +40,7 @@ Cells = Float[Array, "bin column"]
 
 
 def kind_of_colour(b_minus_i_ab: Float[np.ndarray, " column"]) -> Int[np.ndarray, " column"]:
-    """Place in `KINDS` of rest-frame colours.
-
-    Parameters
-    ----------
-    b_minus_i_ab : ndarray (column,)
-        Rest-frame B - I, AB magnitudes.
-
-    Returns
-    -------
-    ndarray of int (column,)
-
-    Examples
-    --------
-    >>> kind_of_colour(np.array([1.6, 0.3])).tolist()
-    [0, 3]
-    """
+    """Place in `KINDS` of rest-frame colours."""
     return np.sum(b_minus_i_ab[:, None] < np.array(KIND_BORDERS_B_I)[None, :], axis=1)
 
 
@@ -67,30 +52,6 @@ def log_prior(
     Brighter than I = 20, where the fit of z_m would soon be negative, z_m falls as the distance does at which
     a galaxy of one luminosity is seen, as 10^(0.2 m). A share `UNKNOWING_SHARE` is spread evenly over
     ln(1 + z).
-
-    Parameters
-    ----------
-    redshift : array (bin,)
-        Above 0.
-    mag_i_ab : array (bin, column)
-        Held within `BRIGHTEST_MAG` and `FAINTEST_MAG`.
-    kind : ndarray of int (column,)
-        Places in `KINDS`.
-    most : float
-        Highest redshift.
-
-    Returns
-    -------
-    array (bin, column)
-
-    Examples
-    --------
-    >>> faint = log_prior(jnp.array([0.3, 1.2]), jnp.full((2, 1), 25.0), np.array([3]), 6.0)
-    >>> bool(faint[1, 0] > faint[0, 0] - 0.7)
-    True
-    >>> bright = log_prior(jnp.array([0.3, 1.2]), jnp.full((2, 1), 20.0), np.array([3]), 6.0)
-    >>> bool(bright[1, 0] < bright[0, 0] - 1.0)
-    True
     """
     mag = jnp.clip(mag_i_ab, BRIGHTEST_MAG, FAINTEST_MAG) - PIVOT_MAG
     above = jnp.maximum(mag, 0.0)
@@ -110,20 +71,6 @@ def log_counts(mag_i_ab: Cells) -> Cells:
 
     Where I was measured it is the same for all templates that fit. Where it was not, templates differ in
     what they make of it, and more galaxies are faint than are bright.
-
-    Parameters
-    ----------
-    mag_i_ab : array (bin, column)
-        Held within `BRIGHTEST_MAG` and `FAINTEST_MAG`.
-
-    Returns
-    -------
-    array (bin, column)
-
-    Examples
-    --------
-    >>> log_counts(jnp.array([[20.0, 21.0]])).round(2)
-    Array([[0.  , 0.76]], dtype=float32)
     """
     mag = jnp.clip(mag_i_ab, BRIGHTEST_MAG, FAINTEST_MAG) - PIVOT_MAG
     return np.float32(COUNTS_SLOPE * np.log(10.0)) * mag

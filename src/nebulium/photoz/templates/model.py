@@ -17,8 +17,8 @@ from nebulium.photoz.density.recalibration import Recalibration
 from nebulium.photoz.fluxes.model import is_present
 from nebulium.photoz.templates.grid import TemplateConfig, template_fluxes
 from nebulium.photoz.templates.magnitude_prior import KINDS, log_counts, log_prior
+from nebulium.sed.band_fluxes import AB_ZERO_NJY
 from nebulium.sed.filters import Filters
-from nebulium.sed.photometry import AB_ZERO_NJY
 
 #: A galaxy is out of domain if noise and the errors of templates alone would fit worse less often than this.
 LEAST_PROBABILITY = 1e-3
@@ -191,35 +191,6 @@ def make_template_model(
     """Make the templates and their fluxes ready for a set of bands.
 
     Nothing is learnt: the templates and the prior are published ones.
-
-    Parameters
-    ----------
-    bands : tuple of str
-        Names of the bands, in the order of the fluxes.
-    filters : Filters
-        Their transmission, in the same order, under any names.
-    grid : RedshiftGrid, optional
-    config : TemplateConfig, optional
-
-    Returns
-    -------
-    TemplateModel
-
-    Raises
-    ------
-    TableError
-        There are more bands than filters, or fewer.
-    MissingExtraError
-        The packages of the extra ``sed`` are not installed.
-
-    Examples
-    --------
-    >>> from nebulium.sed import load_filters
-    >>> few = TemplateConfig(ages_gyr=(0.1, 1.0), ages_over_tau=(0.5,), av_mag=(0.0,))
-    >>> filters = load_filters("sdss_g0", "sdss_r0", "sdss_i0")
-    >>> model = make_template_model(("g", "r", "i"), filters, RedshiftGrid(1.0, 20), few)
-    >>> model(jnp.array([300.0, 500.0, jnp.nan]), jnp.array([30.0, 30.0, 30.0])).mass.shape
-    (20,)
     """
     grid, config = grid or RedshiftGrid(), config or TemplateConfig()
     if len(bands) != len(filters.names):

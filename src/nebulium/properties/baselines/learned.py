@@ -30,16 +30,7 @@ class _Regression:
     regressor: Any
 
     def predict(self, features: Features) -> Values:
-        """Predict.
-
-        Parameters
-        ----------
-        features : ndarray of shape (n, feature)
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
+        """Predict."""
         if len(features) == 0:
             return np.zeros(0)
         return self.mean + self.scatter * self.regressor.predict(self.scale.apply(features))

@@ -44,7 +44,7 @@ def evaluate_file(
     Parameters
     ----------
     images, labels, id_column, bands, missing
-        As in `nebulium.properties.train_file.train_file`. Where the labels have `log_mstar`, `redshift` or
+        As in `nebulium.properties.training_file.train_file`. Where the labels have `log_mstar`, `redshift` or
         `half_light_radius_kpc`, residuals are drawn against them.
     model : str or Path
         Name of a packaged model, or a model folder.
@@ -64,7 +64,7 @@ def evaluate_file(
     Raises
     ------
     NebuliumError
-        As in `nebulium.properties.predict_file.predict_file`, or there is no galaxy to score.
+        As in `nebulium.properties.prediction_file.predict_file`, or there is no galaxy to score.
 
     Examples
     --------

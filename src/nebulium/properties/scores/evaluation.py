@@ -58,23 +58,7 @@ class Evaluation:
     about: Mapping[str, Any]
 
     def write(self, folder: str | Path) -> Path:
-        """Write scores.json, scores.ecsv, scores.md, and the figures as PNG.
-
-        Parameters
-        ----------
-        folder : str or Path
-            Replaced whole if it is there, and an evaluation.
-
-        Returns
-        -------
-        Path
-            The folder.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Write scores.json, scores.ecsv, scores.md, and the figures as PNG."""
         tables = {"scores.ecsv": record_table(self.scores)}
         with evaluation_folder(
             folder, document=self.document(), tables=tables, figures=self.figures
@@ -83,12 +67,7 @@ class Evaluation:
         return Path(folder)
 
     def document(self) -> dict[str, Any]:
-        """All numbers, as JSON has them.
-
-        Returns
-        -------
-        dict
-        """
+        """All numbers, as JSON has them."""
         return {
             "about": dict(self.about),
             "scores": [plain_record(score) for score in self.scores],
@@ -97,13 +76,7 @@ class Evaluation:
         }
 
     def markdown(self) -> str:
-        """The scores as a table to read.
-
-        Returns
-        -------
-        str
-            A row for each property and method; errors are those of the bootstrap.
-        """
+        """The scores as a table to read."""
         shown = [
             [score.target, score.method, f"{score.galaxies:,}", *(written(one) for one in _estimates(score))]
             for score in self.scores

@@ -50,30 +50,7 @@ PUBLISHED_RESOLUTION: Mapping[int, float] = {
 
 
 def predicted_against_true(true: Values, predicted: Values, *, label: str, title: str = "") -> Figure:
-    """Predicted against true values, with the distribution of each beside.
-
-    Parameters
-    ----------
-    true, predicted : ndarray of shape (n,)
-        Rows where either is NaN are left out; the panel says how many it shows.
-    label : str
-        Name and unit of the property.
-    title : str
-        Above the figure.
-
-    Returns
-    -------
-    Figure
-        The true distribution stands in grey behind the predicted one too: where predictions shrink towards
-        the mean, they do not fill it.
-
-    Examples
-    --------
-    >>> true = np.random.default_rng(0).normal(9.0, 0.2, 500)
-    >>> figure = predicted_against_true(true, true + 0.05, label="12 + log(O/H)")
-    >>> figure.axes[0].get_xlabel()
-    'True 12 + log(O/H)'
-    """
+    """Predicted against true values, with the distribution of each beside."""
     figure = Figure(figsize=(HALF_WIDTH + 0.4, HALF_WIDTH + 0.4), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(4, 1), height_ratios=(1, 4), wspace=0.02, hspace=0.02)
     main = figure.add_subplot(grid[1, 0])
@@ -114,31 +91,7 @@ def _marginals(above: Axes, beside: Axes, true: Values, predicted: Values, limit
 def residuals_against(
     true: Values, predicted: Values, others: Mapping[str, Values], *, label: str, title: str = ""
 ) -> Figure:
-    """Predicted minus true values against other properties, a panel each.
-
-    Parameters
-    ----------
-    true, predicted : ndarray of shape (n,)
-        NaN where missing.
-    others : mapping of str to ndarray of shape (n,)
-        Name with unit -> values, NaN where missing. Give the true value among them to see a compression: the
-        residual falls with it where predictions shrink towards the mean.
-    label : str
-        Name and unit of the property.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> true = np.random.default_rng(0).normal(9.0, 0.2, 500)
-    >>> figure = residuals_against(true, true + 0.05, {"Redshift": true / 90}, label="12 + log(O/H)")
-    >>> figure.axes[0].get_xlabel()
-    'Redshift'
-    """
+    """Predicted minus true values against other properties, a panel each."""
     columns = min(max(len(others), 1), 3)
     rows = max(-(-len(others) // columns), 1)
     figure = Figure(figsize=(FULL_WIDTH * columns / 3 + 0.2, 2.1 * rows + 0.3), layout="constrained")
@@ -163,33 +116,7 @@ def residuals_against(
 def calibration_figure(
     true: Values, predicted: Values, intervals: Intervals, *, label: str, title: str = ""
 ) -> Figure:
-    """Whether the error bars are right: PIT histogram, and scatter found against scatter said.
-
-    Parameters
-    ----------
-    true, predicted : ndarray of shape (n,)
-        NaN where missing.
-    intervals : Intervals
-        The 68 % intervals; NaN where there is none.
-    label : str
-        Name and unit of the property.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-        Left: a flat histogram is calibrated; the band is the 95 % range of counting noise. Right: in groups
-        of galaxies by the width of their intervals, half the range that holds 68 % of the residuals.
-
-    Examples
-    --------
-    >>> draw = np.random.default_rng(0).normal
-    >>> predicted = draw(size=500)
-    >>> bars = Intervals.of_sigma(predicted, np.ones(500))
-    >>> len(calibration_figure(predicted + draw(size=500), predicted, bars, label="log M").axes)
-    2
-    """
+    """Whether the error bars are right: PIT histogram, and scatter found against scatter said."""
     figure = Figure(figsize=(FULL_WIDTH * 2 / 3, 2.4), layout="constrained")
     figure.suptitle(title, fontsize=SMALL + 1)
     left, right = figure.subplots(1, 2)
@@ -231,33 +158,7 @@ def resolution_figure(
     published: Mapping[int, float] | None = PUBLISHED_RESOLUTION,
     title: str = "",
 ) -> Figure:
-    """How the error falls with the resolution of the images.
-
-    Parameters
-    ----------
-    sides : sequence of int
-        Sides of the images, pixels.
-    errors : mapping of str to sequence of Estimate
-        Root mean square residual at each of them, by the name in the legend.
-    unit : str
-        Of the errors.
-    others : mapping of str to float
-        Errors of what does not depend on the resolution, drawn as level lines: the baselines.
-    published : mapping of int to float, optional
-        Errors of another work by side.
-    title : str
-        Above the panel.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> figure = resolution_figure([32, 64], {"ours": [Estimate(0.10, 0.01), Estimate(0.09, 0.01)]})
-    >>> figure.axes[0].get_xlabel()
-    'Side of the image / pixels'
-    """
+    """How the error falls with the resolution of the images."""
     figure = Figure(figsize=(HALF_WIDTH + 0.9, 2.8), layout="constrained")
     axes = figure.add_subplot()
     finish(axes, "Side of the image / pixels", f"RMSE / {unit}" if unit else "RMSE", title)

@@ -30,26 +30,7 @@ ONE_SCALE = 3.0
 
 
 def as_pictures(images: Images, *, bands: tuple[int, int, int] | None = None) -> Pictures:
-    """Three bands of images as red, green and blue between 0 and 1.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, band)
-        Display colours between 0 and 1 stay as they are; others, linear or stretched, are scaled image by
-        image, one scale for the three bands so that colours remain.
-    bands : tuple of int, optional
-        Places of the three bands, the reddest first. For three bands as they come, which is right for
-        colour files; of more, the last three from the last on, of fewer the first one in grey.
-
-    Returns
-    -------
-    ndarray of shape (n, height, width, 3)
-
-    Examples
-    --------
-    >>> as_pictures(np.full((1, 4, 4, 3), 0.5))[0, 0, 0].tolist()
-    [0.5, 0.5, 0.5]
-    """
+    """Three bands of images as red, green and blue between 0 and 1."""
     count = images.shape[-1]
     chosen = bands or (
         (0, 1, 2) if count == 3 else (0, 0, 0) if count < 3 else (count - 1, count - 2, count - 3)
@@ -63,31 +44,7 @@ def as_pictures(images: Images, *, bands: tuple[int, int, int] | None = None) ->
 
 
 def gallery_rows(true: Values, *, each: int = 6, seed: int = 0) -> dict[str, Integer[np.ndarray, " _"]]:
-    """Galaxies to show: those with the lowest and highest values, and any.
-
-    Parameters
-    ----------
-    true : ndarray of shape (n,)
-        NaN where missing.
-    each : int
-        How many of each kind.
-    seed : int
-        Of the random ones.
-
-    Returns
-    -------
-    dict of str to ndarray of int
-        Rows by kind, sorted by their value. The lowest and highest are drawn from the 2 % at either end, so
-        that it is not the labels with the largest errors that stand for them; where 2 % are not enough, they
-        are the very lowest and highest, and called so.
-
-    Examples
-    --------
-    >>> {kind: rows.tolist() for kind, rows in gallery_rows(np.arange(100.0), each=1).items()}
-    {'lowest 2 %': [...], 'highest 2 %': [...], 'random': [...]}
-    >>> {kind: rows.tolist() for kind, rows in gallery_rows(np.arange(100.0), each=2).items()}
-    {'the 2 lowest': [0, 1], 'the 2 highest': [98, 99], 'random': [..., ...]}
-    """
+    """Galaxies to show: those with the lowest and highest values, and any."""
     random = np.random.default_rng(seed)
     order = np.argsort(true, kind="stable")[: int(np.isfinite(true).sum())]
     ends = min(max(len(order) // 50, each), len(order))
@@ -105,30 +62,7 @@ def gallery(
     sigma: Mapping[str, Values] | None = None,
     title: str = "",
 ) -> Figure:
-    """Galaxies in rows, with true and predicted values.
-
-    Parameters
-    ----------
-    groups : mapping of str to ndarray of shape (k, height, width, 3)
-        Pictures of each row by its name, see `as_pictures`.
-    true, predicted : mapping of str to ndarray of shape (k,)
-        Their values.
-    sigma : mapping of str to ndarray of shape (k,), optional
-        Standard deviations of the predictions.
-    title : str
-        Above the galaxies; name the property here.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> two = {"random": np.zeros((2, 8, 8, 3))}
-    >>> values = {"random": np.array([8.5, 9.0])}
-    >>> [axes.get_title() for axes in gallery(two, values, values).axes]
-    ['8.50 → 8.50', '9.00 → 9.00']
-    """
+    """Galaxies in rows, with true and predicted values."""
     columns = max((len(pictures) for pictures in groups.values()), default=0)
     if columns == 0:
         return _nothing(title)
@@ -172,36 +106,7 @@ def saliency_figure(
     blurred: Sequence[str] = ("Integrated gradients",),
     title: str = "",
 ) -> Figure:
-    """What a network looks at, over the galaxies in grey: a row a galaxy.
-
-    Parameters
-    ----------
-    pictures : ndarray of shape (k, height, width, 3)
-        See `as_pictures`.
-    maps : mapping of str to ndarray of shape (k, height, width)
-        Signed maps by the name of the method, summed over bands.
-    captions : sequence of str
-        One for each galaxy, beside it.
-    unit : str
-        Of the predicted value.
-    blurred : sequence of str
-        Methods whose maps are blurred by 1.5 pixels before they are drawn.
-    title : str
-        Above the figure.
-
-    Returns
-    -------
-    Figure
-        Orange lowers the predicted value and purple raises it. A column has one scale; where galaxies differ
-        by more than a factor of three, each has its own, written into its map.
-
-    Examples
-    --------
-    >>> picture = np.random.default_rng(0).random((2, 8, 8, 3))
-    >>> figure = saliency_figure(picture, {"Grad-CAM": picture[..., 0] - 0.5}, ["NGC 1", "NGC 2"])
-    >>> figure.axes[1].get_title()
-    'Grad-CAM'
-    """
+    """What a network looks at, over the galaxies in grey: a row a galaxy."""
     if len(pictures) == 0:
         return _nothing(title)
     columns = 1 + len(maps)

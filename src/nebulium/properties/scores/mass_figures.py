@@ -44,33 +44,7 @@ def mass_metallicity_figure(
     others: Mapping[str, MassRelation] | None = None,
     title: str = "",
 ) -> Figure:
-    """The relation with stellar mass from labels and from predictions, and the scatter of both.
-
-    Parameters
-    ----------
-    log_mstar : ndarray of shape (n,)
-        log10 of stellar mass in solar masses; NaN where missing.
-    true, predicted : ndarray of shape (n,)
-        NaN where missing.
-    label : str
-        Name and unit of the property.
-    others : mapping of str to MassRelation
-        Relations from elsewhere, drawn in both panels.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-        Third panel: half the range of 68 % of the galaxies in bins of mass. Predictions that are means of
-        what is possible scatter less than the truth.
-
-    Examples
-    --------
-    >>> mass = np.random.default_rng(0).uniform(9, 11, 400)
-    >>> len(mass_metallicity_figure(mass, 8 + mass / 10, 8 + mass / 10).axes)
-    3
-    """
+    """The relation with stellar mass from labels and from predictions, and the scatter of both."""
     figure = Figure(figsize=(FULL_WIDTH, 2.6), layout="constrained")
     figure.suptitle(title, fontsize=SMALL + 1)
     panels = figure.subplots(1, 3)
@@ -126,36 +100,7 @@ def more_than_mass_figure(
     unit: str = "dex",
     title: str = "",
 ) -> Figure:
-    """Whether a prediction knows more than the mass.
-
-    Parameters
-    ----------
-    log_mstar : ndarray of shape (n,)
-        log10 of stellar mass in solar masses; NaN where missing.
-    true, predicted : ndarray of shape (n,)
-        NaN where missing.
-    comparison : MassComparison
-        From `nebulium.properties.scores.mass_metallicity.more_than_mass`.
-    unit : str
-        Of the property.
-    title : str
-        Above the panels.
-
-    Returns
-    -------
-    Figure
-        Left: how far a galaxy lies off the mean relation, predicted against true; a network that only weighs
-        galaxies has a level cloud. Right: the errors of the image and of the mass alone.
-
-    Examples
-    --------
-    >>> from nebulium.properties.scores.mass_metallicity import more_than_mass
-    >>> mass = np.random.default_rng(0).uniform(9, 11, 400)
-    >>> true = 8 + mass / 10 + np.sin(30 * mass) / 10
-    >>> comparison = more_than_mass(true, true + 0.01, mass, resamples=5)
-    >>> len(more_than_mass_figure(mass, true, true + 0.01, comparison).axes)
-    2
-    """
+    """Whether a prediction knows more than the mass."""
     figure = Figure(figsize=(FULL_WIDTH, 2.8), layout="constrained")
     figure.suptitle(title, fontsize=SMALL + 1)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))

@@ -96,37 +96,7 @@ def read_measured(
     id_column: str | None = None,
     need_ivar: bool = True,
 ) -> Table:
-    """Read a table of continua and measured lines, every id once.
-
-    Parameters
-    ----------
-    path : str or Path
-        As in `read_table`.
-    columns, id_column
-        As in `open_input`.
-    need_ivar : bool
-        Whether the columns `ew_ivar_LINE` must be there.
-
-    Returns
-    -------
-    Table
-        Under nebulium's names; with `published_ew_LINE` where the file has them.
-
-    Raises
-    ------
-    TableError
-        The file cannot be read, a column is missing, or an id occurs twice.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from nebulium.data.tables.reading import write_table
-    >>> names = (ID, "redshift", *FLUX_COLUMNS, *EW_COLUMNS)
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     write_table(Table({name: np.arange(3) for name in names}), f"{scratch}/lines.parquet")
-    ...     len(read_measured(f"{scratch}/lines.parquet", need_ivar=False))
-    3
-    """
+    """Read a table of continua and measured lines, every id once."""
     given = checked_mapping(columns, id_column)
     names = (ID, "redshift", *FLUX_COLUMNS, *EW_COLUMNS, *IVAR_COLUMNS, *PUBLISHED_COLUMNS)
     optional = PUBLISHED_COLUMNS if need_ivar else (*IVAR_COLUMNS, *PUBLISHED_COLUMNS)
@@ -140,34 +110,7 @@ def read_measured(
 
 
 def usable_rows(table: Table, rejects: Rejects, *, with_luminosity: bool) -> Table:
-    """Rows that a model can learn from; the others are set aside.
-
-    Parameters
-    ----------
-    table : Table
-        From `read_measured`.
-    rejects : Rejects
-        Takes the bad rows.
-    with_luminosity : bool
-        Whether the model needs a luminosity.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    TableError
-        If no row is left.
-
-    Examples
-    --------
-    >>> columns = {name: np.ones(2) for name in ("redshift", *FLUX_COLUMNS, *EW_COLUMNS, *IVAR_COLUMNS)}
-    >>> columns["continuum_flux_3"] = np.array([1.0, np.nan])
-    >>> rejects = Rejects()
-    >>> len(usable_rows(Table({ID: np.array([7, 8]), **columns}), rejects, with_luminosity=True))
-    1
-    """
+    """Rows that a model can learn from; the others are set aside."""
     rows = galaxy_rows(table, rejects, needs_luminosity=with_luminosity)
     gaps = np.isnan(rows.continuum_flux).any(axis=1)
     rejects.add(rows.places[gaps], rows.ids[gaps], "a bin is missing")

@@ -73,7 +73,7 @@ def train_file(
     columns : mapping, optional
         What is told of the columns: fields of `CatalogueLayout`.
     curves : str or Path, optional
-        Transmission curves: see `nebulium.photometry.band_filters.band_filters`.
+        Transmission curves: see `nebulium.photometry.curves.band_filters`.
     split : SplitConfig, optional
         Into training, validation and test galaxies, and the fraction of labels to use.
     settings : mapping, optional
@@ -125,48 +125,14 @@ def train_file(
 
 
 def method_of(name: str) -> Method:
-    """A method by its name.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    Method
-
-    Raises
-    ------
-    NebuliumError
-        There is none of this name.
-
-    Examples
-    --------
-    >>> method_of("magic")
-    Traceback (most recent call last):
-    nebulium.errors.NebuliumError: method magic: is not known. To mend: choose pita, supervised, ...
-    """
+    """A method by its name."""
     if name not in METHODS:
         raise NebuliumError(f"method {name}", "is not known", f"choose {', '.join(METHODS)}")
     return METHODS[name]
 
 
 def counted_notes(counted: Counter[str]) -> tuple[str, ...]:
-    """What was counted while a catalogue was read, a line each.
-
-    Parameters
-    ----------
-    counted : Counter
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> counted_notes(Counter({"fluxes in r whose error is zero": 1200}))
-    ('1,200 fluxes in r whose error is zero: not used',)
-    """
+    """What was counted while a catalogue was read, a line each."""
     return tuple(f"{count:,} {reason}: not used" for reason, count in counted.items())
 
 

@@ -20,7 +20,7 @@ def trained_part(model: eqx.Module, part: Callable[[Any], Any]) -> PyTree:
     Returns
     -------
     pytree of bool
-        As `nebulium.training.fit` takes it: true for the floating-point arrays of the part.
+        As `nebulium.training.fit_loop` takes it: true for the floating-point arrays of the part.
 
     Examples
     --------

@@ -71,27 +71,7 @@ def mean_flux_njy(
     flux_lambda: Float[Array | np.ndarray, " wave"],
     filters: Filters,
 ) -> Float[Array, " band"]:
-    """Mean of flux per hertz over each filter, weighted as a detector of photons does.
-
-    Parameters
-    ----------
-    wave_aa : array (wave,)
-        Observed wavelength, AA, increasing.
-    flux_lambda : array (wave,)
-        1e-17 erg/s/cm2/AA. Gaps, NaN, count as 0: ask `covers`.
-    filters : Filters
-
-    Returns
-    -------
-    array (band,), nJy
-
-    Examples
-    --------
-    >>> from nebulium.sed.filters import load_filters
-    >>> wave = jnp.linspace(3000.0, 11000.0, 500)
-    >>> mean_flux_njy(wave, jnp.full(500, 1.0), load_filters("sdss_r0")).round(-2)
-    Array([12700.], dtype=float32)
-    """
+    """Mean of flux per hertz over each filter, weighted as a detector of photons does."""
     wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     # Per hertz, not per Angstrom: the spectrum of hot stars then falls by a hundred to the red and not by
     # ten thousand, and differences of its running integral keep their digits.
@@ -105,25 +85,7 @@ def covers(
     flux_lambda: Float[Array | np.ndarray, " wave"],
     filters: Filters,
 ) -> Bool[Array, " band"]:
-    """Whether a spectrum spans each filter without a gap.
-
-    Parameters
-    ----------
-    wave_aa : array (wave,)
-    flux_lambda : array (wave,)
-        NaN is a gap.
-    filters : Filters
-
-    Returns
-    -------
-    array (band,) of bool
-
-    Examples
-    --------
-    >>> from nebulium.sed.filters import load_filters
-    >>> covers(jnp.array([5000.0, 9000.0]), jnp.ones(2), load_filters("sdss_g0", "sdss_r0"))
-    Array([False,  True], dtype=bool)
-    """
+    """Whether a spectrum spans each filter without a gap."""
     wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     low, high = filters.reach_aa[:, :1], filters.reach_aa[:, 1:]
     inside = (wave_aa[0] <= low[:, 0]) & (wave_aa[-1] >= high[:, 0])
@@ -132,22 +94,7 @@ def covers(
 
 
 def photometry_of_flux(flux_njy: Float[Array, " band"], covered: Bool[Array, " band"]) -> Photometry:
-    """Magnitudes of flux densities, such as sums of those of a spectrum and of lines.
-
-    Parameters
-    ----------
-    flux_njy : array (band,)
-    covered : array (band,) of bool
-
-    Returns
-    -------
-    Photometry
-
-    Examples
-    --------
-    >>> photometry_of_flux(jnp.array([1e9]), jnp.array([True])).mag_ab.round(2)
-    Array([8.9], dtype=float32)
-    """
+    """Magnitudes of flux densities, such as sums of those of a spectrum and of lines."""
     known = jnp.where(covered, flux_njy, jnp.nan)
     positive = known > 0
     # The inner `where` keeps the gradient finite where the magnitude is NaN.
@@ -156,25 +103,7 @@ def photometry_of_flux(flux_njy: Float[Array, " band"], covered: Bool[Array, " b
 
 
 def line_njy_per_flux(wave_aa: Float[Array, " line"], filters: Filters) -> Float[Array, "band line"]:
-    """Mean flux density that a line of unit flux brings to each filter.
-
-    Parameters
-    ----------
-    wave_aa : array (line,)
-        Observed wavelength, AA.
-    filters : Filters
-
-    Returns
-    -------
-    array (band, line), nJy over 1e-17 erg/s/cm2
-        0 outside the filter.
-
-    Examples
-    --------
-    >>> from nebulium.sed.filters import load_filters
-    >>> line_njy_per_flux(jnp.array([6200.0, 9000.0]), load_filters("sdss_r0")).round(0)
-    Array([[11.,  0.]], dtype=float32)
-    """
+    """Mean flux density that a line of unit flux brings to each filter."""
     per_band = jax.vmap(_response_at, in_axes=(None, 0, 0))
     response = per_band(wave_aa, filters.edges_aa, filters.response)
     return response * (_NJY_PER_FLUX_LAMBDA * wave_aa**2)[None, :]

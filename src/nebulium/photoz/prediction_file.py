@@ -20,7 +20,7 @@ from nebulium.photoz.fluxes.predict import PredictionTask
 from nebulium.photoz.methods import METHODS, Method
 from nebulium.photoz.predict import PredictedRedshifts
 from nebulium.photoz.space.embedding import EmbeddedGalaxies
-from nebulium.photoz.train_file import counted_notes
+from nebulium.photoz.training_file import counted_notes
 
 Part = TypeVar("Part", PredictedRedshifts, EmbeddedGalaxies)
 
@@ -83,7 +83,7 @@ def predict_file(
         What is told of the columns: fields of `nebulium.photometry.layout.CatalogueLayout`; those of
         the catalogue that the model was trained on, if not given.
     curves : str or Path, optional
-        Transmission curves: see `nebulium.photometry.band_filters.band_filters`.
+        Transmission curves: see `nebulium.photometry.curves.band_filters`.
     progress : callable of int, optional
         Told the number of galaxies done after each chunk.
 
@@ -128,31 +128,7 @@ def write_all(
     task: PredictionTask,
     progress: Callable[[int], Any] | None,
 ) -> tuple[int, int]:
-    """Write what a model says of galaxies, chunk by chunk.
-
-    Parameters
-    ----------
-    parts : iterable of PredictedRedshifts or EmbeddedGalaxies
-    write : callable of one of them
-    task : PredictionTask
-        Whose galaxies these are.
-    progress : callable of int, optional
-        Told the number of galaxies done after each chunk.
-
-    Returns
-    -------
-    rows, outside : int
-        Galaxies written, and those of them outside the training domain.
-
-    Raises
-    ------
-    TableError
-        There is no galaxy.
-
-    Examples
-    --------
-    See `predict_file`.
-    """
+    """Write what a model says of galaxies, chunk by chunk."""
     rows, outside = 0, 0
     for part in parts:
         write(part)
@@ -166,21 +142,7 @@ def write_all(
 
 
 def provenance(data: Path, found: ModelFolder) -> dict[str, str]:
-    """What a table of predictions says of itself.
-
-    Parameters
-    ----------
-    data : Path
-    found : ModelFolder
-
-    Returns
-    -------
-    dict of str to str
-
-    Examples
-    --------
-    See `predict_file`.
-    """
+    """What a table of predictions says of itself."""
     return {
         "input": str(data),
         "model": found.name,
@@ -192,21 +154,7 @@ def provenance(data: Path, found: ModelFolder) -> dict[str, str]:
 
 
 def notes_of(task: PredictionTask) -> tuple[str, ...]:
-    """What was supposed of the data, and what was taken as missing.
-
-    Parameters
-    ----------
-    task : PredictionTask
-        Done.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    See `predict_file`.
-    """
+    """What was supposed of the data, and what was taken as missing."""
     notes = (*dust_notes(task.layout), *task.notes, *counted_notes(task.counted))
     learned = task.config["preprocessing"].get("dereddened")
     if learned is None and task.layout.dereddened is not None:
@@ -216,51 +164,13 @@ def notes_of(task: PredictionTask) -> tuple[str, ...]:
 
 
 def none_predicted(task: PredictionTask) -> TableError:
-    """The error for data of which no galaxy can be predicted.
-
-    Parameters
-    ----------
-    task : PredictionTask
-        Done.
-
-    Returns
-    -------
-    TableError
-        To be raised.
-
-    Examples
-    --------
-    >>> print(none_predicted(PredictionTask(Path("a.fits"), None, {}, {})))
-    a.fits: has no galaxy that can be predicted (no rows set aside). To mend: mend the rows
-    """
+    """The error for data of which no galaxy can be predicted."""
     problem = f"has no galaxy that can be predicted ({task.rejects.summary()})"
     return TableError(str(task.data), problem, "mend the rows")
 
 
 def find_model(name_or_path: str | Path) -> tuple[ModelFolder, Method]:
-    """A model of redshifts, and the method that it goes by.
-
-    Parameters
-    ----------
-    name_or_path : str or Path
-        Name of a packaged model, or a folder.
-
-    Returns
-    -------
-    ModelFolder
-    Method
-
-    Raises
-    ------
-    ModelFileError
-        There is no such model, or it is not one of redshifts.
-
-    Examples
-    --------
-    >>> find_model("desi-lines")
-    Traceback (most recent call last):
-    nebulium.errors.ModelFileError: model desi-lines: is no model of redshifts. To mend: ...
-    """
+    """A model of redshifts, and the method that it goes by."""
     found = describe_model(name_or_path)
     method = METHODS.get(str(found.config.get("method")))
     if method is None:
