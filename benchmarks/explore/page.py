@@ -29,11 +29,11 @@ LASSO = Target(most=1.0)
 FIT = """
 import sys
 from pathlib import Path
-from nebulium.explore.sample.cache import companion_folder
+from nebulium.explore.sample.cache import cache_folder
 from nebulium.explore.maps.embedding_file import open_embedding
 from nebulium.explore.sample.galaxies import read_galaxies
 table = Path(sys.argv[1])
-open_embedding(read_galaxies(table), companion_folder(table).folder, "continuum")
+open_embedding(read_galaxies(table), cache_folder(table).folder, "continuum")
 """
 
 

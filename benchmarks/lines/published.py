@@ -97,6 +97,6 @@ def _by_line(evaluation: Evaluation, method: str) -> dict[str, PointScore]:
 
 
 def _spearman_gains(evaluation: Evaluation, method: str) -> dict[str, Estimate]:
-    said, rival = evaluation.predictions[method], evaluation.predictions[PUBLISHED]
-    columns = zip(LINES, evaluation.galaxies.ew_aa.T, said.T, rival.T, strict=True)
+    predicted, rival = evaluation.predictions[method], evaluation.predictions[PUBLISHED]
+    columns = zip(LINES, evaluation.galaxies.ew_aa.T, predicted.T, rival.T, strict=True)
     return {line: spearman_gain(ew, ours, theirs) for line, ew, ours, theirs in columns}

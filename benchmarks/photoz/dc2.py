@@ -138,9 +138,9 @@ def _score(grid: np.ndarray, density: np.ndarray, redshift: np.ndarray) -> Score
     # The flow says NaN of a few galaxies; a density that lies beyond the grid says nothing on it.
     density[np.trapezoid(density, grid, axis=1) < LEAST_INTEGRAL] = 1.0
     density /= np.trapezoid(density, grid, axis=1)[:, None]
-    said = {"median": _medians(grid, density), "mode": grid[np.argmax(density, axis=1)]}
+    predicted = {"median": _medians(grid, density), "mode": grid[np.argmax(density, axis=1)]}
     points = {
-        (point, name): function(redshift, said[point], scale=1 + redshift)
+        (point, name): function(redshift, predicted[point], scale=1 + redshift)
         for point in POINTS
         for name, function in NUMBERS.items()
     }

@@ -75,10 +75,10 @@ def _model(config: TemplateConfig) -> TemplateModel:
     return make_template_model(BANDS, filters, GRID, config)
 
 
-def _scores(said: PredictedRedshifts, galaxies: PhotometricGalaxies, *, mode: bool) -> Scores:
+def _scores(predicted: PredictedRedshifts, galaxies: PhotometricGalaxies, *, mode: bool) -> Scores:
     true = galaxies.redshift.astype(np.float64)
-    point = said.densities.mode() if mode else said.densities.median()
-    inside = np.abs(said.densities.cdf(true) - 0.5) < 0.34
+    point = predicted.densities.mode() if mode else predicted.densities.median()
+    inside = np.abs(predicted.densities.cdf(true) - 0.5) < 0.34
     scaled = [
         bootstrap(lambda t, p, score=score: score(t, p, scale=1.0 + t), true, point, seed=1)
         for score in (nmad, outlier_fraction, bias_median)

@@ -26,7 +26,7 @@ from nebulium.photoz.scores.calibration_figures import (
     label_fraction_figure,
     scores_against,
 )
-from nebulium.photoz.scores.comparison import RedshiftGain, compare_methods
+from nebulium.photoz.scores.comparison import RedshiftComparison, compare_methods
 from nebulium.photoz.scores.galaxies import (
     Sample,
     ScoredGalaxies,
@@ -34,9 +34,9 @@ from nebulium.photoz.scores.galaxies import (
     equal_samples,
     score_galaxies,
 )
-from nebulium.photoz.scores.held_out import predict_unseen
+from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.scores import RedshiftScore, score_redshifts
-from nebulium.photoz.space.disagreements_file import rescued_file
+from nebulium.photoz.space.disagreements_file import disagreements_file
 
 FIGURES = REPOSITORY / "docs" / "photoz" / "figures"
 MAGNITUDE = "mag_ab_obs_wfc3_ir_f160w"
@@ -110,7 +110,7 @@ def _predicted(folder: Path) -> TestGalaxies:
     if lacking:
         raise NebuliumError(str(folder), f"lacks {', '.join(lacking)}", "train them: make bench-train")
     # Every test galaxy is scored, so the redshifts are the true ones; labels are the same to 1e-3.
-    found = predict_unseen(folder / SURVEY, runs, columns={"redshift_column": "redshift"})
+    found = predict_held_out(folder / SURVEY, runs, columns={"redshift_column": "redshift"})
     table = read_table(folder / SURVEY / "catalogue.parquet")
     rows = rows_of_ids(found.galaxies.ids, table["target_id"])
     redshift = found.galaxies.redshift.astype(np.float64)
@@ -257,7 +257,7 @@ def _information(galaxies: TestGalaxies) -> Result:
 
 def _gains(
     galaxies: TestGalaxies, method: str, rivals: Sequence[str], sample: Sample
-) -> tuple[RedshiftGain, ...]:
+) -> tuple[RedshiftComparison, ...]:
     scored = {name: galaxies.scored[name] for name in (method, *rivals)}
     return compare_methods(scored, [sample], resamples=RESAMPLES)
 
@@ -312,11 +312,11 @@ def _pictures(galaxies: TestGalaxies) -> None:
         with replace_on_success(FIGURES / f"{name}.png") as partial:
             figure.savefig(partial, format="png", dpi=150)
     with tempfile.TemporaryDirectory() as scratch:
-        rescued = Path(scratch) / "rescued"
-        rescued_file(
+        found = Path(scratch) / "disagreements"
+        disagreements_file(
             galaxies.folder / SURVEY,
-            rescued,
+            found,
             model=galaxies.folder / OURS,
             photometry=galaxies.folder / OF_FLUXES[0],
         )
-        shutil.copy(rescued / "rescued.png", FIGURES / "mock_rescued.png")
+        shutil.copy(found / "disagreements.png", FIGURES / "mock_rescued.png")

@@ -22,7 +22,7 @@ from nebulium.metrics.point import rmse
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.mock.survey.making import make_survey
 from nebulium.properties.baselines.learned import ForestBaseline
-from nebulium.properties.predict import Said, predict_arrays
+from nebulium.properties.predict import Predicted, predict_arrays
 from nebulium.properties.recipe import PropertiesConfig, train_on_store
 from nebulium.properties.scores.figures import predicted_against_true, residuals_against, resolution_figure
 from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
@@ -132,7 +132,7 @@ def _store(sample: MockSample, side: int, scratch: Path) -> ImageStore:
     return store
 
 
-def _trained(sample: MockSample, scratch: Path) -> tuple[ImageStore, Said]:
+def _trained(sample: MockSample, scratch: Path) -> tuple[ImageStore, Predicted]:
     """The main model, and what it says of the test galaxies."""
     store = _store(sample, SIDES[-1], scratch)
     parts = sample.parts(len(TARGETS))
@@ -148,7 +148,7 @@ def _resolved(sample: MockSample, side: int, scratch: Path) -> Estimate:
     return bootstrapped(rmse, parts["test"].values[:, 0].astype(float), said.median[:, 0].astype(float))
 
 
-def _forests(sample: MockSample, said: Said) -> Result:
+def _forests(sample: MockSample, said: Predicted) -> Result:
     training, test = sample.part == "train", sample.part == "test"
     true = sample.values[test, 0].astype(float)
     intervals = Intervals(said.q16[:, 0].astype(float), said.q84[:, 0].astype(float))
@@ -219,7 +219,7 @@ def _resolutions(errors: list[Estimate]) -> Result:
     )
 
 
-def _masses(sample: MockSample, said: Said) -> Result:
+def _masses(sample: MockSample, said: Predicted) -> Result:
     test = sample.part == "test"
     true, mass = sample.values[test].astype(float).T
     predicted, mass_predicted = said.median.astype(float).T
@@ -258,7 +258,7 @@ def _rows_of(comparison: MassComparison) -> dict[str, Estimate]:
     }
 
 
-def _pictures(sample: MockSample, said: Said, store: ImageStore) -> None:
+def _pictures(sample: MockSample, said: Predicted, store: ImageStore) -> None:
     test = np.flatnonzero(sample.part == "test")
     true, predicted = sample.values[test, 0].astype(float), said.median[:, 0].astype(float)
     table, label = sample.source.table, "12 + log O/H"

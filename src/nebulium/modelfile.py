@@ -21,7 +21,7 @@ import safetensors.numpy
 from jaxtyping import PyTree
 from safetensors import SafetensorError
 
-from nebulium.data.named_arrays import disagreement, fill_leaves, leaves_by_name
+from nebulium.data.named_arrays import arrays_by_name, disagreement, fill_arrays
 from nebulium.data.output import replace_on_success
 from nebulium.errors import ModelFileError
 
@@ -182,7 +182,7 @@ def save_model(
     if folder.exists() and not overwrite:
         raise ModelFileError(str(folder), "is there already", "choose another folder, or ask to overwrite it")
     _check_describes(model, config)
-    weights = safetensors.numpy.save(leaves_by_name(model))
+    weights = safetensors.numpy.save(arrays_by_name(model))
     document = {
         "format_version": FORMAT_VERSION,
         "class": class_name(type(model)),
@@ -239,7 +239,7 @@ def load_model(name_or_path: str | Path, *, of: type[eqx.Module] | None = None) 
             f"class {folder.config['class']} cannot be built from its hyperparameters ({error})",
             "install the version of nebulium that wrote it (see its entry 'versions'), or train it again",
         ) from error
-    return fill_leaves(skeleton, _read_weights(folder), where=str(folder.path / WEIGHTS))
+    return fill_arrays(skeleton, _read_weights(folder), where=str(folder.path / WEIGHTS))
 
 
 def describe_model(name_or_path: str | Path) -> ModelFolder:
@@ -327,7 +327,7 @@ def _check_describes(model: eqx.Module, config: Mapping[str, Any]) -> None:
     if name not in _REGISTERED:
         raise ValueError(f"{name} is not registered; decorate it with nebulium.modelfile.register")
     plain = json.loads(json.dumps(config["hyperparameters"], default=_plain))
-    difference = disagreement(_skeleton(type(model), plain), leaves_by_name(model))
+    difference = disagreement(_skeleton(type(model), plain), arrays_by_name(model))
     if difference is not None:
         raise ValueError(f"the hyperparameters build {difference.expected}, the model has {difference.found}")
 

@@ -81,7 +81,7 @@ def test_every_method_can_be_chosen():
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "predict", "evaluate", "compare", "label-fraction", "embed", "rescued"]
+    "command", ["train", "predict", "evaluate", "compare", "label-fraction", "embed", "disagreements"]
 )
 def test_help_shows_what_can_be_told_of_columns(command):
     shown = succeeds(command, "--help")

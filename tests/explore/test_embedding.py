@@ -16,7 +16,7 @@ from nebulium.explore.maps.embedding_file import map_path, open_embedding
 from nebulium.explore.maps.features import latent_map_features
 from nebulium.explore.maps.map_error import laid_over, left_out_error, refit_error
 from nebulium.explore.maps.placement import MOST_TREE_DIMENSIONS, Placement, weighted_places
-from nebulium.explore.sample.cache import cached_table, companion_folder, digest
+from nebulium.explore.sample.cache import cache_folder, cached_table, digest
 from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 
@@ -239,19 +239,19 @@ def test_nothing_to_place_leaves_the_map_as_it_is():
 
 def test_the_folder_is_beside_the_table_or_in_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    beside = companion_folder(tmp_path / "galaxies.fits.gz")
+    beside = cache_folder(tmp_path / "galaxies.fits.gz")
     assert (beside.folder, beside.notes) == (tmp_path / "galaxies.explore", ())
     survey = tmp_path / "survey"
     survey.mkdir()
-    assert companion_folder(survey).folder == survey / "explore"
+    assert cache_folder(survey).folder == survey / "explore"
     (tmp_path / "other.explore").write_text("a file in its way")
-    elsewhere = companion_folder(tmp_path / "other.parquet")
+    elsewhere = cache_folder(tmp_path / "other.parquet")
     assert elsewhere.folder.parent == tmp_path / "cache" / "nebulium" / "explore"
     assert "other.explore cannot be written" in elsewhere.notes[0]
-    assert companion_folder(None).folder.name == "example"
+    assert cache_folder(None).folder.name == "example"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other.explore"))
     with pytest.raises(OutputError, match="cannot be written"):
-        companion_folder(None)
+        cache_folder(None)
 
 
 def test_a_damaged_table_in_the_folder_is_made_again(tmp_path):

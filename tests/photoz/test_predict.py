@@ -13,7 +13,7 @@ from nebulium.errors import ModelFileError, OutputError, TableError
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns
 from nebulium.photoz.fluxes.model import PhotometryModel
-from nebulium.photoz.label_split import SplitConfig, keeps_label, split_labels, unseen_galaxies
+from nebulium.photoz.label_split import SplitConfig, held_out_galaxies, keeps_label, split_labels
 from nebulium.photoz.predict import _predict, concatenate_predictions, predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.training_file import train_file
@@ -210,5 +210,5 @@ def test_labels_are_left_out_of_training_and_not_of_the_test():
     assert len(tenth.train) == pytest.approx(320, abs=60)
     assert (np.concatenate([whole.train, whole.validation, whole.test]) < 4000).all()
     # What was not trained on at any fraction is what models say of themselves.
-    unseen = unseen_galaxies(ids, tenth.as_dict("id"))
-    assert np.flatnonzero(unseen & np.isfinite(z)).tolist() == whole.test.tolist()
+    held_out = held_out_galaxies(ids, tenth.as_dict("id"))
+    assert np.flatnonzero(held_out & np.isfinite(z)).tolist() == whole.test.tolist()

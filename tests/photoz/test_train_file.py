@@ -22,7 +22,7 @@ from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.scores.evaluate_file import evaluate_file
-from nebulium.photoz.scores.held_out import predict_unseen
+from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.label_fraction_file import label_fraction_file
 from nebulium.photoz.training_file import train_file
 
@@ -338,7 +338,7 @@ def test_an_interrupted_training_can_be_taken_up(monkeypatch):
 def test_models_are_compared_on_what_none_has_seen():
     train_file("mock", "a", method="train-distribution", settings=GRID, split=SplitConfig("one"))
     train_file("mock", "b", method="train-distribution", settings=GRID, split=SplitConfig("two"))
-    found = predict_unseen("mock", ["a", "b"])
+    found = predict_held_out("mock", ["a", "b"])
     sizes = [describe_model(name).config["split"]["galaxies"]["test"] for name in ("a", "b")]
     assert 0 < len(found.galaxies) < min(sizes) / 2
     with pytest.raises(TableError, match="model a: is given twice"):

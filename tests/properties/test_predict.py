@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from nebulium.data.images.matching import suited_images
+from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
@@ -65,16 +65,16 @@ def test_a_store_says_the_same_as_its_images(source, model, tmp_path):
 
 def test_bands_come_in_the_order_of_the_model(source, model):
     told = replace(source, bands=("r", "g"))
-    assert suited_images(told, model).source.bands == ("g", "r")
-    assert suited_images(source, model).notes == ()
+    assert match_to_model(told, model).source.bands == ("g", "r")
+    assert match_to_model(source, model).notes == ()
 
 
 def test_bands_without_names_are_taken_by_their_place_and_that_is_said(source, model):
     untold = replace(source, bands=("band_0", "band_1"), bands_told=False, unit="")
-    suited = suited_images(untold, model)
-    assert suited.source.bands == ("g", "r")
-    assert "taken to be g, r, in this order" in suited.notes[0]
-    assert "taken to be nJy" in suited.notes[1]
+    matched = match_to_model(untold, model)
+    assert matched.source.bands == ("g", "r")
+    assert "taken to be g, r, in this order" in matched.notes[0]
+    assert "taken to be nJy" in matched.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_bands_without_names_are_taken_by_their_place_and_that_is_said(source, m
 )
 def test_images_that_the_model_was_not_made_for_are_refused(source, model, changed, message):
     with pytest.raises(ImageError, match=message):
-        suited_images(replace(source, **changed), model)
+        match_to_model(replace(source, **changed), model)
 
 
 def test_fluxes_are_not_for_a_model_of_colours(source):
     model = made_model(unit="display", stretch={"kind": "display", "softening": []})
     with pytest.raises(ImageError, match="expected colours from 0 to 255, found pixels in nJy"):
-        suited_images(source, model)
+        match_to_model(source, model)
 
 
 def test_images_far_smaller_than_the_models_are_set_aside(source):

@@ -13,7 +13,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from nebulium.data.named_arrays import leaves_by_name
+from nebulium.data.named_arrays import arrays_by_name
 from nebulium.errors import ModelFileError, OutputError
 from nebulium.training import FitConfig, fit
 
@@ -132,7 +132,7 @@ def test_a_finished_run_resumes_to_itself(tmp_path):
     first = train(tmp_path / "run")
     again = train(tmp_path / "run", resume=True)
     assert again.history == first.history
-    assert eqx.tree_equal(leaves_by_name(again.model), leaves_by_name(first.model))
+    assert eqx.tree_equal(arrays_by_name(again.model), arrays_by_name(first.model))
 
 
 def test_metrics_beyond_the_checkpoint_are_cut_off(tmp_path):

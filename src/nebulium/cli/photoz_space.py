@@ -80,10 +80,10 @@ def neighbours(
         say("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
-@app.command("rescued")
+@app.command("disagreements")
 @ends_well
 @takes_columns
-def rescued(
+def disagreements(
     data: Data,
     model: ModelOfRedshifts,
     photometry: Annotated[
@@ -107,11 +107,11 @@ def rescued(
     Looked at are galaxies in the test part of both models; neighbours are galaxies from whose redshifts both
     have learned. How many it is the other way round is said as well.
 
-    Example: `nebulium photoz rescued mock --model pita --photometry fluxes --output rescued`
+    Example: `nebulium photoz disagreements mock --model pita --photometry fluxes --output disagreements`
     """
-    from nebulium.photoz.space.disagreements_file import rescued_file
+    from nebulium.photoz.space.disagreements_file import disagreements_file
 
-    run = rescued_file(
+    run = disagreements_file(
         data,
         output,
         model=model,

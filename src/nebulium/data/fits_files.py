@@ -26,11 +26,11 @@ def opened_fits(path: Path, error: type[TableError] | type[SpectrumError]) -> It
     from astropy.io.fits.verify import VerifyError
 
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as predicted:
             warnings.simplefilter("always")
             # The file is ours to close: astropy leaves it open if it fails to read it.
             with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
-                _check_whole(path, hdus, [str(warning.message) for warning in said])
+                _check_whole(path, hdus, [str(warning.message) for warning in predicted])
                 yield hdus
     except NebuliumError:
         raise
@@ -40,9 +40,9 @@ def opened_fits(path: Path, error: type[TableError] | type[SpectrumError]) -> It
         raise error(str(path), problem, "make or download it again") from fault
 
 
-def _check_whole(path: Path, hdus: Any, said: list[str]) -> None:
+def _check_whole(path: Path, hdus: Any, predicted: list[str]) -> None:
     """Astropy opens a cut file with no more than a warning."""
-    for message in said:
+    for message in predicted:
         if "Error validating header" in message:
             raise OSError("the header of an extension is cut or damaged")
     info = hdus[-1].fileinfo()

@@ -26,7 +26,7 @@ class Disagreement:
     found: str
 
 
-def leaves_by_name(tree: PyTree) -> dict[str, np.ndarray]:
+def arrays_by_name(tree: PyTree) -> dict[str, np.ndarray]:
     """All arrays of a pytree, by the path of attributes that leads to each."""
     leaves = dict(_named_leaves(tree))
     for name, leaf in leaves.items():
@@ -44,7 +44,7 @@ def disagreement(skeleton: PyTree, arrays: Mapping[str, np.ndarray]) -> Disagree
     return Disagreement(_listed(expected - found), _listed(found - expected))
 
 
-def fill_leaves(skeleton: PyTree, arrays: Mapping[str, np.ndarray], *, where: str) -> PyTree:
+def fill_arrays(skeleton: PyTree, arrays: Mapping[str, np.ndarray], *, where: str) -> PyTree:
     """Put arrays into the places of a pytree that their names say."""
     difference = disagreement(skeleton, arrays)
     if difference is not None:

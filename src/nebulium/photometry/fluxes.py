@@ -45,15 +45,15 @@ def band_fluxes(
     """Check the two columns of a band, and bring them to nJy."""
     magnitudes = bool(layout.magnitudes)
     too_faint = () if layout.nondetection is None else (layout.nondetection,)
-    unseen = is_any_of(value, too_faint)
-    seen = np.where(unseen, np.nan, value)
+    held_out = is_any_of(value, too_faint)
+    seen = np.where(held_out, np.nan, value)
     for column, numbers in ((columns.value, seen), (columns.error, error)):
         if not layout.all_measured:
             check_sentinels(numbers, where=where, column=column, first_row=first_row, magnitudes=magnitudes)
     if magnitudes:
         check_are_magnitudes(seen, where=where, column=columns.value, first_row=first_row)
     if magnitudes:
-        flux, flux_err = flux_njy_of_magnitude(seen, error, unseen=unseen)
+        flux, flux_err = flux_njy_of_magnitude(seen, error, held_out=held_out)
     else:
         factor = nanojansky(layout.flux_unit, unit, columns, where)
         flux, flux_err = value * factor, error * factor
@@ -68,7 +68,7 @@ def band_fluxes(
 
 
 def flux_njy_of_magnitude(
-    mag_ab: Float[np.ndarray, " n"], mag_err: Float[np.ndarray, " n"], *, unseen: Bool[np.ndarray, " n"]
+    mag_ab: Float[np.ndarray, " n"], mag_err: Float[np.ndarray, " n"], *, held_out: Bool[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Fluxes of AB magnitudes.
 
@@ -90,9 +90,9 @@ def flux_njy_of_magnitude(
     >>> flux.round(3).tolist(), error.round(3).tolist()
     ([1000.0, 0.0], [92.103, 10.0])
     """
-    flux = np.where(unseen, 0.0, 10.0 ** (-0.4 * (mag_ab - ZERO_POINT_NJY)))
+    flux = np.where(held_out, 0.0, 10.0 ** (-0.4 * (mag_ab - ZERO_POINT_NJY)))
     limit = 10.0 ** (-0.4 * (mag_err - ZERO_POINT_NJY))
-    return flux, np.where(unseen, limit, 0.4 * np.log(10.0) * mag_err * flux)
+    return flux, np.where(held_out, limit, 0.4 * np.log(10.0) * mag_err * flux)
 
 
 def nanojansky(told: str | None, declared: str, columns: BandColumns, where: str) -> float:

@@ -20,7 +20,7 @@ from nebulium.photoz.scores.evaluate_file import evaluate_file
 from nebulium.photoz.scores.galaxies import ScoredGalaxies
 from nebulium.photoz.scores.label_fraction_file import label_fraction_file
 from nebulium.photoz.scores.scores import score_redshifts
-from nebulium.photoz.space.disagreements_file import rescued_file
+from nebulium.photoz.space.disagreements_file import disagreements_file
 from nebulium.photoz.space.embed_file import embed_file
 from nebulium.photoz.space.neighbours import nearest
 from nebulium.photoz.space.neighbours_file import neighbours_file
@@ -56,7 +56,7 @@ __all__ = [
     "predict_galaxies",
     "read_qp",
     "recalibrated",
-    "rescued_file",
+    "disagreements_file",
     "score_redshifts",
     "train_file",
 ]

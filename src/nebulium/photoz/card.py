@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nebulium.photoz.methods import Method
-from nebulium.photoz.training_result import TrainedMethod
+from nebulium.photoz.training_result import TrainingResult
 from nebulium.training import FitResult
 
 
-def model_config(name: str, method: Method, trained: TrainedMethod) -> dict[str, Any]:
+def model_config(name: str, method: Method, trained: TrainingResult) -> dict[str, Any]:
     """Entries of config.json; see `nebulium.modelfile.save_model`."""
     return {
         "method": name,

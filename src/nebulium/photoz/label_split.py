@@ -117,12 +117,12 @@ def split_labels(
     return split
 
 
-def unseen_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarray, " n"]:
+def held_out_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarray, " n"]:
     """Which galaxies a model has not seen, by its own split."""
     return np.asarray(_part(ids, split) == "test")
 
 
-def taught_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarray, " n"]:
+def training_galaxies(ids: np.ndarray, split: Mapping[str, Any]) -> Bool[np.ndarray, " n"]:
     """Which galaxies taught a model their redshift, if they have one, by its own split."""
     return (_part(ids, split) == "train") & keeps_label(ids, split.get("label_fraction", 1.0))
 

@@ -18,7 +18,7 @@ from nebulium.photoz.images.training import train_images
 from nebulium.photoz.predict import PredictedRedshifts
 from nebulium.photoz.space.embedding import EmbeddedGalaxies, embed_fluxes, embed_images
 from nebulium.photoz.training_galaxies import TrainingTask
-from nebulium.photoz.training_result import TrainedMethod
+from nebulium.photoz.training_result import TrainingResult
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Method:
     summary: str
     citation: str
     settings: type
-    train: Callable[[TrainingTask], TrainedMethod]
+    train: Callable[[TrainingTask], TrainingResult]
     predict: Callable[[PredictionTask], Iterator[PredictedRedshifts]]
     embed: Callable[[PredictionTask], Iterator[EmbeddedGalaxies]] | None = None
 

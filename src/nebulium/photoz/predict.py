@@ -117,9 +117,11 @@ def predict_galaxies(model: Any, galaxies: PhotometricGalaxies, *, batch: int = 
     mass = np.empty((len(galaxies), model.grid.bins), np.float32)
     in_domain = np.empty(len(galaxies), bool)
     for rows, count in padded_batches(len(galaxies), batch):
-        said = _predict(model, jnp.asarray(ordered.flux_njy[rows]), jnp.asarray(ordered.flux_err_njy[rows]))
-        mass[rows[:count]] = said.mass[:count]
-        in_domain[rows[:count]] = said.in_domain[:count]
+        predicted = _predict(
+            model, jnp.asarray(ordered.flux_njy[rows]), jnp.asarray(ordered.flux_err_njy[rows])
+        )
+        mass[rows[:count]] = predicted.mass[:count]
+        in_domain[rows[:count]] = predicted.in_domain[:count]
     return PredictedRedshifts(galaxies.ids, RedshiftDensities(model.grid, mass), in_domain)
 
 

@@ -15,7 +15,7 @@ Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedMethod:
+class TrainingResult:
     """A trained model, and what its folder says of it.
 
     Attributes

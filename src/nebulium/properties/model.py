@@ -192,9 +192,9 @@ class PropertyModel(eqx.Module):
         self.targets, self.bands, self.unit = tuple(targets), tuple(bands), unit
         self.preparation = Preparation(size, Stretch.from_dict(dict(stretch)), binning)
         self.encoder, self.head, self.with_profiles = encoder, head, with_profiles
-        said, profiles = network_targets or len(self.targets), count_profile_features(len(self.bands))
+        predicted, profiles = network_targets or len(self.targets), count_profile_features(len(self.bands))
         keys = jax.random.split(jax.random.key(0) if key is None else key, members)
-        of_network = {"bands": len(self.bands), "profiles": profiles * with_profiles, "targets": said}
+        of_network = {"bands": len(self.bands), "profiles": profiles * with_profiles, "targets": predicted}
         of_network["binning"] = encoder_binning
         self.networks = tuple(ImageNetwork(encoder, head, **of_network, key=one) for one in keys)
         self.process = (
@@ -210,14 +210,14 @@ class PropertyModel(eqx.Module):
         """Properties of the galaxy of an image (height, width, band), prepared."""
         profiles = self.standards.profiles(image)
         if self.process is None:
-            said = _pooled(self._all_said(image, profiles))
+            predicted = _pooled(self._all_said(image, profiles))
         else:
-            said = self.process.interval(self.process_features(image))
-        widen = lambda quantile: said.median + self.interval_factor * (quantile - said.median)  # noqa: E731
-        q16, q84 = widen(said.q16), widen(said.q84)
+            predicted = self.process.interval(self.process_features(image))
+        widen = lambda quantile: predicted.median + self.interval_factor * (quantile - predicted.median)  # noqa: E731
+        q16, q84 = widen(predicted.q16), widen(predicted.q84)
         mean, scale = self.standards.target_mean, self.standards.target_scale
         return PropertyPrediction(
-            median=mean + scale * said.median,
+            median=mean + scale * predicted.median,
             sigma=0.5 * scale * (q84 - q16),
             q16=mean + scale * q16,
             q84=mean + scale * q84,
@@ -227,8 +227,8 @@ class PropertyModel(eqx.Module):
     @property
     def process_groups(self) -> tuple[int, int]:
         """Number of features that are profiles, and that are medians of the networks."""
-        said = sum(network.head.targets for network in self.networks)
-        return count_profile_features(len(self.bands)), said
+        predicted = sum(network.head.targets for network in self.networks)
+        return count_profile_features(len(self.bands)), predicted
 
     def process_features(self, image: Image) -> Float[Array, " feature"]:
         """What a Gaussian process learns from: profiles, then the medians of the frozen networks."""
@@ -244,14 +244,16 @@ class PropertyModel(eqx.Module):
     def _all_said(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
         """Of every network and orientation, (network, 8, target)."""
         ways = orientations(self.standards.image(image))
-        said = [jax.vmap(lambda way, n=network: n.interval(way, profiles))(ways) for network in self.networks]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *said)
+        predicted = [
+            jax.vmap(lambda way, n=network: n.interval(way, profiles))(ways) for network in self.networks
+        ]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *predicted)
 
 
-def _pooled(said: Interval) -> Interval:
+def _pooled(predicted: Interval) -> Interval:
     """The mean of all medians, and mean variances upwards and downwards with that between medians."""
-    median = jnp.mean(said.median, axis=(0, 1))
-    between = jnp.var(jnp.mean(said.median, axis=1), axis=0)
-    below = jnp.sqrt(jnp.mean((said.median - said.q16) ** 2, axis=(0, 1)) + between)
-    above = jnp.sqrt(jnp.mean((said.q84 - said.median) ** 2, axis=(0, 1)) + between)
+    median = jnp.mean(predicted.median, axis=(0, 1))
+    between = jnp.var(jnp.mean(predicted.median, axis=1), axis=0)
+    below = jnp.sqrt(jnp.mean((predicted.median - predicted.q16) ** 2, axis=(0, 1)) + between)
+    above = jnp.sqrt(jnp.mean((predicted.q84 - predicted.median) ** 2, axis=(0, 1)) + between)
     return Interval(median, median - below, median + above)

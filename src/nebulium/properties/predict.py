@@ -31,7 +31,7 @@ PARTS = {"": "median", "_sigma": "sigma", "_q16": "q16", "_q84": "q84"}
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class Predicted:
     """What a model says of many galaxies.
 
     Parameters
@@ -49,16 +49,16 @@ class Said:
 
 def predict_arrays(
     model: PropertyModel, images: Float[np.ndarray, "n height width band"], *, batch: int = BATCH
-) -> Said:
+) -> Predicted:
     """Predict galaxies from prepared images in memory."""
     parts = []
     for rows, count in padded_batches(len(images), batch):
-        said = _predict(model, jnp.asarray(images[rows]))
-        parts.append(Said(*(np.asarray(leaf)[:count] for leaf in jax.tree.leaves(said))))
+        predicted = _predict(model, jnp.asarray(images[rows]))
+        parts.append(Predicted(*(np.asarray(leaf)[:count] for leaf in jax.tree.leaves(predicted))))
     return _joined(parts)
 
 
-def predict_stored(model: PropertyModel, store: ImageStore, rows: Int[np.ndarray, " k"]) -> Said:
+def predict_stored(model: PropertyModel, store: ImageStore, rows: Int[np.ndarray, " k"]) -> Predicted:
     """Predict galaxies of a store, of which memory holds a few at a time."""
     chunks = [rows[first : first + READ] for first in range(0, len(rows), READ)]
     return _joined([predict_arrays(model, store.take(chunk)) for chunk in chunks])
@@ -155,12 +155,14 @@ def model_images(
     )
 
 
-def as_table(ids: np.ndarray, said: Said, targets: tuple[str, ...], name: str = "predictions") -> Table:
+def as_table(
+    ids: np.ndarray, predicted: Predicted, targets: tuple[str, ...], name: str = "predictions"
+) -> Table:
     """Predictions as a table."""
     columns: dict[str, np.ndarray] = {ID: ids}
     for place, target in enumerate(targets):
-        columns |= {target + ending: getattr(said, part)[:, place] for ending, part in PARTS.items()}
-    return Table({**columns, "in_domain": said.in_domain}, name=name)
+        columns |= {target + ending: getattr(predicted, part)[:, place] for ending, part in PARTS.items()}
+    return Table({**columns, "in_domain": predicted.in_domain}, name=name)
 
 
 @eqx.filter_jit
@@ -168,6 +170,6 @@ def _predict(model: PropertyModel, images: Float[Array, "n height width band"]) 
     return jax.vmap(model)(images)
 
 
-def _joined(parts: list[Said]) -> Said:
-    names = [entry.name for entry in fields(Said)]
-    return Said(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+def _joined(parts: list[Predicted]) -> Predicted:
+    names = [entry.name for entry in fields(Predicted)]
+    return Predicted(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.images.matching import suited_images
+from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.sides import measured_images
 from nebulium.data.output_checks import check_not_input, write_rejects
@@ -89,7 +89,7 @@ def predict_file(
     output = Path(output)
     check_not_input(Path(images), output)
     found, loaded = describe_model(model), load_model(model, of=PropertyModel)
-    suited = suited_images(open_images(images, bands=bands), loaded)
+    matched = match_to_model(open_images(images, bands=bands), loaded)
     metadata = {
         "input": str(images),
         "model": found.name,
@@ -97,9 +97,9 @@ def predict_file(
         "targets": list(loaded.targets),
         "citation": found.config["citation"],
         "nebulium": version("nebulium"),
-        "supposed": list(suited.notes),
+        "supposed": list(matched.notes),
     }
-    measured = measured_images(suited.source)
+    measured = measured_images(matched.source)
     rejects, rows, outside = Rejects(), 0, 0
     with TableWriter(output, metadata=metadata) as writer:
         for table in predict_images(measured.source, loaded, rejects=rejects):
@@ -111,7 +111,7 @@ def predict_file(
         if not rows:
             problem = f"has no image that can be predicted ({rejects.summary()})"
             raise ImageError(str(images), problem, "check the images")
-    notes = (*suited.notes, *measured.padded_notes(loaded.preparation.size, rejects))
+    notes = (*matched.notes, *measured.padded_notes(loaded.preparation.size, rejects))
     return PredictionRun(output, rows, outside, notes, rejects, write_rejects(rejects, output))
 
 

@@ -261,9 +261,14 @@ def train_on_store(
     held_out = parts["validation"]
     model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, store, parts))
     if config.conformal:
-        said = predict_stored(model, store, held_out.rows)
+        predicted = predict_stored(model, store, held_out.rows)
         model = calibrated(
-            model, held_out.values, median=said.median, q16=said.q16, q84=said.q84, sigma=held_out.sigma
+            model,
+            held_out.values,
+            median=predicted.median,
+            q16=predicted.q16,
+            q84=predicted.q84,
+            sigma=held_out.sigma,
         )
     return model, results
 
@@ -335,7 +340,7 @@ def _hyperparameters(
     if process and len(training) > MOST_REFERENCES:
         problem = f"takes {MOST_REFERENCES:,} galaxies at most, found {len(training):,}"
         raise TableError("head gaussian-process", problem, "choose the head gaussian")
-    said = 0 if start is None else start.networks[0].head.targets
+    predicted = 0 if start is None else start.networks[0].head.targets
     settled = config if start is None else dataclasses.replace(config, **_fixed_by(start))
     return {
         "targets": targets,
@@ -349,7 +354,7 @@ def _hyperparameters(
         "members": len(start.networks) if process and start is not None else config.members,
         "encoder_binning": settled.encoder_binning,
         "with_profiles": settled.with_profiles,
-        "network_targets": said if process else None,
+        "network_targets": predicted if process else None,
         "references": len(training) if process else 0,
         "domain_references": min(DOMAIN_REFERENCES, len(training)),
     }

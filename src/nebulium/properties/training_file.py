@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nebulium.data.images.matching import SuitedImages, suited_images
+from nebulium.data.images.matching import MatchedImages, match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.sides import measured_images
 from nebulium.data.output_checks import check_free
@@ -94,10 +94,10 @@ def train_file(
     output = Path(output)
     check_free(output)
     config = config or PropertiesConfig()
-    suited = SuitedImages(open_images(images, bands=bands))
+    matched = MatchedImages(open_images(images, bands=bands))
     if config.init is not None:
-        suited = suited_images(suited.source, load_model(config.init, of=PropertyModel))
-    measured = measured_images(suited.source)
+        matched = match_to_model(matched.source, load_model(config.init, of=PropertyModel))
+    measured = measured_images(matched.source)
     source = measured.source
     table = read_labels(labels, source, targets, id_column=id_column, missing=missing)
     rejects = Rejects()
@@ -114,7 +114,7 @@ def train_file(
     )
     about = describe_model(model).config
     padded = measured.padded_notes(about["preprocessing"]["size_px"], rejects)
-    notes = (*suited.notes, *padded, *_lost(labelled))
+    notes = (*matched.notes, *padded, *_lost(labelled))
     return TrainingRun(model, about["split"]["galaxies"], notes, rejects, rejects.write(output))
 
 

@@ -8,7 +8,7 @@ from nebulium.training.augmentation import (
     random_shift,
 )
 from nebulium.training.config import FitConfig
-from nebulium.training.epoch import Beside
+from nebulium.training.epoch import LossContext
 from nebulium.training.fit_loop import FitResult, fit
 from nebulium.training.parts import trained_part
 from nebulium.training.rows import ArrayRows, RowSource
@@ -16,7 +16,7 @@ from nebulium.training.run_folder import EpochRecord
 
 __all__ = [
     "ArrayRows",
-    "Beside",
+    "LossContext",
     "EpochRecord",
     "FitConfig",
     "FitResult",

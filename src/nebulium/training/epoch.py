@@ -24,7 +24,7 @@ from nebulium.training.state import FitState
 LossFunction: TypeAlias = Callable[..., Any]
 
 
-class Beside(eqx.Module):
+class LossContext(eqx.Module):
     """What a loss with a memory sees beside the model that is trained.
 
     Attributes
@@ -164,7 +164,7 @@ def _step(
     batch, example_weights = split_batch((batch, example_weights), how.mesh)
     beside = None
     if state.memory is not None:
-        beside = Beside(eqx.combine(state.average, fixed), state.memory, example_weights)
+        beside = LossContext(eqx.combine(state.average, fixed), state.memory, example_weights)
     (loss, memory), gradient = eqx.filter_value_and_grad(_batch_loss, has_aux=True)(
         state.weights, fixed, batch, example_weights, key, how.loss_fn, beside
     )
@@ -231,7 +231,7 @@ def _batch_loss(
     example_weights: Array,
     key: Array,
     loss_fn: LossFunction,
-    beside: Beside | None = None,
+    beside: LossContext | None = None,
 ) -> tuple[Array, PyTree]:
     """Mean loss of a batch, and the memory after it."""
     model, memory = eqx.combine(weights, fixed), None

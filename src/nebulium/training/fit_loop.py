@@ -85,7 +85,7 @@ def fit(
         At its start.
     loss_fn : callable
         ``loss_fn(model, batch, key) -> (batch,)``: the loss of each example of a batch. With a memory
-        ``loss_fn(model, batch, key, beside) -> ((batch,), memory)``; see `nebulium.training.Beside`.
+        ``loss_fn(model, batch, key, beside) -> ((batch,), memory)``; see `nebulium.training.LossContext`.
     data : pytree of arrays (n, ...), or RowSource
         The training set. Arrays are moved to the device once; a source is read chunk by chunk, ahead of the
         training, in the same order as arrays would be.

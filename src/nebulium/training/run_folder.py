@@ -13,7 +13,7 @@ import safetensors.numpy
 from jaxtyping import PyTree
 from safetensors import SafetensorError
 
-from nebulium.data.named_arrays import fill_leaves, leaves_by_name
+from nebulium.data.named_arrays import arrays_by_name, fill_arrays
 from nebulium.data.output import output_error, replace_on_success
 from nebulium.errors import OutputError
 
@@ -64,7 +64,7 @@ class RunFolder:
                 lines.write(json.dumps(asdict(record)) + "\n")
         except OSError as error:
             raise output_error(self.path / METRICS, error) from error
-        content = safetensors.numpy.save(leaves_by_name(state))
+        content = safetensors.numpy.save(arrays_by_name(state))
         with replace_on_success(self.path / CHECKPOINT) as partial:
             partial.write_bytes(content)
 
@@ -77,7 +77,7 @@ class RunFolder:
             arrays = safetensors.numpy.load(path.read_bytes())
         except SafetensorError as error:
             raise OutputError(str(path), f"is truncated or damaged ({error})", "train again") from error
-        return fill_leaves(state, arrays, where=str(path))
+        return fill_arrays(state, arrays, where=str(path))
 
     def history(self, epochs: int) -> list[EpochRecord]:
         """Cut the metrics to the epochs of the checkpoint, and return them."""
@@ -128,7 +128,7 @@ def open_run(path: str | Path, settings: Mapping[str, Any], *, resume: bool) -> 
 def fingerprint(tree: PyTree) -> str:
     """Hash of all arrays of a pytree: names, shapes, dtypes and values."""
     digest = hashlib.blake2b(digest_size=16)
-    for name, array in leaves_by_name(tree).items():
+    for name, array in arrays_by_name(tree).items():
         digest.update(f"{name} {array.dtype} {array.shape};".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

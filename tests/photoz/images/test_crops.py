@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nebulium.photoz.images.apertures import aperture_features
-from nebulium.photoz.images.crops import Views, _turned
+from nebulium.photoz.images.crops import Crops, _turned
 
 ZERO = jnp.zeros(2)
 
@@ -41,7 +41,7 @@ def test_beyond_the_border_the_image_is_mirrored():
 
 
 def test_any_angle_keeps_the_fluxes_in_round_apertures():
-    image, views = galaxy(), Views(size=32, most_shift_px=0, noise=0.0)
+    image, views = galaxy(), Crops(size=32, most_shift_px=0, noise=0.0)
     seen = [views.random(image, jax.random.key(seed)) for seed in range(5)]
     middle = aperture_features(views.middle(image))
     for one in seen:
@@ -53,9 +53,9 @@ def test_any_angle_keeps_the_fluxes_in_round_apertures():
 def test_noise_is_that_of_the_sky_where_there_is_sky_and_of_a_bright_pixel_where_there_is_light():
     flux = np.concatenate([np.zeros(64), np.full(64, 30.0)]).reshape(128, 1)
     image = jnp.asarray(np.arcsinh(np.repeat(flux, 128, axis=1))[..., None], jnp.float32)
-    views = Views(size=128, most_shift_px=0, noise=2.0)
+    views = Crops(size=128, most_shift_px=0, noise=2.0)
     key = jax.random.key(3)
-    with_noise, without = views.random(image, key), Views(128, 0, 0.0).random(image, key)
+    with_noise, without = views.random(image, key), Crops(128, 0, 0.0).random(image, key)
     change = np.sinh(np.asarray(with_noise, np.float64)) - np.sinh(np.asarray(without, np.float64))
     sky = np.asarray(without) < 0.1
     light = np.abs(np.sinh(np.asarray(without)) - 30.0) < 0.1
@@ -64,7 +64,7 @@ def test_noise_is_that_of_the_sky_where_there_is_sky_and_of_a_bright_pixel_where
 
 
 def test_each_galaxy_of_a_batch_has_its_own_draw():
-    views = Views(size=16, most_shift_px=2, noise=0.0)
+    views = Crops(size=16, most_shift_px=2, noise=0.0)
     images = jnp.broadcast_to(jax.random.normal(jax.random.key(0), (20, 20, 1)), (6, 20, 20, 1))
     seen = jax.vmap(views.random)(images, jax.random.split(jax.random.key(1), 6))
     for other in range(1, 6):

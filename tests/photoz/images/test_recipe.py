@@ -18,7 +18,7 @@ from nebulium.photoz.images.pita import Learner, LossWeights, colour_loss, pita_
 from nebulium.photoz.images.predict import predict_prepared
 from nebulium.photoz.images.recipe import RedshiftConfig, new_model, train_on_store
 from nebulium.photoz.images.rows import RedshiftImages, colour_targets
-from nebulium.training import Beside, trained_part
+from nebulium.training import LossContext, trained_part
 
 N, SIDE = 400, 20
 QUICK = RedshiftConfig(
@@ -107,7 +107,7 @@ def learner_of(every, **weights):
 
 
 def losses(learner, galaxies, weights):
-    beside = Beside(learner, KeyQueue(80, PROJECTED), weights)
+    beside = LossContext(learner, KeyQueue(80, PROJECTED), weights)
     return pita_losses(learner, galaxies, jax.random.key(0), beside)
 
 

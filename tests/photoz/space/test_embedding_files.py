@@ -22,8 +22,8 @@ from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.fluxes.model import PhotometryModel, measure_features
 from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.prediction_file import predict_file
-from nebulium.photoz.space.disagreements import Rescue
-from nebulium.photoz.space.disagreements_file import rescued_file
+from nebulium.photoz.space.disagreements import Disagreements
+from nebulium.photoz.space.disagreements_file import disagreements_file
 from nebulium.photoz.space.embed_file import embed_file
 from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neighbours_figure
 from nebulium.photoz.space.neighbours import Neighbours
@@ -162,23 +162,23 @@ def test_neighbours_of_nobody_are_refused():
 
 
 def test_only_what_taught_both_is_a_neighbour_and_only_what_neither_saw_is_looked_at():
-    run = rescued_file("mock.parquet", "rescued", model="pita", photometry="photometry", count=3)
+    run = disagreements_file("mock.parquet", "disagreements", model="pita", photometry="photometry", count=3)
     assert run.galaxies == np.sum(LABELLED & (PART == "test"))
     assert 0 <= run.shown <= run.rescued
     assert set(run.far_neighbours) == {"images", "photometry"}
-    assert imread("rescued/rescued.png").shape[1] > 1000
-    assert sorted(path.name for path in Path("rescued").iterdir()) == [
-        "galaxies.parquet", "neighbours.parquet", "rescued.png", "scores.json",
+    assert imread("disagreements/disagreements.png").shape[1] > 1000
+    assert sorted(path.name for path in Path("disagreements").iterdir()) == [
+        "disagreements.png", "galaxies.parquet", "neighbours.parquet", "scores.json",
     ]  # fmt: skip
     with pytest.raises(ModelFileError, match="expected a model of class"):
-        rescued_file("mock.parquet", "new", model="photometry", photometry="photometry")
+        disagreements_file("mock.parquet", "new", model="photometry", photometry="photometry")
 
 
 def test_counts_and_tables_of_a_rescue():
     near = Neighbours(np.array([[0, 1], [1, 0], [2, 1]]), np.zeros((3, 2), np.float32))
     z = np.array([0.5, 1.0, 2.0])
     said = {"images": np.array([0.51, 2.0, 2.0]), "photometry": np.array([1.5, 1.0, 2.0])}
-    rescue = Rescue(np.array([7, 8, 9]), z, said, np.array([4, 5, 6]), z, dict.fromkeys(said, near))
+    rescue = Disagreements(np.array([7, 8, 9]), z, said, np.array([4, 5, 6]), z, dict.fromkeys(said, near))
     counts = rescue.counts()
     assert (counts["galaxies"], counts["rescued"], counts["lost"]) == (3, 1, 1)
     assert counts["far_neighbours"]["images"] == pytest.approx(0.5)
@@ -249,6 +249,6 @@ def test_commands():
     shown = said("neighbours", "cli.parquet", "--galaxy", "5", "--output", "near.parquet")
     assert "near.parquet: 10 neighbours of 1 galaxies" in shown
     both = ("--model", "pita", "--photometry", "photometry")
-    assert "test galaxies" in said("rescued", "mock.parquet", *both, "-o", "by-command", "--count", "2")
+    assert "test galaxies" in said("disagreements", "mock.parquet", *both, "-o", "by-command", "--count", "2")
     result = CliRunner().invoke(app, ["photoz", "neighbours", "cli.parquet", "--galaxy", "nobody"])
     assert (result.exit_code, "has no galaxy nobody" in result.stderr) == (2, True)

@@ -27,7 +27,7 @@ class ImageModel(Protocol):
 
 
 @dataclass(frozen=True)
-class SuitedImages:
+class MatchedImages:
     """Images as a model takes them, and what had to be supposed.
 
     Parameters
@@ -42,7 +42,7 @@ class SuitedImages:
     notes: tuple[str, ...] = ()
 
 
-def suited_images(source: ImageSource, model: ImageModel) -> SuitedImages:
+def match_to_model(source: ImageSource, model: ImageModel) -> MatchedImages:
     """Bring the bands of images into the order of a model, and refuse images that it was not made for."""
     where, notes = str(source.path), []
     matched = source if source.bands == model.bands else _matched(source, model)
@@ -56,7 +56,7 @@ def suited_images(source: ImageSource, model: ImageModel) -> SuitedImages:
         raise ImageError(where, problem, "convert the images, or train a model on such images")
     if matched.unit != model.unit and model.unit:
         notes.append(f"the images do not name the unit of their pixels: taken to be {model.unit}")
-    return SuitedImages(matched, tuple(notes))
+    return MatchedImages(matched, tuple(notes))
 
 
 def _matched(source: ImageSource, model: ImageModel) -> ImageSource:

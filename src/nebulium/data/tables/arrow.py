@@ -146,6 +146,6 @@ def _telling(path: Path, form: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        problem = f"is truncated, damaged, or not {form} ({said})"
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = f"is truncated, damaged, or not {form} ({reason})"
         raise TableError(str(path), problem, "make or download it again") from error

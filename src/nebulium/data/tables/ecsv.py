@@ -18,8 +18,8 @@ def open_ecsv(path: Path, wanted: Sequence[str] | None) -> TableSource:
         table = Table.read(path, format="ascii.ecsv")
     # The parser of the header is a YAML parser, with errors of its own.
     except Exception as error:
-        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        problem = f"is truncated, damaged, or not ECSV ({said})"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        problem = f"is truncated, damaged, or not ECSV ({reason})"
         raise TableError(str(path), problem, "make or download it again") from error
     columns = {name: plain_column(table[name]) for name in table.colnames if table[name].ndim == 1}
     units = {name: str(table[name].unit) for name in columns if table[name].unit is not None}

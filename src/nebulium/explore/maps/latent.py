@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from nebulium.data.batches import padded_batches
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.images.matching import suited_images
+from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
@@ -103,7 +103,7 @@ def _embedded(
     loaded = load_model(found.path)
     method = METHODS.get(str(found.config.get("method")))
     if isinstance(loaded, PropertyModel):
-        source = suited_images(open_images(path), loaded).source
+        source = match_to_model(open_images(path), loaded).source
         for ids, images in model_images(source, loaded, rejects=Rejects()):
             yield ids, _of_images(loaded, images)
     elif method is not None and method.embed is not None:

@@ -18,7 +18,7 @@ from nebulium.explore.maps.embedding_file import GalaxyMap, open_embedding
 from nebulium.explore.maps.features import Kind as MapKind
 from nebulium.explore.maps.latent import usual_kind
 from nebulium.explore.page.state import ViewState
-from nebulium.explore.sample.cache import companion_folder
+from nebulium.explore.sample.cache import cache_folder
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.pictures import Pictures
 from nebulium.explore.sample.predictions import redshift_densities, with_predictions
@@ -291,7 +291,7 @@ def explore(
     See `nebulium.explore.page.server.make_app`.
     """
     galaxies = read_galaxies(table, id_column=id_column)
-    companion = companion_folder(galaxies.path)
+    companion = cache_folder(galaxies.path)
     galaxies = with_predictions(galaxies, model, companion.folder, progress=progress)
     notes = list(companion.notes)
     galaxy_map = None

@@ -22,7 +22,7 @@ ENDING = "explore"
 
 
 @dataclass(frozen=True)
-class Companion:
+class Cache:
     """A folder for what belongs to a table.
 
     Attributes
@@ -36,19 +36,19 @@ class Companion:
     notes: tuple[str, ...] = ()
 
 
-def companion_folder(path: Path | None) -> Companion:
+def cache_folder(path: Path | None) -> Cache:
     """The folder beside a table or in a mock survey; in the user's cache if that cannot be written."""
     if path is None:
-        return Companion(_made(_cache() / "example"))
+        return Cache(_made(_cache() / "example"))
     beside = path / ENDING if path.is_dir() else path.with_name(f"{stem_of(path)}.{ENDING}")
     try:
         beside.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=beside):
-            return Companion(beside)
+            return Cache(beside)
     except OSError as error:
         name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
         folder = _made(_cache() / name)
-        return Companion(
+        return Cache(
             folder, (f"{beside} cannot be written ({error.strerror}): what is computed is in {folder}.",)
         )
 

@@ -17,7 +17,7 @@ from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.reading import column_names, read_table
 from nebulium.data.tables.table import Table, missing_column
 from nebulium.errors import NebuliumError, TableError
-from nebulium.explore.sample.cache import companion_folder
+from nebulium.explore.sample.cache import cache_folder
 from nebulium.explore.sample.example import example_table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.prediction_rows import FLUX_COLUMNS, single
@@ -204,7 +204,7 @@ def read_galaxies(
     (['a', 'b'], ['z'])
     """
     if path is None:
-        return _galaxies(example_table(companion_folder(None).folder), None, None)
+        return _galaxies(example_table(cache_folder(None).folder), None, None)
     path = Path(path)
     if not path.is_dir():
         return _galaxies(_read(path, columns), id_column, path)

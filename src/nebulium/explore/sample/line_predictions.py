@@ -43,7 +43,7 @@ def line_predictions(
     """
     table = _as_table(galaxies)
     choice, rejects = choose_models(model), Rejects()
-    said = LinePredictor(choice)(table, rejects)
+    predicted = LinePredictor(choice)(table, rejects)
     known = galaxy_rows(
         table,
         Rejects(),
@@ -54,18 +54,20 @@ def line_predictions(
     whole = np.isfinite(known.continuum_flux).all(axis=1)
     measured = _measured(galaxies)
     for named in choice.models:
-        rows = np.flatnonzero(whole & (said["model"] == named.name))
+        rows = np.flatnonzero(whole & (predicted["model"] == named.name))
         for part in steps(rows, "drawing lines", progress):
             drawn[part] = _draw(named.model, known.select(part), measured)
     columns = {
-        f"predicted_ew_{line}{ending}": said[f"ew_{line}_{quantile}"]
+        f"predicted_ew_{line}{ending}": predicted[f"ew_{line}_{quantile}"]
         for line in LINES
         for ending, quantile in ENDINGS.items()
     }
     columns |= {f"drawn_ew_{line}": drawn[:, place] for place, line in enumerate(LINES)}
     units = dict.fromkeys(columns, "Angstrom")
-    spread = {name: _spread(values, said[ID], len(galaxies)) for name, values in columns.items()}
-    spread["in_domain"] = np.isin(np.arange(len(galaxies)), said[ID][said["in_domain"]]).astype(np.float32)
+    spread = {name: _spread(values, predicted[ID], len(galaxies)) for name, values in columns.items()}
+    spread["in_domain"] = np.isin(np.arange(len(galaxies)), predicted[ID][predicted["in_domain"]]).astype(
+        np.float32
+    )
     notes = [f"Lines: {rejects.summary()}."] if len(rejects) else []
     return Table(spread, units, galaxies.name, {"notes": notes})
 

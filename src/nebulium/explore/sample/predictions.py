@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.images.matching import suited_images
+from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
@@ -89,13 +89,13 @@ def _properties(galaxies: Galaxies, found: ModelFolder, progress: Progress | Non
         problem = f"has no images, which the model {found.name} sees"
         raise TableError(galaxies.name, problem, "give the folder of a mock survey, or another model")
     model = load_model(found.path, of=PropertyModel)
-    suited, rejects = suited_images(open_images(galaxies.path), model), Rejects()
+    matched, rejects = match_to_model(open_images(galaxies.path), model), Rejects()
     names = {target + part: PREDICTED + target + part for target in model.targets for part in PARTS}
     names["in_domain"] = "in_domain"
     columns = {name: np.full(len(galaxies), np.nan, np.float32) for name in names.values()}
     columns["in_domain"][:] = 0.0
     done = 0
-    for part in predict_images(suited.source, model, rejects=rejects):
+    for part in predict_images(matched.source, model, rejects=rejects):
         place = rows_of_ids(part["target_id"], galaxies.ids)
         known = place >= 0
         for name, ours in names.items():
@@ -106,5 +106,5 @@ def _properties(galaxies: Galaxies, found: ModelFolder, progress: Progress | Non
     units = {
         PREDICTED + target + part: unit for target, unit in found.config["units"].items() for part in PARTS
     }
-    notes = [*suited.notes, *([f"Properties: {rejects.summary()}."] if len(rejects) else [])]
+    notes = [*matched.notes, *([f"Properties: {rejects.summary()}."] if len(rejects) else [])]
     return Table(columns, units, galaxies.name, {"notes": notes})

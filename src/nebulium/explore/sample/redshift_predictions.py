@@ -75,9 +75,9 @@ def redshift_predictions(
             place = rows_of_ids(part.ids, galaxies.ids)
             known = place >= 0
             mass[place[known]] = part.densities.mass[known]
-            said = part.as_table()
+            predicted = part.as_table()
             for name, values in columns.items():
-                values[place[known]] = said[name][known]
+                values[place[known]] = predicted[name][known]
             done += len(part)
             if progress is not None:
                 progress("predicting redshifts", min(1.0, done / len(galaxies)))

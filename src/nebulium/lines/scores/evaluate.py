@@ -152,8 +152,8 @@ def _evaluation(
         **{name: values[:, MEDIAN].astype(float) for name, values in quantiles.items()},
     }
     points = [
-        score_points(name, galaxies.ew_aa, said, resamples=resamples, seed=seed)
-        for name, said in medians.items()
+        score_points(name, galaxies.ew_aa, predicted, resamples=resamples, seed=seed)
+        for name, predicted in medians.items()
     ]
     flux = galaxies.continuum_flux[:, FLUX_BIN].astype(float)
     calibration = [
@@ -174,7 +174,7 @@ def _figures(
 ) -> dict[str, Figure]:
     """All figures, by name."""
     best = list(quantiles)[-1]
-    said = quantiles[best].astype(float)
+    predicted = quantiles[best].astype(float)
     populations = _populations(model, galaxies, seed)
     return {
         "spearman": score_table(_by_method(points, "spearman"), quantity="Spearman's ρ"),
@@ -186,7 +186,7 @@ def _figures(
         ),
         "ew_distributions": ew_distributions(galaxies.ew_aa, populations),
         "bpt": bpt_diagram({"observed": galaxies.ew_aa, **populations}),
-        "pit": pit_histograms(_pits(galaxies.ew_aa, said), title=best),
+        "pit": pit_histograms(_pits(galaxies.ew_aa, predicted), title=best),
         "coverage": _coverage_figure(galaxies, calibration[-1], best),
     }
 

@@ -19,7 +19,7 @@ from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.model import make_template_model
 from nebulium.photoz.training_galaxies import CorrectedGalaxies, TrainingTask, read_training
 from nebulium.photoz.training_result import (
-    TrainedMethod,
+    TrainingResult,
     catalogue_preprocessing,
     not_recalibrated,
     settings_of,
@@ -54,7 +54,7 @@ class GridConfig:
         return RedshiftGrid(self.grid_most, self.grid_bins)
 
 
-def train_on_photometry(task: TrainingTask) -> TrainedMethod:
+def train_on_photometry(task: TrainingTask) -> TrainingResult:
     """Train networks on fluxes."""
     config = settings_of(PhotometryConfig, task.settings, "photometry")
     data = _read(task, config.grid_most)
@@ -76,7 +76,7 @@ def train_on_photometry(task: TrainingTask) -> TrainedMethod:
     return _trained(model, shape, task, data, split, asdict(config), domain, tuple(results))
 
 
-def make_templates(task: TrainingTask) -> TrainedMethod:
+def make_templates(task: TrainingTask) -> TrainingResult:
     """Make templates ready for the bands of a catalogue."""
     config = settings_of(GridConfig, task.settings, "template")
     data = _read(task, config.grid_most)
@@ -86,13 +86,13 @@ def make_templates(task: TrainingTask) -> TrainedMethod:
     if task.recalibrate:
         split = data.split(task.split)
     else:
-        unseen = SplitConfig(seed=task.split.seed, fractions=ALL_UNSEEN)
+        held_out = SplitConfig(seed=task.split.seed, fractions=ALL_UNSEEN)
         labelled = np.flatnonzero(np.isfinite(data.galaxies.redshift))
-        split = LabelSplit(labelled[:0], labelled[:0], labelled, unseen)
+        split = LabelSplit(labelled[:0], labelled[:0], labelled, held_out)
     return _trained(model, model.hyperparameters, task, data, split, asdict(config), domain)
 
 
-def take_distribution(task: TrainingTask) -> TrainedMethod:
+def take_distribution(task: TrainingTask) -> TrainingResult:
     """Take the distribution of the training redshifts."""
     config = settings_of(GridConfig, task.settings, "train-distribution")
     data = _read(task, config.grid_most)
@@ -106,8 +106,8 @@ def take_distribution(task: TrainingTask) -> TrainedMethod:
 
 def recalibrated_on(model: Any, validation: PhotometricGalaxies) -> Any:
     """A trained model with its densities set right on galaxies that it was not trained on."""
-    said = predict_galaxies(model, validation).densities
-    pit = said.cdf(validation.redshift.astype(np.float64))
+    predicted = predict_galaxies(model, validation).densities
+    pit = predicted.cdf(validation.redshift.astype(np.float64))
     return eqx.tree_at(lambda one: one.recalibration, model, measure_recalibration(pit))
 
 
@@ -126,7 +126,7 @@ def _trained(
     settings: Mapping[str, Any],
     domain: str,
     results: tuple[FitResult[Any], ...] = (),
-) -> TrainedMethod:
+) -> TrainingResult:
     """What the methods of catalogues have in common."""
     validation = data.galaxies.select(split.validation)
     notes: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ def _trained(
         model = recalibrated_on(model, validation)
     elif task.recalibrate:
         notes = not_recalibrated(len(validation))
-    return TrainedMethod(
+    return TrainingResult(
         model=model,
         hyperparameters=hyperparameters,
         settings={**settings, "recalibrate": mended},

@@ -18,7 +18,7 @@ View: TypeAlias = Float[Array, "size size band"]
 
 
 @dataclass(frozen=True)
-class Views:
+class Crops:
     """How galaxies are varied in training.
 
     Parameters

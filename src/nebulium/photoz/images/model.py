@@ -18,7 +18,7 @@ from nebulium.photoz.density.heads import REDSHIFT_HEADS, RedshiftHead
 from nebulium.photoz.density.prediction import RedshiftPrediction
 from nebulium.photoz.density.recalibration import Recalibration
 from nebulium.photoz.images.apertures import aperture_features, count_apertures
-from nebulium.photoz.images.crops import Views
+from nebulium.photoz.images.crops import Crops
 
 HIDDEN, LATENT, PROJECTED = 256, 128, 64
 
@@ -156,7 +156,7 @@ class ImageRedshiftModel(eqx.Module):
     bands: tuple[str, ...] = eqx.field(static=True)
     unit: str = eqx.field(static=True)
     preparation: Preparation = eqx.field(static=True)
-    views: Views = eqx.field(static=True)
+    views: Crops = eqx.field(static=True)
     grid: RedshiftGrid = eqx.field(static=True)
 
     def __init__(
@@ -180,7 +180,7 @@ class ImageRedshiftModel(eqx.Module):
     ):
         self.bands, self.unit = tuple(bands), unit
         self.preparation = Preparation(size, Stretch.from_dict(dict(stretch)), binning)
-        self.views = Views(view_size, most_shift_px, noise)
+        self.views = Crops(view_size, most_shift_px, noise)
         self.grid = RedshiftGrid(grid_most, grid_bins)
         self.network = RedshiftNetwork(
             encoder,

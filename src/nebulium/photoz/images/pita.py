@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.data.batches import padded_batches
 from nebulium.photoz.images.contrastive import KeyQueue, info_nce
-from nebulium.photoz.images.crops import Views
+from nebulium.photoz.images.crops import Crops
 from nebulium.photoz.images.model import ImageStandards, Latent, RedshiftNetwork
 from nebulium.photoz.images.rows import RedshiftImages
-from nebulium.training import Beside
+from nebulium.training import LossContext
 
 _CHUNK = 256
 
@@ -51,7 +51,7 @@ class Learner(eqx.Module):
 
     network: RedshiftNetwork
     standards: ImageStandards
-    views: Views = eqx.field(static=True)
+    views: Crops = eqx.field(static=True)
     weights: LossWeights = eqx.field(static=True)
     in_half: bool = eqx.field(static=True)
 
@@ -87,7 +87,7 @@ class Learner(eqx.Module):
 
 
 def pita_losses(
-    learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""], beside: Beside
+    learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""], beside: LossContext
 ) -> tuple[Float[Array, " batch"], KeyQueue]:
     """The three losses of PITA (Khederlarian et al. 2026, arXiv:2602.10207), and the queue afterwards."""
     query_key, key_key, aperture_key = jax.random.split(key, 3)
@@ -156,8 +156,8 @@ def frozen_losses(
     return learner.redshift_losses(galaxies["latent"], galaxies["apertures"], galaxies)
 
 
-def colour_loss(said: Float[Array, " colour"], colours: Float[Array, " colour"]) -> Float[Array, ""]:
+def colour_loss(predicted: Float[Array, " colour"], colours: Float[Array, " colour"]) -> Float[Array, ""]:
     """Mean squared difference over the colours that are known."""
     known = jnp.isfinite(colours)
-    squares = jnp.where(known, (said - jnp.where(known, colours, 0.0)) ** 2, 0.0)
+    squares = jnp.where(known, (predicted - jnp.where(known, colours, 0.0)) ** 2, 0.0)
     return jnp.sum(squares) / jnp.maximum(jnp.sum(known.astype(jnp.float32)), 1.0)

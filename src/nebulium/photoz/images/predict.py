@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from nebulium.data.batches import padded_batches
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.images.matching import suited_images
+from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import prepared_chunks
 from nebulium.data.images.source import ImageSource
@@ -38,10 +38,10 @@ def prepared_images(
     task: PredictionTask,
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k height width band"]]]:
     """Images as the model takes them, so many at a time."""
-    suited = suited_images(open_images(task.data), task.model)
-    task.notes.extend(suited.notes)
-    check_fluxes(suited.source)
-    source, good = _corrected(suited.source, task)
+    matched = match_to_model(open_images(task.data), task.model)
+    task.notes.extend(matched.notes)
+    check_fluxes(matched.source)
+    source, good = _corrected(matched.source, task)
     wanted = good if task.ids is None else good & (rows_of_ids(source.ids, task.ids) >= 0)
     preparation = task.model.preparation
     yield from prepared_chunks(
@@ -66,9 +66,9 @@ def predict_prepared(
     mass = np.empty((len(images), model.grid.bins), np.float32)
     in_domain = np.empty(len(images), bool)
     for rows, count in padded_batches(len(images), batch):
-        said = _predict(model, jnp.asarray(images[rows]))
-        mass[rows[:count]] = said.mass[:count]
-        in_domain[rows[:count]] = said.in_domain[:count]
+        predicted = _predict(model, jnp.asarray(images[rows]))
+        mass[rows[:count]] = predicted.mass[:count]
+        in_domain[rows[:count]] = predicted.in_domain[:count]
     return PredictedRedshifts(ids, RedshiftDensities(model.grid, mass), in_domain)
 
 

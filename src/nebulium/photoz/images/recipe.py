@@ -15,7 +15,7 @@ from nebulium.data.images.store import ImageStore
 from nebulium.nn.training_domain import measure_domain
 from nebulium.photoz.images.apertures import aperture_features
 from nebulium.photoz.images.contrastive import KeyQueue
-from nebulium.photoz.images.crops import Views
+from nebulium.photoz.images.crops import Crops
 from nebulium.photoz.images.model import PROJECTED, ImageRedshiftModel, ImageStandards, domain_features
 from nebulium.photoz.images.pita import (
     Learner,
@@ -249,7 +249,7 @@ class _Stages:
         return fit(learner, loss_fn, data, **shared | options)
 
 
-def measure_standards(store: ImageStore, rows: np.ndarray, views: Views) -> ImageStandards:
+def measure_standards(store: ImageStore, rows: np.ndarray, views: Crops) -> ImageStandards:
     """Measure means and scatters of the middles of images."""
     sample = rows[:: -(-len(rows) // MOST_IMAGES)]
     features = jax.jit(jax.vmap(lambda image: aperture_features(views.middle(image))))

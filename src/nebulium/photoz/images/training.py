@@ -19,7 +19,7 @@ from nebulium.photoz.images.rows import RedshiftImages
 from nebulium.photoz.label_split import split_labels
 from nebulium.photoz.training_galaxies import TrainingTask, read_training
 from nebulium.photoz.training_result import (
-    TrainedMethod,
+    TrainingResult,
     catalogue_preprocessing,
     not_recalibrated,
     settings_of,
@@ -32,7 +32,7 @@ DOMAIN = (
 )
 
 
-def train_images(task: TrainingTask, method: str) -> TrainedMethod:
+def train_images(task: TrainingTask, method: str) -> TrainingResult:
     """Train a model of redshifts on images."""
     config = settings_of(RedshiftConfig, {**task.settings, "method": method}, method)
     data = read_training(task, most_redshift=config.grid_most or math.inf)
@@ -48,7 +48,7 @@ def train_images(task: TrainingTask, method: str) -> TrainedMethod:
     if mended:
         model = recalibrated_on(model, validation)
     shutil.rmtree(task.run / STORE, ignore_errors=True)
-    return TrainedMethod(
+    return TrainingResult(
         model=model,
         hyperparameters=hyperparameters_of(model, config),
         settings={**asdict(config), "recalibrate": mended, "images": len(training)},
@@ -65,8 +65,8 @@ def recalibrated_on(model: ImageRedshiftModel, validation: RedshiftImages) -> Im
     pits = []
     for first in range(0, len(validation), READ):
         some = validation.select(np.arange(first, min(first + READ, len(validation))))
-        said = predict_prepared(model, some.rows, some.store.take(some.rows))
-        pits.append(said.densities.cdf(some.redshift.astype(np.float64)))
+        predicted = predict_prepared(model, some.rows, some.store.take(some.rows))
+        pits.append(predicted.densities.cdf(some.redshift.astype(np.float64)))
     recalibration = measure_recalibration(np.concatenate(pits))
     return eqx.tree_at(lambda one: one.recalibration, model, recalibration)
 

@@ -15,7 +15,7 @@ Values = Float[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
-class RedshiftGain:
+class RedshiftComparison:
     """By how much one method is better than another on the same galaxies, in one metric.
 
     Attributes
@@ -55,12 +55,12 @@ COMPARED = (
 
 def compare_methods(
     galaxies: Mapping[str, ScoredGalaxies], samples: Sequence[Sample], *, resamples: int = 200, seed: int = 0
-) -> tuple[RedshiftGain, ...]:
+) -> tuple[RedshiftComparison, ...]:
     """Compare the first method with each of the others, sample by sample."""
     (method, ours), *rivals = galaxies.items()
     if any(not np.array_equal(theirs.redshift, ours.redshift) for _, theirs in rivals):
         raise ValueError("all methods must be compared on the same galaxies, in the same order")
-    gains: list[RedshiftGain] = []
+    gains: list[RedshiftComparison] = []
     for sample in samples:
         measured = {name: _measured(those, sample, resamples, seed) for name, those in galaxies.items()}
         for rival, _ in rivals:
@@ -87,7 +87,7 @@ def _measured(galaxies: ScoredGalaxies, sample: Sample, resamples: int, seed: in
 
 def _gains(
     names: tuple[str, str], ours: Mapping[str, Values], theirs: Mapping[str, Values], sample: Sample
-) -> list[RedshiftGain]:
+) -> list[RedshiftComparison]:
     method, rival = names
     gains = []
     for metric in COMPARED:
@@ -97,7 +97,7 @@ def _gains(
         if metric != "cde_loss":
             np.divide(difference, theirs[metric], out=reduction, where=theirs[metric] > 0)
         gains.append(
-            RedshiftGain(
+            RedshiftComparison(
                 metric,
                 method,
                 rival,

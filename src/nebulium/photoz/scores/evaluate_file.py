@@ -12,7 +12,7 @@ from nebulium.metrics.estimates import FEWEST
 from nebulium.photometry.fluxes import ZERO_POINT_NJY
 from nebulium.photoz.scores.evaluate import compare_redshifts
 from nebulium.photoz.scores.evaluation import Evaluation
-from nebulium.photoz.scores.held_out import predict_unseen
+from nebulium.photoz.scores.held_out import predict_held_out
 
 
 def evaluate_file(
@@ -58,7 +58,7 @@ def evaluate_file(
     --------
     See ``nebulium photoz evaluate --help`` and the guide in the documentation.
     """
-    found = predict_unseen(data, models, columns=columns, curves=curves, all_rows=all_rows)
+    found = predict_held_out(data, models, columns=columns, curves=curves, all_rows=all_rows)
     galaxies, bands = found.galaxies, found.galaxies.bands
     if len(galaxies) < FEWEST:
         problem = f"has {len(galaxies)} galaxies to score, and it takes {FEWEST}"

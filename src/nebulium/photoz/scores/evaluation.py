@@ -11,7 +11,7 @@ from nebulium.data.tables.table import Table
 from nebulium.metrics.evaluation import evaluation_folder, markdown_table, written
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.metrics.score_records import plain_record, record_table
-from nebulium.photoz.scores.comparison import RedshiftGain
+from nebulium.photoz.scores.comparison import RedshiftComparison
 from nebulium.photoz.scores.scores import RedshiftScore
 
 #: Metrics with their names in the tables.
@@ -41,7 +41,7 @@ class Evaluation:
     scores : tuple of RedshiftScore
         Of all galaxies first, then along magnitude, redshift and colour where known; for each sample the
         methods in order.
-    gains : tuple of RedshiftGain
+    gains : tuple of RedshiftComparison
         Of the first method over each other one.
     figures : mapping of str to Figure
         By name.
@@ -52,7 +52,7 @@ class Evaluation:
     """
 
     scores: tuple[RedshiftScore, ...]
-    gains: tuple[RedshiftGain, ...]
+    gains: tuple[RedshiftComparison, ...]
     figures: Mapping[str, Figure]
     galaxies: Table
     about: Mapping[str, Any]
@@ -102,7 +102,7 @@ def _cells(score: RedshiftScore) -> list[str]:
     return list(cells.values())
 
 
-def _gain_table(gains: Sequence[RedshiftGain]) -> str:
+def _gain_table(gains: Sequence[RedshiftComparison]) -> str:
     """The gains on all galaxies."""
     rows = [
         [gain.method, gain.rival, HEADINGS[gain.metric], written(gain.difference), _percent(gain.reduction)]

@@ -14,7 +14,7 @@ from nebulium.modelfile import ModelFolder, load_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.fluxes.predict import PredictionTask
-from nebulium.photoz.label_split import unseen_galaxies
+from nebulium.photoz.label_split import held_out_galaxies
 from nebulium.photoz.methods import Method
 from nebulium.photoz.predict import concatenate_predictions
 from nebulium.photoz.prediction_file import find_model, none_predicted, notes_of
@@ -22,7 +22,7 @@ from nebulium.photoz.training_galaxies import read_corrected
 
 
 @dataclass(frozen=True, eq=False)
-class UnseenGalaxies:
+class HeldOutGalaxies:
     """Galaxies with redshifts, and what each model says of them.
 
     Attributes
@@ -42,14 +42,14 @@ class UnseenGalaxies:
     notes: tuple[str, ...]
 
 
-def predict_unseen(
+def predict_held_out(
     data: str | Path,
     models: Sequence[str | Path],
     *,
     columns: Mapping[str, Any] | None = None,
     curves: str | Path | None = None,
     all_rows: bool = False,
-) -> UnseenGalaxies:
+) -> HeldOutGalaxies:
     """Predict the galaxies that have a redshift and that no model was trained on."""
     data, curves = Path(data), None if curves is None else Path(curves)
     found = [find_model(model) for model in models]
@@ -58,20 +58,20 @@ def predict_unseen(
     rejects, counted = first.rejects, first.counted
     galaxies = read_corrected(data, first.layout, curves, rejects=rejects, counted=counted).galaxies
     galaxies = galaxies.select(_chosen(galaxies, [folder for folder, _ in found], all_rows))
-    said = {}
+    predicted = {}
     for name, path, (folder, method) in zip(names, models, found, strict=True):
         task = PredictionTask(data, load_model(path), folder.config, columns or {}, curves, ids=galaxies.ids)
-        said[name] = _predicted(task, method)
-    rows = {name: rows_of_ids(galaxies.ids, one.ids) for name, one in said.items()}
+        predicted[name] = _predicted(task, method)
+    rows = {name: rows_of_ids(galaxies.ids, one.ids) for name, one in predicted.items()}
     by_all = np.all([those >= 0 for those in rows.values()], axis=0)
     if not np.any(by_all):
         raise TableError(str(data), "has no galaxy that all models can predict", "check the data")
-    densities = {name: one.densities.select(rows[name][by_all]) for name, one in said.items()}
+    densities = {name: one.densities.select(rows[name][by_all]) for name, one in predicted.items()}
     scored = galaxies.select(by_all)
     notes = (*notes_of(first), *_beyond(scored, densities))
     if not all_rows:
         notes += _other_ids(first.layout.id_column, [folder for folder, _ in found])
-    return UnseenGalaxies(scored, densities, rejects, notes)
+    return HeldOutGalaxies(scored, densities, rejects, notes)
 
 
 def _beyond(galaxies: PhotometricGalaxies, densities: Mapping[str, RedshiftDensities]) -> tuple[str, ...]:
@@ -113,8 +113,8 @@ def _chosen(galaxies: PhotometricGalaxies, folders: Sequence[ModelFolder], all_r
         raise TableError(galaxies.name, problem, "name the column of redshifts: --redshift COLUMN")
     if all_rows:
         return np.flatnonzero(labelled)
-    unseen = [unseen_galaxies(galaxies.ids, folder.config["split"]) for folder in folders]
-    chosen = np.flatnonzero(labelled & np.all(unseen, axis=0))
+    held_out = [held_out_galaxies(galaxies.ids, folder.config["split"]) for folder in folders]
+    chosen = np.flatnonzero(labelled & np.all(held_out, axis=0))
     if not len(chosen):
         problem = f"has {int(labelled.sum()):,} galaxies with redshifts, none in the test part of every model"
         mend = "give more galaxies, or score all (--all-rows) if no model ever saw them"

@@ -17,7 +17,7 @@ from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.scores.calibration_figures import label_fraction_figure
 from nebulium.photoz.scores.evaluation import HEADINGS
 from nebulium.photoz.scores.galaxies import all_galaxies, score_galaxies
-from nebulium.photoz.scores.held_out import predict_unseen
+from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.scores import RedshiftScore, score_redshifts
 from nebulium.photoz.training_file import method_of, train_file
 
@@ -128,7 +128,7 @@ def label_fraction_file(
             recalibrate=recalibrate,
             resume=resume,
         )
-    found = predict_unseen(data, paths, columns=columns, curves=curves)
+    found = predict_held_out(data, paths, columns=columns, curves=curves)
     redshift = found.galaxies.redshift.astype(np.float64)
     every = all_galaxies(len(redshift))
     scores = tuple(

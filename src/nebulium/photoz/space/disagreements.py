@@ -18,14 +18,14 @@ Values = Float[np.ndarray, " n"]
 RIGHT = 0.05
 
 
-def is_rescued(redshift: Values, by: Values, rival: Values) -> Bool[np.ndarray, " n"]:
+def disagrees(redshift: Values, by: Values, rival: Values) -> Bool[np.ndarray, " n"]:
     """Which galaxies a method gets right that a rival gets wrong."""
     off = [np.abs(said - redshift) / (1.0 + redshift) for said in (by, rival)]
     return (off[0] < RIGHT) & (off[1] > OUTLIER)
 
 
 @dataclass(frozen=True, eq=False)
-class Rescue:
+class Disagreements:
     """Two methods on the same galaxies, with the neighbours of each galaxy in the space of each method.
 
     Attributes
@@ -52,12 +52,12 @@ class Rescue:
     @property
     def rescued(self) -> Int64[np.ndarray, " _"]:
         """Rows that the first gets right and the second wrong."""
-        return np.flatnonzero(is_rescued(self.redshift, *self.predicted.values()))
+        return np.flatnonzero(disagrees(self.redshift, *self.predicted.values()))
 
     @property
     def lost(self) -> Int64[np.ndarray, " _"]:
         """Rows that the second gets right and the first wrong."""
-        return np.flatnonzero(is_rescued(self.redshift, *reversed(list(self.predicted.values()))))
+        return np.flatnonzero(disagrees(self.redshift, *reversed(list(self.predicted.values()))))
 
     def counts(self) -> dict[str, Any]:
         """How many, and by method the share of all neighbours that are off by more than 0.15 (1 + z)."""

@@ -23,11 +23,11 @@ from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.photoz.fluxes.predict import PredictionTask
 from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.images.predict import prepared_images
-from nebulium.photoz.label_split import taught_galaxies
+from nebulium.photoz.label_split import training_galaxies
 from nebulium.photoz.prediction_file import find_model, none_predicted
 from nebulium.photoz.scores.figures import OUTLIER
-from nebulium.photoz.scores.held_out import UnseenGalaxies, predict_unseen
-from nebulium.photoz.space.disagreements import RIGHT, Rescue
+from nebulium.photoz.scores.held_out import HeldOutGalaxies, predict_held_out
+from nebulium.photoz.space.disagreements import RIGHT, Disagreements
 from nebulium.photoz.space.embedding import concatenate_embeddings, embed_fluxes, embed_images
 from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neighbours_figure
 from nebulium.photoz.space.neighbours import nearest
@@ -37,11 +37,11 @@ from nebulium.photoz.training_galaxies import read_corrected
 KINDS: Mapping[str, type[eqx.Module]] = {"images": ImageRedshiftModel, "photometry": PhotometryModel}
 EMBED = {"images": embed_images, "photometry": embed_fluxes}
 HEADINGS = {"images": "nearest by image (latent space)", "photometry": "nearest by photometry"}
-FIGURE = "rescued"
+FIGURE = "disagreements"
 
 
 @dataclass(frozen=True)
-class RescuedRun:
+class DisagreementsRun:
     """What a run wrote.
 
     Parameters
@@ -73,7 +73,7 @@ class RescuedRun:
     notes: tuple[str, ...]
 
 
-def rescued_file(
+def disagreements_file(
     data: str | Path,
     output: str | Path,
     *,
@@ -84,7 +84,7 @@ def rescued_file(
     n: int = 6,
     count: int = 4,
     seed: int = 0,
-) -> RescuedRun:
+) -> DisagreementsRun:
     """Draw galaxies that photometry gets wrong and the images get right, and their neighbours in both spaces.
 
     Looked at are galaxies in the test part of both models; neighbours are galaxies from whose redshifts both
@@ -95,7 +95,8 @@ def rescued_file(
     data : str or Path
         That both models were trained on: folder of a mock survey, or a table with images.
     output : str or Path
-        Folder, replaced whole if it is there and from such a run: ``rescued.png``; ``galaxies.parquet``, the
+        Folder, replaced whole if it is there and from such a run: ``disagreements.png``;
+        ``galaxies.parquet``, the
         galaxies that only one of the two gets right; ``neighbours.parquet``, their neighbours;
         ``scores.json``, the counts.
     model : str or Path
@@ -113,7 +114,7 @@ def rescued_file(
 
     Returns
     -------
-    RescuedRun
+    DisagreementsRun
 
     Raises
     ------
@@ -124,7 +125,7 @@ def rescued_file(
 
     Examples
     --------
-    See ``nebulium photoz rescued --help`` and the guide in the documentation.
+    See ``nebulium photoz disagreements --help`` and the guide in the documentation.
     """
     check_evaluation_place(output)
     told, curves = columns or {}, None if curves is None else Path(curves)
@@ -135,7 +136,7 @@ def rescued_file(
         )
         for name, path in paths.items()
     }
-    unseen = predict_unseen(data, [model, photometry], columns=told, curves=curves)
+    unseen = predict_held_out(data, [model, photometry], columns=told, curves=curves)
     rescue = _rescue(unseen, tasks, count)
     shown = np.sort(np.random.default_rng(seed).permutation(rescue.rescued)[:n])
     counts = rescue.counts()
@@ -148,10 +149,12 @@ def rescued_file(
         figures={FIGURE: figure},
     ):
         pass
-    return RescuedRun(Path(output), **counts, shown=len(shown), rejects=unseen.rejects, notes=unseen.notes)
+    return DisagreementsRun(
+        Path(output), **counts, shown=len(shown), rejects=unseen.rejects, notes=unseen.notes
+    )
 
 
-def _rescue(unseen: UnseenGalaxies, tasks: Mapping[str, PredictionTask], count: int) -> Rescue:
+def _rescue(unseen: HeldOutGalaxies, tasks: Mapping[str, PredictionTask], count: int) -> Disagreements:
     """Test galaxies, and their neighbours among those that taught both models."""
     test, taught = unseen.galaxies, _taught(tasks)
     wanted = np.concatenate([test.ids, taught.ids])
@@ -167,7 +170,7 @@ def _rescue(unseen: UnseenGalaxies, tasks: Mapping[str, PredictionTask], count: 
     for name, one in points.items():
         among, asked = (one.vectors[rows_of_ids(those.ids, one.ids)] for those in (taught, test))
         found[name] = nearest(among, asked, count, distance=one.space.distance)
-    return Rescue(
+    return Disagreements(
         ids=test.ids,
         redshift=test.redshift.astype(np.float64),
         predicted={name: said.median() for name, said in zip(tasks, unseen.densities.values(), strict=True)},
@@ -183,7 +186,7 @@ def _taught(tasks: Mapping[str, PredictionTask]) -> PhotometricGalaxies:
     galaxies = read_corrected(
         first.data, first.layout, first.curves, rejects=Rejects(), counted=Counter()
     ).galaxies
-    taught = [taught_galaxies(galaxies.ids, task.config["split"]) for task in tasks.values()]
+    taught = [training_galaxies(galaxies.ids, task.config["split"]) for task in tasks.values()]
     rows = np.flatnonzero(np.isfinite(galaxies.redshift) & np.all(taught, axis=0))
     if not len(rows):
         problem = "has no galaxy from whose redshift both models have learned"
@@ -205,7 +208,7 @@ def _title(counts: Mapping[str, Any], shown: int) -> str:
 
 
 def _figure(
-    unseen: UnseenGalaxies, rescue: Rescue, shown: np.ndarray, images: PredictionTask, title: str
+    unseen: HeldOutGalaxies, rescue: Disagreements, shown: np.ndarray, images: PredictionTask, title: str
 ) -> Figure:
     rows = {name: found.rows[shown] for name, found in rescue.nearest.items()}
     ids = [rescue.ids[shown], *(rescue.taught_ids[one.ravel()] for one in rows.values())]

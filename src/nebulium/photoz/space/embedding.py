@@ -110,8 +110,8 @@ def embed_prepared(
     """Latent vectors of prepared images in memory."""
     parts = []
     for rows, count in padded_batches(len(images), batch):
-        said, latent = _see(model, jnp.asarray(images[rows]))
-        parts.append([np.asarray(one)[:count] for one in (latent, said.mass, said.in_domain)])
+        predicted, latent = _see(model, jnp.asarray(images[rows]))
+        parts.append([np.asarray(one)[:count] for one in (latent, predicted.mass, predicted.in_domain)])
     vectors, mass, in_domain = (np.concatenate(part) for part in zip(*parts, strict=True))
     median = RedshiftDensities(model.grid, mass).median()
     return EmbeddedGalaxies(ids, vectors, median, in_domain, LATENT)
@@ -134,9 +134,11 @@ def embed_fluxes(task: PredictionTask) -> Iterator[EmbeddedGalaxies]:
     ensemble, so that a mean of those would mean nothing.
     """
     for galaxies in usable_galaxies(task):
-        said = predict_galaxies(task.model, galaxies)
+        predicted = predict_galaxies(task.model, galaxies)
         vectors = measured_features(task.model, galaxies)
-        yield EmbeddedGalaxies(said.ids, vectors, said.densities.median(), said.in_domain, FEATURES)
+        yield EmbeddedGalaxies(
+            predicted.ids, vectors, predicted.densities.median(), predicted.in_domain, FEATURES
+        )
 
 
 def measured_features(

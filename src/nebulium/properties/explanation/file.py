@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.images.matching import suited_images
+from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.sides import measured_images
 from nebulium.data.images.source import ImageSource
@@ -28,7 +28,7 @@ from nebulium.properties.explanation.gradients import (
     integrated_gradients,
 )
 from nebulium.properties.model import ImageNetwork, PropertyModel
-from nebulium.properties.predict import Said, model_images, predict_arrays
+from nebulium.properties.predict import Predicted, model_images, predict_arrays
 from nebulium.properties.scores.evaluate import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
 
@@ -113,27 +113,27 @@ def explain_file(
     See ``nebulium properties explain --help`` and the guide in the documentation.
     """
     output, loaded = Path(output), load_model(model, of=PropertyModel)
-    suited = suited_images(open_images(images, bands=bands), loaded)
-    measured = measured_images(suited.source)
+    matched = match_to_model(open_images(images, bands=bands), loaded)
+    measured = measured_images(matched.source)
     source, rejects = measured.source, Rejects()
     rows = _rows(source, galaxies, n, seed)
     shown = list(model_images(source, loaded, rejects=rejects, rows=rows))
     if not shown:
         raise ImageError(str(images), f"has no image to explain ({rejects.summary()})", "check the images")
     ids, pixels = (np.concatenate(parts) for parts in zip(*shown, strict=True))
-    said = predict_arrays(loaded, pixels)
+    predicted = predict_arrays(loaded, pixels)
     units = describe_model(model).config["units"]
     gaps, files = [], []
     with replace_on_success(output, folder_with=f"{file_stem(loaded.targets[0])}.npz") as partial:
         partial.mkdir()
         for place, target in enumerate(loaded.targets):
             maps, gap = _explained(loaded, pixels, place)
-            gaps.append(float(np.max(np.abs(gap) / said.sigma[:, place])))
-            captions = [_caption(one, said, row, place) for row, one in enumerate(ids.tolist())]
+            gaps.append(float(np.max(np.abs(gap) / predicted.sigma[:, place])))
+            captions = [_caption(one, predicted, row, place) for row, one in enumerate(ids.tolist())]
             unit = units[target] or UNITS.get(target, f"unit of {target}")
             _write(partial, target, unit, ids, pixels, maps, captions)
             files.append(f"{file_stem(target)}.png")
-    notes = (*suited.notes, *measured.padded_notes(loaded.preparation.size, rejects))
+    notes = (*matched.notes, *measured.padded_notes(loaded.preparation.size, rejects))
     return ExplanationRun(output, tuple(files), len(ids), max(gaps), notes, rejects)
 
 
@@ -151,8 +151,8 @@ def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np
     return np.array([row_of[one] for one in galaxies], np.int64)
 
 
-def _caption(identifier: object, said: Said, row: int, place: int) -> str:
-    return f"{identifier}\n{said.median[row, place]:.2f} ± {said.sigma[row, place]:.2f}"
+def _caption(identifier: object, predicted: Predicted, row: int, place: int) -> str:
+    return f"{identifier}\n{predicted.median[row, place]:.2f} ± {predicted.sigma[row, place]:.2f}"
 
 
 def _explained(

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.images.matching import suited_images
+from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.sides import measured_images
 from nebulium.data.images.source import ImageSource
@@ -71,8 +71,8 @@ def evaluate_file(
     See ``nebulium properties evaluate --help`` and the guide in the documentation.
     """
     found, loaded = describe_model(model), load_model(model, of=PropertyModel)
-    suited = suited_images(open_images(images, bands=bands), loaded)
-    measured = measured_images(suited.source)
+    matched = match_to_model(open_images(images, bands=bands), loaded)
+    measured = measured_images(matched.source)
     source, targets, rejects = measured.source, loaded.targets, Rejects()
     beside = [*(name for name in CONTEXT if name not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
@@ -92,7 +92,7 @@ def evaluate_file(
         "part": "all" if all_rows else "test",
         "images_set_aside": rejects.summary(),
         "supposed": [
-            *suited.notes,
+            *matched.notes,
             *measured.padded_notes(loaded.preparation.size, rejects),
             *_seen_notes(found),
         ],
