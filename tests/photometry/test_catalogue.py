@@ -276,7 +276,7 @@ def test_errors_of_redshifts_that_make_no_sense(layout, value):
     errors[4] = value
     with pytest.raises(TableError, match=r"column dz: expected errors of redshifts from 0 to 1, .* row 4"):
         read_photometry(written(dz=errors, **edited("z", 4, 0.5)), told)
-    # LossContext a galaxy without a redshift it does not matter.
+    # Beside a galaxy without a redshift it does not matter.
     assert len(read_photometry(written(dz=errors, **edited("z", 4, np.nan)), told)) == N
 
 

@@ -194,7 +194,7 @@ def inject(
 ) -> None:
     """Put emission lines into spectra, flux conserving, upon whatever is in them.
 
-    LossContext FILE appears STEM.lines.ecsv, a table of the lines that were put in.
+    Beside FILE appears STEM.lines.ecsv, a table of the lines that were put in.
 
     Example: `nebulium lines inject continua.fits --ew sample --seed 1 --output with-lines.fits`
     """

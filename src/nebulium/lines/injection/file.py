@@ -73,7 +73,7 @@ def inject_file(
     source : str or Path
         Spectra, as for `read_spectra`.
     output : str or Path
-        Ending in .parquet or .fits. LossContext it appears ``<stem>.lines.ecsv``, a table of the lines, and
+        Ending in .parquet or .fits. Beside it appears ``<stem>.lines.ecsv``, a table of the lines, and
         ``<stem>.rejects.csv`` if some spectra were set aside.
     ew : str or Path
         ``median`` or ``sample`` of what the model predicts from each continuum; or a table with `target_id`

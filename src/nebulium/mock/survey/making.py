@@ -21,7 +21,7 @@ from nebulium.mock.survey.workers import make_blocks
 from nebulium.training.run_folder import fingerprint
 
 MOST_SEED = 2**32 - 1
-# LossContext the pixels: some 130 columns, and what Parquet needs for itself.
+# Beside the pixels: some 130 columns, and what Parquet needs for itself.
 BYTES_OF_COLUMNS = 1500
 Progress = Callable[[int], None]
 
