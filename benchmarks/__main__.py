@@ -12,6 +12,7 @@ from benchmarks.settings import RESULTS, Settings
 
 #: Modules by the names of the benchmarks, in the order in which they run: the quick ones first.
 MODULES = {
+    "house": "house.report",
     "windows": "lines.windows",
     "dsps": "sed.dsps",
     "speed": "lines.speed",
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--photoz-runs", type=Path, help="folder of `make bench-train`")
     parser.add_argument("--explore-galaxies", type=int, help="mock galaxies that `explore` shows")
     parser.add_argument("--explore-seconds", type=float, help="how long the visitors of `explore` click")
+    parser.add_argument("--house-before", help="commit with which `house` compares the tree")
     parser.add_argument("--repeats", type=int, help="runs of each timing")
     return parser
 

@@ -52,6 +52,8 @@ class Settings:
         Runs of each timing.
     figures : Path
         Folder of the figures.
+    house_before : str
+        Commit with which `house` compares the tree.
     """
 
     model: str = "desi-lines"
@@ -66,6 +68,7 @@ class Settings:
     explore_seconds: float = 120.0
     repeats: int = 5
     figures: Path = FIGURES
+    house_before: str = "3a5cd87"
 
 
 def data_folder() -> Path:

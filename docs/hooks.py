@@ -44,7 +44,7 @@ def _cards(room: str) -> str:
 
 def measured() -> str:
     """What was measured of emission lines."""
-    others = ("explore", "mock", "photoz", "properties")
+    others = ("explore", "house", "mock", "photoz", "properties")
     return _results(path for path in sorted(RESULTS.glob("*.json")) if not path.name.startswith(others))
 
 

@@ -1,0 +1,1 @@
+"""The size and the order of the tree itself."""
