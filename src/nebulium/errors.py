@@ -1,5 +1,8 @@
 """What nebulium raises when the input, the model or the output is at fault."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class NebuliumError(Exception):
     """A fault that the user can mend; the command line prints it and exits with code 2.
@@ -55,3 +58,12 @@ class MissingExtraError(NebuliumError, ImportError):
 
     def __init__(self, package: str, extra: str):
         super().__init__(f"package {package}", "is not installed", f"pip install 'nebulium[{extra}]'")
+
+
+@contextmanager
+def from_extra(package: str, extra: str) -> Iterator[None]:
+    """Imports from a package that comes with an extra: the error says which extra, if it is missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(package, extra) from error

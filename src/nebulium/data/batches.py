@@ -1,7 +1,10 @@
 """Many rows through one compiled function: every batch has the same shape, the last one too."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -9,3 +12,16 @@ def padded_batches(n: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
     """Rows of each batch, the last batch filled up with its last row so that nothing compiles again."""
     for first in range(0, n, size):
         yield np.minimum(np.arange(first, first + size), n - 1), min(size, n - first)
+
+
+def in_batches(function: Callable[..., Any], *rows: Any, size: int) -> Any:
+    """Results, as numpy arrays (n, ...), of a batched function of pytrees of arrays (n, ...).
+
+    Without any row, arrays of shape (0, ...).
+    """
+    n = len(jax.tree.leaves(rows)[0])
+    parts = []
+    for chosen, count in padded_batches(n, size) if n else [(np.zeros(0, int), 0)]:
+        batch = jax.tree.map(lambda leaf, at=chosen: jnp.asarray(leaf[at]), rows)
+        parts.append(jax.tree.map(lambda leaf, end=count: np.asarray(leaf)[:end], function(*batch)))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)

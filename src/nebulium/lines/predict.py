@@ -6,6 +6,7 @@ compiled once, whatever the length of the table; the last batch is filled up wit
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import equinox as eqx
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches, padded_batches
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.data.units import FLUX_UNIT
@@ -184,11 +185,7 @@ def median_ews(
     >>> median_ews(model, np.ones((3, 12), np.float32), np.zeros(3, np.float32)).shape
     (3, 10)
     """
-    medians = np.empty((len(redshift), len(LINES)), np.float32)
-    for rows, count in padded_batches(len(redshift), BATCH):
-        out = _medians(model, jnp.asarray(continuum_flux[rows]), jnp.asarray(redshift[rows]))
-        medians[rows[:count]] = np.asarray(out)[:count]
-    return medians
+    return in_batches(partial(_medians, model), continuum_flux, redshift, size=BATCH)
 
 
 @eqx.filter_jit

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Integer
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import from_extra
 
 Rows = Float[np.ndarray, "_ _"]
 Groups = Integer[np.ndarray, " _"]
@@ -110,12 +110,10 @@ def _folds(group: np.ndarray, folds: int, seed: int) -> Integer[np.ndarray, " n"
 
 def _fold_auc(rows: np.ndarray, label: np.ndarray, held_out: np.ndarray, seed: int) -> float:
     """Area under the ROC curve on the rows held out."""
-    try:
+    with from_extra("scikit-learn", "bench"):
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.metrics import roc_auc_score
         from threadpoolctl import threadpool_limits  # comes with scikit-learn
-    except ImportError as error:
-        raise MissingExtraError("scikit-learn", "bench") from error
 
     trees = HistGradientBoostingClassifier(
         learning_rate=LEARNING_RATE,

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.data.tables.table import Table
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
@@ -114,15 +114,9 @@ def predict_galaxies(model: Any, galaxies: PhotometricGalaxies, *, batch: int = 
     ((3, 50), ['target_id', 'redshift_median', 'redshift_mode'])
     """
     ordered = galaxies.in_bands(model.bands)
-    mass = np.empty((len(galaxies), model.grid.bins), np.float32)
-    in_domain = np.empty(len(galaxies), bool)
-    for rows, count in padded_batches(len(galaxies), batch):
-        predicted = _predict(
-            model, jnp.asarray(ordered.flux_njy[rows]), jnp.asarray(ordered.flux_err_njy[rows])
-        )
-        mass[rows[:count]] = predicted.mass[:count]
-        in_domain[rows[:count]] = predicted.in_domain[:count]
-    return PredictedRedshifts(galaxies.ids, RedshiftDensities(model.grid, mass), in_domain)
+    predicted = in_batches(partial(_predict, model), ordered.flux_njy, ordered.flux_err_njy, size=batch)
+    densities = RedshiftDensities(model.grid, predicted.mass)
+    return PredictedRedshifts(galaxies.ids, densities, predicted.in_domain)
 
 
 @eqx.filter_jit

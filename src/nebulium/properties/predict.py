@@ -6,14 +6,14 @@ however many images there are; the last batch is filled up with its own last ima
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.data.images.preparation import prepared_chunks
 from nebulium.data.images.source import ImageSource
 from nebulium.data.images.store import ImageStore
@@ -51,11 +51,7 @@ def predict_arrays(
     model: PropertyModel, images: Float[np.ndarray, "n height width band"], *, batch: int = BATCH
 ) -> Predicted:
     """Predict galaxies from prepared images in memory."""
-    parts = []
-    for rows, count in padded_batches(len(images), batch):
-        predicted = _predict(model, jnp.asarray(images[rows]))
-        parts.append(Predicted(*(np.asarray(leaf)[:count] for leaf in jax.tree.leaves(predicted))))
-    return _joined(parts)
+    return Predicted(*jax.tree.leaves(in_batches(partial(_predict, model), images, size=batch)))
 
 
 def predict_stored(model: PropertyModel, store: ImageStore, rows: Int[np.ndarray, " k"]) -> Predicted:

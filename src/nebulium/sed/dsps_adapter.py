@@ -17,7 +17,7 @@ from functools import cache
 import jax
 from jaxtyping import Array, Float
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import from_extra
 
 ArrayFunction = Callable[..., Array]
 
@@ -39,12 +39,10 @@ def _functions() -> _Functions:
     use_64_bit = jax.config.read("jax_enable_x64")
     try:
         # DSPS computes an array while it is imported; inside somebody's jit that would leak a tracer.
-        with jax.ensure_compile_time_eval():
+        with from_extra("dsps", "sed"), jax.ensure_compile_time_eval():
             from dsps.dust import att_curves
             from dsps.imf.surviving_mstar import surviving_mstar
             from dsps.sed.metallicity_weights import calc_lgmet_weights_from_lognormal_mdf
-    except ImportError as error:
-        raise MissingExtraError("dsps", "sed") from error
     finally:
         jax.config.update("jax_enable_x64", use_64_bit)
     return _Functions(

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nebulium.data.spectra.wavelengths import vacuum_from_air
-from nebulium.errors import MissingExtraError, SpectrumError
+from nebulium.errors import SpectrumError, from_extra
 
 N_STEPS = 256  # of each filter: magnitudes of template spectra come out within 0.5 mmag, red leaks included
 # Filters of Euclid, which astro-sedpy does not have, and their names in speclite.
@@ -216,10 +216,8 @@ def _stack(arrays: Sequence[np.ndarray | np.float64]) -> Float[Array, "..."]:
 
 @cache
 def _sedpy_names() -> tuple[str, ...]:
-    try:
+    with from_extra("astro-sedpy", "sed"):
         folder = files("sedpy") / "data" / "filters"
-    except ImportError as error:
-        raise MissingExtraError("astro-sedpy", "sed") from error
     return tuple(sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".par")))
 
 
@@ -249,10 +247,8 @@ def _named_curve(name: str) -> FilterCurve:
 
 
 def _euclid_curve(name: str) -> FilterCurve:
-    try:
+    with from_extra("speclite", "mock"):
         from speclite.filters import load_filter
-    except ImportError as error:
-        raise MissingExtraError("speclite", "mock") from error
     curve = load_filter(EUCLID[name])
     return FilterCurve(name, np.asarray(curve.wavelength, np.float64), np.asarray(curve.response))
 

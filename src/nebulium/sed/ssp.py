@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.errors import MissingExtraError, SpectrumError
+from nebulium.errors import SpectrumError, from_extra
 
 SHIPPED_GRID = "templates/bc03_lowres.npz"
 STEP_DEX = 2e-4  # of the stored log flux: 0.023 % at worst
@@ -119,10 +119,8 @@ def _read_shipped() -> dict[str, np.ndarray]:
 
 
 def _read_dsps_file(path: Path) -> dict[str, np.ndarray]:
-    try:
+    with from_extra("h5py", "sed"):
         import h5py
-    except ImportError as error:
-        raise MissingExtraError("h5py", "sed") from error
     if not path.is_file():
         raise SpectrumError(
             str(path), "does not exist", "check the path; without one the shipped grid is read"

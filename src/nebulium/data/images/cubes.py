@@ -15,7 +15,7 @@ from nebulium.data.images.source import ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.tables.reading import read_table
-from nebulium.errors import ImageError, MissingExtraError
+from nebulium.errors import ImageError, from_extra
 
 #: Names that programs give to the arrays.
 IMAGES = ("images", "image", "flux")
@@ -50,10 +50,8 @@ def open_numpy_cube(path: Path) -> ImageSource:
 
 def open_hdf5_cube(path: Path) -> ImageSource:
     """Open images in an HDF5 file."""
-    try:
+    with from_extra("h5py", "sed"):
         import h5py
-    except ImportError as error:
-        raise MissingExtraError("h5py", "sed") from error
 
     try:
         with h5py.File(path) as file:

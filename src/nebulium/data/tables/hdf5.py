@@ -8,7 +8,7 @@ import numpy as np
 
 from nebulium.data.tables.source import TableSource
 from nebulium.data.tables.table import missing_column
-from nebulium.errors import MissingExtraError, TableError
+from nebulium.errors import TableError, from_extra
 
 #: Attributes in which programs keep the unit of a dataset.
 UNIT_ATTRIBUTES = ("unit", "units", "UNIT", "UNITS")
@@ -16,10 +16,8 @@ UNIT_ATTRIBUTES = ("unit", "units", "UNIT", "UNITS")
 
 def open_hdf5_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
     """Open an HDF5 file."""
-    try:
+    with from_extra("h5py", "sed"):
         import h5py
-    except ImportError as error:
-        raise MissingExtraError("h5py", "sed") from error
 
     try:
         with h5py.File(path) as file:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from nebulium.errors import MissingExtraError, TableError
+from nebulium.errors import TableError, from_extra
 from nebulium.explore.maps.features import MapFeatures
 from nebulium.explore.maps.placement import MOST_TREE_DIMENSIONS, N_NEIGHBOURS, Placement
 
@@ -111,10 +111,8 @@ def _umap(values: Float[np.ndarray, "m feature"], seed: int, progress: Progress)
     with warnings.catch_warnings():
         # It says that it has no TensorFlow, that a seed costs threads, and more of the kind.
         warnings.simplefilter("ignore")
-        try:
+        with from_extra("umap-learn", "explore"):
             from umap import UMAP
-        except ImportError as error:
-            raise MissingExtraError("umap-learn", "explore") from error
         fit = UMAP(
             n_neighbors=N_NEIGHBOURS,
             min_dist=MIN_DIST,

@@ -1,16 +1,16 @@
 """Features of a map by its kind; latent vectors of a model are computed once and kept."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
@@ -105,7 +105,7 @@ def _embedded(
     if isinstance(loaded, PropertyModel):
         source = match_to_model(open_images(path), loaded).source
         for ids, images in model_images(source, loaded, rejects=Rejects()):
-            yield ids, _of_images(loaded, images)
+            yield ids, in_batches(partial(_embed, loaded), images, size=BATCH)
     elif method is not None and method.embed is not None:
         told = {} if galaxies.id_column is None else {"id_column": galaxies.id_column}
         for part in method.embed(PredictionTask(path, loaded, found.config, told)):
@@ -116,16 +116,6 @@ def _embedded(
     else:
         mend = "name a model of redshifts or properties, or choose another map: --embedding continuum"
         raise ModelFileError(f"model {found.name}", "has no latent space of galaxies", mend)
-
-
-def _of_images(
-    model: PropertyModel, images: Float[np.ndarray, "k height width band"]
-) -> Float[np.ndarray, "k latent"]:
-    parts = [
-        np.asarray(_embed(model, jnp.asarray(images[rows])))[:count]
-        for rows, count in padded_batches(len(images), BATCH)
-    ]
-    return np.concatenate(parts)
 
 
 @eqx.filter_jit

@@ -9,11 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.data.id_hash import hash_ids
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.lines.continuum.masks import line_windows, mask_lines
-from nebulium.lines.injection.profiles import LINE_CENTRES_AA, EmissionLines, emission_lines, line_spectrum
+from nebulium.lines.injection.profiles import (
+    FWHM_PER_SIGMA,
+    LINE_CENTRES_AA,
+    EmissionLines,
+    emission_lines,
+    line_spectrum,
+)
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import completions
 
@@ -77,13 +83,11 @@ def inject_lines(
     lsf = _lsf_sigma_aa(spectra, resolving_power)
     dispersion = jnp.asarray(velocity_dispersion_km_s, jnp.float32)
     parts = spectra.wave_aa, spectra.flux_lambda, spectra.ivar, spectra.redshift, lsf, ew_aa
-    flux, lines = np.empty_like(spectra.flux_lambda), []
-    for rows, count in padded_batches(len(spectra), BATCH):
-        batch = tuple(jnp.asarray(part[rows], jnp.float32) for part in parts)
-        out, of_batch = _inject_batch(batch, dispersion)
-        flux[rows[:count]] = np.asarray(out)[:count]
-        lines.append(jax.tree.map(partial(_first_rows, n=count), of_batch))
-    together = jax.tree.map(lambda *leaves: np.concatenate(leaves), *lines)
+    flux, lines = in_batches(
+        lambda *batch: _inject_batch(batch, dispersion),
+        *(np.asarray(part, np.float32) for part in parts),
+        size=BATCH,
+    )
     metadata = {
         "lines_added": {
             "velocity_dispersion_km_s": velocity_dispersion_km_s,
@@ -91,9 +95,8 @@ def inject_lines(
             or ("of the file" if spectra.lsf_sigma_aa is not None else None),
         }
     }
-    return InjectedSpectra(
-        replace(spectra, flux_lambda=flux, metadata={**spectra.metadata, **metadata}), together
-    )
+    with_lines = replace(spectra, flux_lambda=flux, metadata={**spectra.metadata, **metadata})
+    return InjectedSpectra(with_lines, lines)
 
 
 def sample_ews(
@@ -132,11 +135,7 @@ def sample_ews(
     """
     hashes = hash_ids(ids, seed=f"sample {seed}")
     halves = np.stack([hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)], axis=1).astype(np.uint32)
-    drawn = np.empty((len(ids), 10), np.float32)
-    for rows, count in padded_batches(len(ids), BATCH):
-        out = _sample_batch(model, *(jnp.asarray(part[rows]) for part in (continuum_flux, redshift, halves)))
-        drawn[rows[:count]] = np.asarray(out)[:count]
-    return drawn
+    return in_batches(partial(_sample_batch, model), continuum_flux, redshift, halves, size=BATCH)
 
 
 @eqx.filter_jit
@@ -208,11 +207,7 @@ def _seen(wave: Float[Array, " wave"], ivar: Float[Array, " wave"], redshift: Fl
     return inside & ((ivar[right] > 0) | (ivar[right - 1] > 0))
 
 
-def _first_rows(leaf: Array, n: int) -> np.ndarray:
-    return np.asarray(leaf)[:n]
-
-
 def _lsf_sigma_aa(spectra: Spectra, resolving_power: float | None) -> Float[np.ndarray, "n wave"]:
     if resolving_power is not None:
-        return spectra.wave_aa / np.float32(2.354820045 * resolving_power)
+        return spectra.wave_aa / np.float32(FWHM_PER_SIGMA * resolving_power)
     return np.zeros_like(spectra.wave_aa) if spectra.lsf_sigma_aa is None else spectra.lsf_sigma_aa

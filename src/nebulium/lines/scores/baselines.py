@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import from_extra
 from nebulium.lines.continuum.features import colours, log_luminosity
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.metrics.point import spearman
@@ -101,11 +101,9 @@ class _LineNeighbours:
 
     @classmethod
     def fit(cls, features: Features, ew_aa: Float[np.ndarray, " n"], components: int) -> "_LineNeighbours":
-        try:
+        with from_extra("scikit-learn", "bench"):
             from sklearn.decomposition import PCA
             from sklearn.neighbors import KDTree
-        except ImportError as error:
-            raise MissingExtraError("scikit-learn", "bench") from error
         mean, scale = features.mean(axis=0), features.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
         pca = PCA(components, svd_solver="full").fit((features - mean) / scale)

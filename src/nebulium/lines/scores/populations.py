@@ -4,8 +4,7 @@ One compiled function each, in batches of one size; the last batch is filled up 
 depends on the seed and on the place of the galaxy, not on the batch.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -13,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import measured_quantiles, sample_measured
@@ -35,9 +34,8 @@ def quantiles_of_measurements(
     """Quantiles of what would be measured of many galaxies, noise and selection included."""
     sigma = np.full((len(redshift), 10), np.nan) if sigma_aa is None else sigma_aa
     at = jnp.asarray(levels, jnp.float32)
-    return _in_batches(
-        lambda rows: _quantiles(model, rows, at), (single(continuum_flux), single(redshift), single(sigma))
-    )
+    galaxies = (single(continuum_flux), single(redshift), single(sigma))
+    return in_batches(lambda *rows: _quantiles(model, rows, at), *galaxies, size=BATCH)
 
 
 def draw_measurements(
@@ -52,14 +50,14 @@ def draw_measurements(
     """Draw a measurement of each galaxy, with its errors and its missing lines."""
     key = jax.random.key(seed)
     galaxies = (single(continuum_flux), single(redshift), lines, np.arange(len(redshift)))
-    return _in_batches(lambda rows: _measurements(model, rows, key, independent), galaxies)
+    return in_batches(lambda *rows: _measurements(model, rows, key, independent), *galaxies, size=BATCH)
 
 
 def draw_intrinsic(model: LineModel, continuum_flux: Continua, redshift: Redshifts, *, seed: int) -> Widths:
     """Draw the lines of each galaxy themselves, without noise."""
     key = jax.random.key(seed)
     galaxies = (single(continuum_flux), single(redshift), np.arange(len(redshift)))
-    return _in_batches(lambda rows: _intrinsic(model, rows, key), galaxies)
+    return in_batches(lambda *rows: _intrinsic(model, rows, key), *galaxies, size=BATCH)
 
 
 def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
@@ -89,13 +87,3 @@ def _intrinsic(model: LineModel, rows: tuple[Array, Array, Array], key: Array) -
         return model.density(c, z).sample(jax.random.fold_in(key, number), 1)[0]
 
     return jax.vmap(one)(*rows)
-
-
-def _in_batches(function: Callable[[Any], Array], rows: Any) -> np.ndarray:
-    """Results of a batched function for all rows."""
-    count = len(jax.tree.leaves(rows)[0])
-    results = []
-    for chosen, wanted in padded_batches(count, BATCH):
-        batch = jax.tree.map(lambda leaf, at=chosen: jnp.asarray(leaf[at]), rows)
-        results.append(np.asarray(function(batch))[:wanted])
-    return np.concatenate(results)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import j0
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import from_extra
 from nebulium.mock.instruments import Airy, Band, Instrument, Moffat
 
 FWHM_PER_SIGMA = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
@@ -18,10 +18,8 @@ _FREQUENCIES = 400
 
 def galsim_module() -> ModuleType:
     """GalSim, imported when it is first needed."""
-    try:
+    with from_extra("galsim", "mock"):
         import galsim
-    except ImportError as error:
-        raise MissingExtraError("galsim", "mock") from error
     return galsim
 
 
@@ -70,14 +68,9 @@ def blur_sigma_arcsec(psf: Airy, band: Band) -> float:
     return float(brentq(excess, 0.0, band.psf_fwhm_arcsec / FWHM_PER_SIGMA))
 
 
+@lru_cache(maxsize=64)
 def noise_pixels(instrument: Instrument, band: Band) -> float:
     """Pixels whose sky noise a fit of the point-spread function takes in: 1 / sum of its squared pixels."""
-    return _noise_pixels(instrument, instrument.bands.index(band))
-
-
-@lru_cache(maxsize=64)
-def _noise_pixels(instrument: Instrument, place: int) -> float:
-    band = instrument.bands[place]
     size = 2 * int(6.0 * band.psf_fwhm_arcsec / instrument.pixel_scale_arcsec) + 1
     image = point_spread(instrument, band).drawImage(
         nx=size, ny=size, scale=instrument.pixel_scale_arcsec, method="no_pixel"

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from nebulium.data.output import replace_on_success
-from nebulium.errors import MissingExtraError, OutputError
+from nebulium.errors import OutputError, from_extra
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.grid import RedshiftGrid
 
@@ -175,10 +175,8 @@ def rebinned(densities: RedshiftDensities, edges: Float[np.ndarray, " edge"]) ->
 
 
 def _import_qp() -> Any:
-    try:
+    with from_extra("qp-prob", "photoz"):
         import qp
-    except ImportError as error:
-        raise MissingExtraError("qp-prob", "photoz") from error
     return qp
 
 

@@ -1,14 +1,14 @@
 """Densities of the redshifts of many galaxies from their images, a chunk at a time."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
@@ -63,13 +63,8 @@ def predict_prepared(
     batch: int = BATCH,
 ) -> PredictedRedshifts:
     """Predict galaxies from prepared images in memory."""
-    mass = np.empty((len(images), model.grid.bins), np.float32)
-    in_domain = np.empty(len(images), bool)
-    for rows, count in padded_batches(len(images), batch):
-        predicted = _predict(model, jnp.asarray(images[rows]))
-        mass[rows[:count]] = predicted.mass[:count]
-        in_domain[rows[:count]] = predicted.in_domain[:count]
-    return PredictedRedshifts(ids, RedshiftDensities(model.grid, mass), in_domain)
+    predicted = in_batches(partial(_predict, model), images, size=batch)
+    return PredictedRedshifts(ids, RedshiftDensities(model.grid, predicted.mass), predicted.in_domain)
 
 
 @eqx.filter_jit

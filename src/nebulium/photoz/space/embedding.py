@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.data.tables.table import Table
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
@@ -108,13 +108,9 @@ def embed_prepared(
     batch: int = BATCH,
 ) -> EmbeddedGalaxies:
     """Latent vectors of prepared images in memory."""
-    parts = []
-    for rows, count in padded_batches(len(images), batch):
-        predicted, latent = _see(model, jnp.asarray(images[rows]))
-        parts.append([np.asarray(one)[:count] for one in (latent, predicted.mass, predicted.in_domain)])
-    vectors, mass, in_domain = (np.concatenate(part) for part in zip(*parts, strict=True))
-    median = RedshiftDensities(model.grid, mass).median()
-    return EmbeddedGalaxies(ids, vectors, median, in_domain, LATENT)
+    predicted, vectors = in_batches(partial(_see, model), images, size=batch)
+    median = RedshiftDensities(model.grid, predicted.mass).median()
+    return EmbeddedGalaxies(ids, vectors, median, predicted.in_domain, LATENT)
 
 
 @eqx.filter_jit
@@ -145,11 +141,7 @@ def measured_features(
     model: PhotometryModel, galaxies: PhotometricGalaxies, *, batch: int = BATCH
 ) -> Float32[np.ndarray, "n feature"]:
     """Standardised magnitudes, colours and errors of galaxies in memory."""
-    parts = []
-    for rows, count in padded_batches(len(galaxies), batch):
-        fluxes = jnp.asarray(galaxies.flux_njy[rows]), jnp.asarray(galaxies.flux_err_njy[rows])
-        parts.append(np.asarray(_standardised(model, *fluxes))[:count])
-    return np.concatenate(parts)
+    return in_batches(partial(_standardised, model), galaxies.flux_njy, galaxies.flux_err_njy, size=batch)
 
 
 @eqx.filter_jit

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import from_extra
 from nebulium.properties.baselines.feature_scale import FeatureScale, labelled_rows
 
 Features = Float[np.ndarray, "_ feature"]
@@ -41,10 +41,8 @@ def _regression(make: Callable[[], Any], features: Features, values: Values) -> 
     features, values = labelled_rows(features, values)
     scale = FeatureScale.measure(features)
     mean, scatter = float(values.mean()), float(values.std()) or 1.0
-    try:
+    with from_extra("scikit-learn", "bench"):
         regressor = make()
-    except ImportError as error:
-        raise MissingExtraError("scikit-learn", "bench") from error
     return scale, mean, scatter, regressor.fit(scale.apply(features), (values - mean) / scatter)
 
 
