@@ -32,7 +32,7 @@ _HOMES = {
 }
 _ROOMS = (
     "data", "errors", "explore", "lines", "metrics", "mock", "modelfile", "nn", "photometry", "photoz",
-    "properties", "sed", "training",
+    "properties", "sed", "training", "verbs",
 )  # fmt: skip
 
 __all__ = [

@@ -17,7 +17,7 @@ from nebulium.data.tables.reading import Table, read_table, write_table
 from nebulium.errors import OutputError
 from nebulium.nn.densities import HEADS
 from nebulium.nn.encoders import ENCODERS
-from nebulium.properties import train_file
+from nebulium.properties import training_file as train_file
 from nebulium.properties.model import GAUSSIAN_PROCESS
 from nebulium.properties.scores.evaluate_file import evaluate_file
 
@@ -121,7 +121,7 @@ def test_predictions_have_error_bars(trained, survey, work):
     names = ["target_id", "oh_p50", "oh_p50_sigma", "oh_p50_q16", "oh_p50_q84", "in_domain"]
     assert list(table.columns) == names
     assert table["target_id"].tolist() == [FIRST_ID + row for row in range(N) if row != 5]
-    assert table.metadata["model"] == "mine"
+    assert list(table.metadata["models"]) == ["mine"]
     labels = read_table(survey / "labels.ecsv")
     true = np.delete(labels["oh_p50"], 5)
     assert np.corrcoef(table["oh_p50"], true)[0, 1] > 0.9
@@ -270,7 +270,7 @@ def test_other_images_than_the_models_are_refused(trained, work):
     assert "uint8 from 0 to 255" in said
     assert "the model takes red, green, blue" in fails("predict", "--images", "two.npy", *model)
     said = fails("predict", "--images", "small.npy", *model)
-    assert "no image that can be predicted (3 rows set aside: 3 is smaller than half of 32 pixels" in said
+    assert "no galaxy that can be predicted (3 rows set aside: 3 is smaller than half of 32 pixels" in said
 
 
 @pytest.mark.parametrize(("side", "padded"), [(20, True), (32, False), (40, False)])

@@ -172,7 +172,7 @@ def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, ban
 
     Example: `nebulium properties predict --images cutouts --model mine --output metallicities.parquet`
     """
-    from nebulium.properties.prediction_file import predict_file
+    from nebulium.properties.predict import predict_file
 
     with counting("predicting", "galaxies") as progress:
         run = predict_file(images, output, model=model, bands=_split(bands), progress=progress)

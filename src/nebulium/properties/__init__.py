@@ -6,8 +6,7 @@ from nebulium.properties.baselines.learned import ExtraTreesBaseline, ForestBase
 from nebulium.properties.explanation.file import explain_file
 from nebulium.properties.labels import read_labels
 from nebulium.properties.model import PropertyModel, PropertyPrediction
-from nebulium.properties.predict import model_images, predict_images
-from nebulium.properties.prediction_file import predict_file
+from nebulium.properties.predict import model_images, predict_file, predict_images
 from nebulium.properties.recipe import PropertiesConfig, train
 from nebulium.properties.scores.evaluate import evaluate_predictions
 from nebulium.properties.scores.evaluate_file import evaluate_file

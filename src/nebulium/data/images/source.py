@@ -66,6 +66,8 @@ class ImageSource:
         One a band, as the first image has them; None if not told.
     beside : callable returning Table, optional
         Reads the columns beside the images.
+    id_column : str
+        What the files call the ids.
     bands_told : bool
         False if the bands are only a guess, so that other names may be given to them.
 
@@ -88,6 +90,7 @@ class ImageSource:
     psf_fwhm_arcsec: tuple[float, ...] | None = None
     zero_point_ab: tuple[float, ...] | None = None
     beside: Callable[[], Table] | None = None
+    id_column: str = "target_id"
     bands_told: bool = True
 
     def __post_init__(self) -> None:

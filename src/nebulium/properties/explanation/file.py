@@ -106,7 +106,7 @@ def explain_file(
     Raises
     ------
     NebuliumError
-        As in `nebulium.properties.prediction_file.predict_file`, or an id is not among the images.
+        As in `nebulium.properties.predict_file`, or an id is not among the images.
 
     Examples
     --------

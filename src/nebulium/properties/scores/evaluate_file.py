@@ -64,7 +64,7 @@ def evaluate_file(
     Raises
     ------
     NebuliumError
-        As in `nebulium.properties.prediction_file.predict_file`, or there is no galaxy to score.
+        As in `nebulium.properties.predict_file`, or there is no galaxy to score.
 
     Examples
     --------

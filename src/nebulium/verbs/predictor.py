@@ -1,0 +1,297 @@
+"""A model with the way to its galaxies: what predicting needs of a subject."""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from nebulium.data.rejects import Rejects
+from nebulium.data.tables.table import Table
+from nebulium.errors import ModelFileError
+from nebulium.modelfile import ModelFolder, class_name, describe_model, load_model
+
+#: What ids are called where the input has no name for them.
+ID = "target_id"
+#: The predictors of nebulium's own model classes, imported when one is asked for.
+PREDICTORS = {
+    "PropertyModel": "nebulium.properties.predict:PropertyPredictor",
+}
+
+Chunk = TypeVar("Chunk")
+PredictorClass = TypeVar("PredictorClass", bound="type[Predictor[Any]]")
+AnyPredictor = TypeVar("AnyPredictor", bound="Predictor[Any]")
+
+_REGISTERED: dict[str, "type[Predictor[Any]]"] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class NamedModel:
+    """A model, and what tables and messages call it.
+
+    Attributes
+    ----------
+    name : str
+        Name of its folder.
+    model : equinox.Module
+    config : mapping
+        Its config.json; empty for a model that lies in no folder.
+    """
+
+    name: str
+    model: Any
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum of the weights."""
+        return str(self.config.get("weights_sha256", "unknown" if self.config else "in memory"))
+
+
+@dataclass(frozen=True, eq=False)
+class Opened(Generic[Chunk]):
+    """Galaxies that come a chunk at a time, and what is met while they are read.
+
+    Attributes
+    ----------
+    name : str
+        The file or folder.
+    chunks : iterator
+        What the predictor is called on, at least one galaxy each. It can be gone through once.
+    id_column : str
+        What the input calls its ids.
+    rejects : Rejects
+        Takes the galaxies that cannot be predicted.
+    notes : list of str
+        Takes what was supposed of the input, and what of it was not used; complete after the last chunk.
+    metadata : dict
+        How the input was prepared, for the output to say; must go into JSON.
+    """
+
+    name: str
+    chunks: Iterator[Chunk]
+    id_column: str = ID
+    rejects: Rejects = field(default_factory=Rejects)
+    notes: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What is predicted of the galaxies of a chunk.
+
+    Attributes
+    ----------
+    ids : ndarray of int64 or str of shape (n,)
+    columns : dict of str to ndarray of shape (n,)
+        In the order of the output; among them `in_domain`, False where the input lies outside the training
+        domain, and, if several models predict, `model`, the name of each galaxy's.
+    units : dict of str to str
+        As astropy spells them; a column without a unit has no entry.
+    detail : object, optional
+        What goes into no column, such as densities, for the further writers of the predictor.
+    """
+
+    ids: np.ndarray
+    columns: dict[str, np.ndarray]
+    units: dict[str, str] = field(default_factory=dict)
+    detail: Any = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def as_table(self, id_column: str = ID, name: str = "predictions") -> Table:
+        """A table with the ids as its first column."""
+        return Table({id_column: self.ids, **self.columns}, self.units, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor(ABC, Generic[Chunk]):
+    """A model, or several, with the way to the galaxies that they predict.
+
+    A subject derives from it, says what its class `predicts` in a few words, opens its input, and predicts a
+    chunk. `predicts_for` ties the class to the models that it is for.
+
+    Parameters
+    ----------
+    models : tuple of NamedModel
+        At least one.
+
+    Examples
+    --------
+    >>> class Doubling(Predictor):
+    ...     predicts = "twice the flux"
+    ...     def open(self, source, *, ids=None):
+    ...         return Opened(str(source), iter([np.array([1.0, 2.0])]))
+    ...     def __call__(self, chunk):
+    ...         columns = {"double": self.model * chunk, "in_domain": np.isfinite(chunk)}
+    ...         return Prediction(np.arange(len(chunk)), columns, {"double": "nJy"})
+    >>> doubling = Doubling((NamedModel("two", 2.0),))
+    >>> [doubling(chunk).as_table()["double"].tolist() for chunk in doubling.open("here").chunks]
+    [[2.0, 4.0]]
+    """
+
+    models: tuple[NamedModel, ...]
+
+    #: What comes out, as a message puts it: "redshifts".
+    predicts: ClassVar[str]
+
+    @abstractmethod
+    def open(self, source: Path, *, ids: np.ndarray | None = None) -> Opened[Chunk]:
+        """Open the input; a subject has further options, each with a default.
+
+        Parameters
+        ----------
+        source : Path
+        ids : ndarray of shape (m,), optional
+            The galaxies wanted; all if not given.
+
+        Returns
+        -------
+        Opened
+
+        Raises
+        ------
+        NebuliumError
+            The input is at fault, or does not suit the model.
+        """
+
+    @abstractmethod
+    def __call__(self, chunk: Chunk) -> Prediction:
+        """Predict the galaxies of a chunk.
+
+        Parameters
+        ----------
+        chunk : object
+            One of those that `open` gives.
+
+        Returns
+        -------
+        Prediction
+        """
+
+    @property
+    def model(self) -> Any:
+        """The model, or the first of them."""
+        return self.models[0].model
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Contents of its config.json."""
+        return self.models[0].config
+
+    def about(self) -> dict[str, Any]:
+        """What an output says besides the names and checksums of the models; must go into JSON."""
+        return {}
+
+    def writers(self) -> Mapping[str, Callable[[Path], AbstractContextManager[Callable[[Prediction], None]]]]:
+        """Further files that can be written, by name: each opens a file that takes predictions."""
+        return {}
+
+    def embedder(self) -> "Predictor[Chunk] | None":
+        """A predictor of points in the space in which the model sees galaxies; None if it has none."""
+        return None
+
+
+def predicts_for(model_class: type) -> Callable[[PredictorClass], PredictorClass]:
+    """Let a class of predictors predict with the models of a class; a class decorator.
+
+    Parameters
+    ----------
+    model_class : type of equinox.Module
+        A class that `nebulium.modelfile.register` knows.
+
+    Returns
+    -------
+    callable
+        Takes the class of predictors and gives it back.
+
+    Examples
+    --------
+    >>> class Toy:
+    ...     pass
+    >>> @predicts_for(Toy)
+    ... class ToyPredictor(Predictor):
+    ...     predicts = "nothing"
+    """
+
+    def tie(predictor: PredictorClass) -> PredictorClass:
+        _REGISTERED[class_name(model_class)] = predictor
+        return predictor
+
+    return tie
+
+
+def find_predictor(model: str | Path, *, of: type[AnyPredictor] = Predictor) -> AnyPredictor:  # type: ignore[assignment]
+    """The predictor of a model, ready to predict: found by the class that its config.json names.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    of : type of Predictor
+        What it must be.
+
+    Returns
+    -------
+    Predictor
+
+    Raises
+    ------
+    ModelFileError
+        The model cannot be loaded, or predicts something else.
+
+    Examples
+    --------
+    >>> find_predictor("sdss-metallicity").predicts
+    'properties'
+    """
+    found = describe_model(model)
+    known = _class_of(found)
+    if known is None or not issubclass(known, of):
+        wanted = getattr(of, "predicts", "properties of galaxies in a table")
+        does = f"is of class {found.class_name}" if known is None else f"predicts {known.predicts}"
+        mend = "give another model (nebulium models list, or a folder that nebulium wrote)"
+        raise ModelFileError(f"model {found.name}", f"{does}, and one that predicts {wanted} is needed", mend)
+    return known((named_model(model),))
+
+
+def named_model(model: str | Path, *, of: type | None = None) -> NamedModel:
+    """Load a model with its name and its config.json.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    of : type of equinox.Module, optional
+        The class that it must be of.
+
+    Returns
+    -------
+    NamedModel
+
+    Raises
+    ------
+    ModelFileError
+        The model cannot be loaded, or is of another class.
+
+    Examples
+    --------
+    >>> named_model("desi-lines").name
+    'desi-lines'
+    """
+    found = describe_model(model)
+    return NamedModel(found.path.resolve().name, load_model(model, of=of), found.config)
+
+
+def _class_of(found: ModelFolder) -> "type[Predictor[Any]] | None":
+    """The class of predictors that is tied to the class of a model."""
+    if found.class_name in PREDICTORS:
+        module, _, name = PREDICTORS[found.class_name].partition(":")
+        predictor: type[Predictor[Any]] = getattr(importlib.import_module(module), name)
+        return predictor
+    return _REGISTERED.get(found.class_name)
