@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.results import Result, number
 from benchmarks.settings import Settings, desi_table
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import SELECTION_KINDS, missing_chance
@@ -91,7 +91,7 @@ def _scores(table: Table, model: Path) -> list[str]:
 
 def _worst_missing_error(table: Table, model: Path) -> float:
     """Largest difference, over the lines, of the share predicted to be missing and the share that is."""
-    part = split_by_id(table["target_id"]) == "validation"
+    part = Split().parts(table["target_id"]) == "validation"
     galaxies, lines_model = TrainingGalaxies.from_table(table.select(part)), load_model(model)
     predicted = jax.lax.map(
         lambda g: missing_chance(lines_model, *g),

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.photoz.rail_dc2 import BANDS, ESTIMATORS, PACKAGES
 from benchmarks.results import Check, Result, Target, marked, number
 from benchmarks.settings import Settings
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.errors import NebuliumError
 from nebulium.metrics.point import bias_median, nmad, outlier_fraction, outlier_fraction_rail, sigma_iqr
 from nebulium.metrics.probabilistic import cde_loss
@@ -125,7 +125,7 @@ def galaxies_of(columns: dict[str, np.ndarray], part: str) -> PhotometricGalaxie
 
 
 def _our_density(training: PhotometricGalaxies, test: PhotometricGalaxies, grid: np.ndarray) -> np.ndarray:
-    part = split_by_id(training.ids, fractions=VALIDATION)
+    part = Split(fractions=VALIDATION).parts(training.ids)
     model, _ = train_photometry(
         training.select(part == "train"), training.select(part == "validation"), config=CONFIG
     )

@@ -16,7 +16,7 @@ from benchmarks.results import Check, Result, Target, estimate, marked, number
 from benchmarks.settings import REPOSITORY, Settings
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.output import replace_on_success
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import NebuliumError
@@ -233,7 +233,7 @@ def _fractions(galaxies: TestGalaxies) -> Result:
 def _information(galaxies: TestGalaxies) -> Result:
     """What there is to learn: networks told the true redshifts of all training galaxies."""
     split = describe_model(galaxies.folder / OURS).config["split"]
-    part = split_by_id(galaxies.catalogue["target_id"], seed=split["seed"], fractions=split["fractions"])
+    part = Split(seed=split["seed"], fractions=split["fractions"]).parts(galaxies.catalogue["target_id"])
     scored = learn_all(
         galaxies.folder / SURVEY, galaxies.catalogue, part, galaxies.folder / OURS, galaxies.rows
     )

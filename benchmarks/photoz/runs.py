@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.settings import RUNS
+from nebulium.data.splits import Split
 from nebulium.mock.survey.making import make_survey
-from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.scores.label_fraction_file import FRACTIONS
 from nebulium.photoz.training_file import train_file
 from nebulium.training.run_folder import RUN_ENDING
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
             survey,
             output,
             method=run.method,
-            split=SplitConfig(label_fraction=run.label_fraction),
+            split=Split(label_fraction=run.label_fraction),
             settings=run.settings,
             recalibrate=run.method != "train-distribution",
             resume=output.with_name(output.name + RUN_ENDING).exists(),

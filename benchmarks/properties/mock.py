@@ -16,7 +16,7 @@ from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import Stretch, measure_softening
 from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.metrics.estimates import estimate as bootstrapped
 from nebulium.metrics.point import rmse
 from nebulium.metrics.probabilistic import Estimate
@@ -100,7 +100,7 @@ def _sample(source: ImageSource) -> MockSample:
     names = ("log_mstar", "log_sfr", "redshift", "av_mag", "age_gyr", "tau_gyr")
     return MockSample(
         source=source,
-        part=split_by_id(source.ids, seed="nebulium", fractions=FRACTIONS),
+        part=Split(seed="nebulium", fractions=FRACTIONS).parts(source.ids),
         values=np.stack([table[target] for target in TARGETS], axis=1).astype(np.float32),
         colours=-np.diff(magnitudes, axis=1),
         magnitudes=magnitudes,

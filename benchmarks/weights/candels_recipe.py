@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.mock.populations.candels_flow import VARIABLES, CandelsFlow
 from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, LOG_MASS_STEP, REDSHIFT, TAU
@@ -87,7 +87,7 @@ def split(table: Table) -> np.ndarray:
     ['test', 'train']
     """
     pairs = zip(table["field"].tolist(), table["id"].tolist(), strict=True)
-    return split_by_id(np.array([f"{field} {number}" for field, number in pairs]), seed=SPLIT_SEED)
+    return Split(seed=SPLIT_SEED).parts(np.array([f"{field} {number}" for field, number in pairs]))
 
 
 def rows_of(table: Table) -> Rows:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
@@ -65,21 +65,21 @@ def model_folder(tmp_path_factory):
 def evaluation(model_folder):
     table = small_table()
     bad = table["continuum_flux_3"].copy()
-    part = split_by_id(table["target_id"], seed="mine", fractions=SPLIT["fractions"])
+    part = Split(seed="mine", fractions=SPLIT["fractions"]).parts(table["target_id"])
     bad[np.flatnonzero(part == "test")[:2]] = -1.0
     return evaluate(table.with_columns({"continuum_flux_3": bad}), model=model_folder, resamples=3)
 
 
 def test_only_the_test_part_is_scored(evaluation):
     ids = np.arange(300)
-    part = split_by_id(ids, seed="mine", fractions=SPLIT["fractions"])
+    part = Split(seed="mine", fractions=SPLIT["fractions"]).parts(ids)
     assert evaluation.galaxies.ids.tolist() == ids[part == "test"][2:].tolist()
     assert evaluation.rejects.summary() == "2 rows set aside: 2 continuum_flux_3 is not positive"
 
 
 def test_the_silly_baseline_knows_the_training_part_only(evaluation):
     table = small_table()
-    part = split_by_id(table["target_id"], seed="mine", fractions=SPLIT["fractions"])
+    part = Split(seed="mine", fractions=SPLIT["fractions"]).parts(table["target_id"])
     expected = np.nanmedian(table["ew_HALPHA"][part == "train"])
     assert evaluation.predictions[TRAINING_MEDIAN][0, line_index("HALPHA")] == pytest.approx(expected)
 
@@ -119,7 +119,7 @@ def test_faults_are_explained(model_folder):
     with pytest.raises(TableError, match=r"the parts \['train', 'test'\], not 'validation'"):
         evaluate(small_table(60), model=model_folder, split="validation")
     training = small_table().select(
-        split_by_id(np.arange(300), seed="mine", fractions=SPLIT["fractions"]) == "train"
+        Split(seed="mine", fractions=SPLIT["fractions"]).parts(np.arange(300)) == "train"
     )
     with pytest.raises(TableError, match="no row to score: 0 of"):
         evaluate(training, model=model_folder)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from benchmarks.lines.simulate import fit_location, simulate
 
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError, TableError
@@ -56,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, Path]:
 def test_folder_says_what_it_is(trained: tuple[Table, Path]) -> None:
     table, folder = trained
     described = describe_model(folder)
-    parts = split_by_id(table["target_id"])
+    parts = Split().parts(table["target_id"])
     sizes = {part: int(np.sum(parts == part)) for part in ("train", "validation", "test")}
     assert described.config["split"]["galaxies"] == sizes
     assert described.config["trained_on"] == "made_up.parquet"
@@ -81,7 +81,7 @@ def test_run_folder_tells_the_loss_of_each_epoch(trained: tuple[Table, Path]) ->
 def test_test_rows_do_not_reach_training(tmp_path: Path, trained: tuple[Table, Path]) -> None:
     """Whatever the test rows hold, the model is the same."""
     table, folder = trained
-    held_out = split_by_id(table["target_id"]) == "test"
+    held_out = Split().parts(table["target_id"]) == "test"
     spoilt = {name: np.where(held_out, 7.0, table[name]) for name in (*EW_COLUMNS, *IVAR_COLUMNS)}
     other = train(table.with_columns(spoilt), tmp_path / "spoilt", config=SMALL)
     flux, z = jnp.ones(12), jnp.array(0.1)
@@ -104,7 +104,7 @@ def test_a_training_interrupted_before_its_first_step_is_resumed_from_nothing(
 
 
 def test_too_few_galaxies_are_named(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="at least 200 galaxies"):
+    with pytest.raises(TableError, match="at least 200 and 200 are needed"):
         train(made_up_table(300), tmp_path / "few", config=SMALL)
     assert not list(tmp_path.iterdir())
 

@@ -13,7 +13,6 @@ from nebulium.errors import ModelFileError, OutputError, TableError
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns
 from nebulium.photoz.fluxes.model import PhotometryModel
-from nebulium.photoz.label_split import SplitConfig, held_out_galaxies, keeps_label, split_labels
 from nebulium.photoz.predict import _predict, concatenate_predictions, predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.training_file import train_file
@@ -189,26 +188,3 @@ def test_nothing_is_left_after_a_fault(silly, tmp_path):
 def test_other_models_are_refused():
     with pytest.raises(ModelFileError, match="is no model of redshifts"):
         predict_file("mock", "z.parquet", model="desi-lines")
-
-
-def test_fewer_labels_are_among_more():
-    ids = np.arange(5000)
-    kept = {fraction: keeps_label(ids, fraction) for fraction in (0.05, 0.1, 0.5, 1.0)}
-    for fewer, more in ((0.05, 0.1), (0.1, 0.5), (0.5, 1.0)):
-        assert kept[more][kept[fewer]].all()
-    for fraction, chosen in kept.items():
-        assert chosen.mean() == pytest.approx(fraction, abs=0.02)
-    assert keeps_label(ids.astype(str), 0.1).tolist() == kept[0.1].tolist()
-
-
-def test_labels_are_left_out_of_training_and_not_of_the_test():
-    ids, z = np.arange(5000), np.where(np.arange(5000) < 4000, 0.5, np.nan)
-    whole = split_labels(ids, z, SplitConfig(), where="a")
-    tenth = split_labels(ids, z, SplitConfig(label_fraction=0.1), where="a")
-    assert tenth.test.tolist() == whole.test.tolist()
-    assert set(tenth.train.tolist()) < set(whole.train.tolist())
-    assert len(tenth.train) == pytest.approx(320, abs=60)
-    assert (np.concatenate([whole.train, whole.validation, whole.test]) < 4000).all()
-    # What was not trained on at any fraction is what models say of themselves.
-    held_out = held_out_galaxies(ids, tenth.as_dict("id"))
-    assert np.flatnonzero(held_out & np.isfinite(z)).tolist() == whole.test.tolist()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import NebuliumError, OutputError, TableError
@@ -15,10 +15,9 @@ from nebulium.metrics.probabilistic import pit_ks
 from nebulium.modelfile import describe_model, load_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, band_extinction
-from nebulium.photoz import train_file as module
+from nebulium.photoz import training_file as module
 from nebulium.photoz.baselines import TrainDistributionModel
 from nebulium.photoz.fluxes.training import recalibrated_on
-from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.scores.evaluate_file import evaluate_file
@@ -94,15 +93,15 @@ def test_the_redshift_is_learned_and_scored_on_galaxies_never_seen():
 def test_fractions_of_labels():
     whole = train_file("mock", "whole", method="train-distribution", settings=GRID)
     half = train_file(
-        "mock", "half", method="train-distribution", settings=GRID, split=SplitConfig(label_fraction=0.5)
+        "mock", "half", method="train-distribution", settings=GRID, split=Split(label_fraction=0.5)
     )
     assert half.galaxies["train"] == pytest.approx(0.5 * whole.galaxies["train"], rel=0.25)
     assert half.galaxies["test"] == whole.galaxies["test"]
     assert "50 % of the labels" in describe_model("half").card
     with pytest.raises(TableError, match=r"larger --label-fraction"):
-        train_file("mock", "few", method="photometry", split=SplitConfig(label_fraction=0.01))
+        train_file("mock", "few", method="photometry", split=Split(label_fraction=0.01))
     with pytest.raises(NebuliumError, match="label fraction: expected a number above 0"):
-        SplitConfig(label_fraction=0.0)
+        Split(label_fraction=0.0)
 
 
 def test_templates_learn_nothing_from_labels(tmp_path):
@@ -127,7 +126,9 @@ def test_without_labels(method):
 def test_too_few_labels():
     few = np.where(np.arange(N) < 8, 0.5, np.nan)
     write_table(catalogue(redshift_spec=few), "mock/catalogue.parquet")
-    with pytest.raises(TableError, match="has 8 galaxies with a redshift: . to train on and . to validate"):
+    with pytest.raises(
+        TableError, match="has . labelled galaxies to train on and . to validate; at least 10 and 2"
+    ):
         train_file("mock", "mine", method="photometry")
 
 
@@ -222,7 +223,7 @@ def test_labels_that_cannot_be_used_are_said_to_be_there():
 def test_too_few_to_score():
     train_file("mock", "mine", method="train-distribution", settings=GRID)
     split = describe_model("mine").config["split"]
-    test = split_by_id(np.arange(N), seed=split["seed"], fractions=split["fractions"]) == "test"
+    test = Split(seed=split["seed"], fractions=split["fractions"]).parts(np.arange(N)) == "test"
     few = np.flatnonzero(test & np.isfinite(catalogue()["redshift_spec"]))[:4]
     write_table(catalogue().select(few), "few.parquet")
     with pytest.raises(TableError, match="has 4 galaxies to score, and it takes 10"):
@@ -289,7 +290,7 @@ def test_recalibration_mends_densities():
 
 def test_recalibration_on_request():
     part = {"train": 0.4, "validation": 0.4, "test": 0.2}
-    asked = {"method": "train-distribution", "settings": GRID, "split": SplitConfig(fractions=part)}
+    asked = {"method": "train-distribution", "settings": GRID, "split": Split(fractions=part)}
     train_file("mock", "plain", **asked)
     assert train_file("mock", "mended", **asked, recalibrate=True).notes == ()
     assert "were recalibrated" in describe_model("mended").card
@@ -336,8 +337,8 @@ def test_an_interrupted_training_can_be_taken_up(monkeypatch):
 
 
 def test_models_are_compared_on_what_none_has_seen():
-    train_file("mock", "a", method="train-distribution", settings=GRID, split=SplitConfig("one"))
-    train_file("mock", "b", method="train-distribution", settings=GRID, split=SplitConfig("two"))
+    train_file("mock", "a", method="train-distribution", settings=GRID, split=Split("one"))
+    train_file("mock", "b", method="train-distribution", settings=GRID, split=Split("two"))
     found = predict_held_out("mock", ["a", "b"])
     sizes = [describe_model(name).config["split"]["galaxies"]["test"] for name in ("a", "b")]
     assert 0 < len(found.galaxies) < min(sizes) / 2

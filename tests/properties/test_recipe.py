@@ -7,7 +7,7 @@ import pytest
 
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.modelfile import describe_model, load_model
@@ -108,14 +108,14 @@ def test_a_gaussian_process_stands_on_frozen_networks(networks, folder):
 
 
 def test_the_sky_is_measured_on_the_training_galaxies_of_the_fractions_asked_for(tmp_path):
-    fractions, ids = {"train": 0.3, "validation": 0.3, "test": 0.4}, np.arange(80)
-    noise = np.where(split_by_id(ids, seed="sky", fractions=fractions) == "train", 1.0, 100.0)
+    split, ids = Split("sky", {"train": 0.3, "validation": 0.3, "test": 0.4}), np.arange(80)
+    noise = np.where(split.parts(ids) == "train", 1.0, 100.0)
     pixels = np.random.default_rng(0).normal(0, noise[:, None, None, None], (80, SIDE, SIDE, 1))
     np.savez(tmp_path / "images.npz", images=pixels.astype(np.float32), ids=ids)
     source = open_images(tmp_path / "images.npz")
     labels = join_labels(source, Table({"target_id": ids, "oh12": ids / 10}), ["oh12"], Rejects())
-    given = {"size": None, "binning": 1, "like": None, "split_seed": "sky", "rejects": Rejects()}
-    store = prepare_images(source, labels, tmp_path / "store", fractions=fractions, **given)
+    given = {"size": None, "binning": 1, "like": None, "rejects": Rejects()}
+    store = prepare_images(source, labels, tmp_path / "store", split=split, **given)
     assert store.preparation.stretch.softening == pytest.approx((1.0,), rel=0.2)
 
 

@@ -129,7 +129,7 @@ def train(
     Example: `nebulium photoz train hdfn.csv --method template --id id --flux-unit uJy --filters curves.csv
     --band f450w=f_f450w,e_f450w --band f606w=f_f606w,e_f606w --band f814w=f_f814w,e_f814w --output mine`
     """
-    from nebulium.photoz.label_split import SplitConfig
+    from nebulium.data.splits import Split
     from nebulium.photoz.training_file import train_file
 
     settings = _settings(
@@ -148,7 +148,7 @@ def train(
         method=method,
         columns=columns,
         curves=curves,
-        split=SplitConfig(split, label_fraction),
+        split=Split(split, label_fraction=label_fraction),
         settings=settings,
         recalibrate=recalibrate,
         resume=resume,

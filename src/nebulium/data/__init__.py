@@ -16,7 +16,7 @@ from nebulium.data.spectra.reading import read_spectra, write_spectra
 from nebulium.data.spectra.sdss import read_sdss_lines
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.spectra.wavelengths import air_from_vacuum, vacuum_from_air
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.reading import iter_table, read_table
 from nebulium.data.tables.table import Table
@@ -31,6 +31,7 @@ __all__ = [
     "Preparation",
     "Rejects",
     "Spectra",
+    "Split",
     "Stretch",
     "Table",
     "TableWriter",
@@ -50,7 +51,6 @@ __all__ = [
     "read_table",
     "replace_on_success",
     "rows_of_ids",
-    "split_by_id",
     "vacuum_from_air",
     "with_bands",
     "write_images",

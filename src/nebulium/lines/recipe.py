@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from nebulium.data.splits import FRACTIONS, split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
 from nebulium.lines.calibration import calibrated
 from nebulium.lines.card import model_card, model_config
 from nebulium.lines.continuum.line_list import LINES
@@ -173,9 +172,10 @@ def train(
     """
     config = config or LinesConfig()
     output = Path(output)
-    part = split_by_id(table[id_column], seed=config.split_seed)
-    galaxies = {name: TrainingGalaxies.from_table(table.select(part == name)) for name in FRACTIONS}
-    _check_enough(table, galaxies)
+    split = Split(config.split_seed, id_column=id_column)
+    rows = split.rows(table[id_column])
+    galaxies = {part: TrainingGalaxies.from_table(table.select(those)) for part, those in rows.items()}
+    split.check_enough(rows, train=LEAST_GALAXIES, validation=LEAST_GALAXIES, where=table.name)
     run = output.with_name(output.name + RUN_ENDING)
     result = fit_galaxies(
         galaxies["train"],
@@ -188,9 +188,9 @@ def train(
     )
     held_out = galaxies["validation"]
     model = calibrated(result.model, held_out.continuum_flux, held_out.redshift, held_out.lines)
-    split = {"seed": config.split_seed, "fractions": dict(FRACTIONS), "id_column": id_column}
-    split |= {"galaxies": {name: len(those) for name, those in galaxies.items()}}
-    document = model_config(model, config, split=split, metrics=_training_metrics(result), table=table)
+    document = model_config(
+        model, config, split=split.as_dict(rows), metrics=_training_metrics(result), table=table
+    )
     save_model(output, model, config=document, card=model_card(document))
     return output
 
@@ -265,17 +265,6 @@ def _trained(model: LineModel) -> PyTree:
 def _column_medians(values: Array, present: Array) -> Array:
     medians = jnp.nanmedian(jnp.where(present, values, jnp.nan), axis=0)
     return jnp.where(jnp.isfinite(medians), medians, 0.0)
-
-
-def _check_enough(table: Table, galaxies: dict[str, TrainingGalaxies]) -> None:
-    few = {name: len(those) for name, those in galaxies.items() if len(those) < LEAST_GALAXIES}
-    few.pop("test", None)
-    if few:
-        raise TableError(
-            table.name,
-            f"expected at least {LEAST_GALAXIES} galaxies for training and for validation, found {few}",
-            "give a larger table, or look into the rejects file for what was set aside",
-        )
 
 
 def _training_metrics(result: FitResult[LineModel]) -> dict[str, float | int | None]:

@@ -11,7 +11,6 @@ from nebulium.photoz.fluxes.recipe import PhotometryConfig
 from nebulium.photoz.fluxes.training import GridConfig
 from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.images.recipe import RedshiftConfig
-from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.methods import METHODS
 from nebulium.photoz.predict import PredictedRedshifts, predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
@@ -41,7 +40,6 @@ __all__ = [
     "RedshiftGrid",
     "RedshiftPrediction",
     "ScoredGalaxies",
-    "SplitConfig",
     "TemplateModel",
     "TrainDistributionModel",
     "compare_redshifts",

@@ -10,12 +10,12 @@ from typing import Any
 
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.errors import NebuliumError
 from nebulium.modelfile import save_model
 from nebulium.photometry.dereddening import dust_notes
 from nebulium.photometry.layout import CatalogueLayout
 from nebulium.photoz.card import model_card, model_config
-from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.methods import METHODS, Method
 from nebulium.photoz.training_galaxies import TrainingTask
 from nebulium.training.run_folder import RUN_ENDING, take_run_folder
@@ -53,7 +53,7 @@ def train_file(
     method: str,
     columns: Mapping[str, Any] | None = None,
     curves: str | Path | None = None,
-    split: SplitConfig | None = None,
+    split: Split | None = None,
     settings: Mapping[str, Any] | None = None,
     recalibrate: bool = False,
     resume: bool = False,
@@ -74,7 +74,7 @@ def train_file(
         What is told of the columns: fields of `CatalogueLayout`.
     curves : str or Path, optional
         Transmission curves: see `nebulium.photometry.curves.band_filters`.
-    split : SplitConfig, optional
+    split : Split, optional
         Into training, validation and test galaxies, and the fraction of labels to use.
     settings : mapping, optional
         Settings of the method that are not left as they are.
@@ -104,7 +104,7 @@ def train_file(
         data=Path(data),
         layout=CatalogueLayout(**(columns or {})),
         curves=None if curves is None else Path(curves),
-        split=split or SplitConfig(),
+        split=split or Split(),
         settings=settings or {},
         recalibrate=recalibrate,
         run=output.with_name(output.name + RUN_ENDING),

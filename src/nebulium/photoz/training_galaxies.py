@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.errors import TableError
 from nebulium.photometry.catalogue import open_photometry
 from nebulium.photometry.dereddening import corrected, known_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies, concatenate_galaxies
 from nebulium.photometry.layout import CatalogueLayout
-from nebulium.photoz.label_split import LabelSplit, SplitConfig, split_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class TrainingTask:
         What is told of its columns.
     curves : Path, optional
         Transmission curves: see `nebulium.photometry.curves.band_filters`.
-    split : SplitConfig
+    split : Split
+        Its id column is that of the layout.
     settings : mapping of str to object
         Those of the method that are given: `epochs`, `seed`, `grid_most` and others.
     recalibrate : bool
@@ -47,7 +49,7 @@ class TrainingTask:
     data: Path
     layout: CatalogueLayout
     curves: Path | None
-    split: SplitConfig
+    split: Split
     settings: Mapping[str, Any]
     recalibrate: bool
     run: Path
@@ -57,6 +59,8 @@ class TrainingTask:
     counted: Counter[str] = field(default_factory=Counter)
 
 
+#: Fewest labelled galaxies that anything can be learned from, and judged by.
+LEAST_TRAINING, LEAST_VALIDATION = 10, 2
 #: Largest share of labels that may be exactly 0: where there are more, 0 stands for none, or for stars.
 MOST_ZEROS = 0.01
 
@@ -76,9 +80,22 @@ class CorrectedGalaxies:
     galaxies: PhotometricGalaxies
     layout: CatalogueLayout
 
-    def split(self, config: SplitConfig) -> LabelSplit:
-        """The labelled galaxies, split; see `split_labels`."""
-        return split_labels(self.galaxies.ids, self.galaxies.redshift, config, where=self.galaxies.name)
+    def rows(self, split: Split) -> dict[str, Int64[np.ndarray, " k"]]:
+        """Rows of the labelled galaxies in each part of a split, enough of them to learn from."""
+        return labelled_rows(self.galaxies, split)
+
+
+def labelled_rows(galaxies: PhotometricGalaxies, split: Split) -> dict[str, Int64[np.ndarray, " k"]]:
+    """Rows of the labelled galaxies in each part of a split, enough of them to learn from."""
+    labelled = np.isfinite(galaxies.redshift)
+    if not np.any(labelled):
+        mend = (
+            "name the column of redshifts: --redshift COLUMN; or choose the method template, which needs none"
+        )
+        raise TableError(galaxies.name, f"has no redshift for any of {len(galaxies):,} galaxies", mend)
+    rows = split.rows(galaxies.ids, labelled)
+    split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=galaxies.name)
+    return rows
 
 
 def read_corrected(

@@ -18,7 +18,7 @@ from nebulium.data.images.source import ImageSource
 from nebulium.data.images.store import ImageStore
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import FRACTIONS
+from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError
 from nebulium.modelfile import describe_model, load_model, save_model
 from nebulium.properties.calibration import calibrated
@@ -183,6 +183,7 @@ def train(
     start = None if config.init is None else load_model(config.init, of=PropertyModel)
     _check_start(config, start)
     run = output.with_name(output.name + RUN_ENDING)
+    split = Split(config.split_seed, fractions, id_column)
     with _run_folder(output, run, resume):
         store = prepare_images(
             source,
@@ -191,27 +192,23 @@ def train(
             size=config.size,
             binning=config.binning,
             like=None if start is None else start.preparation,
-            split_seed=config.split_seed,
-            fractions=fractions,
+            split=split,
             rejects=Rejects() if rejects is None else rejects,
         )
         parts = split_parts(
             store,
             labelled,
-            seed=config.split_seed,
+            split,
             where=str(source.path),
-            fractions=fractions,
             validated=config.head != GAUSSIAN_PROCESS or config.conformal,
         )
     model, results = train_on_store(
         store, parts, labelled.targets, config=config, start=start, run=run, resume=resume, progress=progress
     )
-    split = {"seed": config.split_seed, "fractions": dict(fractions), "id_column": id_column}
-    split |= {"galaxies": {name: len(part) for name, part in parts.items()}}
     document = model_config(
         model,
         config,
-        split=split,
+        split=split.as_dict({name: part.rows for name, part in parts.items()}),
         results=results,
         units=labelled.units,
         start=None if config.init is None else describe_model(config.init).config,

@@ -1,6 +1,5 @@
 """Images with labels, prepared for training and split."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from nebulium.data.images.preparation import Preparation, measure_preparation
 from nebulium.data.images.source import ImageSource
 from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import FRACTIONS, split_by_id
-from nebulium.errors import TableError
+from nebulium.data.splits import Split
 from nebulium.properties.labels import LabelledRows
 
 #: Fewer galaxies than this in a part of the split cannot train a model or tell epochs apart.
@@ -74,13 +72,12 @@ def prepare_images(
     size: int | None,
     binning: int,
     like: Preparation | None,
-    split_seed: str,
-    fractions: Mapping[str, float],
+    split: Split,
     rejects: Rejects,
 ) -> ImageStore:
     """Write all labelled images, cut to one size and stretched, for random reading."""
     if like is None:
-        training = split_by_id(labelled.ids, seed=split_seed, fractions=fractions) == "train"
+        training = split.rows(labelled.ids)["train"]
         like = measure_preparation(source, labelled.rows[training], size=size, binning=binning)
     like.stretch.check(source.unit, source.bands, str(source.path))
     return ImageStore.create(
@@ -97,21 +94,16 @@ def prepare_images(
 def split_parts(
     store: ImageStore,
     labelled: LabelledRows,
+    split: Split,
     *,
-    seed: str,
     where: str,
-    fractions: Mapping[str, float] = FRACTIONS,
     validated: bool = True,
 ) -> dict[str, Part]:
     """Galaxies of the store by part of the split."""
     place = rows_of_ids(store.ids, labelled.ids)
-    part = split_by_id(store.ids, seed=seed, fractions=fractions)
-    parts = {}
-    for name in fractions:
-        rows = np.flatnonzero(part == name)
-        parts[name] = Part(rows, labelled.values[place[rows]], labelled.sigma[place[rows]])
-    found = {name: len(parts[name]) for name in ("train", "validation")}
-    if found["train"] < LEAST_TRAINING or found["validation"] < LEAST_VALIDATION * validated:
-        needed = f"at least {LEAST_TRAINING} galaxies to train on and {LEAST_VALIDATION} to validate"
-        raise TableError(where, f"expected {needed}, found {found}", "give more labelled images")
-    return parts
+    rows = split.rows(store.ids)
+    split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION * validated, where=where)
+    return {
+        name: Part(those, labelled.values[place[those]], labelled.sigma[place[those]])
+        for name, those in rows.items()
+    }

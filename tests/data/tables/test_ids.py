@@ -9,7 +9,7 @@ from nebulium.data import duplicates
 from nebulium.data.duplicates import Duplicate, check_unique_ids, find_duplicates
 from nebulium.data.id_hash import hash_ids
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.splits import FRACTIONS, split_by_id
+from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError
 
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -28,13 +28,13 @@ def test_hashes_and_splits_are_the_same_for_ever():
     assert hex(hash_ids(np.array(["NGC 1"]), seed="nebulium")[0]) == "0xa32d7065fb8a073c"
     parts = {0: "train", 1: "validation", 5: "test", 8: "test", 9: "train"}
     fractions = {"train": 0.7, "validation": 0.15, "test": 0.15}
-    found = split_by_id(np.array(list(parts)), fractions=fractions).tolist()
+    found = Split(fractions=fractions).parts(np.array(list(parts))).tolist()
     assert dict(zip(parts, found, strict=True)) == parts
 
 
 def test_splits_have_their_fractions():
     ids = np.arange(200_000) * 3 + 10**15
-    names, counts = np.unique(split_by_id(ids), return_counts=True)
+    names, counts = np.unique(Split().parts(ids), return_counts=True)
     for name, count in zip(names, counts, strict=True):
         # Four standard deviations of a binomial.
         expected = FRACTIONS[name]
@@ -43,24 +43,24 @@ def test_splits_have_their_fractions():
 
 def test_splits_of_two_seeds_are_independent():
     ids = np.arange(100_000)
-    both = (split_by_id(ids, seed="a") == "test") & (split_by_id(ids, seed="b") == "test")
+    both = (Split(seed="a").parts(ids) == "test") & (Split(seed="b").parts(ids) == "test")
     assert abs(both.mean() - FRACTIONS["test"] ** 2) < 0.003
 
 
 @given(ids=st.lists(int64, min_size=1, max_size=30, unique=True), seed=st.text(max_size=5))
 def test_a_split_depends_on_the_id_alone(ids, seed):
     array = np.array(ids)
-    parts = split_by_id(array, seed=seed)
-    assert split_by_id(array[::-1], seed=seed).tolist() == parts.tolist()[::-1]
-    assert split_by_id(array.astype(str), seed=seed).tolist() == parts.tolist()
-    assert [split_by_id(array[i : i + 1], seed=seed)[0] for i in range(len(ids))] == parts.tolist()
+    parts = Split(seed=seed).parts(array)
+    assert Split(seed=seed).parts(array[::-1]).tolist() == parts.tolist()[::-1]
+    assert Split(seed=seed).parts(array.astype(str)).tolist() == parts.tolist()
+    assert [Split(seed=seed).parts(array[i : i + 1])[0] for i in range(len(ids))] == parts.tolist()
     assert len(set(hash_ids(array, seed=seed).tolist())) == len(ids)
 
 
 @pytest.mark.parametrize("fractions", [{"a": 0.5, "b": 0.6}, {"a": -0.5, "b": 1.5}])
 def test_fractions_must_add_up(fractions):
     with pytest.raises(ValueError, match="add up to 1"):
-        split_by_id(np.array([1]), fractions=fractions)
+        Split(fractions=fractions).parts(np.array([1]))
 
 
 def test_floats_are_no_ids():

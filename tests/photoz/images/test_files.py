@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from nebulium.data.images.mmu import Images, write_images
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, NebuliumError, TableError
 from nebulium.modelfile import describe_model, load_model
-from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.scores.evaluate_file import evaluate_file
 from nebulium.photoz.training_file import train_file
@@ -21,7 +20,7 @@ from nebulium.photoz.training_file import train_file
 N, SIDE = 240, 16
 BANDS = ("acs_wfc_f606w", "acs_wfc_f814w")
 QUICK = {"epochs": 1, "batch_size": 64, "grid_bins": 20, "view_size": 12, "queue": 64}
-SPLIT = SplitConfig(fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
+SPLIT = Split(fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
 MOCK = Path("mock.parquet")
 
 
@@ -58,7 +57,7 @@ def test_from_images_to_redshifts_and_scores():
     run = train()
     found, model = describe_model("mine"), load_model("mine")
     assert found.config["method"] == "pita"
-    part = split_by_id(np.arange(N), fractions=SPLIT.fractions)
+    part = Split(fractions=SPLIT.fractions).parts(np.arange(N))
     labelled = np.arange(N) % 2 == 1
     assert run.galaxies["train"] == np.sum(labelled & (part == "train"))
     # All images of the training part, labelled or not, and none of the others.
@@ -75,7 +74,7 @@ def test_from_images_to_redshifts_and_scores():
 
 def test_labels_do_not_leak_from_the_test_part():
     train(output="one")
-    part = split_by_id(np.arange(N), fractions=SPLIT.fractions)
+    part = Split(fractions=SPLIT.fractions).parts(np.arange(N))
     table = survey().table
     other = np.where(part == "test", 0.7, table["redshift_spec"])
     pixels = np.where((part == "test")[:, None, None, None], 3.0 + survey().flux, survey().flux)
@@ -87,7 +86,7 @@ def test_labels_do_not_leak_from_the_test_part():
 
 
 def test_fewer_labels_leave_all_images():
-    fewer = SplitConfig(label_fraction=0.6, fractions=SPLIT.fractions)
+    fewer = Split(label_fraction=0.6, fractions=SPLIT.fractions)
     run = train_file(MOCK, "half", method="pita", settings=QUICK, split=fewer)
     assert describe_model("half").config["training"]["images"] > 2 * run.galaxies["train"]
 

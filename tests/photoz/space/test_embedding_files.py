@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from nebulium.cli import app
 from nebulium.data.images.mmu import Images, write_images
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ModelFileError, OutputError, TableError
@@ -32,7 +32,7 @@ from nebulium.photoz.space.neighbours_file import neighbours_file
 N, SIDE = 240, 16
 BANDS = ("acs_wfc_f606w", "acs_wfc_f814w")
 FRACTIONS = {"train": 0.7, "validation": 0.15, "test": 0.15}
-PART = split_by_id(np.arange(N), fractions=FRACTIONS)
+PART = Split(fractions=FRACTIONS).parts(np.arange(N))
 LABELLED = np.arange(N) % 2 == 1
 RANDOM = np.random.default_rng(1)
 

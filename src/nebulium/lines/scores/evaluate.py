@@ -14,11 +14,13 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.model import LineModel
 from nebulium.lines.predict import median_ews
+from nebulium.lines.prediction_input import ID
 from nebulium.lines.scores.baselines import Baseline, PcaLocalLinear, PcaNearestNeighbours, TrainingMedian
 from nebulium.lines.scores.evaluation import Evaluation
 from nebulium.lines.scores.figures import (
@@ -29,7 +31,7 @@ from nebulium.lines.scores.figures import (
     predicted_against_observed,
     score_table,
 )
-from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies, measured_galaxies, parts_of_split
+from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies, measured_galaxies
 from nebulium.lines.scores.populations import draw_intrinsic, draw_measurements, quantiles_of_measurements
 from nebulium.lines.scores.scores import (
     LEVELS,
@@ -113,7 +115,11 @@ def _rows(table: Table, record: Any, split: str | None) -> tuple[np.ndarray, np.
     """Rows to score, and rows that the baselines may learn from."""
     if split is None:
         return np.arange(len(table)), np.arange(0)
-    part = parts_of_split(table, record, split)
+    known = Split.from_dict(record)
+    if split not in known.fractions:
+        problem = f"cannot be divided: the model's split has the parts {list(known.fractions)}, not {split!r}"
+        raise TableError(table.name, problem, "name one of its parts, or take all rows (split=None)")
+    part = known.parts(table[known.id_column if known.id_column in table else ID])
     return np.flatnonzero(part == split), np.flatnonzero((part == "train") & (part != split))
 
 

@@ -1,16 +1,12 @@
-"""Galaxies with measured lines, as models are scored on them: rows checked, parts of a split told apart."""
+"""Galaxies with measured lines, as models are scored on them: rows checked."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import split_by_id
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
@@ -82,17 +78,3 @@ def measured_galaxies(
         good.sigma_aa.astype(float),
         np.stack(published, axis=1).astype(float) if published else None,
     )
-
-
-def parts_of_split(table: Table, record: Any, split: str) -> np.ndarray:
-    """Part of each row by the split that a model carries."""
-    known = record if isinstance(record, Mapping) and "seed" in record else {}
-    if split not in known.get("fractions", {}):
-        raise TableError(
-            table.name,
-            f"cannot be divided: the model's split has the parts {list(known.get('fractions', {}))}, "
-            f"not {split!r}",
-            "name one of its parts, or take all rows (split=None)",
-        )
-    ids = table[known.get("id_column", "target_id")]
-    return split_by_id(ids, seed=known["seed"], fractions=known["fractions"])

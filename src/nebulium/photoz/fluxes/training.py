@@ -1,12 +1,13 @@
 """The methods that learn from catalogues, from a task to a trained model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import equinox as eqx
 import numpy as np
 
+from nebulium.data.splits import ALL_HELD_OUT, Split
 from nebulium.photometry.curves import band_filters
 from nebulium.photometry.dereddening import check_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
@@ -14,7 +15,6 @@ from nebulium.photoz.baselines import fit_train_distribution
 from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.density.recalibration import FEWEST, measure_recalibration
 from nebulium.photoz.fluxes.recipe import PhotometryConfig, train_photometry
-from nebulium.photoz.label_split import LabelSplit, SplitConfig
 from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.model import make_template_model
 from nebulium.photoz.training_galaxies import CorrectedGalaxies, TrainingTask, read_training
@@ -25,9 +25,6 @@ from nebulium.photoz.training_result import (
     settings_of,
 )
 from nebulium.training import FitResult
-
-#: A model that learned nothing from labels has seen no galaxy.
-ALL_UNSEEN: Mapping[str, float] = {"train": 0.0, "validation": 0.0, "test": 1.0}
 
 
 @dataclass(frozen=True)
@@ -58,10 +55,10 @@ def train_on_photometry(task: TrainingTask) -> TrainingResult:
     """Train networks on fluxes."""
     config = settings_of(PhotometryConfig, task.settings, "photometry")
     data = _read(task, config.grid_most)
-    split = data.split(task.split)
+    rows = data.rows(task.split)
     model, results = train_photometry(
-        data.galaxies.select(split.train),
-        data.galaxies.select(split.validation),
+        data.galaxies.select(rows["train"]),
+        data.galaxies.select(rows["validation"]),
         config=config,
         run=task.run,
         resume=task.resume,
@@ -73,7 +70,7 @@ def train_on_photometry(task: TrainingTask) -> TrainingResult:
     domain = (
         "fluxes no further from those of training galaxies than those of 99.7 % of the validation galaxies"
     )
-    return _trained(model, shape, task, data, split, asdict(config), domain, tuple(results))
+    return _trained(model, shape, task, data, rows, asdict(config), domain, tuple(results))
 
 
 def make_templates(task: TrainingTask) -> TrainingResult:
@@ -84,24 +81,23 @@ def make_templates(task: TrainingTask) -> TrainingResult:
     model = make_template_model(bands, band_filters(bands, task.curves), config.grid)
     domain = "a template fits no worse than noise would make it in all but 0.1 % of galaxies"
     if task.recalibrate:
-        split = data.split(task.split)
+        rows = data.rows(task.split)
     else:
-        held_out = SplitConfig(seed=task.split.seed, fractions=ALL_UNSEEN)
-        labelled = np.flatnonzero(np.isfinite(data.galaxies.redshift))
-        split = LabelSplit(labelled[:0], labelled[:0], labelled, held_out)
-    return _trained(model, model.hyperparameters, task, data, split, asdict(config), domain)
+        task = replace(task, split=Split(task.split.seed, ALL_HELD_OUT))
+        rows = task.split.rows(data.galaxies.ids, np.isfinite(data.galaxies.redshift))
+    return _trained(model, model.hyperparameters, task, data, rows, asdict(config), domain)
 
 
 def take_distribution(task: TrainingTask) -> TrainingResult:
     """Take the distribution of the training redshifts."""
     config = settings_of(GridConfig, task.settings, "train-distribution")
     data = _read(task, config.grid_most)
-    split = data.split(task.split)
+    rows = data.rows(task.split)
     bands = data.galaxies.bands
-    model = fit_train_distribution(data.galaxies.redshift[split.train], config.grid, bands=bands)
+    model = fit_train_distribution(data.galaxies.redshift[rows["train"]], config.grid, bands=bands)
     shape = {"bands": list(bands), **asdict(config)}
     domain = "always true: the galaxy is not looked at"
-    return _trained(model, shape, task, data, split, asdict(config), domain)
+    return _trained(model, shape, task, data, rows, asdict(config), domain)
 
 
 def recalibrated_on(model: Any, validation: PhotometricGalaxies) -> Any:
@@ -122,13 +118,13 @@ def _trained(
     hyperparameters: Mapping[str, Any],
     task: TrainingTask,
     data: CorrectedGalaxies,
-    split: LabelSplit,
+    rows: Mapping[str, np.ndarray],
     settings: Mapping[str, Any],
     domain: str,
     results: tuple[FitResult[Any], ...] = (),
 ) -> TrainingResult:
     """What the methods of catalogues have in common."""
-    validation = data.galaxies.select(split.validation)
+    validation = data.galaxies.select(rows["validation"])
     notes: tuple[str, ...] = ()
     mended = task.recalibrate and len(validation) >= FEWEST
     if mended:
@@ -139,7 +135,7 @@ def _trained(
         model=model,
         hyperparameters=hyperparameters,
         settings={**settings, "recalibrate": mended},
-        split=split.as_dict(data.layout.id_column),
+        split=replace(task.split, id_column=data.layout.id_column).as_dict(rows),
         preprocessing=catalogue_preprocessing(data.layout),
         domain=domain,
         results=results,

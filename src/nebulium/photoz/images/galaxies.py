@@ -1,6 +1,7 @@
 """Images of a mock survey or a catalogue, with its photometry and redshifts, ready to train on."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,11 @@ from nebulium.data.images.source import ImageSource, with_factors
 from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import split_by_id
+from nebulium.data.splits import Split
 from nebulium.errors import ImageError, TableError
 from nebulium.photometry.dereddening import check_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.images.rows import RedshiftImages, colour_targets
-from nebulium.photoz.label_split import LabelSplit
 
 #: Fewest training images, and labels among them, that a network can learn from.
 LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION = 64, 32, 8
@@ -94,14 +94,20 @@ def dereddened_images(
 
 
 def prepare_parts(
-    matched: ImageGalaxies, split: LabelSplit, folder: Path, rejects: Rejects, *, size: int | None = None
+    matched: ImageGalaxies,
+    split: Split,
+    labelled: Mapping[str, Int64[np.ndarray, " k"]],
+    folder: Path,
+    rejects: Rejects,
+    *,
+    size: int | None = None,
 ) -> tuple[RedshiftImages, RedshiftImages]:
     """Write the images of a training for random reading, those of test galaxies left out."""
-    galaxies, config = matched.galaxies, split.config
-    part = split_by_id(galaxies.ids, seed=config.seed, fractions=config.fractions)
+    galaxies = matched.galaxies
+    part = split.parts(galaxies.ids)
     training = np.flatnonzero(part == "train")
     preparation = measure_preparation(matched.source, matched.rows[training], size=size)
-    used = np.concatenate([training, split.validation])
+    used = np.concatenate([training, labelled["validation"]])
     store = ImageStore.create(
         folder,
         matched.source,
@@ -111,7 +117,7 @@ def prepare_parts(
         rejects=rejects,
     )
     labels = np.full(len(galaxies), np.nan, np.float32)
-    for rows in (split.train, split.validation):
+    for rows in (labelled["train"], labelled["validation"]):
         labels[rows] = galaxies.redshift[rows]
     place = rows_of_ids(store.ids, galaxies.ids)
     every = RedshiftImages(

@@ -3,7 +3,7 @@
 import math
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import equinox as eqx
@@ -16,8 +16,7 @@ from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.images.predict import READ, predict_prepared
 from nebulium.photoz.images.recipe import RedshiftConfig, train_on_store
 from nebulium.photoz.images.rows import RedshiftImages
-from nebulium.photoz.label_split import split_labels
-from nebulium.photoz.training_galaxies import TrainingTask, read_training
+from nebulium.photoz.training_galaxies import TrainingTask, labelled_rows, read_training
 from nebulium.photoz.training_result import (
     TrainingResult,
     catalogue_preprocessing,
@@ -38,9 +37,10 @@ def train_images(task: TrainingTask, method: str) -> TrainingResult:
     data = read_training(task, most_redshift=config.grid_most or math.inf)
     extinction = known_extinction(data.layout, task.curves)
     matched = match_images(task.data, data.galaxies, extinction, task.counted)
-    galaxies = matched.galaxies
-    split = split_labels(galaxies.ids, galaxies.redshift, task.split, where=galaxies.name)
-    training, validation = prepare_parts(matched, split, task.run / STORE, task.rejects, size=config.size)
+    rows = labelled_rows(matched.galaxies, task.split)
+    training, validation = prepare_parts(
+        matched, task.split, rows, task.run / STORE, task.rejects, size=config.size
+    )
     model, results = train_on_store(
         training, validation, config=config, run=task.run, resume=task.resume, progress=task.progress
     )
@@ -52,7 +52,7 @@ def train_images(task: TrainingTask, method: str) -> TrainingResult:
         model=model,
         hyperparameters=hyperparameters_of(model, config),
         settings={**asdict(config), "recalibrate": mended, "images": len(training)},
-        split=split.as_dict(data.layout.id_column),
+        split=replace(task.split, id_column=data.layout.id_column).as_dict(rows),
         preprocessing={**catalogue_preprocessing(data.layout), "unit": model.unit},
         domain=DOMAIN,
         results=tuple(results),

@@ -9,12 +9,12 @@ import numpy as np
 
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.errors import TableError
 from nebulium.modelfile import ModelFolder, load_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.fluxes.predict import PredictionTask
-from nebulium.photoz.label_split import held_out_galaxies
 from nebulium.photoz.methods import Method
 from nebulium.photoz.predict import concatenate_predictions
 from nebulium.photoz.prediction_file import find_model, none_predicted, notes_of
@@ -113,7 +113,7 @@ def _chosen(galaxies: PhotometricGalaxies, folders: Sequence[ModelFolder], all_r
         raise TableError(galaxies.name, problem, "name the column of redshifts: --redshift COLUMN")
     if all_rows:
         return np.flatnonzero(labelled)
-    held_out = [held_out_galaxies(galaxies.ids, folder.config["split"]) for folder in folders]
+    held_out = [Split.from_dict(folder.config["split"]).held_out(galaxies.ids) for folder in folders]
     chosen = np.flatnonzero(labelled & np.all(held_out, axis=0))
     if not len(chosen):
         problem = f"has {int(labelled.sum()):,} galaxies with redshifts, none in the test part of every model"

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.output import output_error
+from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.errors import NebuliumError, OutputError
 from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder, markdown_table, written
 from nebulium.metrics.score_records import plain_record, record_table
 from nebulium.modelfile import describe_model
-from nebulium.photoz.label_split import SplitConfig
 from nebulium.photoz.scores.calibration_figures import label_fraction_figure
 from nebulium.photoz.scores.evaluation import HEADINGS
 from nebulium.photoz.scores.galaxies import all_galaxies, score_galaxies
@@ -107,7 +107,7 @@ def label_fraction_file(
     """
     output, own = Path(output), {method: _own_settings(method, settings or {}, methods) for method in methods}
     check_evaluation_place(output)
-    splits = {fraction: SplitConfig(split_seed, fraction) for fraction in sorted(set(fractions))}
+    splits = {fraction: Split(split_seed, label_fraction=fraction) for fraction in sorted(set(fractions))}
     models = output.with_name(output.name + MODELS_ENDING)
     _make_folder(models, resume)
     runs = [(method, fraction) for method in methods for fraction in splits]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.errors import TableError
 from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder
 from nebulium.modelfile import load_model
@@ -23,7 +24,6 @@ from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.photoz.fluxes.predict import PredictionTask
 from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.images.predict import prepared_images
-from nebulium.photoz.label_split import training_galaxies
 from nebulium.photoz.prediction_file import find_model, none_predicted
 from nebulium.photoz.scores.figures import OUTLIER
 from nebulium.photoz.scores.held_out import HeldOutGalaxies, predict_held_out
@@ -186,7 +186,7 @@ def _taught(tasks: Mapping[str, PredictionTask]) -> PhotometricGalaxies:
     galaxies = read_corrected(
         first.data, first.layout, first.curves, rejects=Rejects(), counted=Counter()
     ).galaxies
-    taught = [training_galaxies(galaxies.ids, task.config["split"]) for task in tasks.values()]
+    taught = [Split.from_dict(task.config["split"]).taught(galaxies.ids) for task in tasks.values()]
     rows = np.flatnonzero(np.isfinite(galaxies.redshift) & np.all(taught, axis=0))
     if not len(rows):
         problem = "has no galaxy from whose redshift both models have learned"

@@ -14,7 +14,7 @@ from nebulium.data.images.sides import measured_images
 from nebulium.data.images.source import ImageSource
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import FRACTIONS, split_by_id
+from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
@@ -106,10 +106,9 @@ def evaluate_file(
 
 def _seen_notes(found: ModelFolder) -> tuple[str, ...]:
     """A model without a test part cannot be scored on its own sample."""
-    split = found.config["split"]
-    if split.get("fractions", FRACTIONS)["train"] < 1.0:
+    if Split.from_dict(found.config["split"]).fractions["train"] < 1.0:
         return ()
-    count = split["galaxies"]["train"]
+    count = found.config["split"]["galaxies"]["train"]
     return (f"the model was trained on every galaxy of its sample ({count:,}): a score on those is too good",)
 
 
@@ -117,9 +116,7 @@ def _part(labelled: LabelledRows, found: ModelFolder, all_rows: bool) -> np.ndar
     """Which of the labelled galaxies are scored."""
     if all_rows:
         return np.arange(len(labelled))
-    split = found.config["split"]
-    fractions = split.get("fractions", FRACTIONS)
-    part = np.flatnonzero(split_by_id(labelled.ids, seed=split["seed"], fractions=fractions) == "test")
+    part = np.flatnonzero(Split.from_dict(found.config["split"]).held_out(labelled.ids))
     if not len(part):
         problem = f"none of {len(labelled)} galaxies is in the test part of the model's split"
         mend = "give more galaxies, or score all (--all-rows) if the model never saw them"
