@@ -33,6 +33,14 @@ class TableError(NebuliumError):
     """A table that cannot be read, or that lacks what is asked of it."""
 
 
+class MissingColumnError(TableError):
+    """A table lacks a column that is asked of it."""
+
+    def __init__(self, where: str, problem: str, mend: str, *, column: str):
+        super().__init__(where, problem, mend)
+        self.column = column
+
+
 class SpectrumError(NebuliumError):
     """A spectrum file that cannot be read, or with units or wavelengths that make no sense."""
 
@@ -67,3 +75,14 @@ def from_extra(package: str, extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingExtraError(package, extra) from error
+
+
+@contextmanager
+def mending(kind: type[NebuliumError], mend: str) -> Iterator[None]:
+    """Errors of a kind with another mend: one that exists where the user stands."""
+    try:
+        yield
+    except kind as error:
+        error.args = (f"{error.where}: {error.problem}. To mend: {mend}",)
+        error.mend = mend
+        raise

@@ -214,7 +214,7 @@ def training(survey: Path, **changed: object) -> list[object]:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"target": "name"}, "row 0, column name: expected a number to predict, found 'galaxy 0'"),
+        ({"target": "name"}, "column name: expected a number to predict, found 'galaxy 0' in rows 0, 1"),
         ({"target": "same"}, "column same: is 3 for every image"),
         ({"target": "oh_p5"}, "has no column 'oh_p5' (the nearest is 'oh_p50'"),
         ({"id": "log_mstar"}, "expected an id"),
@@ -305,8 +305,8 @@ def test_labels_that_stand_for_missing_ones_must_be_told(survey, work):
     table["oh_p50"][10:22] = -9999
     write_table(table, "labels.ecsv")
     said = fails(*training(survey, labels="labels.ecsv"))
-    assert "labels.ecsv, column oh_p50: is -9999 in 12 of " in said
-    assert "To mend: say --missing -9999 (missing=-9999), or take the rows out" in said
+    assert "labels.ecsv, column oh_p50: expected measured values, found -9999 in rows 10, 11, 12 and " in said
+    assert "To mend: say --missing=-9999, or --missing=none if it was measured" in said
 
 
 def test_scores_on_what_a_model_was_trained_on_are_called_so(trained, survey, work):

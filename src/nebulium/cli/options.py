@@ -38,6 +38,16 @@ IdColumn = Annotated[
         "--id", metavar="COLUMN", help="The file's column of ids. [default: target_id]", show_default=False
     ),
 ]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--missing",
+        metavar="NUMBER|COLUMN=NUMBER",
+        help="Stands for a missing value, as -99 or z=-1; as often as needed. 'none': what looks like "
+        "one was measured.",
+        show_default=False,
+    ),
+]
 Redshifts = Annotated[
     str | None,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import IdColumn, number_or_text
+from nebulium.cli.options import IdColumn, Missing, number_or_text
 
 
 def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
@@ -55,16 +55,7 @@ def _told(
             show_default=False,
         ),
     ] = None,
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--missing",
-            metavar="NUMBER|COLUMN=NUMBER",
-            help="Stands for a missing value, as -99 or z=-1; as often as needed. 'none': what looks like "
-            "one was measured.",
-            show_default=False,
-        ),
-    ] = None,
+    missing: Missing = None,
     nondetection: Annotated[
         float | None,
         typer.Option(

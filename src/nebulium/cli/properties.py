@@ -8,6 +8,7 @@ import typer
 from nebulium.cli.options import (
     Epochs,
     IdColumn,
+    Missing,
     ModelOutput,
     PredictionsOutput,
     ReportOutput,
@@ -52,10 +53,6 @@ Bands = Annotated[
         help="Bands to use, in order; names for them where the files have none.",
         show_default=False,
     ),
-]
-Missing = Annotated[
-    float | None,
-    typer.Option("--missing", help="Number that stands for a missing label, as -9999.", show_default=False),
 ]
 ModelOfImages = Annotated[
     str,

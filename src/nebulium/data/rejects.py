@@ -2,15 +2,19 @@
 
 import csv
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.source import stem_of
 
+#: A reason, and the rows that it holds for.
+Fault = tuple[str, Bool[np.ndarray, " n"]]
 HEADER = ("row", "target_id", "reason")
 
 
@@ -53,29 +57,39 @@ class Rejects:
         if len(rows):
             self._blocks.append((np.asarray(rows, dtype=np.int64), np.asarray(ids), reason))
 
-    def add_masked(self, bad: np.ndarray, ids: np.ndarray, reason: str, *, first_row: int = 0) -> None:
-        """Set aside the rows of a chunk for which a condition holds.
+    def set_aside(
+        self, faults: Iterable[Fault], ids: np.ndarray, *, rows: np.ndarray | None = None
+    ) -> Bool[np.ndarray, " n"]:
+        """Set aside every row that has a fault, with the first reason that holds for it.
 
         Parameters
         ----------
-        bad : array of bool of shape (n,)
-            The condition.
+        faults : iterable of (str, ndarray of bool of shape (n,))
+            Each a reason, one line, and the rows that it holds for.
         ids : array of shape (n,)
-            Ids of all rows of the chunk.
-        reason : str
-            What the condition means, one line.
-        first_row : int
-            Row of the input at which the chunk begins.
+            Ids of all rows.
+        rows : array of int of shape (n,), optional
+            Their places in the input; counted from 0 if not given.
+
+        Returns
+        -------
+        ndarray of bool of shape (n,)
+            True for the rows without a fault.
 
         Examples
         --------
-        >>> rejects = Rejects()
-        >>> rejects.add_masked(np.array([False, True]), np.array([7, 8]), "redshift is NaN", first_row=100)
-        >>> rejects.rows().tolist()
-        [101]
+        >>> rejects, redshift = Rejects(), np.array([0.1, -np.inf, -0.2])
+        >>> faults = [("redshift is infinite", np.isinf(redshift)), ("redshift is negative", redshift < 0)]
+        >>> rejects.set_aside(faults, np.array([7, 8, 9])).tolist(), rejects.summary()
+        ([True, False, False], '2 rows set aside: 1 redshift is infinite, 1 redshift is negative')
         """
-        places = np.flatnonzero(bad)
-        self.add(places + first_row, ids[places], reason)
+        rows = np.arange(len(ids)) if rows is None else rows
+        good = np.ones(len(ids), bool)
+        for reason, bad in faults:
+            new = bad & good
+            self.add(rows[new], ids[new], reason)
+            good &= ~new
+        return good
 
     def rows(self) -> np.ndarray:
         """Places of the rows in the input, in order.

@@ -5,7 +5,7 @@ import warnings
 
 from astropy import units
 
-from nebulium.errors import TableError
+from nebulium.errors import NebuliumError, TableError
 
 #: Spellings met in survey files that astropy's parsers do not know.
 SPELLINGS = (
@@ -18,6 +18,8 @@ SPELLINGS = (
 )
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 WAVE_UNIT = "Angstrom"
+MEND = "map the right column, or declare its unit with units={name: unit}"
+MEND_PER_FREQUENCY = "convert it first: flux_lambda = flux_nu c / wave^2, with astropy.units.spectral_density"
 
 
 def parse_unit(text: str) -> units.UnitBase:
@@ -35,7 +37,14 @@ def parse_unit(text: str) -> units.UnitBase:
     raise ValueError(f"{text!r} is not a unit that astropy knows")
 
 
-def conversion_factor(declared: str, wanted: str, *, where: str) -> float:
+def conversion_factor(
+    declared: str,
+    wanted: str,
+    *,
+    where: str,
+    mend: str = MEND,
+    error: type[NebuliumError] = TableError,
+) -> float:
     """Number by which values in one unit are multiplied to be in another.
 
     Parameters
@@ -44,6 +53,10 @@ def conversion_factor(declared: str, wanted: str, *, where: str) -> float:
         The file's unit and nebulium's.
     where : str
         File and column, for the message.
+    mend : str
+        What the user can do, for the message.
+    error : type
+        The error to raise.
 
     Returns
     -------
@@ -61,20 +74,19 @@ def conversion_factor(declared: str, wanted: str, *, where: str) -> float:
     10.0
     >>> conversion_factor("Jy", "Angstrom", where="a.fits, column ew_HALPHA")
     Traceback (most recent call last):
-    nebulium.errors.TableError: a.fits, column ew_HALPHA: is declared in 'Jy', which does not convert to
+    nebulium.errors.TableError: a.fits, column ew_HALPHA: has the unit 'Jy', which does not convert to
     'Angstrom'. To mend: map the right column, or declare its unit with units={name: unit}
     """
     if not wanted and declared.strip().lower().startswith(("dex", "log")):
         return 1.0
-    mend = "map the right column, or declare its unit with units={name: unit}"
     try:
         unit = parse_unit(declared)
-    except ValueError as error:
-        raise TableError(where, f"has the unit {declared!r}, which is not understood", mend) from error
-    try:
-        factor = float(unit.to(parse_unit(wanted)))
-    except units.UnitConversionError as error:
-        problem = f"is declared in {declared!r}, which does not convert to {wanted!r}"
-        raise TableError(where, problem, mend) from error
+    except ValueError as fault:
+        raise error(where, f"has the unit {declared!r}, which is not understood", mend) from fault
+    aim = parse_unit(wanted)
+    if not unit.is_equivalent(aim):
+        per_frequency = unit.is_equivalent(units.Jy) and aim.is_equivalent(parse_unit(FLUX_UNIT))
+        problem = f"has the unit {declared!r}, which does not convert to {wanted!r}"
+        raise error(where, problem, MEND_PER_FREQUENCY if per_frequency else mend)
     # Through cgs the factor of nm to Angstrom comes out as 9.999999999999998, and of equal units not as 1.
-    return float(f"{factor:.14g}")
+    return float(f"{unit.to(aim):.14g}")

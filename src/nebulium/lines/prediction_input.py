@@ -97,11 +97,7 @@ def load_spectra(
 
 def with_known_redshift(spectra: Spectra) -> Spectra:
     """Spectra whose redshift is known; the others are set aside."""
-    unknown = ~np.isfinite(spectra.redshift)
-    spectra.rejects.add(
-        spectra.row_numbers()[unknown], spectra.ids[unknown], "redshift is not known (give --redshifts)"
-    )
-    return spectra.select(~unknown)
+    return spectra.without(~np.isfinite(spectra.redshift), "redshift is not known (give --redshifts)")
 
 
 def _of_spectra(spectra: Spectra) -> LineInput:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from nebulium.data.extinction import extinction_per_ebv
-from nebulium.data.rejects import Rejects
+from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.bins import BIN_CENTRES_AA
 from nebulium.lines.continuum.line_list import LINES
@@ -81,7 +81,7 @@ def galaxy_rows(
         *([] if ebv is None else [("ebv is not a number from 0 on", ~((ebv >= 0) & (ebv <= LARGEST)))]),
     ]
     numbers = np.arange(n) if row_numbers is None else row_numbers
-    good = _set_aside(faults, ids, numbers, rejects)
+    good = rejects.set_aside(faults, ids, rows=numbers)
     with np.errstate(divide="ignore"):
         sigma = np.where(ivar > 0, 1.0 / np.sqrt(np.where(ivar > 0, ivar, 1.0)), np.nan)
     rows = GalaxyRows(ids, flux, redshift, sigma.astype(np.float32), numbers).select(good)
@@ -92,9 +92,6 @@ def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
     """Single precision; what it cannot hold becomes infinite."""
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(values).astype(np.float32)
-
-
-Fault = tuple[str, Bool[np.ndarray, " n"]]
 
 
 def _column(table: Table, name: str) -> Float[np.ndarray, " n"]:
@@ -131,19 +128,6 @@ def _ivar_faults(ivar: Float[np.ndarray, "n 10"]) -> Iterator[Fault]:
 
 def _n_known(flux: Float[np.ndarray, "n 12"]) -> np.ndarray:
     return np.sum(~np.isnan(flux), axis=1)
-
-
-def _set_aside(
-    faults: list[Fault], ids: np.ndarray, numbers: np.ndarray, rejects: Rejects
-) -> Bool[np.ndarray, " n"]:
-    """The first reason of a row counts."""
-    good = np.ones(len(ids), bool)
-    for reason, bad in faults:
-        new = bad & good
-        if new.any():
-            rejects.add(numbers[new], ids[new], reason)
-            good &= ~new
-    return good
 
 
 def _dereddened(rows: GalaxyRows, ebv: Float[np.ndarray, " n"]) -> GalaxyRows:

@@ -112,13 +112,9 @@ def read_measured(
 def usable_rows(table: Table, rejects: Rejects, *, with_luminosity: bool) -> Table:
     """Rows that a model can learn from; the others are set aside."""
     rows = galaxy_rows(table, rejects, needs_luminosity=with_luminosity)
-    gaps = np.isnan(rows.continuum_flux).any(axis=1)
-    rejects.add(rows.places[gaps], rows.ids[gaps], "a bin is missing")
-    places = rows.places[~gaps]
-    for name in EW_COLUMNS:
-        infinite = np.isinf(table[name][places])
-        rejects.add(places[infinite], table[ID][places[infinite]], f"{name} is infinite")
-        places = places[~infinite]
+    faults = [("a bin is missing", np.isnan(rows.continuum_flux).any(axis=1))]
+    faults += [(f"{name} is infinite", np.isinf(table[name][rows.places])) for name in EW_COLUMNS]
+    places = rows.places[rejects.set_aside(faults, rows.ids, rows=rows.places)]
     if not len(places):
         problem = f"has no row to learn from ({rejects.summary()})"
         raise TableError(table.name, problem, "check the columns and their units")

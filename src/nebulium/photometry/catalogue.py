@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.rejects import Rejects
+from nebulium.data.missing import MissingNumbers
+from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.tables.column_checks import checked_column
 from nebulium.data.tables.reading import column_names, iter_table
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium.errors import MissingColumnError, TableError, mending
 from nebulium.photometry.checks import check_are_fluxes, check_redshift_errors, check_redshifts
 from nebulium.photometry.fluxes import FLUX, FLUX_ERR, band_fluxes
 from nebulium.photometry.galaxies import PhotometricGalaxies, concatenate_galaxies
@@ -83,7 +85,8 @@ class PhotometricCatalogue:
             if first == 0 and self.layout.magnitudes is None:
                 self._check_are_fluxes(table)
             galaxies = self._galaxies(table, first, counted)
-            good = _set_aside(galaxies, first, rejects)
+            rows = first + np.arange(len(table))
+            good = rejects.set_aside(_faults(galaxies), galaxies.ids, rows=rows)
             first += len(table)
             if np.any(good):
                 yield galaxies if np.all(good) else galaxies.select(good)
@@ -115,18 +118,15 @@ class PhotometricCatalogue:
         return wanted | {name: column for name, column in others.items() if isinstance(column, str)}
 
     def _tables(self, wanted: dict[str, str], rows_per_chunk: int) -> Iterator[Table]:
-        """Columns as the file has them, but for the declared sentinels."""
-        sentinels = {name: self.layout.sentinels(column) for name, column in wanted.items() if name != ID}
-        missing = {name: numbers for name, numbers in sentinels.items() if numbers}
-        try:
+        """Columns as the file has them, but for the numbers that are declared missing."""
+        mend = "check the names given with --band, --id, --redshift and --ebv"
+        with mending(MissingColumnError, mend):
             yield from iter_table(
-                self.path, rows_per_chunk=rows_per_chunk, columns=wanted, missing=missing or None
+                self.path,
+                rows_per_chunk=rows_per_chunk,
+                columns=wanted,
+                missing=MissingNumbers(self.layout.missing),
             )
-        except TableError as error:
-            if not error.problem.startswith("has no column"):
-                raise
-            mend = "check the names given with --band, --id, --redshift and --ebv"
-            raise TableError(error.where, error.problem, mend) from error
 
     def _check_are_fluxes(self, table: Table) -> None:
         """Of the first chunk: a few rows at the end of a table may well be of one magnitude."""
@@ -161,14 +161,14 @@ class PhotometricCatalogue:
         redshift, redshift_err = np.full(len(table), np.nan), np.zeros(len(table))
         if layout.redshift_column is not None:
             redshift = _numbers(table, REDSHIFT, layout.redshift_column, first)
-            check_redshifts(redshift, where=table.name, column=layout.redshift_column, first_row=first)
+            check_redshifts(redshift, ColumnPlace(table.name, layout.redshift_column, first))
         if layout.redshift_err_column is not None:
             redshift_err = self._redshift_err(table, np.isfinite(redshift), first)
         return PhotometricGalaxies(
             ids=_ids(table, layout.id_column, first),
             bands=layout.names,
-            flux_njy=np.stack([band.flux_njy for band in bands], axis=1),
-            flux_err_njy=np.stack([band.flux_err_njy for band in bands], axis=1),
+            flux_njy=np.stack([flux for flux, _ in bands], axis=1),
+            flux_err_njy=np.stack([flux_err for _, flux_err in bands], axis=1),
             redshift=redshift.astype(np.float32),
             redshift_err=np.where(redshift_err > 0, redshift_err, 0.0).astype(np.float32),
             ebv=self._ebv(table, first),
@@ -180,7 +180,7 @@ class PhotometricCatalogue:
         """Of labels; what stands beside galaxies without one does not matter."""
         column = str(self.layout.redshift_err_column)
         error = np.where(labelled, _numbers(table, REDSHIFT_ERR, column, first), np.nan)
-        check_redshift_errors(error, where=table.name, column=column, first_row=first)
+        check_redshift_errors(error, ColumnPlace(table.name, column, first))
         return error
 
     def _ebv(self, table: Table, first: int) -> np.ndarray | None:
@@ -299,27 +299,21 @@ def _bands_of_mock(path: Path, names: tuple[str, ...]) -> tuple[BandColumns, ...
     return tuple(BandColumns(band, FLUX + band, FLUX_ERR + band) for band in bands)
 
 
-def _set_aside(galaxies: PhotometricGalaxies, first: int, rejects: Rejects) -> np.ndarray:
-    """Which galaxies can be used; the first reason against one counts."""
-    faults = {"has an infinite flux": np.any(np.isinf(galaxies.flux_njy), axis=1)}
+def _faults(galaxies: PhotometricGalaxies) -> Iterator[Fault]:
+    yield "has an infinite flux", np.any(np.isinf(galaxies.flux_njy), axis=1)
     if galaxies.ebv is not None:
         sound = (galaxies.ebv >= 0) & (galaxies.ebv <= MOST_EBV)
-        faults[f"has an E(B-V) that is negative, above {MOST_EBV:g} or missing"] = ~sound
-    good = np.ones(len(galaxies), bool)
-    for reason, bad in faults.items():
-        rejects.add_masked(bad & good, galaxies.ids, reason, first_row=first)
-        good &= ~bad
-    return good
+        yield f"has an E(B-V) that is negative, above {MOST_EBV:g} or missing", ~sound
 
 
 def _ids(table: Table, column: str, first: int) -> np.ndarray:
-    return checked_column(table[ID], ID, column, where=table.name, first_row=first)
+    return checked_column(table[ID], ID, ColumnPlace(table.name, column, first))
 
 
 def _numbers(table: Table, name: str, column: str, first: int = 0) -> np.ndarray:
     """A column that must hold numbers, in double precision."""
     known = name if name in (REDSHIFT, EBV) else REDSHIFT if name == REDSHIFT_ERR else ANY_FLUX
-    return checked_column(table[name], known, column, where=table.name, first_row=first).astype(np.float64)
+    return checked_column(table[name], known, ColumnPlace(table.name, column, first)).astype(np.float64)
 
 
 def _value(place: int) -> str:

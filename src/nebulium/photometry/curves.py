@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.tables.reading import read_table
-from nebulium.errors import SpectrumError, TableError
+from nebulium.errors import SpectrumError, TableError, mending
 from nebulium.sed.filters import FilterCurve, Filters, load_filters, make_filters
 
 COLUMNS = {"filter": "filter", "wave_aa": "wave_aa", "transmission": "transmission"}
@@ -41,11 +41,9 @@ def band_filters(bands: Sequence[str], curves: str | Path | None = None) -> Filt
     Array([5919.], dtype=float32)
     """
     if curves is None:
-        try:
+        mend = "call the bands as in nebulium.sed.list_filters(), or give their curves: --filters TABLE"
+        with mending(SpectrumError, mend):
             return load_filters(*bands)
-        except SpectrumError as error:
-            mend = "call the bands as in nebulium.sed.list_filters(), or give their curves: --filters TABLE"
-            raise SpectrumError(error.where, error.problem, mend) from error
     table = read_table(curves, columns=COLUMNS)
     names = table["filter"].astype(str)
     lacking = [band for band in bands if band not in names]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nebulium.data.extinction import SFD_RECALIBRATION, extinction_per_ebv
-from nebulium.errors import SpectrumError, TableError
+from nebulium.errors import SpectrumError, TableError, mending
 from nebulium.photometry.curves import band_filters
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout
@@ -101,11 +101,8 @@ def known_extinction(layout: CatalogueLayout, curves: str | Path | None = None) 
     open_bands = [band for band in layout.names if band not in given]
     if not open_bands:
         return given
-    try:
+    with mending(SpectrumError, "give its extinction: --extinction BAND=NUMBER; or its curve: --filters"):
         pivot_aa = np.asarray(band_filters(open_bands, curves).pivot_aa)
-    except SpectrumError as error:
-        mend = "give its extinction: --extinction BAND=NUMBER; or its curve: --filters"
-        raise SpectrumError(error.where, error.problem, mend) from error
     computed = extinction_of_bands(pivot_aa).tolist()
     return given | dict(zip(open_bands, computed, strict=True))
 

@@ -1,34 +1,21 @@
 """Fluxes in nanojansky from the columns of a catalogue, fluxes in any unit or magnitudes."""
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.missing import CERTAIN, LARGE, MissingNumbers, is_any_of
 from nebulium.data.units import conversion_factor
 from nebulium.errors import TableError
-from nebulium.photometry.checks import check_are_magnitudes, check_sentinels, is_any_of
+from nebulium.photometry.checks import check_are_magnitudes
 from nebulium.photometry.layout import BandColumns, CatalogueLayout
 
 #: Columns of a mock survey begin so; their unit is nJy.
 FLUX, FLUX_ERR = "flux_njy_obs_", "flux_njy_err_"
 #: AB magnitude of one nanojansky.
 ZERO_POINT_NJY = 31.4
-
-
-@dataclass(frozen=True, eq=False)
-class BandFluxes:
-    """Fluxes in one band.
-
-    Attributes
-    ----------
-    flux_njy, flux_err_njy : ndarray of float32 of shape (n,)
-        Both NaN where there is no flux, or no error that makes sense.
-    """
-
-    flux_njy: Float32[np.ndarray, " n"]
-    flux_err_njy: Float32[np.ndarray, " n"]
 
 
 def band_fluxes(
@@ -41,19 +28,18 @@ def band_fluxes(
     where: str,
     first_row: int,
     counted: Counter[str],
-) -> BandFluxes:
-    """Check the two columns of a band, and bring them to nJy."""
-    magnitudes = bool(layout.magnitudes)
-    too_faint = () if layout.nondetection is None else (layout.nondetection,)
-    held_out = is_any_of(value, too_faint)
-    seen = np.where(held_out, np.nan, value)
-    for column, numbers in ((columns.value, seen), (columns.error, error)):
-        if not layout.all_measured:
-            check_sentinels(numbers, where=where, column=column, first_row=first_row, magnitudes=magnitudes)
-    if magnitudes:
-        check_are_magnitudes(seen, where=where, column=columns.value, first_row=first_row)
-    if magnitudes:
-        flux, flux_err = flux_njy_of_magnitude(seen, error, held_out=held_out)
+) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
+    """Check the two columns of a band, and bring them to nJy: NaN where there is no flux or no good error."""
+    places = [ColumnPlace(where, column, first_row) for column in (columns.value, columns.error)]
+    too_faint = is_any_of(value, () if layout.nondetection is None else (layout.nondetection,))
+    seen, declared = np.where(too_faint, np.nan, value), MissingNumbers(layout.missing)
+    certain = (*CERTAIN, *LARGE) if layout.magnitudes else CERTAIN
+    declared.check(seen, places[0], certain=certain)
+    # An error of -1 needs no question: a flux whose error is negative is missing in any case.
+    declared.check(error, places[1], certain=certain, likely=())
+    if layout.magnitudes:
+        check_are_magnitudes(seen, places[0])
+        flux, flux_err = flux_njy_of_magnitude(seen, error, too_faint=too_faint)
     else:
         factor = nanojansky(layout.flux_unit, unit, columns, where)
         flux, flux_err = value * factor, error * factor
@@ -64,11 +50,11 @@ def band_fluxes(
         reason = f"fluxes in {columns.band} whose error is zero, negative, missing or infinite"
         counted[reason] += int(np.sum(without_error))
     missing = without_error | np.isnan(value)
-    return BandFluxes(np.where(missing, np.nan, flux), np.where(missing, np.nan, flux_err))
+    return np.where(missing, np.nan, flux), np.where(missing, np.nan, flux_err)
 
 
 def flux_njy_of_magnitude(
-    mag_ab: Float[np.ndarray, " n"], mag_err: Float[np.ndarray, " n"], *, held_out: Bool[np.ndarray, " n"]
+    mag_ab: Float[np.ndarray, " n"], mag_err: Float[np.ndarray, " n"], *, too_faint: Bool[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Fluxes of AB magnitudes.
 
@@ -76,7 +62,7 @@ def flux_njy_of_magnitude(
     ----------
     mag_ab, mag_err : ndarray of shape (n,)
         Magnitudes and standard errors.
-    unseen : ndarray of bool of shape (n,)
+    too_faint : ndarray of bool of shape (n,)
         Where the galaxy is too faint, and `mag_err` is the magnitude of one sigma.
 
     Returns
@@ -85,19 +71,20 @@ def flux_njy_of_magnitude(
 
     Examples
     --------
-    >>> unseen = np.array([False, True])
-    >>> flux, error = flux_njy_of_magnitude(np.array([23.9, 99.0]), np.array([0.1, 28.9]), unseen=unseen)
+    >>> too_faint = np.array([False, True])
+    >>> mag_ab, mag_err = np.array([23.9, 99.0]), np.array([0.1, 28.9])
+    >>> flux, error = flux_njy_of_magnitude(mag_ab, mag_err, too_faint=too_faint)
     >>> flux.round(3).tolist(), error.round(3).tolist()
     ([1000.0, 0.0], [92.103, 10.0])
     """
-    flux = np.where(held_out, 0.0, 10.0 ** (-0.4 * (mag_ab - ZERO_POINT_NJY)))
+    flux = np.where(too_faint, 0.0, 10.0 ** (-0.4 * (mag_ab - ZERO_POINT_NJY)))
     limit = 10.0 ** (-0.4 * (mag_err - ZERO_POINT_NJY))
-    return flux, np.where(held_out, limit, 0.4 * np.log(10.0) * mag_err * flux)
+    return flux, np.where(too_faint, limit, 0.4 * np.log(10.0) * mag_err * flux)
 
 
-def nanojansky(told: str | None, declared: str, columns: BandColumns, where: str) -> float:
+def nanojansky(given: str | None, declared: str, columns: BandColumns, where: str) -> float:
     """What fluxes are multiplied by to be in nJy."""
-    unit = told or declared or ("nJy" if columns.value.startswith(FLUX) else "")
+    unit = given or declared or ("nJy" if columns.value.startswith(FLUX) else "")
     place = f"{where}, column {columns.value}"
     mend = "say --flux-unit nJy, uJy, or the AB magnitude of flux 1; or --magnitudes"
     if not unit:
@@ -105,8 +92,4 @@ def nanojansky(told: str | None, declared: str, columns: BandColumns, where: str
     try:
         return float(10.0 ** (-0.4 * (float(unit) - ZERO_POINT_NJY)))
     except ValueError:
-        pass
-    try:
-        return conversion_factor(unit, "nJy", where=place)
-    except TableError as error:
-        raise TableError(place, error.problem, mend) from error
+        return conversion_factor(unit, "nJy", where=place, mend=mend)

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nebulium.data.missing import MissingNumbers
 from nebulium.errors import TableError
-
-#: Written in place of a number: what looks like a sentinel was measured.
-NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,8 @@ class CatalogueLayout:
     Examples
     --------
     >>> layout = CatalogueLayout(bands=(BandColumns("r", "flux_r", "err_r"),), missing=("-99", "z=-1"))
-    >>> layout.sentinels("flux_r"), layout.sentinels("z"), layout.names
-    ((-99.0,), (-99.0, -1.0), ('r',))
+    >>> layout.names, layout.id_column
+    (('r',), 'target_id')
     """
 
     bands: tuple[BandColumns, ...] = ()
@@ -127,23 +125,12 @@ class CatalogueLayout:
                 "is given, but not whether the fluxes are corrected for it already",
                 "say --dereddened or --not-dereddened",
             )
-        for entry in self.missing:
-            _sentinel(entry)
+        MissingNumbers(self.missing)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the bands."""
         return tuple(band.band for band in self.bands)
-
-    def sentinels(self, column: str) -> tuple[float, ...]:
-        """Numbers that stand for a missing value in a column of the file."""
-        pairs = [_sentinel(entry) for entry in self.missing if entry != NONE]
-        return tuple(number for name, number in pairs if name in (None, column))
-
-    @property
-    def all_measured(self) -> bool:
-        """Whether numbers that look like sentinels are told to be none."""
-        return NONE in self.missing
 
     def as_dict(self) -> dict[str, Any]:
         """What JSON can hold; `layout_from` reads it."""
@@ -166,13 +153,3 @@ def changed_layout(recorded: CatalogueLayout | None, given: Mapping[str, Any]) -
     if "bands" in given:
         return CatalogueLayout(**{"extinction": recorded.extinction, **given})
     return dataclasses.replace(recorded, **given)
-
-
-def _sentinel(entry: str) -> tuple[str | None, float]:
-    """Column, or None for all, and the number."""
-    column, equals, number = entry.rpartition("=")
-    try:
-        return (column.strip() if equals else None), float("nan" if entry == NONE else number)
-    except ValueError:
-        problem = "is not a number that stands for a missing value"
-        raise TableError(f"missing {entry!r}", problem, "write -99, COLUMN=-1, or none") from None

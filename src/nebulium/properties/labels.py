@@ -1,23 +1,26 @@
 """Labels of galaxies, read from a table and brought together with their images by the id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.images.source import ImageSource
-from nebulium.data.rejects import Rejects
-from nebulium.data.sentinels import check_no_sentinels
+from nebulium.data.missing import Missing, MissingNumbers, missing_numbers, without
+from nebulium.data.rejects import Fault, Rejects
+from nebulium.data.tables.column_checks import numbers
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium.errors import MissingColumnError, TableError
 
 ID = "target_id"
 NAME_IDS = "name the column of ids: --id COLUMN (id_column=...)"
+NAME_TARGETS = "check the name of the target: --target COLUMN (targets=...)"
 #: Endings of the column with the standard error of a label, the first that is there.
 SIGMA_ENDINGS = ("_sigma", "_err")
 #: Columns that a prediction has beside those of its targets.
@@ -70,7 +73,7 @@ def read_labels(
     *,
     id_column: str | None = None,
     beside: Sequence[str] = (),
-    missing: float | int | None = None,
+    missing: Missing = None,
 ) -> Table:
     """Read labels from a table, or from the columns that stand beside the images.
 
@@ -86,8 +89,9 @@ def read_labels(
         Of the table, `target_id` if not given; not used for columns beside the images.
     beside : sequence of str
         More columns to read, where they are there.
-    missing : float, optional
-        Number that stands for a missing label, such as -9999. NaN always does.
+    missing : float, str, or sequence of str, optional
+        Numbers that stand for a missing label: -9999 in every column, ``COLUMN=-1`` in one; "none" if what
+        looks like one was measured. NaN always stands for one.
 
     Returns
     -------
@@ -103,23 +107,28 @@ def read_labels(
     --------
     See `nebulium.properties.training_file.train_file`.
     """
+    declared = missing_numbers(missing)
     optional = [*(target + ending for target in targets for ending in SIGMA_ENDINGS), *beside]
     if path is None:
-        return _beside(source, [*targets, *optional], missing)
+        return _beside(source, [*targets, *optional], declared)
     columns = {ID: id_column or ID} | {name: name for name in [*targets, *optional]}
     try:
-        return read_table(path, columns=columns, optional=optional, missing=missing)
-    except TableError as error:
-        if not error.problem.startswith("has no column"):
-            raise
+        return read_table(path, columns=columns, optional=optional, missing=declared)
+    except MissingColumnError as error:
         # Columns are not mapped here but named.
-        ids_lack = error.problem.startswith(f"has no column {id_column or ID!r}")
-        mend = NAME_IDS if ids_lack else "check the name of the target: --target COLUMN (targets=...)"
+        mend = NAME_IDS if error.column == columns[ID] else NAME_TARGETS
         raise TableError(error.where, error.problem, mend) from error
 
 
-def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejects: Rejects) -> LabelledRows:
-    """Bring labels and images together by the id."""
+def join_labels(
+    source: ImageSource,
+    table: Table,
+    targets: Sequence[str],
+    rejects: Rejects,
+    *,
+    missing: Missing = None,
+) -> LabelledRows:
+    """Bring labels and images together by the id; ask about numbers that look like a missing label."""
     _check_targets(targets, table.name)
     check_unique_ids(lambda: [table[ID]], where=table.name)
     values = np.stack([_numbers(table, target) for target in targets], axis=1)
@@ -128,9 +137,11 @@ def join_labels(source: ImageSource, table: Table, targets: Sequence[str], rejec
     there = place >= 0
     known = np.where(there[:, None], values[place], np.nan)
     errors = np.where(np.isnan(known), 0.0, sigma[place])
-    good = _set_aside(known, errors, targets, source.ids, rejects)
-    for target, column in zip(targets, known[good].T, strict=True):
-        check_no_sentinels(column, where=table.name, column=target)
+    good = rejects.set_aside(_faults(known, errors, targets), source.ids)
+    for target, column in zip(targets, values.T, strict=True):
+        used = np.full(len(table), np.nan)
+        used[place[good]] = column[place[good]]
+        missing_numbers(missing).check(used, ColumnPlace(table.name, target))
     _check_varied(known[good], targets, table.name)
     return LabelledRows(
         targets=tuple(targets),
@@ -150,20 +161,15 @@ def label_sigma(table: Table, target: str) -> Float64[np.ndarray, " n"]:
     return np.zeros(len(table)) if name is None else _numbers(table, name)
 
 
-def _beside(source: ImageSource, names: Sequence[str], missing: float | int | None) -> Table:
+def _beside(source: ImageSource, names: Sequence[str], missing: MissingNumbers) -> Table:
     """Columns beside the images, under the ids of the images."""
     if source.table is None:
         mend = "give a table of labels"
         raise TableError(str(source.path), "has no columns beside the images to be labels", mend)
-    found = {name: source.table.columns[name] for name in dict.fromkeys(names) if name in source.table}
-    if missing is not None:
-        found = {name: _without(values, missing) for name, values in found.items()}
+    there = {name: source.table.columns[name] for name in dict.fromkeys(names) if name in source.table}
+    found = {name: without(values, missing.of(name)) for name, values in there.items()}
     units = {name: unit for name, unit in source.table.units.items() if name in found}
     return Table({ID: source.ids, **found}, units, str(source.path))
-
-
-def _without(values: np.ndarray, missing: float | int) -> np.ndarray:
-    return np.where(values == missing, np.nan, values) if values.dtype.kind in "iuf" else values
 
 
 def _check_targets(targets: Sequence[str], where: str) -> None:
@@ -178,21 +184,9 @@ def _check_targets(targets: Sequence[str], where: str) -> None:
 
 def _numbers(table: Table, target: str) -> Float64[np.ndarray, " n"]:
     """A target, or its error, in double precision."""
-    values = table[target]
-    if values.dtype.kind not in "fiu":
-        row = next((row for row, value in enumerate(values.tolist()) if not _is_number(value)), 0)
-        problem = f"expected a number to predict, found {values[row].item()!r}"
-        mend = "choose another column, or write nan where the label is missing"
-        raise TableError(f"{table.name}, row {row}, column {target}", problem, mend)
-    return values.astype(np.float64)
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(str(value))
-    except ValueError:
-        return False
-    return not isinstance(value, bool)
+    mend = "choose another column, or write nan where the label is missing"
+    place = ColumnPlace(table.name, target)
+    return numbers(table[target], place, "a number to predict", mend).astype(np.float64)
 
 
 def _places(source: ImageSource, table: Table) -> Int64[np.ndarray, " n"]:
@@ -206,22 +200,13 @@ def _places(source: ImageSource, table: Table) -> Int64[np.ndarray, " n"]:
     return place
 
 
-def _set_aside(
-    known: np.ndarray, errors: np.ndarray, targets: Sequence[str], ids: np.ndarray, rejects: Rejects
-) -> np.ndarray:
-    """Which images have labels that make sense; the first reason against one counts."""
-    faults = [("has no label", np.all(np.isnan(known), axis=1))]
+def _faults(known: np.ndarray, errors: np.ndarray, targets: Sequence[str]) -> Iterator[Fault]:
+    """What can be wrong with the labels of an image."""
+    yield "has no label", np.all(np.isnan(known), axis=1)
     for target, values, sigma in zip(targets, known.T, errors.T, strict=True):
         # Beyond single precision a number would become infinite in training.
-        faults.append((f"has an infinite {target}", np.abs(values) > np.finfo(np.float32).max))
-        faults.append(
-            (f"has an error of {target} that is negative or infinite", (sigma < 0) | np.isinf(sigma))
-        )
-    good = np.ones(len(ids), bool)
-    for reason, bad in faults:
-        rejects.add_masked(bad & good, ids, reason)
-        good &= ~bad
-    return good
+        yield f"has an infinite {target}", np.abs(values) > np.finfo(np.float32).max
+        yield f"has an error of {target} that is negative or infinite", (sigma < 0) | np.isinf(sigma)
 
 
 def _check_varied(values: np.ndarray, targets: Sequence[str], where: str) -> None:

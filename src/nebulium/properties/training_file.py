@@ -7,6 +7,7 @@ from pathlib import Path
 from nebulium.data.images.matching import MatchedImages, match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.sides import measured_images
+from nebulium.data.missing import Missing
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.modelfile import describe_model, load_model
@@ -49,7 +50,7 @@ def train_file(
     config: PropertiesConfig | None = None,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
-    missing: float | int | None = None,
+    missing: Missing = None,
     resume: bool = False,
     progress: bool = False,
 ) -> TrainingRun:
@@ -72,8 +73,8 @@ def train_file(
         Ids among the labels; `target_id` if not given.
     bands : sequence of str, optional
         As in `open_images`.
-    missing : float, optional
-        Number that stands for a missing label.
+    missing : float, str, or sequence of str, optional
+        Numbers that stand for a missing label, as in `read_labels`.
     resume, progress
         As in `nebulium.properties.recipe.train`.
 
@@ -101,7 +102,7 @@ def train_file(
     source = measured.source
     table = read_labels(labels, source, targets, id_column=id_column, missing=missing)
     rejects = Rejects()
-    labelled = join_labels(source, table, targets, rejects)
+    labelled = join_labels(source, table, targets, rejects, missing=missing)
     model = train(
         source,
         labelled,

@@ -8,7 +8,7 @@ import numpy as np
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.spectra.wavelengths import check_looks_like_aa, check_rising, not_rising, vacuum_from_air
-from nebulium.data.units import FLUX_UNIT, WAVE_UNIT, parse_unit
+from nebulium.data.units import FLUX_UNIT, WAVE_UNIT, conversion_factor
 from nebulium.errors import SpectrumError
 
 #: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
@@ -159,14 +159,14 @@ def _to_aa(raw: RawSpectra, unit: str) -> tuple[np.ndarray, float]:
             problem = f"is declared to hold {unit}, and holds values up to {np.nanmax(wave):g}"
             raise SpectrumError(raw.name, problem, "declare the unit with wave_unit='Angstrom', say")
         return 10.0**wave, 1.0
-    factor = _factor(raw.name, unit, WAVE_UNIT, "wavelengths", "wave_unit")
+    factor = _factor(raw.name, unit, WAVE_UNIT, "wavelength", "wave_unit")
     return wave * factor, factor
 
 
 def _fluxes(raw: RawSpectra, told: Told) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Flux and inverse variance in nebulium's units, as arrays of our own, and what was assumed."""
     unit = told.flux_unit if told.flux_unit is not None else raw.flux_unit
-    factor = _factor(raw.name, unit, FLUX_UNIT, "fluxes", "flux_unit")
+    factor = _factor(raw.name, unit, FLUX_UNIT, "flux", "flux_unit")
     with np.errstate(over="ignore"):
         flux = raw.flux.astype(np.float64) * factor
         ivar = np.ones_like(flux) if raw.ivar is None else raw.ivar.astype(np.float64) / factor**2
@@ -179,21 +179,11 @@ def _fluxes(raw: RawSpectra, told: Told) -> tuple[np.ndarray, np.ndarray, dict[s
 
 
 def _factor(where: str, declared: str, wanted: str, what: str, argument: str) -> float:
-    """Number by which to multiply; a flux per frequency is refused with the way out."""
+    """Number by which to multiply; 1 where no unit is declared."""
+    mend = f"declare the unit with {argument}='{wanted}', say, or convert the file"
     if not declared.strip():
         return 1.0
-    try:
-        unit = parse_unit(declared)
-    except ValueError as error:
-        problem = f"declares {what} in {declared!r}, which is not understood"
-        raise SpectrumError(where, problem, f"declare the unit with {argument}='{wanted}', say") from error
-    if unit.is_equivalent(parse_unit(wanted)):
-        return float(f"{unit.to(parse_unit(wanted)):.14g}")
-    problem = f"declares {what} in {declared!r}, expected what converts to {wanted}"
-    mend = f"convert them, or declare the unit with {argument}='{wanted}' if the file is wrong"
-    if unit.is_equivalent(parse_unit("Jy")):
-        mend = "convert them first: flux_lambda = flux_nu c / wave^2, with astropy.units.spectral_density"
-    raise SpectrumError(where, problem, mend)
+    return conversion_factor(declared, wanted, where=f"{where}, {what}", mend=mend, error=SpectrumError)
 
 
 def _check_plausible(where: str, flux: np.ndarray, unit: str) -> None:

@@ -195,10 +195,7 @@ def lsf_variance(resolution: np.ndarray, step: np.ndarray) -> np.ndarray:
 def _without_sky(spectra: Spectra) -> Spectra:
     """Sky fibres have a signal as well, but not that of a galaxy."""
     sky = spectra.columns.get("objtype", np.zeros(len(spectra), np.str_)) == "SKY"
-    if not np.any(sky):
-        return spectra
-    spectra.rejects.add(spectra.row_numbers()[sky], spectra.ids[sky], "is a sky fibre")
-    return spectra.select(~sky)
+    return spectra.without(sky, "is a sky fibre") if np.any(sky) else spectra
 
 
 def _remarks(columns: Mapping[str, np.ndarray]) -> list[str]:

@@ -119,3 +119,28 @@ class Spectra:
             columns={name: values[which] for name, values in self.columns.items()},
             rows=self.row_numbers()[which],
         )
+
+    def without(self, bad: np.ndarray, reason: str) -> "Spectra":
+        """The spectra for which a condition does not hold; the others go to the rejects.
+
+        Parameters
+        ----------
+        bad : ndarray of bool of shape (n,)
+            The condition.
+        reason : str
+            What the condition means, one line.
+
+        Returns
+        -------
+        Spectra
+            With the rejects of these.
+
+        Examples
+        --------
+        >>> wave = np.linspace(4000, 5000, 6, dtype=np.float32).reshape(2, 3)
+        >>> spectra = Spectra(np.array([7, 8]), wave, wave, wave, np.array([0.1, np.nan]))
+        >>> known = spectra.without(np.isnan(spectra.redshift), "redshift is not known")
+        >>> known.ids.tolist(), known.rejects.summary()
+        ([7], '1 row set aside: 1 redshift is not known')
+        """
+        return self.select(self.rejects.set_aside([(reason, bad)], self.ids, rows=self.row_numbers()))

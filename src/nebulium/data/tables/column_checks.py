@@ -4,45 +4,44 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.glossary import lookup
+from nebulium.data.missing import without
 from nebulium.errors import TableError
 
 #: Whole numbers beyond this are not exact as float64.
 EXACT = 2.0**53
+MEND = "map another column, or mend the row"
 
 
 def checked_column(
-    values: np.ndarray,
-    name: str,
-    column: str,
-    *,
-    where: str,
-    first_row: int = 0,
-    missing: float | int | Sequence[float | int] | None = None,
+    values: np.ndarray, name: str, place: ColumnPlace, *, missing: Sequence[float] = ()
 ) -> np.ndarray:
     """A column as read from a file, of the type that its name calls for."""
     entry = lookup(name)
     kind = entry.kind if entry else None
     if kind == "id":
-        return _ids(values, where, column, first_row)
+        return _ids(values, place)
     if kind == "flag":
-        return _flags(values, where, column, first_row)
-    if kind == "number":
-        values = _numbers(values, name, where, column, first_row)
-    return values if missing is None else _without(values, missing)
+        return _flags(values, place)
+    # Before any conversion: a number such as -99.9 was rounded to the precision of the column.
+    values = without(values, missing)
+    return numbers(values, place, f"a number for {name}") if kind == "number" else values
 
 
-def _numbers(values: np.ndarray, name: str, where: str, column: str, first_row: int) -> np.ndarray:
+def numbers(values: np.ndarray, place: ColumnPlace, expected: str, mend: str = MEND) -> np.ndarray:
     """Floats; a whole number is one too, true and false and text are not."""
     if values.dtype.kind == "f":
         return values.astype(np.float32) if values.dtype.itemsize < 4 else values
     if values.dtype.kind in "iu":
         return values.astype(np.float64)
-    row = next((place for place, value in enumerate(values.tolist()) if not _is_number(value)), 0)
-    raise _fault(values, row, where, column, first_row, f"a number for {name}")
+    bad = np.array([not _is_number(value) for value in values.tolist()], bool)
+    # Where every text spells a number the column is one of text all the same.
+    place.refuse(values, bad if np.any(bad) else ~bad, expected, mend)
+    raise TableError(f"{place.file}, column {place.column}", f"expected {expected}, found no rows", mend)
 
 
-def _ids(values: np.ndarray, where: str, column: str, first_row: int) -> np.ndarray:
+def _ids(values: np.ndarray, place: ColumnPlace) -> np.ndarray:
     """Whole numbers as int64, where they fit, and text as text."""
     kind = values.dtype.kind
     if kind == "i":
@@ -57,30 +56,15 @@ def _ids(values: np.ndarray, where: str, column: str, first_row: int) -> np.ndar
         bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < EXACT))
     else:
         bad = np.ones(len(values), bool)
-    if np.any(bad):
-        wanted = "an id (a whole number, exact, or text)"
-        raise _fault(values, int(np.argmax(bad)), where, column, first_row, wanted)
+    place.refuse(values, bad, "an id (a whole number, exact, or text)", MEND)
     return values.astype(np.int64) if kind == "f" else values
 
 
-def _flags(values: np.ndarray, where: str, column: str, first_row: int) -> np.ndarray:
+def _flags(values: np.ndarray, place: ColumnPlace) -> np.ndarray:
     """True and false, also as 1 and 0."""
     bad = ~np.isin(values, (0, 1)) if values.dtype.kind in "biuf" else np.ones(len(values), bool)
-    if np.any(bad):
-        raise _fault(values, int(np.argmax(bad)), where, column, first_row, "true or false")
+    place.refuse(values, bad, "true or false", MEND)
     return values.astype(bool)
-
-
-def _without(values: np.ndarray, missing: float | int | Sequence[float | int]) -> np.ndarray:
-    """NaN in place of the numbers that stand for a missing value."""
-    if values.dtype.kind not in "iuf":
-        return values
-    sentinels = np.atleast_1d(np.asarray(missing, dtype=np.float64))
-    # A sentinel such as -99.9 was rounded when the column was stored in single precision.
-    absent = np.isin(values, sentinels.astype(values.dtype) if values.dtype.kind == "f" else sentinels)
-    if not np.any(absent):
-        return values
-    return np.where(absent, np.nan, values if values.dtype.kind == "f" else values.astype(np.float64))
 
 
 def _is_number(value: object) -> bool:
@@ -90,10 +74,3 @@ def _is_number(value: object) -> bool:
     except ValueError:
         return False
     return not isinstance(value, bool)
-
-
-def _fault(values: np.ndarray, row: int, where: str, column: str, first_row: int, wanted: str) -> TableError:
-    """The first row at fault, named."""
-    found = repr(values[row].item()) if len(values) else "no rows"
-    place = f"{where}, row {first_row + row}, column {column}"
-    return TableError(place, f"expected {wanted}, found {found}", "map another column, or mend the row")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.glossary import unit_of
+from nebulium.data.missing import MissingNumbers
 from nebulium.data.tables.column_checks import checked_column
 from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.opening import open_table
@@ -24,7 +26,8 @@ ROWS_PER_CHUNK = 65536
 #: A table that is read whole is read in pieces of this size, so that few have to be joined.
 ROWS_AT_ONCE = 1 << 24
 
-Missing = float | int | Sequence[float | int] | Mapping[str, float | int | Sequence[float | int]]
+Numbers = float | int | Sequence[float | int]
+Missing = Numbers | Mapping[str, Numbers] | MissingNumbers
 
 
 def read_table(
@@ -48,7 +51,7 @@ def read_table(
         Of the names in ``columns``, those that the file may lack; they are then left out.
     units : mapping of str to str, optional
         nebulium's name -> the unit of the file's values, in place of what the file declares.
-    missing : float, sequence of float, or mapping of str to these, optional
+    missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
         Numbers that stand for a missing value, in all columns or by nebulium's name; they become NaN.
 
     Returns
@@ -152,9 +155,13 @@ class _Recipe:
         self, raw: Mapping[str, np.ndarray], where: str, first_row: int, missing: Missing | None
     ) -> np.ndarray:
         """The column: checked, sentinels taken out, in nebulium's unit."""
-        sentinels = missing.get(self.name) if isinstance(missing, Mapping) else missing
         terms = [
-            checked_column(raw[part], self.name, part, where=where, first_row=first_row, missing=sentinels)
+            checked_column(
+                raw[part],
+                self.name,
+                ColumnPlace(where, part, first_row),
+                missing=_numbers_of(missing, self.name, part),
+            )
             for part in self.parts
         ]
         scaled = [
@@ -169,6 +176,14 @@ class _Recipe:
             return np.sum(terms, axis=0)
         with np.errstate(divide="ignore"):
             return 1.0 / np.sum([1.0 / term for term in terms], axis=0)
+
+
+def _numbers_of(missing: Missing | None, name: str, part: str) -> list[float]:
+    """Numbers that stand for a missing value in a column: by nebulium's name, or by the file's."""
+    if isinstance(missing, MissingNumbers):
+        return list(missing.of(part))
+    numbers = missing.get(name) if isinstance(missing, Mapping) else missing
+    return [] if numbers is None else np.atleast_1d(np.asarray(numbers, np.float64)).tolist()
 
 
 def _plan(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.errors import TableError
+from nebulium.errors import MissingColumnError, TableError
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Table:
     (2, [0.1, 0.2], [4])
     >>> table["Redshift"]
     Traceback (most recent call last):
-    nebulium.errors.TableError: a.parquet: has no column 'Redshift' (the nearest is 'redshift'; it has
+    nebulium.errors.MissingColumnError: a.parquet: has no column 'Redshift' (the nearest is 'redshift'; it has
     target_id, redshift). To mend: check the name, or map it with columns={'Redshift': 'redshift'}
     """
 
@@ -128,14 +128,15 @@ def concatenate(tables: Iterable[Table]) -> Table:
     )
 
 
-def missing_column(where: str, column: str, available: Iterable[str]) -> TableError:
+def missing_column(where: str, column: str, available: Iterable[str]) -> MissingColumnError:
     """The error for a column that is not there, with the name that is nearest to it."""
     names = list(available)
     near = nearest(column, names)
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     found = f"(the nearest is {near!r}; it has {listed})" if near else f"(it has {listed})"
     mapping = f"columns={{{column!r}: {near or 'its name in the file'!r}}}"
-    return TableError(where, f"has no column {column!r} {found}", f"check the name, or map it with {mapping}")
+    problem, mend = f"has no column {column!r} {found}", f"check the name, or map it with {mapping}"
+    return MissingColumnError(where, problem, mend, column=column)
 
 
 def nearest(name: str, available: Iterable[str]) -> str | None:

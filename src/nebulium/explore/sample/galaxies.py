@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64
 
+from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.images.opening import open_images
@@ -259,7 +260,7 @@ def _ids(table: Table, id_column: str | None) -> tuple[np.ndarray, str | None, t
     if column is None:
         note = "The table has no column of ids: galaxies go by the number of their row; --id names a column."
         return np.arange(len(table)), None, (note,)
-    ids = checked_column(table[column], ID, column, where=table.name)
+    ids = checked_column(table[column], ID, ColumnPlace(table.name, column))
     check_unique_ids(lambda: [ids], where=table.name, rows=len(ids))
     return ids, column, ()
 

@@ -153,9 +153,8 @@ def _given(spectra: Spectra, path: Path) -> tuple[Spectra, Float[np.ndarray, "n 
     table = _read_ews(path)
     rows = rows_of_ids(spectra.ids, table["target_id"])
     found = rows >= 0
-    spectra.rejects.add(spectra.row_numbers()[~found], spectra.ids[~found], f"the id is not in {path.name}")
     ew_aa = np.stack([table[f"ew_{line}"][rows[found]] for line in LINES], axis=1)
-    return spectra.select(found), ew_aa.astype(np.float32)
+    return spectra.without(~found, f"the id is not in {path.name}"), ew_aa.astype(np.float32)
 
 
 def _read_ews(path: Path) -> Table:

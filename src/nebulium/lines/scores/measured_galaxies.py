@@ -61,9 +61,9 @@ def measured_galaxies(
         row_numbers=numbers,
         redshift_unused=not model.with_luminosity,
     )
+    reason = "a bin is missing: measured lines cannot be scored there"
     gaps = np.isnan(good.continuum_flux).any(axis=1)
-    rejects.add(good.places[gaps], good.ids[gaps], "a bin is missing: measured lines cannot be scored there")
-    good = good.select(~gaps)
+    good = good.select(rejects.set_aside([(reason, gaps)], good.ids, rows=good.places))
     measured = table.select(good.places)
     ew = np.stack([np.asarray(measured[f"ew_{line}"], float) for line in LINES], axis=1)
     has_published = all(f"published_ew_{line}" in table for line in LINES)

@@ -12,6 +12,7 @@ from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.sides import measured_images
 from nebulium.data.images.source import ImageSource
+from nebulium.data.missing import Missing
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
@@ -33,7 +34,7 @@ def evaluate_file(
     model: str | Path,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
-    missing: float | int | None = None,
+    missing: Missing = None,
     all_rows: bool = False,
     against: Sequence[str] = (),
     resamples: int = 200,
@@ -76,7 +77,7 @@ def evaluate_file(
     source, targets, rejects = measured.source, loaded.targets, Rejects()
     beside = [*(name for name in CONTEXT if name not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
-    labelled = join_labels(source, table, targets, Rejects())
+    labelled = join_labels(source, table, targets, Rejects(), missing=missing)
     part = _part(labelled, found, all_rows)
     tables = list(predict_images(source, loaded, rejects=rejects, rows=labelled.rows[part]))
     if not tables:
