@@ -58,9 +58,7 @@ def test_a_declaration_holds_for_all_columns_or_for_one():
     assert missing_numbers(-9999) == MissingNumbers(("-9999",))
     assert missing_numbers(["-99", "z=-1"]).of("z") == (-99.0, -1.0)
     assert missing_numbers(None).of("z") == ()
-    with pytest.raises(
-        TableError, match="missing 'z=nothing': is not a number.*write -99, COLUMN=-1"
-    ):
+    with pytest.raises(TableError, match="missing 'z=nothing': is not a number.*write -99, COLUMN=-1"):
         missing_numbers("z=nothing")
 
 
