@@ -60,7 +60,7 @@ def folder(tmp_path_factory) -> Path:
             "train", "mock", "--method", "photometry", "-o", "mine", *GRID,
             "--epochs", 15, "--members", 1, "--batch-size", 64, "--seed", 1,
         )  # fmt: skip
-        assert "mine: labelled galaxies: " in said
+        assert "mine: trained on " in said
     return folder
 
 

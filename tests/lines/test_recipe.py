@@ -74,7 +74,7 @@ def test_loaded_model_predicts_as_the_trained_one(trained: tuple[Table, Path]) -
 
 def test_run_folder_tells_the_loss_of_each_epoch(trained: tuple[Table, Path]) -> None:
     _, folder = trained
-    lines = (folder.with_name(folder.name + ".run") / "metrics.jsonl").read_text().splitlines()
+    lines = (folder.with_name(folder.name + ".run") / "network" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
 
 
@@ -88,9 +88,9 @@ def test_test_rows_do_not_reach_training(tmp_path: Path, trained: tuple[Table, P
     np.testing.assert_array_equal(load_model(folder).median_ew(flux, z), load_model(other).median_ew(flux, z))
 
 
-def test_existing_run_is_not_overwritten(trained: tuple[Table, Path]) -> None:
+def test_an_existing_model_is_not_overwritten(trained: tuple[Table, Path]) -> None:
     table, folder = trained
-    with pytest.raises(OutputError, match="resume"):
+    with pytest.raises(OutputError, match="is there already"):
         train(table, folder, config=SMALL)
 
 

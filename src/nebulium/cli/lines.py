@@ -22,6 +22,7 @@ from nebulium.cli.options import (
     ends_well,
     number_or_text,
     say,
+    say_trained,
 )
 from nebulium.cli.progress import counting
 
@@ -68,8 +69,7 @@ def train(
         resume=resume,
         progress=True,
     )
-    say(f"{run.model}: trained on {run.galaxies:,} galaxies, validation and test included")
-    _say_rejects(run.rejects.summary(), run.rejects_path)
+    say_trained(run)
 
 
 @app.command("predict")

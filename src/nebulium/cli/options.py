@@ -138,6 +138,16 @@ def say_rest(run: Any) -> None:
     say_notes(run.notes)
 
 
+def say_trained(run: Any) -> None:
+    """The model that a training left, the galaxies of each part, and the rest."""
+    parts = run.galaxies
+    say(
+        f"{run.model}: trained on {parts['train']:,} galaxies with labels, validated on "
+        f"{parts['validation']:,}; {parts['test']:,} left for testing"
+    )
+    say_rest(run)
+
+
 def _end(message: str, code: int) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(code)

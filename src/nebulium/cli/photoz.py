@@ -16,6 +16,7 @@ from nebulium.cli.options import (
     say,
     say_notes,
     say_rest,
+    say_trained,
 )
 from nebulium.cli.photoz_columns import takes_columns
 from nebulium.cli.progress import counting
@@ -154,9 +155,7 @@ def train(
         resume=resume,
         progress=True,
     )
-    parts = ", ".join(f"{count:,} for {part}" for part, count in run.galaxies.items())
-    say(f"{run.model}: labelled galaxies: {parts}")
-    say_rest(run)
+    say_trained(run)
 
 
 @app.command("predict")

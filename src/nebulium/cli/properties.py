@@ -18,6 +18,7 @@ from nebulium.cli.options import (
     say,
     say_notes,
     say_rest,
+    say_trained,
 )
 from nebulium.cli.progress import counting
 
@@ -152,12 +153,7 @@ def train(
         resume=resume,
         progress=True,
     )
-    parts = run.galaxies
-    say(
-        f"{run.model}: {parts['train']:,} galaxies trained, {parts['validation']:,} validated, "
-        f"{parts['test']:,} left for testing"
-    )
-    say_rest(run)
+    say_trained(run)
 
 
 @app.command("predict")

@@ -15,16 +15,15 @@ from jaxtyping import Array, PyTree
 from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.lines.calibration import calibrated
-from nebulium.lines.card import model_card, model_config
+from nebulium.lines.card import described
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
 from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
-from nebulium.modelfile import save_model
 from nebulium.nn import measure_domain
-from nebulium.training import FitConfig, FitResult, fit
-from nebulium.training.run_folder import RUN_ENDING
+from nebulium.training import FitConfig, FitResult
+from nebulium.verbs import TrainedModel, Training, save_trained, training_run
 
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
@@ -171,28 +170,22 @@ def train(
     See ``nebulium lines train --help`` and the guide in the documentation.
     """
     config = config or LinesConfig()
-    output = Path(output)
     split = Split(config.split_seed, id_column=id_column)
-    rows = split.rows(table[id_column])
+    with training_run(output, resume=resume, progress=progress) as run:
+        return save_trained(run, train_on_table(table, table[id_column], split, config, run)).model
+
+
+def train_on_table(
+    table: Table, ids: np.ndarray, split: Split, config: LinesConfig, run: Training
+) -> TrainedModel:
+    """Train a model on the training part of a table, and calibrate it on the validation part."""
+    rows = split.rows(ids)
     galaxies = {part: TrainingGalaxies.from_table(table.select(those)) for part, those in rows.items()}
     split.check_enough(rows, train=LEAST_GALAXIES, validation=LEAST_GALAXIES, where=table.name)
-    run = output.with_name(output.name + RUN_ENDING)
-    result = fit_galaxies(
-        galaxies["train"],
-        galaxies["validation"],
-        config=config,
-        run_folder=run,
-        # One that was interrupted before its first step left nothing.
-        resume=resume and run.exists(),
-        progress=progress,
-    )
     held_out = galaxies["validation"]
+    result = fit_galaxies(galaxies["train"], held_out, config=config, run=run)
     model = calibrated(result.model, held_out.continuum_flux, held_out.redshift, held_out.lines)
-    document = model_config(
-        model, config, split=split.as_dict(rows), metrics=_training_metrics(result), table=table
-    )
-    save_model(output, model, config=document, card=model_card(document))
-    return output
+    return described(model, config, result, split=split.as_dict(rows), table=table)
 
 
 def fit_galaxies(
@@ -200,9 +193,7 @@ def fit_galaxies(
     validation: TrainingGalaxies,
     *,
     config: LinesConfig,
-    run_folder: Path | None = None,
-    resume: bool = False,
-    progress: bool = False,
+    run: Training | None = None,
 ) -> FitResult[LineModel]:
     """Train a model on galaxies in memory."""
     model = new_model(training, config)
@@ -213,17 +204,15 @@ def fit_galaxies(
         n_reference=model.domain.reference.shape[0],
     )
     model = eqx.tree_at(lambda m: m.domain, model, domain)
-    return fit(
+    return (run or Training()).fit(
+        "network",
         model,
         _loss_of(config.selection),
         training,
         validation=validation,
         config=config.fitting,
-        run_folder=run_folder,
-        resume=resume,
         about=dataclasses.asdict(config),
         trainable=_trained(model),
-        progress=progress,
     )
 
 
@@ -265,12 +254,3 @@ def _trained(model: LineModel) -> PyTree:
 def _column_medians(values: Array, present: Array) -> Array:
     medians = jnp.nanmedian(jnp.where(present, values, jnp.nan), axis=0)
     return jnp.where(jnp.isfinite(medians), medians, 0.0)
-
-
-def _training_metrics(result: FitResult[LineModel]) -> dict[str, float | int | None]:
-    best = result.history[result.best_epoch - 1]
-    return {
-        "best_epoch": result.best_epoch,
-        "training_negative_log_likelihood": best.loss,
-        "validation_negative_log_likelihood": best.validation_loss,
-    }

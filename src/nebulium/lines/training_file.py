@@ -1,45 +1,23 @@
 """From a file of continua and measured lines to a trained model."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.prediction_input import ID, IVAR_COLUMNS, Columns, checked_mapping
 from nebulium.lines.prediction_rows import FLUX_COLUMNS, galaxy_rows
-from nebulium.lines.recipe import LinesConfig, train
+from nebulium.lines.recipe import LinesConfig, train_on_table
+from nebulium.verbs import TrainingRun, save_trained, training_run
 
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 PUBLISHED_COLUMNS = tuple(f"published_ew_{line}" for line in LINES)
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """What a training left.
-
-    Parameters
-    ----------
-    model : Path
-        The model folder.
-    galaxies : int
-        Rows used, validation and test included.
-    rejects : Rejects
-        Rows set aside.
-    rejects_path : Path, optional
-        Where they are listed; None if there are none.
-    """
-
-    model: Path
-    galaxies: int
-    rejects: Rejects
-    rejects_path: Path | None
 
 
 def train_file(
@@ -80,13 +58,12 @@ def train_file(
     --------
     See ``nebulium lines train --help`` and the guide in the documentation.
     """
-    config, output = config or LinesConfig(), Path(output)
-    check_free(output)
-    table = read_measured(source, columns=columns, id_column=id_column)
-    rejects = Rejects()
-    usable = usable_rows(table, rejects, with_luminosity=config.with_luminosity)
-    model = train(usable, output, config=config, resume=resume, progress=progress)
-    return TrainingRun(model, len(usable), rejects, rejects.write(output))
+    config, named = config or LinesConfig(), checked_mapping(columns, id_column).get(ID, ID)
+    with training_run(output, resume=resume, progress=progress) as run:
+        table = read_measured(source, columns=columns, id_column=id_column)
+        usable = usable_rows(table, run.rejects, with_luminosity=config.with_luminosity)
+        split = Split(config.split_seed, id_column=named)
+        return save_trained(run, train_on_table(usable, usable[ID], split, config, run))
 
 
 def read_measured(

@@ -1,5 +1,6 @@
-"""What a verb does for every subject, once: predictions from a file to a file."""
+"""What a verb does for every subject, once: trainings to model folders, predictions from a file to a file."""
 
+from nebulium.verbs.card import Card
 from nebulium.verbs.predict import PredictionRun, predict_file
 from nebulium.verbs.predictor import (
     NamedModel,
@@ -10,8 +11,17 @@ from nebulium.verbs.predictor import (
     named_model,
     predicts_for,
 )
+from nebulium.verbs.saving import TrainedModel, TrainingRun, save_trained
+from nebulium.verbs.training import Training, fit_members, training_run
 
 __all__ = [
+    "Card",
+    "TrainedModel",
+    "Training",
+    "TrainingRun",
+    "fit_members",
+    "save_trained",
+    "training_run",
     "NamedModel",
     "Opened",
     "Prediction",
