@@ -7,20 +7,19 @@ import pytest
 
 from nebulium.explore.draw.colours import MISSING, NOTHING, colour_scale
 from nebulium.explore.draw.diagram_figures import (
-    LineRatios,
     bpt_figure,
-    histogram_figure,
-    line_ratios,
     predicted_against_observed_figure,
-    residuals,
 )
 from nebulium.explore.draw.frame import empty_figure, graph_config
 from nebulium.explore.draw.map_figures import Marks, Points, map_figure
 from nebulium.explore.draw.raster import raster
 from nebulium.explore.draw.redshift_figures import redshift_density_figure
-from nebulium.explore.draw.spectrum_figures import photometry_figure, spectrum_figure, widths_figure
+from nebulium.explore.draw.spectrum_figures import photometry_figure, spectrum_figure
 from nebulium.explore.draw.theme import DARK, LIGHT
+from nebulium.explore.page.explored import Explored
+from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.lines.continuum.line_list import LINE_WAVES_AA, LINES
+from nebulium.lines.scores.bpt import BptRatios
 
 WINDOW = (0.0, 1.0, 0.0, 1.0)
 NAN = float("nan")
@@ -47,13 +46,12 @@ def some_figures(theme):
     scale = colour_scale("ew_HALPHA", values, unit="Angstrom")
     marks = Marks((0.5, 0.5), xy[:5], xy[:4], xy[:9], (0.1, 0.2))
     edges = np.linspace(0, 2, 41)
-    ratios = LineRatios(np.linspace(-1, 0, 500), np.linspace(-1, 1, 500))
+    ratios = BptRatios(np.linspace(-1, 0, 500), np.linspace(-1, 1, 500))
     rows = np.arange(30)
     return {
         "raster": map_figure(raster(xy, values, WINDOW, (20, 30)), scale, theme, marks=marks),
         "points": map_figure(Points(xy, values, np.arange(500)), scale, theme, marks=marks),
         "spectrum": spectrum_figure(np.ones(12), EWS, QUANTILES, redshift=0.1, theme=theme),
-        "widths": widths_figure(EWS, QUANTILES, theme),
         "photometry": photometry_figure(["g", "r"], np.array([1.0, 50.0]), np.array([0.1, NAN]), theme),
         "bpt": bpt_figure(ratios, theme, selected=rows, pinned=(0.0, 0.0), pinned_predicted=(0.1, 0.1)),
         "predicted": predicted_against_observed_figure(
@@ -65,7 +63,6 @@ def some_figures(theme):
             selected=rows,
             pinned=3,
         ),
-        "histogram": histogram_figure(values, "EW / Å", theme, selected=rows),
         "density": redshift_density_figure(edges, np.ones(40) / 40, theme, known=0.5),
     }
 
@@ -179,13 +176,6 @@ def test_strange_continua_have_a_range(flux):
     assert low < high
 
 
-def test_widths_that_are_not_positive_are_named():
-    figure = widths_figure({"HALPHA": 0.0, "HBETA": 3.0}, {}, LIGHT)
-    assert "Hα" in words(figure)
-    assert figure.data[0].x == ("Hβ",)
-    assert "no lines" in words(widths_figure({"HALPHA": NAN}, {"HALPHA": (NAN, NAN, NAN)}, LIGHT))
-
-
 def test_names_of_filters_are_not_tags():
     content = photometry_figure(["<b>g</b>", "r"], np.array([1.0, NAN]), None, LIGHT).to_json()
     assert "<b>" not in content.replace("\\u003c", "<")
@@ -193,16 +183,17 @@ def test_names_of_filters_are_not_tags():
 
 
 def test_bpt_needs_its_four_lines():
-    assert line_ratios({"ew_HALPHA": np.ones(3)}) is None
     values = {f"ew_{line}": np.array([1.0, 0.0, NAN, -2.0]) for line in LINES}
-    ratios = line_ratios(values)
+    ids = np.arange(4).astype(np.str_)
+    assert Explored(Galaxies("a", ids, {"ew_HALPHA": np.ones(4)}), None).ratios is None
+    ratios = Explored(Galaxies("a", ids, values), None).ratios
     assert np.isfinite(ratios.x).tolist() == [True, False, False, False]
-    assert "all four lines" in words(bpt_figure(LineRatios(np.full(3, NAN), np.zeros(3)), LIGHT))
+    assert "all four lines" in words(bpt_figure(BptRatios(np.full(3, NAN), np.zeros(3)), LIGHT))
 
 
 def test_many_galaxies_are_cells_and_large_selections_thinned():
     x = np.random.default_rng(0).normal(0, 0.3, (2, 50_000))
-    figure = bpt_figure(LineRatios(x[0], x[1]), LIGHT, selected=np.arange(40_000))
+    figure = bpt_figure(BptRatios(x[0], x[1]), LIGHT, selected=np.arange(40_000))
     assert figure.data[0].type == "heatmap"
     assert figure.data[2].name == "selected, 40,000"
     assert len(figure.data[2].x) <= 1500
@@ -219,23 +210,6 @@ def test_predictions_say_how_many_were_left_out():
     assert "No galaxy has both" in words(nothing)
     one = predicted_against_observed_figure(np.ones(1), np.ones(1), labels, LIGHT, pinned=0)
     assert "1 galaxies" in words(one)
-
-
-def test_residuals_in_units_and_in_dex():
-    observed, predicted = np.array([1.0, 2.0, NAN]), np.array([2.0, 20.0, 1.0])
-    assert residuals(observed, predicted)[:2].tolist() == [1.0, 18.0]
-    assert residuals(observed, predicted, logarithmic=True)[1] == 1.0
-
-
-@pytest.mark.parametrize("values", [np.full(4, NAN), np.array([3.0]), np.full(9, 2.0)])
-def test_histograms_of_little(values):
-    figure = histogram_figure(values, "x", LIGHT, selected=np.arange(1))
-    assert ("No galaxy" in words(figure)) == np.isnan(values).all()
-
-
-def test_histogram_shares_sum_to_all():
-    steps = histogram_figure(np.random.default_rng(0).normal(size=1000), "x", LIGHT).data[0]
-    assert float(np.sum(steps.y[:-1])) == pytest.approx(100.0, rel=1e-5)
 
 
 def test_density_is_normalised_and_may_be_missing():

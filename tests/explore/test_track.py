@@ -13,7 +13,6 @@ from nebulium.explore.sample.track import (
     History,
     SyntheticGalaxies,
     slider_histories,
-    star_formation_rate,
     tau_of,
 )
 from nebulium.lines.continuum.line_list import LINES
@@ -66,11 +65,6 @@ def test_a_step_of_the_slider_compiles_nothing(make, caplog):
     assert "Compiling" in caplog.text
 
 
-def test_star_formation_adds_up():
-    lookback, rate = star_formation_rate(History(tau_gyr=2.0, age_gyr=8.0, burst_share=0.1))
-    assert float(np.sum(rate) * np.diff(lookback)[0]) == pytest.approx(1.0, abs=1e-3)
-
-
 def test_the_slider_stays_within_its_ends():
     assert tau_of(-1.0) == tau_of(0.0) < tau_of(0.5) < tau_of(2.0)
 
@@ -78,6 +72,6 @@ def test_the_slider_stays_within_its_ends():
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     found = {"dsps": None, "sedpy": ModuleSpec("sedpy", None)}
     monkeypatch.setattr(track, "find_spec", lambda name: found[name])
-    assert "nebulium[sed]" in track.why_no_track()
+    assert "nebulium[sed]" in str(track.missing_extra())
     with pytest.raises(MissingExtraError, match="dsps"):
         SyntheticGalaxies(load_model("desi-lines", of=LineModel))

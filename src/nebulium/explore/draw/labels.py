@@ -2,6 +2,7 @@
 
 import html
 import math
+from collections.abc import Mapping, Sequence
 
 from nebulium.data.units import parse_unit
 from nebulium.errors import TableError
@@ -29,9 +30,13 @@ _FIRST = ("erg", "s", "cm", "Å")
 def plain(text: str) -> str:
     """Text as it is: shortened if long, and with no character left that plotly would read as a tag."""
     one_line = " ".join(text.split())
-    shown = one_line if len(one_line) <= LONGEST else one_line[: LONGEST - 1] + "…"
     # MathJax is never loaded, but dollars would ask for it.
-    return html.escape(shown, quote=False).replace("$", "＄")
+    return html.escape(shortened(one_line, LONGEST), quote=False).replace("$", "＄")
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def unit_text(unit: str) -> str:
@@ -66,6 +71,17 @@ def column_label(column: str, unit: str = "") -> str:
             return f"{what}EW({DISPLAY_NAMES[column.removeprefix(start)]}) / Å"
     shown = unit_text(unit)
     return f"{plain(column)} / {shown}" if shown else plain(column)
+
+
+def distinct_labels(
+    columns: Sequence[str], units: Mapping[str, str], longest: int | None = None
+) -> list[str]:
+    """Readable names; where two columns read the same, the name of the column tells them apart."""
+    labels = [html.unescape(column_label(column, units.get(column, ""))) for column in columns]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({column[:longest]})"
+        for column, label in zip(columns, labels, strict=True)
+    ]
 
 
 def _raised(name: str, power: object) -> str:

@@ -12,6 +12,7 @@ from nebulium.explore.draw.colours import NOTHING, ColourScale, count_scale
 from nebulium.explore.draw.frame import SELECTABLE, framed, note
 from nebulium.explore.draw.raster import Raster, Window, whole_window
 from nebulium.explore.draw.theme import TEXT, Theme
+from nebulium.explore.draw.traces import curve, dots, symbol
 
 #: Share of the width between two panels.
 GAP = 0.015
@@ -72,13 +73,11 @@ def map_figure(
     scale: ColourScale | None,
     theme: Theme,
     *,
-    title: str = "",
-    axes: str = "UMAP",
     window: Window | None = None,
     marks: Marks = NO_MARKS,
 ) -> Figure:
     """Galaxies in their map, coloured by one quantity."""
-    panels = drawn if isinstance(drawn, Mapping) else {title: drawn}
+    panels = drawn if isinstance(drawn, Mapping) else {"": drawn}
     by_count = scale is None
     scale = scale or count_scale(max((_largest_count(one) for one in panels.values()), default=1))
     view = window or _view(next(iter(panels.values())))
@@ -87,7 +86,7 @@ def map_figure(
     for place, (name, one) in enumerate(panels.items()):
         on = {"xaxis": f"x{place + 1 if place else ''}", "yaxis": f"y{place + 1 if place else ''}"}
         traces += [{**trace, **on} for trace in [_galaxies(one, scale), SELECTABLE, *_marks(marks, theme)]]
-        layout |= _panel_axes(place, len(panels), view, axes)
+        layout |= _panel_axes(place, len(panels), view)
         layout["annotations"] += _titles(name, one, on, theme)
     layout |= {
         "coloraxis": scale.axis(theme) | {"showscale": not (by_count and _are_points(panels))},
@@ -112,10 +111,7 @@ def _galaxies(drawn: Raster | Points, scale: ColourScale) -> dict[str, Any]:
         return {
             "type": "heatmap",
             "z": np.where(drawn.count > 0, colours, NOTHING).astype(np.uint8),
-            "x0": _middle(drawn.x_edges),
-            "dx": float(drawn.x_edges[1] - drawn.x_edges[0]),
-            "y0": _middle(drawn.y_edges),
-            "dy": float(drawn.y_edges[1] - drawn.y_edges[0]),
+            **drawn.places,
             "coloraxis": "coloraxis",
             "hoverinfo": "skip",
         }
@@ -138,34 +134,23 @@ def _marks(marks: Marks, theme: Theme) -> list[dict[str, Any]]:
     """Outline, neighbours, track, pinned galaxy: dark on light rings, to be seen on every colour."""
     traces = []
     if marks.selection is not None and len(marks.selection):
-        closed = np.concatenate([marks.selection, marks.selection[:1]])
-        traces.append(_curve(closed, {"color": theme.background, "width": 5}))
-        traces.append(_curve(closed, {"color": theme.selected, "width": 2.5, "dash": "dash"}))
+        x, y = np.concatenate([marks.selection, marks.selection[:1]]).T
+        traces.append(curve("", x, y, {"color": theme.background, "width": 5}))
+        traces.append(curve("", x, y, {"color": theme.selected, "width": 2.5, "dash": "dash"}))
     if marks.track is not None and len(marks.track):
-        traces.append(_curve(marks.track, {"color": theme.background, "width": 6}))
-        traces.append(_curve(marks.track, {"color": theme.pinned, "width": 3}))
+        x, y = marks.track.T
+        traces.append(curve("", x, y, {"color": theme.background, "width": 6}))
+        traces.append(curve("", x, y, {"color": theme.pinned, "width": 3}))
     if marks.neighbours is not None and len(marks.neighbours):
-        traces.append(_symbols(marks.neighbours, theme, "circle", 9, theme.background, theme.ink))
-    if marks.track_at is not None:
-        traces.append(_symbols(np.array([marks.track_at]), theme, "diamond", 16, theme.pinned, theme.edge))
-    if marks.pinned is not None:
-        traces.append(_symbols(np.array([marks.pinned]), theme, "star", 20, theme.pinned, theme.edge))
+        x, y = marks.neighbours.T
+        traces.append(dots("", x, y, symbol("circle", 9, theme.background, theme.ink)))
+    for at, kind, size in ((marks.track_at, "diamond", 16), (marks.pinned, "star", 20)):
+        if at is not None:
+            traces.append(dots("", *at, symbol(kind, size, theme.pinned, theme.edge)))
     return traces
 
 
-def _curve(xy: np.ndarray, line: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "lines", "x": xy[:, 0], "y": xy[:, 1], "line": line} | _SILENT
-
-
-def _symbols(xy: np.ndarray, theme: Theme, symbol: str, size: int, fill: str, edge: str) -> dict[str, Any]:
-    marker = {"symbol": symbol, "size": size, "color": fill, "line": {"color": edge, "width": 1.8}}
-    return {"type": "scatter", "mode": "markers", "x": xy[:, 0], "y": xy[:, 1], "marker": marker} | _SILENT
-
-
-_SILENT = {"hoverinfo": "skip", "showlegend": False}
-
-
-def _panel_axes(place: int, panels: int, view: Window, name: str) -> dict[str, Any]:
+def _panel_axes(place: int, panels: int, view: Window) -> dict[str, Any]:
     """Axes of one panel: no numbers, for the coordinates of a map mean nothing one by one."""
     left, right, bottom, top = view
     width = (1.0 - GAP * (panels - 1)) / panels
@@ -184,8 +169,8 @@ def _panel_axes(place: int, panels: int, view: Window, name: str) -> dict[str, A
     if place:
         x, y = x | {"matches": "x"}, y | {"matches": "y"}
     return {
-        f"xaxis{number}": x | bare | {"title": {"text": f"{name} 1"}},
-        f"yaxis{number}": y | bare | {"title": {"text": f"{name} 2" if place == 0 else ""}},
+        f"xaxis{number}": x | bare | {"title": {"text": "UMAP 1"}},
+        f"yaxis{number}": y | bare | {"title": {"text": "UMAP 2" if place == 0 else ""}},
     }
 
 
@@ -210,10 +195,6 @@ def _view(drawn: Raster | Points) -> Window:
 
 def _are_points(panels: Mapping[str, Raster | Points]) -> bool:
     return all(isinstance(one, Points) for one in panels.values())
-
-
-def _middle(edges: np.ndarray) -> float:
-    return float(0.5 * (edges[0] + edges[1]))
 
 
 def _outline_name(selection: np.ndarray | None) -> str:

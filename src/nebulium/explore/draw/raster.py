@@ -33,6 +33,12 @@ class Raster:
     x_edges: Float[np.ndarray, " x"]
     y_edges: Float[np.ndarray, " y"]
 
+    @property
+    def places(self) -> dict[str, float]:
+        """Middle of the first cell and distance to the next along each axis, as plotly takes them."""
+        (x0, x1), (y0, y1) = self.x_edges[:2].tolist(), self.y_edges[:2].tolist()
+        return {"x0": 0.5 * (x0 + x1), "dx": x1 - x0, "y0": 0.5 * (y0 + y1), "dy": y1 - y0}
+
 
 def raster(
     xy: Float[np.ndarray, "n 2"],

@@ -1,6 +1,7 @@
 """What one galaxy emits: continuum and lines, equivalent widths, fluxes through filters."""
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any, Literal
 
 import numpy as np
@@ -11,9 +12,9 @@ from nebulium.data.units import FLUX_UNIT
 from nebulium.explore.draw.frame import empty_figure, framed, note
 from nebulium.explore.draw.labels import plain, unit_text
 from nebulium.explore.draw.theme import SMALL, Theme, faint
-from nebulium.explore.draw.traces import curve, dots
+from nebulium.explore.draw.traces import curve, dots, error_bars
 from nebulium.lines.continuum.features import BIN_EDGES_AA
-from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINE_WAVES_AA, LINES
+from nebulium.lines.continuum.line_list import LINE_WAVES_AA, LINES
 
 Frame = Literal["rest", "observed"]
 #: 16, 50 and 84 per cent quantiles.
@@ -81,40 +82,6 @@ def spectrum_figure(
     return framed(traces, layout, theme, name=f"spectrum-{_frame(redshift, frame)}", description=words)
 
 
-def widths_figure(observed: Mapping[str, float], predicted: Mapping[str, Quantiles], theme: Theme) -> Figure:
-    """Equivalent widths of the lines of one galaxy, observed and predicted."""
-    measured = _finite_lines(observed)
-    said = {line: predicted[line] for line in LINES if line in predicted and predicted[line][1] > 0}
-    shown = [line for line in LINES if line in measured or line in said]
-    if not shown:
-        return empty_figure("This galaxy has no lines, neither measured nor predicted.", theme)
-    traces = []
-    if said:
-        q16, q50, q84 = np.array(list(said.values())).T
-        bars = {"type": "data", "array": q84 - q50, "arrayminus": q50 - q16, "width": 5, "thickness": 2}
-        marks = {"symbol": "diamond-open", "size": 11, "color": theme.predicted, "line": {"width": 2}}
-        traces.append(_dots("predicted, 68 %", list(said), q50, marks) | {"error_y": bars})
-    positive = {line: width for line, width in measured.items() if width > 0}
-    if positive:
-        marks = {"symbol": "circle", "size": 9, "color": theme.observed}
-        traces.append(_dots("observed", list(positive), np.array(list(positive.values())), marks))
-    below = [DISPLAY_NAMES[line] for line in measured if line not in positive]
-    words = [note(f"measured as 0 or less: {', '.join(below)}", 0.0, 0.0, color=theme.muted)]
-    layout = {
-        "xaxis": {
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": [DISPLAY_NAMES[line] for line in shown],
-            "tickangle": -40,
-            "title": {"text": "Emission line"},
-        },
-        "yaxis": {"type": "log", "title": {"text": "Equivalent width / Å (rest frame)"}, "dtick": "D2"},
-        "annotations": words if below else [],
-    }
-    description = f"Equivalent widths of {len(shown)} lines, observed and predicted."
-    return framed(traces, layout, theme, name="widths", description=description)
-
-
 def photometry_figure(
     bands: Sequence[str],
     flux_njy: Real[np.ndarray, " band"],
@@ -126,13 +93,11 @@ def photometry_figure(
     if not known.any():
         return empty_figure("This galaxy has no flux through any filter.", theme)
     names = [plain(band) for band in bands]
-    marks = {"size": 11, "color": theme.observed}
-    dots = _dots(
-        "flux", [name for name, has in zip(names, known, strict=True) if has], flux_njy[known], marks
-    )
+    points = dots("flux", np.flatnonzero(known), flux_njy[known], {"size": 11, "color": theme.observed})
+    points["x"] = list(compress(names, known))
     if err_njy is not None:
-        dots["error_y"] = {"type": "data", "array": np.nan_to_num(err_njy[known]), "width": 5, "thickness": 2}
-    lacking = [name for name, has in zip(names, known, strict=True) if not has]
+        points["error_y"] = error_bars(np.nan_to_num(err_njy[known]))
+    lacking = list(compress(names, ~known))
     wide = bool(np.all(flux_njy[known] > 0) and np.ptp(np.log10(flux_njy[known])) > 1.0)
     words = [note(f"no flux: {', '.join(lacking)}", 0.02, 0.98, color=theme.muted)]
     layout = {
@@ -150,7 +115,7 @@ def photometry_figure(
         "annotations": words if lacking else [],
     }
     description = f"Fluxes through {int(known.sum())} of {len(names)} filters."
-    return framed([dots], layout, theme, name="photometry", description=description)
+    return framed([points], layout, theme, name="photometry", description=description)
 
 
 def _finite_lines(widths: Mapping[str, float]) -> dict[str, float]:
@@ -225,7 +190,7 @@ def _predicted_tops(
     """Tops of the predicted lines with bars: in the whole spectrum a line is but a few pixels wide."""
     wave = np.array([LINE_WAVES_AA[line] for line in said])
     q16, q50, q84 = np.array([[_height(flux, line, width) for width in q] for line, q in said.items()]).T
-    bars = {"type": "data", "array": q84 - q50, "arrayminus": q50 - q16, "width": 5, "thickness": 2}
+    bars = error_bars(q84 - q50, q50 - q16)
     marker = {"symbol": "line-ew", "size": 12, "line": {"color": theme.predicted, "width": 3}}
     tops = dots("predicted lines", wave * shift, _continuum_at(flux, wave) + q50, marker)
     return tops | {
@@ -243,11 +208,6 @@ def _between(wave: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.nd
         x += [part, part[::-1]]
         y += [below, above[::-1]]
     return np.concatenate(x), np.concatenate(y)
-
-
-def _dots(name: str, places: Sequence[str], y: np.ndarray, marker: dict[str, Any]) -> dict[str, Any]:
-    x = [DISPLAY_NAMES.get(place, place) for place in places]
-    return {"type": "scatter", "mode": "markers", "name": name, "x": x, "y": y, "marker": marker}
 
 
 def _line_names(shift: float, theme: Theme) -> list[dict[str, Any]]:

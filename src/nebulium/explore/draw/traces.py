@@ -1,4 +1,4 @@
-"""What diagrams of many galaxies are made of: clouds, chosen galaxies, curves."""
+"""What diagrams of galaxies are made of: all galaxies, those selected, the pinned one, curves."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ Place = tuple[float, float]
 Trace = dict[str, Any]
 
 
-def cloud(
+def galaxy_traces(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], xlim: Limits, ylim: Limits, theme: Theme
 ) -> list[Trace]:
     """All galaxies in grey: one by one, or cells where there are many."""
@@ -38,10 +38,7 @@ def cloud(
         "type": "heatmap",
         "name": "all galaxies",
         "z": np.where(cells.count > 0, np.minimum(place, 255), 0).astype(np.uint8),
-        "x0": float(cells.x_edges[:2].mean()),
-        "dx": float(cells.x_edges[1] - cells.x_edges[0]),
-        "y0": float(cells.y_edges[:2].mean()),
-        "dy": float(cells.y_edges[1] - cells.y_edges[0]),
+        **cells.places,
         "zmin": 0,
         "zmax": 255,
         "colorscale": [[0.0, "rgba(0,0,0,0)"], [first, "rgba(0,0,0,0)"], *colours],
@@ -51,14 +48,14 @@ def cloud(
     return [picture, SELECTABLE]
 
 
-def chosen(
+def selection_traces(
     x: Float[np.ndarray, " n"],
     y: Float[np.ndarray, " n"],
     has: Bool[np.ndarray, " n"],
     selected: Integer[np.ndarray, " _"] | None,
     theme: Theme,
 ) -> list[Trace]:
-    """A selection over the cloud; of a very large one every so many galaxies."""
+    """A selection drawn over all galaxies; of a very large one every so many galaxies."""
     rows = np.zeros(0, np.int64) if selected is None else selected[has[selected]]
     if not len(rows):
         return []
@@ -67,20 +64,31 @@ def chosen(
     return [dots(f"selected, {len(rows):,}", x[drawn], y[drawn], marker)]
 
 
-def pins(pinned: Place | None, predicted: Place | None, theme: Theme) -> list[Trace]:
+def pin_traces(pinned: Place | None, predicted: Place | None, theme: Theme) -> list[Trace]:
     """The galaxy that was clicked on: a star as measured, a diamond as predicted."""
-    edge = {"color": theme.edge, "width": 1.8}
-    star = {"symbol": "star", "size": 20, "color": theme.pinned, "line": edge}
-    diamond = {"symbol": "diamond", "size": 14, "color": theme.predicted, "line": edge}
-    kinds = (("pinned", pinned, star), ("pinned, predicted", predicted, diamond))
+    kinds = (
+        ("pinned", pinned, symbol("star", 20, theme.pinned, theme.edge)),
+        ("pinned, predicted", predicted, symbol("diamond", 14, theme.predicted, theme.edge)),
+    )
     return [
-        dots(name, np.array([at[0]]), np.array([at[1]]), marker)
+        dots(name, at[0], at[1], marker)
         for name, at, marker in kinds
         if at is not None and np.isfinite(at).all()
     ]
 
 
-def dots(name: str, x: Values, y: Values, marker: dict[str, Any]) -> Trace:
+def symbol(kind: str, size: int, fill: str, edge: str) -> dict[str, Any]:
+    """The marker of a single galaxy that must be seen on every colour."""
+    return {"symbol": kind, "size": size, "color": fill, "line": {"color": edge, "width": 1.8}}
+
+
+def error_bars(above: Values, below: Values | None = None) -> dict[str, Any]:
+    """Bars around dots: the same on both sides unless those below are given."""
+    sides = {"array": above} if below is None else {"array": above, "arrayminus": below}
+    return {"type": "data", "width": 5, "thickness": 2, **sides}
+
+
+def dots(name: str, x: Values | float, y: Values | float, marker: dict[str, Any]) -> Trace:
     """Single galaxies, without labels of plotly's."""
     return {"mode": "markers", "marker": marker} | _trace(name, x, y)
 
@@ -99,6 +107,6 @@ def plane(x: str, y: str, xlim: Sequence[float], ylim: Sequence[float]) -> dict[
     }
 
 
-def _trace(name: str, x: Values, y: Values) -> Trace:
-    where = {"x": x.astype(np.float32), "y": y.astype(np.float32)}
+def _trace(name: str, x: Values | float, y: Values | float) -> Trace:
+    where = {"x": np.atleast_1d(np.float32(x)), "y": np.atleast_1d(np.float32(y))}
     return {"type": "scatter", "name": name, "hoverinfo": "skip"} | where

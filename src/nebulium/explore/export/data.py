@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from html import unescape
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
 
-from nebulium.explore.draw.labels import column_label
+from nebulium.explore.draw.labels import distinct_labels
 from nebulium.explore.draw.map_figures import SIZES
 from nebulium.explore.draw.raster import Raster, placed_rows, raster
 from nebulium.explore.draw.theme import DARK, LIGHT
@@ -135,19 +134,14 @@ class PageData:
         return int(np.nanargmin(np.abs(values - np.nanpercentile(values, PIN_PERCENTILE))))
 
     def _names(self) -> list[dict[str, Any]]:
-        """What the choice of colours says; two columns that read the same are told apart."""
+        """What the choice of colours offers."""
         first = [columns[0] for columns in self.colours]
-        labels = [self._label(column) for column in first]
+        labels = distinct_labels(first, self.explored.galaxies.units, LONGEST)
+        quantities = self.explored.quantities
         return [
-            {
-                "label": label if labels.count(label) == 1 else f"{label} ({column[:LONGEST]})",
-                "panels": list(self.explored.quantities[column].panels) if len(columns) > 1 else [""],
-            }
-            for label, column, columns in zip(labels, first, self.colours, strict=True)
+            {"label": label, "panels": list(quantities[columns[0]].panels) if len(columns) > 1 else [""]}
+            for label, columns in zip(labels, self.colours, strict=True)
         ]
-
-    def _label(self, column: str) -> str:
-        return unescape(column_label(column, self.explored.galaxies.units.get(column, "")))
 
     @cached_property
     def _counts(self) -> Raster | None:
@@ -164,16 +158,8 @@ class PageData:
     def _cells(self) -> dict[str, Any] | None:
         if self._counts is None:
             return None
-        x, y = self._counts.x_edges, self._counts.y_edges
-        return {
-            "height": CELLS[0],
-            "width": CELLS[1],
-            "x0": float(x[:2].mean()),
-            "dx": float(x[1] - x[0]),
-            "y0": float(y[:2].mean()),
-            "dy": float(y[1] - y[0]),
-            "at": packed(self._full, "u4"),
-        }
+        at = packed(self._full, "u4")
+        return {"height": CELLS[0], "width": CELLS[1], **self._counts.places, "at": at}
 
     def _colour(self, columns: tuple[str, ...]) -> dict[str, Any]:
         scale = self.explored.scale(columns, None)

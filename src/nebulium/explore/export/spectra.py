@@ -64,7 +64,7 @@ def _continuum(explored: Explored, rows: np.ndarray) -> dict[str, Any]:
 
 
 def _photometry(explored: Explored, rows: np.ndarray) -> dict[str, Any]:
-    flux_njy, flux_err_njy = explored.fluxes
+    flux_njy, flux_err_njy = explored.galaxies.fluxes
     bands = explored.galaxies.bands
     return {
         "kind": "photometry",

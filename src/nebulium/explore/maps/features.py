@@ -101,7 +101,7 @@ def photometric_map_features(galaxies: Galaxies) -> MapFeatures:
     if len(galaxies.bands) < FEWEST_BANDS:
         lacking = f"columns flux_njy_obs_BAND or flux_njy_BAND of at least {FEWEST_BANDS} bands"
         raise _lacking(galaxies, lacking, "photometry")
-    flux, flux_err = galaxies.fluxes()
+    flux, flux_err = galaxies.fluxes
     what = f"asinh colours of {', '.join(galaxies.bands)}"
     return _described("photometry", photometric_features(flux, flux_err), flux, what)
 

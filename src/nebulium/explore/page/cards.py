@@ -8,7 +8,7 @@ import numpy as np
 from dash import html
 from dash.development.base_component import Component
 
-from nebulium.explore.draw.labels import column_label
+from nebulium.explore.draw.labels import column_label, shortened
 from nebulium.explore.page.explored import Explored
 from nebulium.explore.page.map_view import columns_of
 from nebulium.explore.page.state import ViewState
@@ -28,7 +28,7 @@ def number(value: float) -> str:
 
 def short(text: str) -> str:
     """A text that fits on a line."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return shortened(text, LONGEST)
 
 
 def label(explored: Explored, column: str) -> str:
@@ -82,13 +82,8 @@ def summary_table(explored: Explored, rows: np.ndarray, columns: Sequence[str]) 
         html.Tr(
             [
                 html.Td(label(explored, one.column)),
-                *(
-                    html.Td(text)
-                    for text in (
-                        f"{one.count:,}",
-                        *map(number, (one.median, one.q16, one.q84, one.all_median)),
-                    )
-                ),
+                html.Td(f"{one.count:,}"),
+                *(html.Td(number(value)) for value in (one.median, one.q16, one.q84, one.all_median)),
             ]
         )
         for one in summary(explored.galaxies, rows, columns)

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int64
 
 from nebulium.errors import TableError
 from nebulium.explore.draw.colours import ColourScale, Kind, colour_scale
-from nebulium.explore.draw.diagram_figures import LineRatios, line_ratios
 from nebulium.explore.draw.labels import unit_text
 from nebulium.explore.draw.raster import NearestRow, Window, in_window, whole_window
 from nebulium.explore.maps.embedding import Progress
@@ -26,6 +25,7 @@ from nebulium.explore.sample.quantities import Quantity, quantities_of
 from nebulium.explore.sample.selection import rows_in
 from nebulium.explore.sample.synthetic import Synthetic
 from nebulium.lines.model_choice import WITH_LUMINOSITY
+from nebulium.lines.scores.bpt import BPT_LINES, BptRatios, line_ratios
 from nebulium.photoz.density.densities import RedshiftDensities
 
 DIFFERENCE = "predicted − measured"
@@ -33,8 +33,8 @@ DIFFERENCE = "predicted − measured"
 MAP, BPT, PREDICTED = SPACES = ("map", "bpt", "predicted")
 #: Neighbours in the map that are shown of a pinned galaxy.
 NEIGHBOURS = 8
-#: How far an arrow key reaches, as a share of the view, and among how many galaxies it chooses.
-STEP, STEP_AMONG = 0.04, 400
+#: How far an arrow key reaches, as a share of the view.
+STEP = 0.04
 DIRECTIONS = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
 #: What is compared at first, where it can be.
 FIRST_QUANTITY = "ew_HALPHA"
@@ -170,19 +170,20 @@ class Explored:
         return finder
 
     @cached_property
-    def ratios(self) -> LineRatios | None:
+    def ratios(self) -> BptRatios | None:
         """Places in the BPT diagram."""
-        return line_ratios(self.galaxies.values)
+        return self._ratios("ew_")
 
     @cached_property
-    def predicted_ratios(self) -> LineRatios | None:
-        """Places in the BPT diagram as the model has them."""
-        return line_ratios(self.galaxies.values, prefix="predicted_ew_")
+    def predicted_ratios(self) -> BptRatios | None:
+        """Places in the BPT diagram by the predicted lines."""
+        return self._ratios("predicted_ew_")
 
-    @cached_property
-    def fluxes(self) -> tuple[Float[np.ndarray, "n band"], Float[np.ndarray, "n band"]]:
-        """Fluxes in bands and their errors, nJy."""
-        return self.galaxies.fluxes()
+    def _ratios(self, prefix: str) -> BptRatios | None:
+        """Ratios of lines whose columns begin so; None if one of the four columns is lacking."""
+        widths = [self.galaxies.values.get(prefix + line) for line in BPT_LINES]
+        known = [width for width in widths if width is not None]
+        return line_ratios(*known) if len(known) == len(BPT_LINES) else None
 
     @cached_property
     def pictures(self) -> Pictures | None:

@@ -4,14 +4,13 @@ Every text from a table is a plain child of a component, which the browser shows
 """
 
 from collections.abc import Mapping, Sequence
-from html import unescape
 from typing import Any
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from nebulium.explore.draw.frame import graph_config
-from nebulium.explore.draw.labels import column_label
+from nebulium.explore.draw.labels import distinct_labels
 from nebulium.explore.page.state import Choices, ViewState
 
 #: Controls whose value is the field of the state by whose name they go.
@@ -202,15 +201,10 @@ def _graph(name: str, *, wheel: bool = False) -> Component:
 
 
 def _options(columns: Sequence[str]) -> list[dict[str, str]]:
-    """Readable names; the column itself tells apart those that read the same."""
-    labels = [unescape(column_label(column)) for column in columns]
-    shown = [
-        label if labels.count(label) == 1 else f"{label} ({column})"
-        for column, label in zip(columns, labels, strict=True)
-    ]
+    labels = distinct_labels(columns, {})
     return [
         {"label": _tame(label), "search": _tame(f"{label} {column}"), "value": str(place)}
-        for place, (column, label) in enumerate(zip(columns, shown, strict=True))
+        for place, (column, label) in enumerate(zip(columns, labels, strict=True))
     ]
 
 

@@ -9,10 +9,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl
 
 import numpy as np
 
+from nebulium.explore.draw.labels import shortened
 from nebulium.explore.draw.raster import Window
 
 #: Longest address that is read, characters; browsers and mail programs pass on as much.
@@ -141,7 +142,7 @@ def from_texts(texts: Any, choices: Choices) -> tuple[ViewState, list[str]]:
     state, notes = default_state(choices), []
     for name, text in texts.items() if isinstance(texts, Mapping) else ():
         if name not in FIELDS or not isinstance(text, str):
-            notes.append(f"“{_short(name)}” is nothing that this page knows")
+            notes.append(f"“{shortened(str(name), SHOWN)}” is nothing that this page knows")
             continue
         try:
             state = replace(state, **{name: _READERS[name](text, choices)})
@@ -157,11 +158,6 @@ def to_texts(state: ViewState, choices: Choices) -> dict[str, str]:
     return {name: _written(getattr(state, name)) for name in changed}
 
 
-def to_query(state: ViewState, choices: Choices) -> str:
-    """The state as it stands behind the `?` of an address."""
-    return urlencode(to_texts(state, choices), safe=",:;", quote_via=quote)
-
-
 def _written(value: Any) -> str:
     if isinstance(value, Selection):
         return f"{value.space}:" + ";".join(f"{x!r},{y!r}" for x, y in value.corners)
@@ -170,18 +166,10 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _short(text: Any) -> str:
-    text = str(text)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
-
-
-def _one_of(names: tuple[str, ...], what: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"there is no {what} “{_short(text)}”")
-        return text
-
-    return read
+def _one_of(text: str, names: tuple[str, ...], what: str) -> str:
+    if text not in names:
+        raise ValueError(f"there is no {what} “{shortened(text, SHOWN)}”")
+    return text
 
 
 def _number(text: str) -> float:
@@ -203,7 +191,7 @@ def _share(text: str, _: Choices) -> float:
 
 def _pin(text: str, choices: Choices) -> str:
     if choices.row_of(text) is None:
-        raise ValueError(f"there is no galaxy “{_short(text)}”")
+        raise ValueError(f"there is no galaxy “{shortened(text, SHOWN)}”")
     return text
 
 
@@ -220,7 +208,7 @@ def _window(text: str, _: Choices) -> Window:
 
 def _selection(text: str, choices: Choices) -> Selection:
     space, _, rest = text.partition(":")
-    _one_of(choices.spaces, "diagram to select in called")(space)
+    _one_of(space, choices.spaces, "diagram to select in called")
     pairs = [pair.split(",") for pair in rest.split(";")]
     if not 3 <= len(pairs) <= MOST_CORNERS:
         raise ValueError(f"expected 3 to {MOST_CORNERS} corners")
@@ -231,14 +219,14 @@ def _selection(text: str, choices: Choices) -> Selection:
 
 
 _READERS: dict[str, Callable[[str, Choices], Any]] = {
-    "colour": lambda text, choices: _one_of(choices.columns, "column")(text),
-    "quantity": lambda text, choices: _one_of(choices.quantities, "predicted quantity")(text),
-    "panels": lambda text, _: _one_of(("one", "three"), "number of panels")(text),
-    "frame": lambda text, _: _one_of(("rest", "observed"), "frame")(text),
-    "theme": lambda text, _: _one_of(("light", "dark"), "theme")(text),
+    "colour": lambda text, choices: _one_of(text, choices.columns, "column"),
+    "quantity": lambda text, choices: _one_of(text, choices.quantities, "predicted quantity"),
+    "panels": lambda text, _: _one_of(text, ("one", "three"), "number of panels"),
+    "frame": lambda text, _: _one_of(text, ("rest", "observed"), "frame"),
+    "theme": lambda text, _: _one_of(text, ("light", "dark"), "theme"),
     "stretch": _share,
-    "galaxy_view": lambda text, choices: _one_of(choices.galaxy_views, "view")(text),
-    "sample_view": lambda text, choices: _one_of(choices.sample_views, "view")(text),
+    "galaxy_view": lambda text, choices: _one_of(text, choices.galaxy_views, "view"),
+    "sample_view": lambda text, choices: _one_of(text, choices.sample_views, "view"),
     "pin": _pin,
     "window": _window,
     "selection": _selection,

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
 from nebulium.data.units import FLUX_UNIT
-from nebulium.explore.draw.diagram_figures import LineRatios, bpt_figure, predicted_against_observed_figure
+from nebulium.explore.draw.diagram_figures import bpt_figure, predicted_against_observed_figure
 from nebulium.explore.draw.frame import empty_figure
 from nebulium.explore.draw.labels import column_label
 from nebulium.explore.draw.redshift_figures import redshift_density_figure
@@ -22,6 +22,7 @@ from nebulium.explore.page.map_view import draw_residuals
 from nebulium.explore.page.state import Choices, ViewState
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.scores.bpt import BptRatios
 
 #: Columns of the summary of a selection.
 MOST_COLUMNS = 60
@@ -73,7 +74,7 @@ def _spectrum(explored: Explored, state: ViewState) -> Figure:
         return empty_figure(NOT_PINNED, theme)
     galaxies = explored.galaxies
     if galaxies.continuum is None and galaxies.bands:
-        flux_njy, flux_err_njy = explored.fluxes
+        flux_njy, flux_err_njy = galaxies.fluxes
         return photometry_figure(galaxies.bands, flux_njy[row], flux_err_njy[row], theme)
     return spectrum_figure(
         None if galaxies.continuum is None else galaxies.continuum[row],
@@ -119,7 +120,7 @@ def _bpt(explored: Explored, state: ViewState) -> Figure:
     )
 
 
-def _place(ratios: LineRatios, row: int) -> tuple[float, float]:
+def _place(ratios: BptRatios, row: int) -> tuple[float, float]:
     return float(ratios.x[row]), float(ratios.y[row])
 
 

@@ -62,8 +62,8 @@ class Galaxies:
     --------
     >>> values = {"ew_HALPHA": np.array([5.0, np.nan]), "flux_njy_r": np.ones(2)}
     >>> galaxies = Galaxies("a.parquet", np.array(["7", "8"]), values)
-    >>> galaxies.lines, galaxies.bands, galaxies.continuum, galaxies.row_of("8"), galaxies.row_of("9")
-    (('HALPHA',), ('r',), None, 1, None)
+    >>> galaxies.lines, galaxies.bands, galaxies.continuum, len(galaxies)
+    (('HALPHA',), ('r',), None, 2)
     """
 
     name: str
@@ -80,15 +80,6 @@ class Galaxies:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    def row_of(self, identifier: str) -> int | None:
-        """The row of an id; None if there is none such."""
-        rows = np.flatnonzero(self.ids == identifier)
-        return int(rows[0]) if len(rows) else None
-
-    def column(self, name: str) -> np.ndarray | None:
-        """A column of numbers or of text; None if there is none of that name."""
-        return self.values.get(name, self.texts.get(name))
 
     def median_of(self, name: str) -> float:
         """Median of a column of numbers, found once; NaN if it has none."""
@@ -119,14 +110,9 @@ class Galaxies:
                 found[name.removeprefix(prefix)] = None
         return tuple(found)
 
+    @cached_property
     def fluxes(self) -> tuple[Float[np.ndarray, "n band"], Float[np.ndarray, "n band"]]:
-        """Fluxes in the bands and their errors, nJy: measured where they are, else true and without error.
-
-        Returns
-        -------
-        flux_njy, flux_err_njy : ndarray of float32 of shape (n, band)
-            NaN where missing.
-        """
+        """Measured, else true, fluxes in the bands and their errors, nJy; NaN where missing."""
         unknown = np.full(len(self), np.nan, np.float32)
         flux = [
             next(self.values[prefix + band] for prefix in FLUX_PREFIXES if prefix + band in self.values)

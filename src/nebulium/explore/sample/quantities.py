@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 
 from nebulium.explore.sample.galaxies import Galaxies
 
@@ -52,14 +53,10 @@ class Quantity:
 
     def pair(self, galaxies: Galaxies) -> tuple[np.ndarray, np.ndarray]:
         """Measured and predicted values as they are compared: their logarithms where these are compared."""
-        measured, predicted = (
-            galaxies.values[name].astype(np.float64) for name in (self.name, self.predicted)
-        )
-        if not self.logarithmic:
-            return measured, predicted
-        with np.errstate(invalid="ignore", divide="ignore"):
-            logs = [np.where(values > 0, np.log10(values), np.nan) for values in (measured, predicted)]
-        return logs[0], logs[1]
+        measured, predicted = galaxies.values[self.name], galaxies.values[self.predicted]
+        if self.logarithmic:
+            return positive_log10(measured), positive_log10(predicted)
+        return measured.astype(np.float64), predicted.astype(np.float64)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -71,6 +68,11 @@ class Quantity:
         """What to write above the linked maps."""
         *first, drawn = PANELS
         return (*first, f"{drawn} and noise" if self.with_noise else drawn)[: len(self.columns)]
+
+
+def positive_log10(values: np.ndarray) -> Float64[np.ndarray, " n"]:
+    """Logarithms of numbers; NaN where they are not positive."""
+    return np.log10(np.where(values > 0, values, np.nan).astype(np.float64))
 
 
 def quantities_of(galaxies: Galaxies) -> dict[str, Quantity]:

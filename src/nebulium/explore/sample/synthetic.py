@@ -15,9 +15,9 @@ from nebulium.explore.sample.track import (
     History,
     SyntheticGalaxies,
     SyntheticGalaxy,
+    missing_extra,
     slider_histories,
     tau_of,
-    why_no_track,
 )
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import WITH_LUMINOSITY
@@ -46,7 +46,7 @@ class Synthetic:
     @property
     def lacks(self) -> str:
         """What is missing for it; empty if nothing is."""
-        return why_no_track()
+        return str(missing_extra() or "")
 
     def at(self, place: float) -> SyntheticGalaxy:
         """The galaxy at a place of the slider, 0 to 1."""

@@ -3,7 +3,7 @@
 Stars, dust, continuum and lines come from the differentiable chain of `nebulium.lines.chain`, compiled once.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -26,7 +26,6 @@ from nebulium.sed import (
     load_filters,
     load_ssp,
 )
-from nebulium.sed.cosmology import age_gyr
 
 #: Packages of the extra `sed` that the chain needs.
 PACKAGES = {"dsps": "dsps", "sedpy": "astro-sedpy"}
@@ -73,7 +72,7 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticGalaxy:
-    """What one history looks like.
+    """The light of one history.
 
     Attributes
     ----------
@@ -92,25 +91,10 @@ class SyntheticGalaxy:
     log_sfr: float
 
 
-def why_no_track() -> str:
-    """What is missing for the synthetic galaxy."""
-    error = _missing()
-    return "" if error is None else str(error)
-
-
 def tau_of(place: float) -> float:
     """Time of decline at a place of the slider."""
     logs = np.log(TAU_ENDS_GYR)
     return round(float(np.exp(logs[0] + (logs[1] - logs[0]) * np.clip(place, 0.0, 1.0))), 6)
-
-
-def star_formation_rate(history: History, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Star formation of a history over cosmic time."""
-    now = age_gyr(jnp.asarray(history.redshift, jnp.float32))
-    edges = np.linspace(0.0, float(min(history.age_gyr, float(now))), points + 1, dtype=np.float32)
-    shape, lookback = _shape(_values(history)), jnp.asarray(np.maximum(edges, 1e-6))
-    formed = shape.mass_since(lookback, now) / shape.mass_since(now[None], now)
-    return 0.5 * (edges[1:] + edges[:-1]), np.asarray(jnp.diff(formed)) / np.diff(edges)
 
 
 class SyntheticGalaxies:
@@ -123,7 +107,7 @@ class SyntheticGalaxies:
     """
 
     def __init__(self, model: LineModel):
-        missing = _missing()
+        missing = missing_extra()
         if missing is not None:
             raise missing
         chain = make_chain(load_ssp(), load_filters("sdss_r0"), model.median_ew)
@@ -143,31 +127,27 @@ class SyntheticGalaxies:
 
 def slider_histories(history: History, steps: int = STEPS) -> list[History]:
     """Those of evenly spaced places of the slider."""
-    kept = {field.name: getattr(history, field.name) for field in fields(history)}
-    return [History(**kept | {"tau_gyr": tau_of(float(place))}) for place in np.linspace(0.0, 1.0, steps)]
+    return [replace(history, tau_gyr=tau_of(float(place))) for place in np.linspace(0.0, 1.0, steps)]
 
 
-def _missing() -> MissingExtraError | None:
-    """The first package of the extra that is not there."""
+def missing_extra() -> MissingExtraError | None:
+    """The error that names the first package of the extra that is not installed; None if all are."""
     lacking = [name for module, name in PACKAGES.items() if find_spec(module) is None]
     return MissingExtraError(lacking[0], "sed") if lacking else None
 
 
 def _values(history: History) -> dict[str, Array]:
-    return {field.name: jnp.asarray(getattr(history, field.name), jnp.float32) for field in fields(history)}
+    return {name: jnp.asarray(value, jnp.float32) for name, value in asdict(history).items()}
 
 
-def _shape(values: dict[str, Array]) -> TwoComponents:
-    return TwoComponents(
+def _galaxy(values: dict[str, Array]) -> Galaxy:
+    stars = TwoComponents(
         DelayedExponential(values["age_gyr"], values["tau_gyr"]),
         Burst(jnp.float32(BURST_AGE_GYR), jnp.float32(BURST_WIDTH_DEX)),
         values["burst_share"],
     )
-
-
-def _galaxy(values: dict[str, Array]) -> Galaxy:
     return Galaxy(
-        _shape(values),
+        stars,
         log_mstar=values["log_mstar"],
         redshift=values["redshift"],
         lgmet=values["lgmet"],

@@ -12,7 +12,10 @@ from scipy.ndimage import gaussian_filter
 from nebulium.lines.continuum.line_list import line_index
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT
 
+Values = Float[np.ndarray, " n"]
 Widths = Float[np.ndarray, "n 10"]
+BPT_LINES = ("NII_6584", "HALPHA", "OIII_5007", "HBETA")
+BPT_X, BPT_Y = "log EW([N II] 6584) / EW(Hα)", "log EW([O III] 5007) / EW(Hβ)"
 
 SHOWN = ((-2.0, 1.0), (-1.5, 1.5))
 # Density is estimated on a wider grid, and ratios beyond it are put at its edge (as published), so that the
@@ -67,12 +70,16 @@ def bpt_ratios(ew_aa: Widths) -> BptRatios:
     Ratios of equivalent widths, not of fluxes: the continuum hardly changes between the two lines of a pair
     (Khederlarian et al. 2024).
     """
-    oiii, hbeta, nii, halpha = (
-        ew_aa[:, line_index(line)] for line in ("OIII_5007", "HBETA", "NII_6584", "HALPHA")
-    )
+    ratios = line_ratios(*(ew_aa[:, line_index(line)] for line in BPT_LINES))
+    all_four = np.isfinite(ratios.x)
+    return BptRatios(ratios.x[all_four], ratios.y[all_four])
+
+
+def line_ratios(nii: Values, halpha: Values, oiii: Values, hbeta: Values) -> BptRatios:
+    """The two ratios of every galaxy; NaN where one of the four widths is missing or not positive."""
     all_four = (oiii > 0) & (hbeta > 0) & (nii > 0) & (halpha > 0)
-    ratio_x = np.log10(nii[all_four] / halpha[all_four])
-    return BptRatios(ratio_x, np.log10(oiii[all_four] / hbeta[all_four]))
+    nii, halpha, oiii, hbeta = (np.where(all_four, width, np.nan) for width in (nii, halpha, oiii, hbeta))
+    return BptRatios(np.log10(nii / halpha), np.log10(oiii / hbeta))
 
 
 def bpt_diagram(populations: Mapping[str, Widths], *, title: str = "") -> Figure:
@@ -90,8 +97,8 @@ def bpt_diagram(populations: Mapping[str, Widths], *, title: str = "") -> Figure
         handles += axes.plot([], [], color=colour, linestyle=style, label=label)
     handles += _demarcations(axes)
     axes.set(xlim=SHOWN[0], ylim=SHOWN[1], title=title)
-    axes.set_xlabel("log EW([N II] 6584) / EW(Hα)", fontsize=TEXT)
-    axes.set_ylabel("log EW([O III] 5007) / EW(Hβ)", fontsize=TEXT)
+    axes.set_xlabel(BPT_X, fontsize=TEXT)
+    axes.set_ylabel(BPT_Y, fontsize=TEXT)
     axes.tick_params(labelsize=SMALL)
     axes.title.set_fontsize(TEXT)
     axes.legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower left")

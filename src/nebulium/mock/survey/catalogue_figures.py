@@ -14,8 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from nebulium.data.tables.table import Table
-from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.scores.bpt import KAUFFMANN_2003, KEWLEY_2001, bpt_ratios
+from nebulium.lines.scores.bpt import BPT_LINES, KAUFFMANN_2003, KEWLEY_2001, line_ratios
 from nebulium.metrics.figure_style import BLUE, FULL_WIDTH, SMALL, TEXT, VERMILION
 from nebulium.mock.populations.relations import main_sequence, main_sequence_speagle14, oh12_mass
 from nebulium.mock.structure import median_log_size
@@ -191,11 +190,9 @@ def _metallicity_panel(axes: Axes, galaxies: Table, curves: Sequence[float], nor
 def _line_panel(axes: Axes, galaxies: Table, norm: Normalize) -> None:
     """Only lines that the model has learnt about."""
     inside = galaxies.select(galaxies["in_domain"].astype(bool))
-    widths = np.stack([inside[f"ew_{line}"] for line in LINES], axis=1)
-    ratios = bpt_ratios(widths)
-    positive = np.all(widths[:, [LINES.index(line) for line in _BPT_LINES]] > 0, axis=1)
-    if positive.any():
-        _points(axes, ratios.x, ratios.y, inside.select(positive), norm)
+    ratios = line_ratios(*(inside[f"ew_{line}"] for line in BPT_LINES))
+    if np.isfinite(ratios.x).any():
+        _points(axes, ratios.x, ratios.y, inside, norm)
     for curve, style in ((KAUFFMANN_2003, "--"), (KEWLEY_2001, ":")):
         x = np.linspace(-2.0, curve.asymptote - 0.01, 400)
         axes.plot(x, curve.height(x), color="black", linestyle=style, linewidth=1.2, label=curve.name)
@@ -208,9 +205,6 @@ def _line_panel(axes: Axes, galaxies: Table, norm: Normalize) -> None:
         "log₁₀ EW([O III] 5007) / EW(Hβ)",
     )
     _legend(axes, "lower left")
-
-
-_BPT_LINES = ("OIII_5007", "HBETA", "NII_6584", "HALPHA")
 
 
 def _count_panel(axes: Axes, galaxies: Table, band: str) -> None:
