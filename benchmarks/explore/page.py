@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from benchmarks.explore.refit import refit_error
 from benchmarks.explore.server import SCATTER, Server, serving, write_desi, write_mock
 from benchmarks.explore.visits import Crowd, browsers, circle, crowd, visit
 from benchmarks.processes import Cost, cost_of_command
 from benchmarks.results import CHECK_COLUMNS, Check, Result, Target, check_rows, number
 from benchmarks.settings import Settings
 from nebulium.explore.maps.embedding_file import GalaxyMap, open_embedding
-from nebulium.explore.maps.map_error import PlacementError, left_out_error, refit_error
+from nebulium.explore.maps.map_error import PlacementError, left_out_error
 from nebulium.explore.sample.galaxies import read_galaxies
 
 ACTIONS, SLOW, VISITORS, SELECTED = 30, 0.95, 10, 10_000

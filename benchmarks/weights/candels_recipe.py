@@ -12,12 +12,13 @@ from jaxtyping import Array, Bool, Float, Key
 from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.mock.populations.candels_flow import VARIABLES, CandelsFlow
-from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, LOG_MASS_STEP, REDSHIFT, TAU
+from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, REDSHIFT, TAU
 from nebulium.sed.cosmology import age_gyr
 from nebulium.training import FitConfig, FitResult, fit
 
 SPLIT_SEED = "nebulium-candels"
 MOST_CHI2 = 10.0
+LOG_MASS_STEP = 0.01  # the table gives log10 mass in steps of so much
 #: Kept rows, by the name of the cut; a galaxy must pass them all.
 CUTS = ("measured", "good_fit", "redshift", "mass", "on_grid")
 FIT = FitConfig(epochs=40, batch_size=512, learning_rate=2e-3, weight_decay=1e-3, averaging=0.999)

@@ -20,6 +20,7 @@ from benchmarks.weights.candels_recipe import (
     CUTS,
     FIT,
     FLOW,
+    LOG_MASS_STEP,
     MOST_CHI2,
     SPLIT_SEED,
     cuts,
@@ -32,7 +33,7 @@ from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.metrics.two_sample import ClassifierAUC, classifier_auc
 from nebulium.mock.populations.candels_flow import VARIABLES, CandelsFlow
-from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, LOG_MASS_STEP, REDSHIFT, TAU
+from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, REDSHIFT, TAU
 from nebulium.modelfile import save_model
 from nebulium.training import FitResult
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from benchmarks.explore.refit import laid_over, refit_error
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,7 +15,7 @@ from nebulium.explore.maps import embedding as embedding_module
 from nebulium.explore.maps.embedding import Embedding, fit_embedding, place_others
 from nebulium.explore.maps.embedding_file import map_path, open_embedding
 from nebulium.explore.maps.features import latent_map_features
-from nebulium.explore.maps.map_error import laid_over, left_out_error, refit_error
+from nebulium.explore.maps.map_error import left_out_error
 from nebulium.explore.maps.placement import MOST_TREE_DIMENSIONS, Placement, weighted_places
 from nebulium.explore.sample.cache import cache_folder, cached_table, digest
 from nebulium.explore.sample.galaxies import Galaxies

@@ -1,7 +1,7 @@
 """``nebulium explore``."""
 
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from nebulium.cli.options import IdColumn, Seed, ends_well, say
+from nebulium.cli.progress import going_on
 from nebulium.data.output_checks import check_free
 from nebulium.errors import MissingExtraError
 
@@ -83,7 +84,7 @@ def explore(
         from nebulium.explore.page.explored import explore as explored
         from nebulium.explore.page.server import make_app, serve
 
-    with _progress() as progress:
+    with going_on("reading the galaxies") as progress:
         galaxies = explored(
             table,
             model=model,
@@ -112,15 +113,3 @@ def _extra_named() -> Iterator[None]:
         if (error.name or "").partition(".")[0] not in PACKAGES:
             raise
         raise MissingExtraError(str(error.name), "explore") from error
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """What is being done, and how much of it is."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading the galaxies", total=None)
-        yield lambda doing, share: bar.update(task, description=doing, completed=share, total=1.0)

@@ -1,6 +1,6 @@
 """``nebulium mock``: a universe with known answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nebulium.cli.options import Seed, ends_well, say
+from nebulium.cli.progress import counting_to
 
 app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
 
@@ -71,7 +72,7 @@ def make(
     """
     from nebulium.mock.survey.making import make_survey
 
-    with _telling_how_to_go_on(), _progress(n) as progress:
+    with _keeps_what_is_made(), counting_to(n, "making", "galaxies") as progress:
         run = make_survey(
             survey,
             output,
@@ -111,27 +112,9 @@ def show(
 
 
 @contextmanager
-def _telling_how_to_go_on() -> Iterator[None]:
+def _keeps_what_is_made() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         say("What is made stays; the same command with --resume goes on.")
         raise
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[int], None]]:
-    """Galaxies made, how fast, and how long it will take."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    shown = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("galaxies"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("making", total=total)
-        yield lambda done: bar.update(task, completed=done)

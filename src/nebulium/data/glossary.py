@@ -1,6 +1,7 @@
 """The one glossary of column names: what each means, its unit, and whether it holds numbers or ids."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -167,3 +168,8 @@ def unit_of(name: str) -> str | None:
     """Unit in which nebulium holds a column."""
     column = lookup(name)
     return None if column is None else column.unit
+
+
+def units_of(names: Iterable[str]) -> dict[str, str]:
+    """Units of those columns that have one."""
+    return {name: unit for name in names if (unit := unit_of(name))}

@@ -194,6 +194,7 @@ class LineChain(eqx.Module):
         lines = lines_on_continuum(self._to_lines(stars.flux_lambda), ew_aa, redshift, self.cosmology)
         continuum = self._to_fine(stars.flux_lambda)
         emission = self._windows.spectrum(lines.line_flux, redshift, as_float(velocity_dispersion_km_s))
+        with_lines_njy = stars.photometry.flux_njy + lines_njy(lines.line_flux, redshift, self.filters)
         return SyntheticGalaxy(
             stars=stars,
             continuum_flux=continuum_flux,
@@ -201,13 +202,7 @@ class LineChain(eqx.Module):
             wave_aa=self.wave_rest_aa * (1.0 + redshift),
             continuum_lambda=continuum,
             flux_lambda=continuum + emission,
-            photometry=self._with_lines(stars.photometry, lines, redshift),
-        )
-
-    def _with_lines(self, stars: Photometry, lines: EmissionLines, redshift: Scalar) -> Photometry:
-        response = line_njy_per_flux(jnp.asarray(COMPONENT_WAVES_AA) * (1.0 + redshift), self.filters)
-        return photometry_of_flux(
-            stars.flux_njy + response @ component_fluxes(lines.line_flux), stars.covered
+            photometry=photometry_of_flux(with_lines_njy, stars.photometry.covered),
         )
 
 
@@ -260,6 +255,12 @@ def make_chain(
         windows_of_lines(fine),
         bin_means(wave),
     )
+
+
+def lines_njy(line_flux: Float[Array, "10"], redshift: Scalar, filters: Filters) -> Float[Array, " band"]:
+    """Flux density in nJy that lines of given fluxes, 1e-17 erg/s/cm2, add to each band."""
+    response = line_njy_per_flux(jnp.asarray(COMPONENT_WAVES_AA) * (1.0 + redshift), filters)
+    return response @ component_fluxes(line_flux)
 
 
 def check_spans_bins(ssp: SSPGrid) -> None:

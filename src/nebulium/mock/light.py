@@ -6,17 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from nebulium.lines.chain import check_spans_bins
+from nebulium.lines.chain import check_spans_bins, lines_njy
 from nebulium.lines.fixed_grid import Interpolation, bin_means, interpolation
-from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA
-from nebulium.lines.injection.profiles import LINE_CENTRES_AA, component_fluxes, lines_on_continuum
+from nebulium.lines.injection.profiles import LINE_CENTRES_AA, lines_on_continuum
 from nebulium.lines.model import LineModel
 from nebulium.lines.model_choice import COLOURS_ONLY
 from nebulium.mock.components import COMPONENTS, formed_shares
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import Structure
 from nebulium.modelfile import load_model
-from nebulium.sed.band_fluxes import covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
+from nebulium.sed.band_fluxes import covers, mean_flux_njy, photometry_of_flux
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr
 from nebulium.sed.dust import CalzettiDust
 from nebulium.sed.filters import Filters
@@ -141,7 +140,10 @@ class LightModel(eqx.Module):
         ew_aa = self.line_model.density(continuum_flux, redshift).sample(key, 1)[0]
         lines = lines_on_continuum(self._to_lines(total), ew_aa, redshift, self.cosmology)
         covered = covers(stars.wave_aa, total, self.filters)
-        flux_njy = self._stars_njy(stars).at[YOUNG].add(self._lines_njy(lines.line_flux, redshift))
+        stars_njy = jax.vmap(mean_flux_njy, in_axes=(None, 0, None))(
+            stars.wave_aa, stars.flux_lambda, self.filters
+        )
+        flux_njy = stars_njy.at[YOUNG].add(lines_njy(lines.line_flux, redshift, self.filters))
         return Light(
             flux_njy=jnp.where(covered[None, :], flux_njy, jnp.nan),
             mag_ab=photometry_of_flux(flux_njy.sum(axis=0), covered).mag_ab,
@@ -192,15 +194,6 @@ class LightModel(eqx.Module):
     def _transmission(self, wave_aa: Float[Array, " wave"], redshift: Scalar) -> Float[Array, " wave"]:
         absorbed = igm_transmission(wave_aa[: self._n_absorbed], redshift)
         return jnp.concatenate([absorbed, jnp.ones(wave_aa.size - self._n_absorbed, absorbed.dtype)])
-
-    def _stars_njy(self, stars: ComponentSpectra) -> Float[Array, "component band"]:
-        return jax.vmap(mean_flux_njy, in_axes=(None, 0, None))(
-            stars.wave_aa, stars.flux_lambda, self.filters
-        )
-
-    def _lines_njy(self, line_flux: Float[Array, "10"], redshift: Scalar) -> Float[Array, " band"]:
-        response = line_njy_per_flux(jnp.asarray(COMPONENT_WAVES_AA) * (1.0 + redshift), self.filters)
-        return response @ component_fluxes(line_flux)
 
 
 def make_light_model(

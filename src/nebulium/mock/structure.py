@@ -108,7 +108,7 @@ class Structure(eqx.Module):
 
 
 class _Traits(NamedTuple):
-    """What of the properties the structure depends on."""
+    """The properties that the structure depends on."""
 
     mass: Scalar  # log10 stellar mass
     redshift: Scalar
@@ -118,15 +118,8 @@ class _Traits(NamedTuple):
     metal_poor: Scalar  # -1 to 1: how far the gas lies below that of galaxies of its mass
 
 
-def is_early_type(properties: GalaxyProperties) -> Bool[Array, ""]:
-    """Whether a galaxy is quiescent, and so given the structure of an early type.
-
-    Below 0.2 over the age of the Universe in specific star-formation rate: Pacifici et al. 2016, ApJ 832, 79.
-    """
-    return _is_quiescent(properties.log_sfr() - properties.log_mstar, properties.redshift)
-
-
-def _is_quiescent(log_ssfr: Scalar, redshift: Scalar) -> Bool[Array, ""]:
+def is_quiescent(log_ssfr: Scalar, redshift: Scalar) -> Bool[Array, ""]:
+    """Whether a galaxy is quiescent, and so given the structure of an early type: Pacifici et al. 2016."""
     return log_ssfr < jnp.log10(QUIESCENT_PER_AGE / (1e9 * age_gyr(redshift)))
 
 
@@ -197,7 +190,7 @@ def _traits(properties: GalaxyProperties) -> _Traits:
         mass=properties.log_mstar,
         redshift=properties.redshift,
         log_ssfr=log_ssfr,
-        early=_is_quiescent(log_ssfr, properties.redshift),
+        early=is_quiescent(log_ssfr, properties.redshift),
         av_mag=properties.av_mag,
         metal_poor=jnp.tanh((oh12_mass(properties.log_mstar, properties.redshift) - properties.oh12) / 0.2),
     )

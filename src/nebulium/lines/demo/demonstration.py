@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from nebulium.data.glossary import unit_of
+from nebulium.data.glossary import units_of
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.reading import write_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
@@ -126,7 +126,7 @@ def demo_table(galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> Tab
         columns[f"mag_ab_{band}"] = made.photometry.mag_ab[:, place]
         columns[f"mag_ab_{band}_stars"] = made.stars.photometry.mag_ab[:, place]
     arrays = {name: np.asarray(values) for name, values in columns.items()}
-    table = Table(arrays, {name: unit for name in arrays if (unit := unit_of(name))}, "demo")
+    table = Table(arrays, units_of(arrays), "demo")
     flags = predict_table(table, model=model).table["in_domain"]
     return table.with_columns({"in_domain": flags})
 

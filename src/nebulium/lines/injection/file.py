@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.glossary import units_of
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
@@ -188,10 +189,6 @@ def _write(injected: InjectedSpectra, output: Path) -> InjectionRun:
 def _lines_table(injected: InjectedSpectra) -> Table:
     spectra, lines = injected.spectra, injected.lines
     columns = {"target_id": spectra.ids, "redshift": spectra.redshift}
-    columns |= {f"ew_{line}": np.asarray(lines.ew_aa[:, place]) for place, line in enumerate(LINES)}
-    columns |= {
-        f"line_flux_{line}": np.asarray(lines.line_flux[:, place]) for place, line in enumerate(LINES)
-    }
-    units = {f"ew_{line}": "Angstrom" for line in LINES}
-    units |= {f"line_flux_{line}": "1e-17 erg / (s cm2)" for line in LINES}
-    return Table(columns, units, spectra.name)
+    for kind, values in (("ew", lines.ew_aa), ("line_flux", lines.line_flux)):
+        columns |= dict(zip((f"{kind}_{line}" for line in LINES), np.asarray(values).T, strict=True))
+    return Table(columns, units_of(columns), spectra.name)

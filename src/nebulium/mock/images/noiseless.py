@@ -135,32 +135,14 @@ def noiseless_image(
         (one, _checked(one, instrument), on_sky(one.structure, one.redshift)) for one in (itself, *neighbours)
     ]
     grid = _grid_for([sky for _, _, sky in drawn], instrument, stamp)
-    spectrum = _Spectrum(grid, len(instrument.bands))
+    total = np.zeros((len(instrument.bands), *grid.shape), np.complex128)
     for one, flux, sky in drawn:
-        spectrum.add(sky, flux, one.x_arcsec, one.y_arcsec)
-    transfers = _transfers(instrument, grid, stamp)
-    return np.stack(
-        [
-            _to_pixels(total * transfer, grid, stamp)
-            for total, transfer in zip(spectrum.totals, transfers, strict=True)
-        ],
-        axis=-1,
-    )
-
-
-class _Spectrum:
-    """Fourier image of a scene, before the point-spread function, for each band."""
-
-    def __init__(self, grid: _Grid, n_bands: int):
-        self.grid = grid
-        self.totals = np.zeros((n_bands, *grid.shape), np.complex128)
-
-    def add(self, sky: GalaxyOnSky, flux: np.ndarray, x_arcsec: float, y_arcsec: float) -> None:
-        """Add a galaxy with its fluxes (component, band) at an offset from the middle."""
-        shapes = _shapes(sky, self.grid)
-        if x_arcsec or y_arcsec:
-            shapes *= _shift(self.grid, x_arcsec, y_arcsec)
-        self.totals += np.tensordot(flux.T.astype(np.complex128), shapes, axes=1)
+        shapes = _shapes(sky, grid)
+        if one.x_arcsec or one.y_arcsec:
+            shapes *= _shift(grid, one.x_arcsec, one.y_arcsec)
+        total += np.tensordot(flux.T.astype(np.complex128), shapes, axes=1)
+    seen = total * _transfers(instrument, grid, stamp)
+    return np.stack([_to_pixels(band, grid, stamp) for band in seen], axis=-1)
 
 
 def _checked(one: Neighbour, instrument: Instrument) -> np.ndarray:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Range of log10 mass in Msun, the steps in which the table gives it.
+#: Range of log10 mass in Msun.
 LOG_MASS_RANGE = (6.0, 12.5)
-LOG_MASS_STEP = 0.01
 
 
 @dataclass(frozen=True)

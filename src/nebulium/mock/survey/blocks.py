@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
+from nebulium.data.glossary import units_of
 from nebulium.data.images.mmu import Images
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
@@ -25,7 +26,7 @@ from nebulium.mock.images.noiseless import Neighbour, noiseless_image
 from nebulium.mock.instruments import Instrument
 from nebulium.mock.populations.own_table import TablePopulation, table_population
 from nebulium.mock.populations.properties import GalaxyProperties
-from nebulium.mock.survey.columns import MOST_NEIGHBOURS, galaxy_columns, with_units
+from nebulium.mock.survey.columns import MOST_NEIGHBOURS, galaxy_columns
 from nebulium.mock.survey.run_file import OWN_TABLE, WORK, read_run
 from nebulium.mock.survey.shards import BLOCK
 from nebulium.mock.survey.survey_list import Survey, find_survey
@@ -169,7 +170,7 @@ class BlockMaker:
             bad=np.broadcast_to(~covered[:, None, None, :], flux.shape),
             psf_fwhm_arcsec=np.broadcast_to(np.array(fwhm, np.float32), cells),
             pixel_scale_arcsec=np.full(cells, instrument.pixel_scale_arcsec, np.float32),
-            table=with_units(columns, self.survey.name),
+            table=Table(columns, units_of(columns), self.survey.name),
             metadata={"survey": self.survey.name, "seed": self.seed, "unit": _image_units(instrument)},
         )
 

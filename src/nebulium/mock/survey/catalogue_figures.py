@@ -17,13 +17,12 @@ from nebulium.data.tables.table import Table
 from nebulium.lines.scores.bpt import BPT_LINES, KAUFFMANN_2003, KEWLEY_2001, line_ratios
 from nebulium.metrics.figure_style import BLUE, FULL_WIDTH, SMALL, TEXT, VERMILION
 from nebulium.mock.populations.relations import main_sequence, main_sequence_speagle14, oh12_mass
-from nebulium.mock.structure import median_log_size
+from nebulium.mock.structure import is_quiescent, median_log_size
 from nebulium.sed.cosmology import age_gyr
 
 COLOURS = "viridis"
 #: Redshift from which the relations of the distant Universe are drawn and not those of the local one.
 DISTANT = 0.25
-QUIESCENT_LOG_SSFR_GYR = -0.7  # log10 of 0.2, over the age of the Universe: Pacifici et al. (2016)
 Values = Float[np.ndarray, " n"]
 
 
@@ -59,17 +58,12 @@ def curve_redshifts(redshift: Values) -> list[float]:
     return [round(2.0 * float(value)) / 2.0 for value in (low, middle, high)]
 
 
-def is_quiescent(galaxies: Table) -> Bool[np.ndarray, " n"]:
-    """Galaxies whose specific star-formation rate is below 0.2 over the age of the Universe."""
-    log_ssfr_gyr = galaxies["log_sfr"] - galaxies["log_mstar"] + 9.0
-    age = np.asarray(jax.vmap(age_gyr)(jnp.asarray(galaxies["redshift"], jnp.float32)))
-    return np.asarray(log_ssfr_gyr + np.log10(age) < QUIESCENT_LOG_SSFR_GYR)
-
-
 def _points(axes: Axes, x: Values, y: Values, galaxies: Table, norm: Normalize) -> None:
     """Star-forming galaxies as discs, quiescent ones as open squares, by redshift."""
     colours = matplotlib.colormaps[COLOURS](norm(galaxies["redshift"]))
-    quiescent = is_quiescent(galaxies)
+    log_ssfr = jnp.asarray(galaxies["log_sfr"] - galaxies["log_mstar"], jnp.float32)
+    redshift = jnp.asarray(galaxies["redshift"], jnp.float32)
+    quiescent = np.asarray(jax.vmap(is_quiescent)(log_ssfr, redshift))
     size = float(np.clip(4000.0 / len(x), 1.5, 9.0))
     axes.scatter(x[~quiescent], y[~quiescent], size, colours[~quiescent], linewidths=0.0, rasterized=True)
     axes.scatter(

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.glossary import unit_of
-from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.mock.galaxies import MockGalaxy
 
@@ -41,11 +39,6 @@ def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, 
         }
     columns |= {"redshift_spec": galaxies.redshift_spec, "selected": galaxies.selected}
     return {name: np.asarray(values) for name, values in columns.items()}
-
-
-def with_units(columns: dict[str, np.ndarray], name: str) -> Table:
-    """Columns as a table in the units of the glossary."""
-    return Table(columns, {column: unit for column in columns if (unit := unit_of(column))}, name)
 
 
 def _fields(record: Any) -> dict[str, Any]:

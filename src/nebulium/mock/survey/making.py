@@ -124,8 +124,7 @@ def make_survey(
     made = sum(min(BLOCK, settings.n - BLOCK * block) for block in missing)
     if missing:
         _check_space(folder, found, made, settings.pixels)
-        counter = _Counter(settings.n, made, progress)
-        make_blocks(folder, missing, processes=processes, progress=counter.count)
+        make_blocks(folder, missing, processes=processes, progress=_counter(settings.n, made, progress))
     write_shards(folder, settings)
     write_readme(folder)
     show_survey(folder)
@@ -133,16 +132,17 @@ def make_survey(
     return SurveyRun(folder, settings.n, made, time.perf_counter() - start)
 
 
-class _Counter:
+def _counter(n: int, to_make: int, progress: Progress | None) -> Progress:
     """From finished blocks to the number of galaxies."""
+    done = n - to_make
 
-    def __init__(self, n: int, to_make: int, progress: Progress | None):
-        self.n, self.done, self.progress = n, n - to_make, progress
+    def count(block: int) -> None:
+        nonlocal done
+        done += min(BLOCK, n - BLOCK * block)
+        if progress is not None:
+            progress(done)
 
-    def count(self, block: int) -> None:
-        self.done += min(BLOCK, self.n - BLOCK * block)
-        if self.progress is not None:
-            self.progress(self.done)
+    return count
 
 
 def _read_own(table: str | Path | Table | None) -> Table | None:

@@ -1,6 +1,6 @@
 """Pictures of a mock survey."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -34,12 +34,14 @@ FIGURES = "figures"
 STAMPS = 48
 #: Points of a panel; of a longer catalogue every so many rows are drawn.
 MOST_POINTS = 6_000
-SORTED_BY = {"redshift": "z = {:.2f}", "oh12": "{:.2f}"}
-TITLES = {"redshift": "by redshift", "oh12": "by gas-phase metallicity, 12 + log O/H"}
+#: Pages of images by the column that sorts them: file, captions, title.
+PAGES = {
+    "redshift": ("stamps_by_redshift", "z = {:.2f}", "by redshift"),
+    "oh12": ("stamps_by_metallicity", "{:.2f}", "by gas-phase metallicity, 12 + log O/H"),
+}
 #: Histories of the curves of colour: time of decline in Gyr of star formation that began at this redshift.
 FORMED = 6.0
 TRACKS = {"all stars formed at z = 6": 0.05, "constant SFR since z = 6": 1000.0}
-FILES = {"redshift": "stamps_by_redshift", "oh12": "stamps_by_metallicity"}
 
 
 def show_survey(folder: str | Path) -> list[Path]:
@@ -65,25 +67,34 @@ def show_survey(folder: str | Path) -> list[Path]:
     See ``nebulium mock show --help``.
     """
     folder = Path(folder)
-    settings = read_run(folder).settings
-    survey = find_survey(settings.survey)
-    galaxies = _sample(folder)
-    drawings: dict[str, Callable[[], Figure]] = {
-        FILES[column]: lambda column=column: _stamps(folder, settings, survey, galaxies, column)  # type: ignore[misc]
-        for column in SORTED_BY
-    }
-    drawings["relations"] = lambda: _relations(settings, survey, galaxies)
     try:
         (folder / FIGURES).mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(folder / FIGURES, error) from error
     paths = []
-    for name, draw in drawings.items():
+    for name, figure in _drawn(folder, read_run(folder).settings, _sample(folder)):
         path = folder / FIGURES / f"{name}.png"
         with replace_on_success(path) as partial:
-            draw().savefig(partial, dpi=170)
+            figure.savefig(partial, dpi=170)
         paths.append(path)
     return paths
+
+
+def _drawn(folder: Path, settings: RunSettings, galaxies: Table) -> Iterator[tuple[str, Figure]]:
+    """The pictures by name, one after the other."""
+    survey = find_survey(settings.survey)
+    for column, (name, caption, title) in PAGES.items():
+        chosen = _evenly_ordered(galaxies[column])
+        yield (
+            name,
+            stamp_page(
+                _read_stamps(folder, settings, galaxies["target_id"][chosen]),
+                survey.instrument(),
+                [caption.format(value) for value in galaxies[column][chosen]],
+                title=f"{settings.survey}: {title}",
+            ),
+        )
+    yield "relations", _relations(settings, survey, galaxies)
 
 
 def _sample(folder: Path) -> Table:
@@ -98,15 +109,10 @@ def _sample(folder: Path) -> Table:
     )
 
 
-def _stamps(folder: Path, settings: RunSettings, survey: Survey, galaxies: Table, column: str) -> Figure:
-    """Galaxies at equal steps in the order of one column."""
-    order = np.argsort(galaxies[column], kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, STAMPS).round().astype(int))
-    chosen = order[places]
-    images = _read_stamps(folder, settings, galaxies["target_id"][chosen])
-    captions = [SORTED_BY[column].format(value) for value in galaxies[column][chosen]]
-    title = f"{settings.survey}: {TITLES[column]}"
-    return stamp_page(images, survey.instrument(), captions, title=title)
+def _evenly_ordered(values: np.ndarray) -> np.ndarray:
+    """Rows at equal steps in the order of their values."""
+    order = np.argsort(values, kind="stable")
+    return order[np.unique(np.linspace(0, len(order) - 1, STAMPS).round().astype(int))]
 
 
 def _read_stamps(folder: Path, settings: RunSettings, ids: np.ndarray) -> np.ndarray:

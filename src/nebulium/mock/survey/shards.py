@@ -6,11 +6,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from nebulium.data.glossary import units_of
 from nebulium.data.images.mmu import ID, IMAGE, Images, image_writer, images_to_arrow
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.arrow import to_numpy
+from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import TableWriter
-from nebulium.mock.survey.columns import with_units
 from nebulium.mock.survey.run_file import WORK, RunSettings
 
 BLOCK = 64
@@ -91,4 +92,4 @@ def _write_catalogue(folder: Path, settings: RunSettings) -> None:
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
                 table = pa.Table.from_batches([batch])
                 columns = {name: to_numpy(table[name], str(path), name) for name in names}
-                writer.append(with_units(columns, path.name))
+                writer.append(Table(columns, units_of(columns), path.name))
