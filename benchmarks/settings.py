@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.lines.model import LineModel
 from nebulium.lines.scores.evaluate import Evaluation, evaluate
-from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies, measured_galaxies, parts_of_split
+from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies, measured_galaxies
 from nebulium.modelfile import describe_model, load_model
 
 REPOSITORY = Path(__file__).parent.parent
@@ -97,7 +98,7 @@ def line_model(name: str) -> LineModel:
 def galaxies_of(settings: Settings, part: str) -> MeasuredGalaxies:
     """Galaxies of one part of the model's split."""
     table = desi_table()
-    rows = np.flatnonzero(parts_of_split(table, describe_model(settings.model).config["split"], part) == part)
+    rows = np.flatnonzero(_parts(table, settings) == part)
     limit = settings.most_galaxies if part == "test" else None
     return measured_galaxies(table, line_model(settings.model), Rejects(), rows=rows[:limit])
 
@@ -113,6 +114,12 @@ def _limited(settings: Settings) -> Table:
     table = desi_table()
     if settings.most_galaxies is None:
         return table
-    part = parts_of_split(table, describe_model(settings.model).config["split"], "test")
+    part = _parts(table, settings)
     test = np.flatnonzero(part == "test")[: settings.most_galaxies]
     return table.select(np.union1d(test, np.flatnonzero(part == "train")))
+
+
+def _parts(table: Table, settings: Settings) -> np.ndarray:
+    """Part of each row in the split of the model."""
+    split = Split.from_dict(describe_model(settings.model).config["split"])
+    return split.parts(table[split.id_column])

@@ -8,7 +8,7 @@ from nebulium.lines.continuum.line_list import LINES
 from nebulium.mock.images.noise import sky_sigma
 from nebulium.mock.images.stamp_page import stamp_colours, stamp_page
 from nebulium.mock.instruments import INSTRUMENTS, instrument
-from nebulium.mock.survey.catalogue_figures import curve_redshifts, is_quiescent, relation_panels
+from nebulium.mock.survey.catalogue_figures import curve_redshifts, relation_panels
 from nebulium.mock.survey.pictures import colour_tracks
 
 BANDS = ("sdss_g0", "sdss_i0", "sdss_r0")
@@ -56,10 +56,14 @@ def test_a_catalogue_without_lines_in_the_domain_is_drawn(tmp_path):
     assert any("(0%)" in axes.get_title() for axes in figure.axes)
 
 
-def test_points_are_told_apart_by_their_star_formation():
+def test_quiescent_galaxies_are_open_squares():
     table = catalogue()
     expected = table["log_sfr"] - table["log_mstar"] < np.log10(0.2 / 12.4e9)
-    assert np.mean(is_quiescent(table) == expected) > 0.95
+    track = {"old": (np.array([0.0, 0.2]), np.array([1.0, 1.2]))}
+    size = relation_panels(table, bands=BANDS, tracks=track, title="").axes[1]
+    discs, squares = size.collections
+    assert len(squares.get_offsets()) == pytest.approx(expected.sum(), abs=0.05 * len(table))
+    assert len(discs.get_offsets()) + len(squares.get_offsets()) == len(table)
 
 
 def test_curves_are_drawn_where_the_galaxies_are():

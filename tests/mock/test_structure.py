@@ -20,7 +20,7 @@ from nebulium.mock.structure import (
     SERSIC_INDICES,
     draw_structure,
     half_light_radius,
-    is_early_type,
+    is_quiescent,
     light_shares,
     median_log_size,
 )
@@ -85,7 +85,7 @@ def test_the_whole_galaxy_has_the_median_size_and_its_scatter(galaxy, redshift):
     radius = jax.vmap(lambda one: half_light_radius_kpc(one, light_shares(one.bulge_share, log_ssfr)))(
         structures
     )
-    early = is_early_type(galaxy)
+    early = is_quiescent(log_ssfr, galaxy.redshift)
     expected = median_log_size(galaxy.log_mstar, galaxy.redshift, early)
     found = np.log10(np.asarray(radius))
     assert abs(np.median(found) - expected) < 0.03
@@ -110,8 +110,8 @@ def test_half_of_the_light_lies_within_the_half_light_radius(shares, n):
 
 
 def test_early_types_have_large_bulges_and_steep_ones():
-    assert not bool(is_early_type(LATE))
-    assert bool(is_early_type(EARLY))
+    early = [bool(is_quiescent(one.log_sfr() - one.log_mstar, one.redshift)) for one in (LATE, EARLY)]
+    assert early == [False, True]
     late, early = drawn(LATE), drawn(EARLY)
     assert np.median(early.bulge_share) > 0.6 > 0.4 > np.median(late.bulge_share)
     assert np.median(early.bulge_sersic_n) >= 3.5 > 2.5 >= np.median(late.bulge_sersic_n)
