@@ -1,8 +1,6 @@
 """FITS files opened with care: cut ones are noticed, and errors say what to do."""
 
-import gzip
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.errors import NebuliumError, SpectrumError, TableError
-
-#: What astropy raises when a file ends too early or its bytes make no sense.
-FAULTS = (
-    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
-    MemoryError, zlib.error, gzip.BadGzipFile,
-)  # fmt: skip
+from nebulium.data.damage import FAULTS, reading
+from nebulium.errors import SpectrumError, TableError
 
 
 @contextmanager
@@ -25,24 +18,17 @@ def opened_fits(path: Path, error: type[TableError] | type[SpectrumError]) -> It
     from astropy.io import fits
     from astropy.io.fits.verify import VerifyError
 
-    try:
-        with warnings.catch_warnings(record=True) as predicted:
-            warnings.simplefilter("always")
-            # The file is ours to close: astropy leaves it open if it fails to read it.
-            with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
-                _check_whole(path, hdus, [str(warning.message) for warning in predicted])
-                yield hdus
-    except NebuliumError:
-        raise
-    except (*FAULTS, VerifyError) as fault:
-        words = (str(fault).strip() or type(fault).__name__).splitlines()[0]
-        problem = f"is truncated, damaged, or not FITS ({words})"
-        raise error(str(path), problem, "make or download it again") from fault
+    with warnings.catch_warnings(record=True) as warned, reading(path, "FITS", error, (*FAULTS, VerifyError)):
+        warnings.simplefilter("always")
+        # The file is ours to close: astropy leaves it open if it fails to read it.
+        with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
+            _check_whole(path, hdus, [str(warning.message) for warning in warned])
+            yield hdus
 
 
-def _check_whole(path: Path, hdus: Any, predicted: list[str]) -> None:
+def _check_whole(path: Path, hdus: Any, warned: list[str]) -> None:
     """Astropy opens a cut file with no more than a warning."""
-    for message in predicted:
+    for message in warned:
         if "Error validating header" in message:
             raise OSError("the header of an extension is cut or damaged")
     info = hdus[-1].fileinfo()

@@ -1,7 +1,6 @@
 """Images in one array of a NumPy or HDF5 file."""
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
+from nebulium.data.damage import FAULTS, reading
 from nebulium.data.images.source import ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.spectra.sdss import ids_from_text
@@ -22,7 +22,6 @@ IMAGES = ("images", "image", "flux")
 IDS = ("ids", "id", "object_id", "target_id", "objid")
 TOLD = (*IDS, "bands", "unit", "pixel_scale_arcsec", "psf_fwhm_arcsec", "zero_point_ab")
 #: What reading a damaged file can end in.
-FAULTS = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 DAMAGED = "is in a damaged part of its file"
 #: Bytes that are read at a time.
 PIECE = 1 << 20
@@ -35,13 +34,11 @@ Stream = Callable[[], AbstractContextManager[Any]]
 def open_numpy_cube(path: Path) -> ImageSource:
     """Open images in a .npy or .npz file."""
     in_zip = path.suffix.lower() == ".npz"
-    try:
+    with reading(path, "NumPy", ImageError):
         stream, told = _npz_contents(path) if in_zip else (lambda: path.open("rb"), {})
         layout = _layout(stream)
         if not in_zip and path.stat().st_size < layout.end:
             raise EOFError(f"expected {layout.end} bytes, found {path.stat().st_size}")
-    except FAULTS as error:
-        raise _damaged(path, "NumPy", error) from error
     if layout.fortran:
         raise ImageError(str(path), "is in Fortran order", "save np.ascontiguousarray of the images")
     told = told if in_zip else {"ids": _ids_beside(path)}
@@ -53,17 +50,14 @@ def open_hdf5_cube(path: Path) -> ImageSource:
     with from_extra("h5py", "sed"):
         import h5py
 
-    try:
-        with h5py.File(path) as file:
-            name = next((name for name in IMAGES if name in file), None)
-            if name is None:
-                raise _nothing(path, list(file))
-            cube = file[name]
-            shape, dtype = tuple(cube.shape), cube.dtype
-            told = {**dict(file.attrs), **dict(cube.attrs)}
-            told |= {key: file[key][()] for key in TOLD if key in file}
-    except FAULTS as error:
-        raise _damaged(path, "HDF5", error) from error
+    with reading(path, "HDF5", ImageError), h5py.File(path) as file:
+        name = next((name for name in IMAGES if name in file), None)
+        if name is None:
+            raise _nothing(path, list(file))
+        cube = file[name]
+        shape, dtype = tuple(cube.shape), cube.dtype
+        told = {**dict(file.attrs), **dict(cube.attrs)}
+        told |= {key: file[key][()] for key in TOLD if key in file}
     return _source(path, shape, dtype, told, lambda: _hdf5_reading(path, name))
 
 
@@ -226,10 +220,8 @@ def _ids_beside(path: Path) -> np.ndarray | None:
     """Ids from the file that stands beside a .npy."""
     binary, text = path.with_suffix(".ids.npy"), path.with_suffix(".ids.csv")
     if binary.is_file():
-        try:
+        with reading(binary, "NumPy", ImageError):
             return np.load(binary, allow_pickle=False)
-        except FAULTS as error:
-            raise _damaged(binary, "NumPy", error) from error
     if not text.is_file():
         return None
     table = read_table(text)
@@ -257,10 +249,3 @@ def _text(value: Any) -> str:
 def _nothing(path: Path, names: list[str]) -> ImageError:
     problem = f"holds none of {', '.join(IMAGES)} (it has {', '.join(names) or 'nothing'})"
     return ImageError(str(path), problem, "rename the array of images")
-
-
-def _damaged(path: Path, form: str, error: Exception) -> ImageError:
-    words = (str(error) or type(error).__name__).splitlines()[0]
-    return ImageError(
-        str(path), f"is truncated, damaged, or not {form} ({words})", "make or download it again"
-    )

@@ -1,21 +1,29 @@
 """Images in Parquet, in the layout of the Multimodal Universe."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 from jaxtyping import Bool, Float
 
-from nebulium.data.glossary import lookup
+from nebulium.data.arrow import (
+    METADATA_KEY,
+    about_column,
+    declared_units,
+    is_list,
+    list_lengths,
+    lists_by_field,
+    opened_parquet,
+    own_metadata,
+    to_numpy,
+)
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.sdss import ids_from_text
-from nebulium.data.tables.arrow import METADATA_KEY, to_numpy
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 
@@ -110,7 +118,7 @@ def images_to_arrow(images: Images) -> pa.Table:
         **{name: pa.array(values) for name, values in images.table.columns.items()},
     }
     fields = [
-        pa.field(name, values.type, metadata=_about(name, images.table.units))
+        pa.field(name, values.type, metadata=about_column(name, images.table.units))
         for name, values in columns.items()
     ]
     about = json.dumps({"metadata": images.metadata})
@@ -126,7 +134,6 @@ def images_from_arrow(table: pa.Table, where: str = "images") -> Images:
     if missing:
         raise TableError(where, f"has no {missing[0]} in its column image", MEND)
     kept = [name for name in table.column_names if not pa.types.is_nested(table[name].type) and name != ID]
-    units = {name: (table.schema.field(name).metadata or {}).get(b"unit") for name in kept}
     return Images(
         ids=_ids(table, where),
         bands=bands,
@@ -141,10 +148,10 @@ def images_from_arrow(table: pa.Table, where: str = "images") -> Images:
         pixel_scale_arcsec=_matrix(found["scale"], "scale", len(bands), where),
         table=Table(
             {name: to_numpy(table[name], where, name) for name in kept},
-            {name: unit.decode() for name, unit in units.items() if unit},
+            declared_units(table.schema.field(name) for name in kept),
             where,
         ),
-        metadata=_metadata(table.schema),
+        metadata=own_metadata(table.schema).get("metadata", {}),
     )
 
 
@@ -206,7 +213,7 @@ def read_images(path: str | Path, *, rows: slice | Sequence[int] | None = None) 
     --------
     See `write_images`.
     """
-    with _opened(Path(path)) as file:
+    with opened_parquet(Path(path)) as file:
         if rows is None:
             return images_from_arrow(file.read(), str(path))
         wanted = np.arange(file.metadata.num_rows)[rows if isinstance(rows, slice) else np.asarray(rows, int)]
@@ -240,19 +247,9 @@ def iter_images(path: str | Path) -> Iterator[Images]:
     ...     [part.flux.shape for part in iter_images(f"{scratch}/images.parquet")]
     [(2, 8, 8, 1)]
     """
-    with _opened(Path(path)) as file:
+    with opened_parquet(Path(path)) as file:
         for group in range(file.num_row_groups):
             yield images_from_arrow(file.read_row_group(group), str(path))
-
-
-def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
-    if not path.is_file():
-        raise TableError(str(path), "is not there", "check the path")
-    try:
-        return pyarrow.parquet.ParquetFile(path, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
-        problem = f"is truncated, damaged, or not Parquet ({str(error).splitlines()[0]})"
-        raise TableError(str(path), problem, "make or download it again") from error
 
 
 def _take(file: pyarrow.parquet.ParquetFile, wanted: np.ndarray) -> pa.Table:
@@ -283,13 +280,6 @@ def _planes(cube: np.ndarray) -> pa.ListArray:
     return _lists(_lists(_lists(pa.array(pixels), width), height), bands)
 
 
-def _about(name: str, units: Mapping[str, str]) -> dict[str, str]:
-    """Unit and meaning for the metadata of a field."""
-    entry = lookup(name)
-    about = {"unit": units.get(name, ""), "description": entry.meaning if entry else ""}
-    return {key: text for key, text in about.items() if text}
-
-
 def _fields(table: pa.Table, where: str) -> dict[str, pa.Array]:
     """The fields of the column `image` by our name, as lists with an entry a band."""
     if IMAGE not in table.column_names:
@@ -297,33 +287,13 @@ def _fields(table: pa.Table, where: str) -> dict[str, pa.Array]:
         raise TableError(where, "has no column image" + (f" (it has {listed})" if listed else ""), MEND)
     if not len(table):
         raise TableError(where, "has no rows", "check how it was made")
-    image = table[IMAGE].combine_chunks()
-    image = image.combine_chunks() if isinstance(image, pa.ChunkedArray) else image
-    found = _struct_of_lists(image)
+    found = lists_by_field(table[IMAGE])
     fields = {
         part: next((found[name] for name in names if name in found), None) for part, names in FIELDS.items()
     }
     if fields["band"] is None or fields["flux"] is None:
-        raise TableError(where, f"has a column image of type {image.type}", MEND)
+        raise TableError(where, f"has a column image of type {table[IMAGE].type}", MEND)
     return {part: values for part, values in fields.items() if values is not None}
-
-
-def _struct_of_lists(image: pa.Array) -> dict[str, pa.Array]:
-    """Lists by field, from a struct of lists or from lists of structs."""
-    if pa.types.is_struct(image.type):
-        return {entry.name.lower(): pc.struct_field(image, entry.name) for entry in image.type}
-    if _is_list(image.type) and pa.types.is_struct(image.type.value_type):
-        offsets = np.concatenate([[0], np.cumsum(pc.list_value_length(image).to_numpy())]).astype(np.int32)
-        flat = image.flatten()
-        return {
-            entry.name.lower(): pa.ListArray.from_arrays(offsets, pc.struct_field(flat, entry.name))
-            for entry in flat.type
-        }
-    return {}
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def _bands(values: pa.Array, where: str) -> tuple[str, ...]:
@@ -355,9 +325,9 @@ def _matrix(values: pa.Array, part: str, bands: int, where: str) -> np.ndarray:
 
 def _one_length(values: pa.Array, part: str, expected: int | None, where: str) -> int:
     """The length that all lists have."""
-    if not _is_list(values.type):
+    if not is_list(values.type):
         raise TableError(where, f"has {values.type} for {part} of its images", MEND)
-    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
+    lengths = list_lengths(values)
     wanted = int(lengths[0]) if expected is None else expected
     if wanted == 0 or np.any(lengths != wanted):
         problem = f"has images whose {part} differs in shape (lists of {lengths.min()} to {lengths.max()})"
@@ -370,12 +340,3 @@ def _ids(table: pa.Table, where: str) -> np.ndarray:
     if ID not in table.column_names:
         return np.arange(len(table), dtype=np.int64)
     return ids_from_text(to_numpy(table[ID], where, ID))
-
-
-def _metadata(schema: pa.Schema) -> dict[str, Any]:
-    """What nebulium wrote into the schema; another program may have put anything there."""
-    try:
-        content = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
-    except ValueError:
-        return {}
-    return dict(content.get("metadata", {})) if isinstance(content, dict) else {}

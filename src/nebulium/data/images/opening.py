@@ -53,6 +53,7 @@ def open_images(path: str | Path, *, bands: Sequence[str] | None = None) -> Imag
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     np.save(f"{scratch}/cutouts.npy", np.ones((3, 8, 8, 2), np.float32))
     ...     source = open_images(f"{scratch}/cutouts.npy", bands=["g", "r"])

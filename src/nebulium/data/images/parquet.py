@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from nebulium.data.arrow import opened_parquet, to_numpy
 from nebulium.data.images.mmu import ID, IMAGE, images_from_arrow
 from nebulium.data.images.source import ImageSource, Read
 from nebulium.data.spectra.sdss import ids_from_text
-from nebulium.data.tables.arrow import to_numpy
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
@@ -47,7 +47,7 @@ class _Shard:
 
     def __init__(self, path: Path):
         self.path = path
-        with _opened(path) as file:
+        with opened_parquet(path) as file:
             schema = file.schema_arrow
             groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         self.rows = sum(groups)
@@ -59,7 +59,7 @@ class _Shard:
     def first_row(self) -> pa.Table:
         """Id, image and what the file says of itself."""
         group = int(np.searchsorted(self.firsts, 0, side="right")) - 1
-        with _opened(self.path) as file:
+        with opened_parquet(self.path) as file:
             return file.read_row_group(group, columns=self.columns).slice(0, 1)
 
     def images(
@@ -122,7 +122,7 @@ class _Reader:
         if self.held[0] != number:
             self.files.close()
             self.held = (-1, None)
-            self.held = (number, self.files.enter_context(_opened(self.shards[number].path)))
+            self.held = (number, self.files.enter_context(opened_parquet(self.shards[number].path)))
         return self.held[1]
 
 
@@ -153,14 +153,6 @@ def _flux(row: pa.Table, bands: tuple[str, ...]) -> np.ndarray | str:
         return error.problem
 
 
-def _opened(path: Path) -> pyarrow.parquet.ParquetFile:
-    try:
-        return pyarrow.parquet.ParquetFile(path, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
-        problem = f"is truncated, damaged, or not Parquet ({str(error).splitlines()[0]})"
-        raise TableError(str(path), problem, "make or download it again") from error
-
-
 def _image_columns(schema: pa.Schema) -> list[str]:
     """What is needed of the column of images: of a struct its fields, of a list of structs the whole."""
     kept = [ID] if ID in schema.names else []
@@ -176,7 +168,7 @@ def _ids(shards: Sequence[_Shard]) -> np.ndarray:
         return np.arange(sum(shard.rows for shard in shards), dtype=np.int64)
     parts = []
     for shard in shards:
-        with _opened(shard.path) as file:
+        with opened_parquet(shard.path) as file:
             parts.append(to_numpy(file.read(columns=[ID])[ID], str(shard.path), ID).astype(np.str_))
     return ids_from_text(np.concatenate(parts))
 

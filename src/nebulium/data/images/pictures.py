@@ -3,7 +3,6 @@
 import io
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from nebulium.data.damage import FAULTS, reading
 from nebulium.data.images.source import ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.spectra.sdss import ids_from_text
@@ -21,8 +21,8 @@ ENDINGS = (".jpg", ".jpeg", ".png")
 COLOURS, GREY = ("red", "green", "blue"), ("grey",)
 #: So many pictures are opened to find some that can be read, and so many of these tell the bands.
 TRIED, ASKED = 100, 5
-#: What reading a file, a member of a zip, or a picture can end in.
-FAULTS = (OSError, EOFError, ValueError, SyntaxError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+#: What Pillow raises of a picture that makes no sense.
+BAD_PICTURE: tuple[type[Exception], ...] = (*FAULTS, SyntaxError)
 
 
 def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
@@ -62,7 +62,7 @@ def decoded(content: bytes) -> np.ndarray | str:
                 return _pixels(picture)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return "is too large to be a cutout"
-    except FAULTS:
+    except BAD_PICTURE:
         return "is truncated or damaged"
 
 
@@ -111,19 +111,15 @@ def _read(get: Callable[[], bytes]) -> np.ndarray | str:
     """A file may be gone by now, or a member of a zip damaged."""
     try:
         content = get()
-    except (*FAULTS, RuntimeError):  # zipfile says so of a password
+    except FAULTS:
         return "cannot be read"
     return decoded(content)
 
 
 def _members(path: Path) -> list[str]:
     """The pictures in a zip, without what macOS puts beside them."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            names = file.namelist()
-    except (OSError, zipfile.BadZipFile) as error:
-        problem = f"is truncated, damaged, or not a zip ({error})"
-        raise ImageError(str(path), problem, "make or download it again") from error
+    with reading(path, "a zip", ImageError), zipfile.ZipFile(path) as file:
+        names = file.namelist()
     pictures = [name for name in names if name.lower().endswith(ENDINGS)]
     return [name for name in pictures if not any(_is_hidden(part) for part in PurePosixPath(name).parts)]
 

@@ -10,11 +10,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from nebulium.data.arrow import (
+    METADATA_KEY,
+    declared_units,
+    is_list,
+    list_lengths,
+    lists_by_field,
+    opened_parquet,
+    own_metadata,
+    reading_parquet,
+    to_numpy,
+)
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
 from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.tables.arrow import METADATA_KEY, to_numpy
 from nebulium.data.units import FLUX_UNIT, WAVE_UNIT
 from nebulium.errors import SpectrumError
 
@@ -41,11 +51,8 @@ def read_mmu(path: Path, told: Told) -> Spectra:
     ``mask`` true for bad pixels, padding with lambda -1. Flat columns ``spectrum_flux`` and so on are read
     too.
     """
-    try:
-        table = pyarrow.parquet.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        problem = f"is truncated, damaged, or not Parquet ({str(error).splitlines()[0]})"
-        raise SpectrumError(str(path), problem, "make or download it again") from error
+    with reading_parquet(path, SpectrumError), opened_parquet(path, error=SpectrumError) as file:
+        table = file.read()
     if not len(table):
         raise SpectrumError(str(path), "has no rows", "check how it was made")
     lists = _lists(path, table)
@@ -66,7 +73,8 @@ def read_mmu(path: Path, told: Told) -> Spectra:
         flux_unit=units.get("flux", ""),
         air=None if "air" not in units else units["air"] == "true",
         columns=_kept(path, table),
-        metadata={**_metadata(table.schema), "format": "Multimodal Universe", "file": path.name},
+        metadata=own_metadata(table.schema).get("metadata", {})
+        | {"format": "Multimodal Universe", "file": path.name},
     )
     return checked_spectra(raw, told)
 
@@ -98,7 +106,7 @@ def _list_array(values: np.ndarray) -> pa.Array:
     return pa.LargeListArray.from_arrays(offsets, np.ascontiguousarray(values).ravel())
 
 
-def _lists(path: Path, table: pa.Table) -> dict[str, pa.ChunkedArray]:
+def _lists(path: Path, table: pa.Table) -> dict[str, Any]:
     """The lists of the spectra by our name, from whichever of the layouts the file has."""
     found = _fields(table)
     lists = {
@@ -113,42 +121,18 @@ def _lists(path: Path, table: pa.Table) -> dict[str, pa.ChunkedArray]:
     return {part: values for part, values in lists.items() if values is not None}
 
 
-def _fields(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+def _fields(table: pa.Table) -> dict[str, Any]:
     """Columns of lists by lower-case name: fields of ``spectrum``, ``spectrum_flux``, or ``flux``."""
-    found = {name.lower(): table[name] for name in table.column_names if _is_list(table[name].type)}
+    found = {name.lower(): table[name] for name in table.column_names if is_list(table[name].type)}
     found |= {name.removeprefix("spectrum_"): values for name, values in found.items()}
-    if "spectrum" in table.column_names:
-        spectrum = table["spectrum"]
-        kind = spectrum.type
-        if _is_list(kind) and pa.types.is_struct(kind.value_type):
-            # A list of structs, one for each pixel: take it apart into lists.
-            spectrum, kind = _transposed(spectrum), kind.value_type
-        if pa.types.is_struct(spectrum.type):
-            for name in (field.name for field in spectrum.type):
-                found[name.lower()] = pc.struct_field(spectrum, name)
-    return found
+    return found | (lists_by_field(table["spectrum"]) if "spectrum" in table.column_names else {})
 
 
-def _transposed(spectrum: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A list of structs as a struct of lists."""
-    whole = spectrum.combine_chunks()
-    flat = whole.flatten()
-    lengths = pc.fill_null(pc.list_value_length(whole), 0).to_numpy(zero_copy_only=False)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    names = [field.name for field in flat.type]
-    arrays = [pa.LargeListArray.from_arrays(offsets, pc.struct_field(flat, name)) for name in names]
-    return pa.chunked_array([pa.StructArray.from_arrays(arrays, names)])
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def _array(path: Path, lists: dict[str, pa.ChunkedArray], part: str) -> np.ndarray:
+def _array(path: Path, lists: dict[str, Any], part: str) -> np.ndarray:
     """Lists as the rows of one array, shorter ones filled up with NaN; lengths must be those of the flux."""
     lengths, values = _flat(path, lists[part], part)
     if part != "flux":
-        expected = pc.fill_null(pc.list_value_length(lists["flux"]), 0).to_numpy()
+        expected = list_lengths(lists["flux"])
         bad = np.flatnonzero(lengths != expected)
         if len(bad):
             row = int(bad[0])
@@ -160,19 +144,19 @@ def _array(path: Path, lists: dict[str, pa.ChunkedArray], part: str) -> np.ndarr
     return array
 
 
-def _flat(path: Path, lists: pa.ChunkedArray, part: str) -> tuple[np.ndarray, np.ndarray]:
+def _flat(path: Path, lists: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Lengths of the lists, and all their values behind one another."""
-    if not _is_list(lists.type):
+    if not is_list(lists.type):
         problem = f"has {lists.type} for {part}, expected a list a row"
         raise SpectrumError(str(path), problem, "check how the file was made")
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    lengths = list_lengths(lists)
     flat = pc.list_flatten(lists)
     try:
         values = flat.cast(pa.float64()) if not pa.types.is_boolean(flat.type) else flat.cast(pa.int8())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         problem = f"has lists of {flat.type} for {part}, expected numbers"
         raise SpectrumError(str(path), problem, "check how the file was made") from error
-    return lengths, values.to_numpy().astype(np.float64)
+    return lengths, values.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
 def _shared(wave: np.ndarray) -> np.ndarray:
@@ -187,7 +171,7 @@ def _lsf(
     """The line-spread function in the unit of the wavelengths; the layout has it in pixels."""
     if "lsf" not in lists:
         return None
-    if _is_list(lists["lsf"].type):
+    if is_list(lists["lsf"].type):
         sigma = _array(path, lists, "lsf")
     else:
         sigma = np.broadcast_to(to_numpy(lists["lsf"], str(path), "lsf_sigma")[:, None], wave.shape)
@@ -229,23 +213,6 @@ def _kept(path: Path, table: pa.Table) -> dict[str, np.ndarray]:
 
 def _declared_units(schema: pa.Schema) -> dict[str, str]:
     """Units that nebulium wrote into the schema, or the writer into the fields of the struct."""
-    declared: dict[str, str] = {}
-    if "spectrum" in schema.names and pa.types.is_struct(schema.field("spectrum").type):
-        for field in schema.field("spectrum").type:
-            unit = (field.metadata or {}).get(b"unit")
-            declared |= {field.name: unit.decode()} if unit else {}
-    return declared | dict(_own(schema).get("units", {}))
-
-
-def _metadata(schema: pa.Schema) -> dict[str, Any]:
-    """What nebulium wrote into the schema."""
-    return dict(_own(schema).get("metadata", {}))
-
-
-def _own(schema: pa.Schema) -> dict[str, Any]:
-    """The JSON under our key; another program may have put anything there."""
-    try:
-        content = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+    spectrum = schema.field("spectrum").type if "spectrum" in schema.names else None
+    declared = declared_units(spectrum) if spectrum is not None and pa.types.is_struct(spectrum) else {}
+    return declared | dict(own_metadata(schema).get("units", {}))

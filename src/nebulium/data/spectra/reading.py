@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.arrow import opened_parquet
 from nebulium.data.extinction import deredden
 from nebulium.data.fits_files import opened_fits
 from nebulium.data.spectra.checks import Told, with_redshift
@@ -124,15 +125,8 @@ def is_spectrum_file(path: str | Path) -> bool:
     path = Path(path)
     form = _form(path)
     if form == "parquet":
-        import pyarrow as pa
-        import pyarrow.parquet
-
-        try:
-            names = set(pyarrow.parquet.read_schema(path).names)
-        except (pa.ArrowException, OSError) as error:
-            problem = f"is truncated, damaged, or not Parquet ({str(error).splitlines()[0]})"
-            raise SpectrumError(str(path), problem, "make or download it again") from error
-        return bool({name.lower() for name in names} & SIGNS)
+        with opened_parquet(path, error=SpectrumError) as file:
+            return bool({name.lower() for name in file.schema_arrow.names} & SIGNS)
     if form != "fits":
         return False
     with opened_fits(path, SpectrumError) as hdus:

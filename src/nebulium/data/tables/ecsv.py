@@ -6,21 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.damage import reading
 from nebulium.data.tables.source import TableSource, in_memory
-from nebulium.errors import TableError
 
 
 def open_ecsv(path: Path, wanted: Sequence[str] | None) -> TableSource:
     """Open an ECSV file; it is read whole."""
     from astropy.table import Table
 
-    try:
-        table = Table.read(path, format="ascii.ecsv")
     # The parser of the header is a YAML parser, with errors of its own.
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        problem = f"is truncated, damaged, or not ECSV ({reason})"
-        raise TableError(str(path), problem, "make or download it again") from error
+    with reading(path, "ECSV", faults=(Exception,)):
+        table = Table.read(path, format="ascii.ecsv")
     columns = {name: plain_column(table[name]) for name in table.colnames if table[name].ndim == 1}
     units = {name: str(table[name].unit) for name in columns if table[name].unit is not None}
     metadata = table.meta.get("nebulium", {}).get("metadata", {})

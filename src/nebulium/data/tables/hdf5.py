@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.damage import reading
 from nebulium.data.tables.source import TableSource
 from nebulium.data.tables.table import missing_column
 from nebulium.errors import TableError, from_extra
@@ -19,13 +20,9 @@ def open_hdf5_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
     with from_extra("h5py", "sed"):
         import h5py
 
-    try:
-        with h5py.File(path) as file:
-            tables = _tables(file, h5py)
-            units = {place: _units(file[place], names) for place, names in tables.items()}
-    except (OSError, RuntimeError, KeyError) as error:
-        problem = f"is truncated, damaged, or not HDF5 ({str(error).splitlines()[0]})"
-        raise TableError(str(path), problem, "make or download it again") from error
+    with reading(path, "HDF5"), h5py.File(path) as file:
+        tables = _tables(file, h5py)
+        units = {place: _units(file[place], names) for place, names in tables.items()}
     place = _choose(path, tables, wanted)
 
     def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:

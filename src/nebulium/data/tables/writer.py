@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.arrow import about_column
 from nebulium.data.glossary import lookup
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.source import READABLE, WRITABLE, ending_of
@@ -197,8 +198,7 @@ def _arrow_schema(table: Table, described: str) -> Any:
 
     fields = []
     for name, values in table.columns.items():
-        about = {"unit": table.units.get(name, ""), "description": _meaning(name)}
-        about = {key: text for key, text in about.items() if text}
+        about = about_column(name, table.units)
         fields.append(pa.field(name, pa.array(values[:1]).type, metadata=about))
     return pa.schema(fields, metadata={"nebulium": described})
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from nebulium.data.arrow import to_numpy
 from nebulium.data.glossary import units_of
 from nebulium.data.images.mmu import ID, IMAGE, Images, image_writer, images_to_arrow
 from nebulium.data.output import replace_on_success
-from nebulium.data.tables.arrow import to_numpy
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import TableWriter
 from nebulium.mock.survey.run_file import WORK, RunSettings

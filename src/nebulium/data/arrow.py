@@ -1,0 +1,116 @@
+"""Parquet files and Arrow's columns, for tables, spectra and images alike."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from nebulium.data.damage import reading
+from nebulium.data.glossary import lookup
+from nebulium.errors import NebuliumError, TableError
+
+#: Key of the file's metadata under which nebulium keeps its own, as JSON.
+METADATA_KEY = b"nebulium"
+#: Whole numbers up to here are exact as float64.
+EXACT = 2**53
+
+
+def opened_parquet(
+    path: Path, *, error: type[NebuliumError] = TableError, **options: Any
+) -> pyarrow.parquet.ParquetFile:
+    """Open a Parquet file; it is closed by a ``with`` block."""
+    if not path.is_file():
+        raise error(str(path), "is not there", "check the path")
+    with reading_parquet(path, error):
+        return pyarrow.parquet.ParquetFile(path, pre_buffer=False, **options)
+
+
+@contextmanager
+def reading_parquet(path: Path, error: type[NebuliumError] = TableError) -> Iterator[None]:
+    """Faults of Arrow and of the disk as an error that says what to do."""
+    with reading(path, "Parquet", error, (pa.ArrowException, OSError, UnicodeDecodeError)):
+        yield
+
+
+def own_metadata(schema: pa.Schema) -> dict[str, Any]:
+    """What nebulium wrote into a schema; another program may have put anything there."""
+    try:
+        content = json.loads((schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def about_column(name: str, units: Mapping[str, str]) -> dict[str, str]:
+    """Unit and meaning of a column, for the metadata of its field."""
+    entry = lookup(name)
+    about = {"unit": units.get(name, ""), "description": entry.meaning if entry else ""}
+    return {key: text for key, text in about.items() if text}
+
+
+def declared_units(fields: Any) -> dict[str, str]:
+    """The units that fields declare."""
+    declared = {field.name: (field.metadata or {}).get(b"unit") for field in fields}
+    return {name: unit.decode() for name, unit in declared.items() if unit}
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column holds a list a row."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def list_lengths(lists: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Length of each list; 0 where there is none."""
+    return np.asarray(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False))
+
+
+def lists_by_field(column: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """Lists by field in lower case, of a column of structs of lists or of lists of structs; else nothing."""
+    whole = column.combine_chunks()
+    whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+    if pa.types.is_struct(whole.type):
+        return {entry.name.lower(): pc.struct_field(whole, entry.name) for entry in whole.type}
+    if not (is_list(whole.type) and pa.types.is_struct(whole.type.value_type)):
+        return {}
+    offsets = np.concatenate([[0], np.cumsum(list_lengths(whole))]).astype(np.int64)
+    flat = whole.flatten()
+    return {
+        entry.name.lower(): pa.LargeListArray.from_arrays(offsets, pc.struct_field(flat, entry.name))
+        for entry in flat.type
+    }
+
+
+def to_numpy(values: pa.ChunkedArray, where: str, column: str, first_row: int = 0) -> np.ndarray:
+    """An Arrow column as numpy has it, without a copy where there is nothing to convert."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values, kind = values.cast(kind.value_type), kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+        return np.asarray(pc.fill_null(values.cast(pa.string()), "").to_numpy(), dtype=np.str_)
+    if pa.types.is_nested(kind):
+        raise TableError(
+            f"{where}, column {column}", f"holds {kind}, expected one value a row", "map another column"
+        )
+    if values.null_count:
+        _check_exact(values, where, column, first_row)
+        values = values.cast(pa.float64()) if not pa.types.is_temporal(kind) else values
+    elif pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        values = values.cast(pa.float64())
+    return np.asarray(values.to_numpy(zero_copy_only=False))
+
+
+def _check_exact(values: pa.ChunkedArray, where: str, column: str, first_row: int) -> None:
+    """Ids beside a gap would be rounded to floats, and several become one."""
+    if not pa.types.is_integer(values.type) or values.null_count == len(values):
+        return
+    extremes = pc.min_max(values).as_py()
+    if max(abs(extremes["min"]), abs(extremes["max"])) > EXACT:
+        row = first_row + pc.index(pc.is_null(values), True).as_py()
+        problem = "is missing in a column of whole numbers too large for a float"
+        raise TableError(f"{where}, row {row}, column {column}", problem, "fill it, or leave the row out")
