@@ -4,8 +4,9 @@ import argparse
 import importlib
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 from benchmarks.results import Result
 from benchmarks.settings import RESULTS, Settings
@@ -41,14 +42,14 @@ MODULES = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for; 1 if a target is missed."""
-    chosen = _parser().parse_args(arguments)
-    given = {name: value for name, value in vars(chosen).items() if name not in ("names", "results")}
-    settings = replace(Settings(), **{name: value for name, value in given.items() if value is not None})
+    chosen = vars(_parser().parse_args(arguments))
+    names, folder = chosen.pop("names"), chosen.pop("results")
+    settings = Settings(**{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()})
     settings.figures.mkdir(parents=True, exist_ok=True)
-    results = [result for name in chosen.names or MODULES for result in _run(name, settings, chosen.results)]
-    missed = [check for result in results for check in result.checks if not check.met]
-    total = sum(len(result.checks) for result in results)
-    print(f"\n{total - len(missed)} of {total} targets met")
+    results = [result for name in names or MODULES for result in _run(name, settings, folder)]
+    checks = [check for result in results for check in result.checks]
+    missed = [check for check in checks if not check.met]
+    print(f"\n{len(checks) - len(missed)} of {len(checks)} targets met")
     return 1 if missed else 0
 
 
@@ -65,27 +66,18 @@ def _run(name: str, settings: Settings, folder: Path) -> list[Result]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", choices=tuple(MODULES), metavar="NAME", help=f"one of {', '.join(MODULES)}"
-    )
+    known = ", ".join(MODULES)
+    parser.add_argument("names", nargs="*", choices=tuple(MODULES), metavar="NAME", help=f"one of {known}")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
-    parser.add_argument("--figures", type=Path, help="folder of the figures")
-    parser.add_argument("--model", help="packaged model or folder")
-    parser.add_argument("--colours-model", help="the same, of the model without luminosity")
-    parser.add_argument("--most-galaxies", type=int, help="test galaxies to use at most, for a quick look")
-    parser.add_argument(
-        "--memory-rows", type=int, nargs="+", help="rows of the tables of `memory`, ascending"
-    )
-    parser.add_argument(
-        "--mock-galaxies", type=int, nargs="+", help="lengths of the surveys of `mock_survey`"
-    )
-    parser.add_argument("--memory-images", type=int, help="images of the set of `properties_memory`")
-    parser.add_argument("--mock-survey", type=Path, help="survey that `properties_mock` takes, made before")
-    parser.add_argument("--photoz-runs", type=Path, help="folder of `make bench-train`")
-    parser.add_argument("--explore-galaxies", type=int, help="mock galaxies that `explore` shows")
-    parser.add_argument("--explore-seconds", type=float, help="how long the visitors of `explore` click")
-    parser.add_argument("--house-before", help="commit with which `house` compares the tree")
-    parser.add_argument("--repeats", type=int, help="runs of each timing")
+    for setting in fields(Settings):
+        parser.add_argument(
+            f"--{setting.name.replace('_', '-')}",
+            # Of `int | None` and `tuple[int, ...]`, the int.
+            type=next(iter(get_args(setting.type)), setting.type),
+            nargs="+" if isinstance(setting.default, tuple) else None,
+            default=setting.default,
+            help=setting.metadata["help"],
+        )
     return parser
 
 

@@ -7,8 +7,13 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from nebulium.metrics.probabilistic import Estimate
+from nebulium.metrics.two_sample import ClassifierAUC
+
+#: Numbers that have an error.
+WITH_ERROR = (Estimate, ClassifierAUC)
 
 
 @dataclass(frozen=True)
@@ -42,23 +47,53 @@ class Check:
     ----------
     quantity : str
         What was measured.
-    value : float
+    measured : float, Estimate or ClassifierAUC
         The number.
     target : Target
         What it should be.
-    error : float, optional
-        Its standard error, where it has one.
+    form : str
+        How the number is written, such as ".1e"; to three digits if not given.
     """
 
     quantity: str
-    value: float
+    measured: float | Estimate | ClassifierAUC
     target: Target
-    error: float | None = None
+    form: str = ""
+
+    @property
+    def value(self) -> float:
+        """The number without its error."""
+        return self.measured.value if isinstance(self.measured, WITH_ERROR) else float(self.measured)
 
     @property
     def met(self) -> bool:
         """Whether the target is met."""
         return self.target.met_by(self.value)
+
+    def __str__(self) -> str:
+        """The cell of a table."""
+        number = format(self.value, self.form) if self.form else cell(self.measured)
+        return f"{number} {'✓' if self.met else '✗'}"
+
+    @property
+    def row(self) -> "Row":
+        """The row of a table that is nothing but checks; heads in `CHECK_COLUMNS`."""
+        return [self.quantity, self, str(self.target)]
+
+    def document(self) -> dict[str, Any]:
+        """The check as JSON has it."""
+        return {
+            "quantity": self.quantity,
+            "value": self.value if math.isfinite(self.value) else None,
+            "error": self.measured.error if isinstance(self.measured, WITH_ERROR) else None,
+            "target": str(self.target),
+            "met": self.met,
+        }
+
+
+CHECK_COLUMNS = ("quantity", "measured", "target")
+Cell: TypeAlias = "str | int | float | Estimate | ClassifierAUC | Check"
+Row: TypeAlias = list[Cell]
 
 
 @dataclass(frozen=True)
@@ -68,73 +103,64 @@ class Result:
     Attributes
     ----------
     name : str
-        Of the file.
+        Of the file, with the folder of its subject: "lines/speed".
     title, about : str
         Heading, and a paragraph on how it was measured.
     columns : sequence of str
         Heads of the columns.
-    rows : sequence of sequence of str
-        Cells.
-    checks : sequence of Check
-        The numbers that have a target.
+    rows : sequence of sequence of Cell
+        Numbers are written by `cell`; a check shows whether its target is met.
+    further : sequence of Check
+        Those that stand in no row.
     """
 
     name: str
     title: str
     about: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    checks: Sequence[Check] = field(default=())
+    rows: Sequence[Sequence[Cell]]
+    further: Sequence[Check] = field(default=())
+
+    @property
+    def checks(self) -> list[Check]:
+        """All numbers that have a target."""
+        return [*(one for row in self.rows for one in row if isinstance(one, Check)), *self.further]
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The rows as they are written."""
+        return [[cell(one) for one in row] for row in self.rows]
 
     def write(self, folder: Path) -> Path:
         """Write the file that the documentation is made from."""
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         document = {
             "title": self.title,
             "about": f"{self.about} Measured on {machine()}.",
             "columns": list(self.columns),
-            "rows": [list(row) for row in self.rows],
-            "checks": [
-                {
-                    "quantity": check.quantity,
-                    "value": check.value if math.isfinite(check.value) else None,
-                    "error": check.error,
-                    "target": str(check.target),
-                    "met": check.met,
-                }
-                for check in self.checks
-            ],
+            "rows": self.cells,
+            "checks": [check.document() for check in self.checks],
         }
         path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return path
 
     def text(self) -> str:
         """The table and the checks for a terminal."""
-        widths = [
-            max(len(row[place]) for row in (self.columns, *self.rows)) for place in range(len(self.columns))
-        ]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            for row in (self.columns, *self.rows)
-        ]
-        missed = [
-            f"MISSED {check.quantity}: {check.value:.4g} (target {check.target})"
-            for check in self.checks
-            if not check.met
-        ]
-        return "\n".join([f"\n{self.title}", *lines, *missed])
+        lines = [list(self.columns), *self.cells]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        table = ["  ".join(one.ljust(w) for one, w in zip(line, widths, strict=True)) for line in lines]
+        missed = [f"MISSED {one.quantity}: {one} (target {one.target})" for one in self.checks if not one.met]
+        return "\n".join([f"\n{self.title}", *table, *missed])
 
 
-def check_rows(checks: Sequence[Check]) -> list[list[str]]:
-    """Rows of a table that is nothing but checks; heads in `CHECK_COLUMNS`."""
-    return [
-        [check.quantity, number(check.value, check.error), str(check.target), "yes" if check.met else "no"]
-        for check in checks
-    ]
-
-
-CHECK_COLUMNS = ("quantity", "measured", "target", "met")
+def cell(value: Cell) -> str:
+    """A cell as it is written: counts in full, others to three digits or to those of their error."""
+    if isinstance(value, str | Check):
+        return str(value)
+    if isinstance(value, WITH_ERROR):
+        return number(value.value, value.error)
+    return f"{value:,}" if isinstance(value, int) else number(float(value))
 
 
 def number(value: float, error: float | None = None, digits: int = 3) -> str:
@@ -145,16 +171,6 @@ def number(value: float, error: float | None = None, digits: int = 3) -> str:
         return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
     places = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{places}f} ± {error:.{places}f}"
-
-
-def estimate(measured: Estimate) -> str:
-    """An estimate as a cell."""
-    return number(measured.value, measured.error)
-
-
-def marked(cell: str, check: Check) -> str:
-    """A cell that shows whether its target is met."""
-    return f"{cell} {'✓' if check.met else '✗'}"
 
 
 def machine() -> str:

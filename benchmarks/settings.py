@@ -1,12 +1,15 @@
 """What every benchmark is given, and the galaxies they share."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
@@ -23,53 +26,28 @@ FIGURES = REPOSITORY / "docs" / "lines" / "figures"
 RUNS = REPOSITORY / "runs"
 
 
+def option(default: Any, text: str) -> Any:
+    """A setting, with what `--help` says of it; lists are tuples."""
+    return field(default=default, metadata={"help": text})
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What a benchmark is run with.
+    """What benchmarks are run with; each setting is an option of the command line."""
 
-    Attributes
-    ----------
-    model : str
-        Packaged model, or folder.
-    colours_model : str
-        The same of the model without luminosity.
-    most_galaxies : int, optional
-        Test galaxies to use at most, for a quick look; all of them where absent.
-    memory_rows : tuple of int
-        Rows of the tables of the benchmark ``memory``, ascending.
-    mock_galaxies : tuple of int
-        Lengths of the surveys of the benchmark ``mock_survey``.
-    memory_images : int
-        Images of the set of the benchmark ``properties_memory``.
-    mock_survey : Path, optional
-        Folder of a mock survey `sdss` of 20,000 galaxies and seed 4; made anew if not given.
-    photoz_runs : Path, optional
-        Folder of the survey and the models of `photoz_mock`, if it is not where `make bench-train` puts it.
-    explore_galaxies : int
-        Mock galaxies that the benchmark `explore` shows.
-    explore_seconds : float
-        How long its visitors click.
-    repeats : int
-        Runs of each timing.
-    figures : Path
-        Folder of the figures.
-    house_before : str
-        Commit with which `house` compares the tree.
-    """
-
-    model: str = "desi-lines"
-    colours_model: str = "desi-lines-colours"
-    most_galaxies: int | None = None
-    memory_rows: tuple[int, ...] = (100_000, 1_000_000, 10_000_000)
-    mock_galaxies: tuple[int, ...] = (1_000, 20_000)
-    memory_images: int = 200_000
-    mock_survey: Path | None = None
-    photoz_runs: Path | None = None
-    explore_galaxies: int = 1_000_000
-    explore_seconds: float = 120.0
-    repeats: int = 5
-    figures: Path = FIGURES
-    house_before: str = "3a5cd87"
+    model: str = option("desi-lines", "packaged model of lines, or folder")
+    colours_model: str = option("desi-lines-colours", "the same, of the model without luminosity")
+    most_galaxies: int | None = option(None, "test galaxies to use at most, for a quick look")
+    memory_rows: tuple[int, ...] = option((100_000, 1_000_000, 10_000_000), "rows of the tables of `memory`")
+    mock_galaxies: tuple[int, ...] = option((1_000, 20_000), "lengths of the surveys of `mock_survey`")
+    memory_images: int = option(200_000, "images of the set of `properties_memory`")
+    mock_survey: Path | None = option(None, "survey that `properties_mock` takes: sdss, seed 4, n 20,000")
+    photoz_runs: Path | None = option(None, "folder of `make bench-train`")
+    explore_galaxies: int = option(1_000_000, "mock galaxies that `explore` shows")
+    explore_seconds: float = option(120.0, "how long the visitors of `explore` click")
+    repeats: int = option(5, "runs of each timing")
+    figures: Path = option(FIGURES, "folder of the figures of `lines`")
+    house_before: str = option("3a5cd87", "commit with which `house` compares the tree")
 
 
 def data_folder() -> Path:
@@ -80,6 +58,18 @@ def data_folder() -> Path:
 def desi_path() -> Path:
     """The table of DESI galaxies with measured lines."""
     return data_folder() / "desi" / "desi_edr_emission_lines.parquet"
+
+
+def figure_path(name: str) -> Path:
+    """Where a figure of the documentation lies, whose name is the subject's and its own: "mock/sizes"."""
+    subject, _, figure = name.partition("/")
+    return REPOSITORY / "docs" / subject / "figures" / f"{figure}.png"
+
+
+def save_figure(figure: Figure, name: str) -> None:
+    """Write a figure of the documentation."""
+    with replace_on_success(figure_path(name)) as partial:
+        figure.savefig(partial, dpi=110, format="png")
 
 
 @cache
@@ -97,29 +87,20 @@ def line_model(name: str) -> LineModel:
 @cache
 def galaxies_of(settings: Settings, part: str) -> MeasuredGalaxies:
     """Galaxies of one part of the model's split."""
-    table = desi_table()
-    rows = np.flatnonzero(_parts(table, settings) == part)
+    rows = _split_of(settings).rows(desi_table()["target_id"])[part]
     limit = settings.most_galaxies if part == "test" else None
-    return measured_galaxies(table, line_model(settings.model), Rejects(), rows=rows[:limit])
+    return measured_galaxies(desi_table(), line_model(settings.model), Rejects(), rows=rows[:limit])
 
 
 @cache
 def test_evaluation(settings: Settings, *, traditional: bool) -> Evaluation:
-    """The model on its test galaxies."""
-    return evaluate(_limited(settings), model=settings.model, traditional=traditional)
-
-
-def _limited(settings: Settings) -> Table:
-    """The table, with no more test galaxies than wanted."""
+    """The model on its test galaxies, of which there are no more than wanted."""
     table = desi_table()
-    if settings.most_galaxies is None:
-        return table
-    part = _parts(table, settings)
-    test = np.flatnonzero(part == "test")[: settings.most_galaxies]
-    return table.select(np.union1d(test, np.flatnonzero(part == "train")))
+    if settings.most_galaxies is not None:
+        rows = _split_of(settings).rows(table["target_id"])
+        table = table.select(np.union1d(rows["test"][: settings.most_galaxies], rows["train"]))
+    return evaluate(table, model=settings.model, traditional=traditional)
 
 
-def _parts(table: Table, settings: Settings) -> np.ndarray:
-    """Part of each row in the split of the model."""
-    split = Split.from_dict(describe_model(settings.model).config["split"])
-    return split.parts(table[split.id_column])
+def _split_of(settings: Settings) -> Split:
+    return Split.from_dict(describe_model(settings.model).config["split"])

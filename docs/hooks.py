@@ -1,9 +1,12 @@
 """Pages that follow from the code: a marker on a page is replaced when the site is built."""
 
+import ast
+import html
 import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,12 +14,16 @@ from nebulium.data.glossary import COLUMNS
 from nebulium.modelfile import describe_model, list_models
 
 REPOSITORY = Path(__file__).parent.parent
+PACKAGE = REPOSITORY / "src" / "nebulium"
 RESULTS = REPOSITORY / "benchmarks" / "results"
+#: Divides evenly among the rooms of any floor, which have up to six.
+FLOOR_COLUMNS = 60
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Replace each ``{{ name }}`` by what its maker returns; mkdocs calls this for every page."""
-    return re.sub(r"^\{\{ (\w+) \}\}$", lambda match: MAKERS[match[1]](), markdown, flags=re.MULTILINE)
+    """Replace each ``{{ name }}`` or ``{{ name argument }}`` by what its maker returns; for every page."""
+    marker = r"^\{\{ (\w+)(?: (\S+))? \}\}$"
+    return re.sub(marker, lambda m: MAKERS[m[1]](*filter(None, [m[2]])), markdown, flags=re.MULTILINE)
 
 
 def glossary() -> str:
@@ -25,52 +32,50 @@ def glossary() -> str:
     return table(("column", "unit", "kind", "meaning"), rows)
 
 
-def model_cards() -> str:
-    """The cards of the packaged models of emission lines."""
-    return _cards("lines")
-
-
-def property_cards() -> str:
-    """The cards of the packaged models of properties."""
-    return _cards("properties")
-
-
-def _cards(room: str) -> str:
+def model_cards(room: str) -> str:
     """The card of each packaged model of a room, one heading down."""
     found = (describe_model(name) for name in list_models())
     cards = (model.card for model in found if model.path.parent.parent.name == room)
     return "\n\n".join(re.sub(r"^#", "##", card, flags=re.MULTILINE) for card in cards)
 
 
-def measured() -> str:
-    """What was measured of emission lines."""
-    others = ("explore", "house", "mock", "photoz", "properties")
-    return _results(path for path in sorted(RESULTS.glob("*.json")) if not path.name.startswith(others))
+def measured(results: str) -> str:
+    """The tables of a subject's results, or of one result: a heading, a paragraph, rows."""
+    paths = sorted((RESULTS / results).glob("*.json")) or [RESULTS / f"{results}.json"]
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    sections = (f"## {r['title']}\n\n{r['about']}\n\n{table(r['columns'], r['rows'])}" for r in found)
+    return "\n\n".join(sections)
 
 
-def measured_mock() -> str:
-    """What was measured of mock universes."""
-    return _results(sorted(RESULTS.glob("mock*.json")))
+def house() -> str:
+    """The floors of the house, from the contract of imports: no floor knows a higher one."""
+    contract = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    floors = contract["tool"]["importlinter"]["contracts"][0]["layers"]
+    rows = "\n".join(f"<tr>{_floor(floor.split(' | '))}</tr>" for floor in floors)
+    return f'<table class="house">\n{rows}\n</table>'
 
 
-def measured_photoz() -> str:
-    """What was measured of redshifts."""
-    return _results(sorted(RESULTS.glob("photoz*.json")))
+def _floor(rooms: list[str]) -> str:
+    """One row: every floor is as wide as the house."""
+    said = ((room, html.escape(_says(PACKAGE / room).replace("`", ""))) for room in rooms)
+    share = FLOOR_COLUMNS // len(rooms)
+    return "".join(f'<td colspan="{share}"><strong>{room}</strong><br>{what}</td>' for room, what in said)
 
 
-def photoz_methods() -> str:
-    """The table that helps to choose a method of redshifts."""
-    return _results([RESULTS / "photoz_mock.json"])
+def drawers() -> str:
+    """What lies in each room: its folders, with the first line of each."""
+    folders = sorted(
+        path.parent for path in PACKAGE.glob("*/**/__init__.py") if path.parent.parent != PACKAGE
+    )
+    rows = ((f"`{folder.relative_to(PACKAGE)}/`", _says(folder)) for folder in folders)
+    return table(("folder", "what is there"), rows)
 
 
-def measured_explore() -> str:
-    """What was measured of the explorer page."""
-    return _results(sorted(RESULTS.glob("explore*.json")))
-
-
-def measured_properties() -> str:
-    """What was measured of properties from images."""
-    return _results(sorted(RESULTS.glob("properties*.json")))
+def _says(module: Path) -> str:
+    """The first line of a module's or a package's docstring."""
+    path = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0].replace("``", "`")
 
 
 def beside_the_paper() -> str:
@@ -88,13 +93,6 @@ def _cell(name: str, row: str, column: str) -> str:
     result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"columns": [], "rows": []}
     cells = (dict(zip(result["columns"], one, strict=True)) for one in result["rows"] if one[0] == row)
     return next(cells, {}).get(column, "–")
-
-
-def _results(paths: Iterable[Path]) -> str:
-    """Each file of results as a table: a title, a text ``about`` it, names of columns, and rows."""
-    results = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
-    sections = (f"## {r['title']}\n\n{r['about']}\n\n{table(r['columns'], r['rows'])}" for r in results)
-    return "\n\n".join(sections)
 
 
 def commands() -> str:
@@ -124,26 +122,26 @@ OF_METHODS = (
     (
         "the image",
         "0.085 (resnet34)",
-        ("properties_mock", "image", RMSE),
-        ("properties_sdss", "process on profiles and networks", RMSE),
+        ("properties/mock", "image", RMSE),
+        ("properties/sdss", "process on profiles and networks", RMSE),
     ),
     (
         "a random forest on three magnitudes",
         "0.130",
-        ("properties_mock", "forest on magnitudes", RMSE),
-        ("properties_sdss", "forest on magnitudes", RMSE),
+        ("properties/mock", "forest on magnitudes", RMSE),
+        ("properties/sdss", "forest on magnitudes", RMSE),
     ),
-    ("the mean of all galaxies", "0.20", None, ("properties_sdss", "mean", RMSE)),
+    ("the mean of all galaxies", "0.20", None, ("properties/sdss", "mean", RMSE)),
     (
         "the relation at the true mass",
         "–",
-        ("properties_mass", "RMSE from the true mass / dex", "value"),
+        ("properties/mass", "RMSE from the true mass / dex", "value"),
         None,
     ),
     (
         "the relation at the mass predicted from the image",
         "0.121",
-        ("properties_mass", "RMSE from the predicted mass / dex", "value"),
+        ("properties/mass", "RMSE from the predicted mass / dex", "value"),
         None,
     ),
 )
@@ -155,22 +153,13 @@ OF_RESOLUTION = tuple(
     (
         f"the image, {side} pixel{'s' * (side > 1)} a side",
         f"{rmse:.3f}",
-        ("properties_resolution", RMSE, str(side)),
+        ("properties/resolution", RMSE, str(side)),
         None,
     )
     for side, rmse in PAPER_RESOLUTION.items()
 )
 
-MAKERS: dict[str, Callable[[], str]] = {
-    "glossary": glossary,
-    "model_cards": model_cards,
-    "measured": measured,
-    "property_cards": property_cards,
-    "measured_mock": measured_mock,
-    "measured_photoz": measured_photoz,
-    "measured_explore": measured_explore,
-    "measured_properties": measured_properties,
-    "photoz_methods": photoz_methods,
-    "beside_the_paper": beside_the_paper,
-    "commands": commands,
+MAKERS: dict[str, Callable[..., str]] = {
+    maker.__name__: maker
+    for maker in (glossary, model_cards, measured, house, drawers, beside_the_paper, commands)
 }

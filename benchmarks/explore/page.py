@@ -16,7 +16,7 @@ from benchmarks.explore.refit import refit_error
 from benchmarks.explore.server import SCATTER, Server, serving, write_desi, write_mock
 from benchmarks.explore.visits import Crowd, browsers, circle, crowd, visit
 from benchmarks.processes import Cost, cost_of_command
-from benchmarks.results import CHECK_COLUMNS, Check, Result, Target, check_rows, number
+from benchmarks.results import CHECK_COLUMNS, Check, Result, Row, Target
 from benchmarks.settings import Settings
 from nebulium.explore.maps.embedding_file import GalaxyMap, open_embedding
 from nebulium.explore.maps.map_error import PlacementError, left_out_error
@@ -75,7 +75,7 @@ def measure(settings: Settings) -> Iterator[Result]:
             pass  # predictions are computed, and kept
         with serving(desi) as server:
             answers = asyncio.run(_answers(server, drawn, settings.repeats))
-            yield _speed("explore", f"The page with {count:,} DESI galaxies", ABOUT, answers, 3.0, 0.2)
+            yield _speed("explore/page", f"The page with {count:,} DESI galaxies", ABOUT, answers, 3.0, 0.2)
             together, grown = asyncio.run(_crowd(server, drawn, settings.explore_seconds))
             yield _visitors(together, grown, settings.explore_seconds)
         yield _placed(drawn, cost)
@@ -90,7 +90,7 @@ def measure(settings: Settings) -> Iterator[Result]:
         f"rows, each column times a factor with a scatter of {SCATTER:.0%}. They are made up, and serve for "
         "speed alone. The map is that of the DESI galaxies, and the others are placed in it."
     )
-    yield _speed("explore_million", "The page with many mock galaxies", about, of_mock, 5.0, 0.4)
+    yield _speed("explore/million", "The page with many mock galaxies", about, of_mock, 5.0, 0.4)
 
 
 ABOUT = (
@@ -143,8 +143,8 @@ def _speed(name: str, title: str, about: str, answers: Answers, opening: float, 
         Check("click: star in the map / s", _slow(answers.star), quick),
         Check(f"lasso of {np.median(answers.selected):,.0f} galaxies / s", max(answers.lasso), LASSO),
     ]
-    start = ["from the command to the address, map and predictions kept / s", number(answers.start), "", ""]
-    return Result(name, title, about, CHECK_COLUMNS, [start, *check_rows(checks)], checks)
+    start = ["from the command to the address, map and predictions kept / s", answers.start, ""]
+    return Result(name, title, about, CHECK_COLUMNS, [start, *(check.row for check in checks)])
 
 
 def _slow(seconds: list[float]) -> float:
@@ -166,9 +166,9 @@ def _placed(drawn: GalaxyMap, cost: Cost) -> Result:
         Check("placing a new galaxy, 95th percentile / s", _slow(seconds), Target(most=0.3)),
     ]
     rows_of_errors = [*_error_rows("left out", left_out), *_error_rows("refit", refitted)]
-    started = ["placing the first one, with the search tree / s", number(first), "", ""]
+    started = ["placing the first one, with the search tree / s", first, ""]
     return Result(
-        "explore_map",
+        "explore/map",
         "The map",
         f"UMAP of the continua of {int(embedding.fitted.sum()):,} galaxies in a process of its own, from the "
         "command to the table that is kept; then new galaxies, one at a time. Left out: galaxies of the map, "
@@ -178,8 +178,7 @@ def _placed(drawn: GalaxyMap, cost: Cost) -> Result:
         "also due to the others, which have moved. Distances are in units of the median distance from the "
         "middle of the map.",
         CHECK_COLUMNS,
-        [*check_rows(checks), started, *rows_of_errors],
-        checks,
+        [*(check.row for check in checks), started, *rows_of_errors],
     )
 
 
@@ -189,11 +188,11 @@ def _seconds_to_place(drawn: GalaxyMap, features: Float[np.ndarray, "1 feature"]
     return time.perf_counter() - start
 
 
-def _error_rows(kind: str, error: PlacementError) -> list[list[str]]:
+def _error_rows(kind: str, error: PlacementError) -> list[Row]:
     return [
-        [f"{kind}: distance, median", number(error.median), "", ""],
-        [f"{kind}: distance, 84th percentile", number(error.q84), "", ""],
-        [f"{kind}: share of the 15 nearest that are kept", number(error.neighbours_kept), "", ""],
+        [f"{kind}: distance, median", error.median, ""],
+        [f"{kind}: distance, 84th percentile", error.q84, ""],
+        [f"{kind}: share of the 15 nearest that are kept", error.neighbours_kept, ""],
     ]
 
 
@@ -224,13 +223,12 @@ def _visitors(done: Crowd, grown: float, seconds: float) -> Result:
         Check("server's memory at the end over that at the start", grown, FLAT),
     ]
     return Result(
-        "explore_visitors",
+        "explore/visitors",
         "Ten visitors at once",
         f"{VISITORS} browsers without anything in common click and recolour the DESI galaxies for "
         f"{seconds:.0f} seconds, {done.actions:,} times together. After each click, the galaxy and the "
         "colour in the visitor's address are compared with those on the page, with the colour that this "
         "visitor chose, and with the place that was clicked.",
         CHECK_COLUMNS,
-        check_rows(checks),
-        checks,
+        [check.row for check in checks],
     )

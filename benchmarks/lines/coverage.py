@@ -1,6 +1,6 @@
 """Do the intervals hold as many measurements as they say?"""
 
-from benchmarks.results import Check, Result, Target, estimate, marked, number
+from benchmarks.results import Check, Result, Target, number
 from benchmarks.settings import Settings, test_evaluation
 from nebulium.lines.scores.evaluate import OBSERVED, OBSERVED_IVAR
 from nebulium.lines.scores.scores import CalibrationScore
@@ -20,36 +20,23 @@ def measure(settings: Settings) -> list[Result]:
     }
     count = len(evaluation.galaxies)
     return [
-        _by_line("coverage", "Coverage, with each row's noise", of[OBSERVED_IVAR], count, checked=True),
+        _by_line("lines/coverage", "Coverage, with each row's noise", of[OBSERVED_IVAR], count, checked=True),
         _by_fifth(of[OBSERVED_IVAR]),
-        _by_line("coverage_typical", "Coverage, with the typical noise", of[OBSERVED], count, checked=False),
+        _by_line(
+            "lines/coverage_typical", "Coverage, with the typical noise", of[OBSERVED], count, checked=False
+        ),
     ]
 
 
 def _by_line(name: str, title: str, scores: list[CalibrationScore], count: int, *, checked: bool) -> Result:
-    rows, checks = [], []
+    rows = []
     for score in scores:
-        of_line = (
-            Check(
-                f"{score.line}: coverage of 68 %", score.coverage_68.value, COVERS_68, score.coverage_68.error
-            ),
-            Check(
-                f"{score.line}: coverage of 95 %", score.coverage_95.value, COVERS_95, score.coverage_95.error
-            ),
+        covered = (
+            Check(f"{score.line}: coverage of 68 %", score.coverage_68, COVERS_68),
+            Check(f"{score.line}: coverage of 95 %", score.coverage_95, COVERS_95),
         )
-        checks += of_line if checked else ()
-        cells = [estimate(score.coverage_68), estimate(score.coverage_95)]
-        if checked:
-            cells = [marked(cell, check) for cell, check in zip(cells, of_line, strict=True)]
-        rows.append(
-            [
-                score.line,
-                f"{score.galaxies:,}",
-                *cells,
-                number(score.pit_ks.value, digits=2),
-                estimate(score.crps),
-            ]
-        )
+        cells = covered if checked else (score.coverage_68, score.coverage_95)
+        rows.append([score.line, score.galaxies, *cells, number(score.pit_ks.value, digits=2), score.crps])
     return Result(
         name,
         title,
@@ -58,31 +45,24 @@ def _by_line(name: str, title: str, scores: list[CalibrationScore], count: int, 
         "probability integral transform from uniform, and continuous ranked probability score.",
         ("line", "galaxies", "in 68 %", "in 95 %", "PIT distance", "CRPS / Å"),
         rows,
-        checks,
     )
 
 
 def _by_fifth(scores: list[CalibrationScore]) -> Result:
     rows, checks = [], []
     for score in scores:
-        cells = []
-        for part in range(5):
-            pair = score.coverage_68_by_fifth[part], score.coverage_95_by_fifth[part]
-            of_fifth = [
-                Check(
-                    f"{score.line}, fifth {part + 1}: coverage of {level}", share.value, target, share.error
-                )
-                for level, share, target in zip(("68 %", "95 %"), pair, (FIFTH_68, FIFTH_95), strict=True)
-            ]
-            checks += of_fifth
-            cells.append(
-                " / ".join(
-                    marked(number(share.value), check) for share, check in zip(pair, of_fifth, strict=True)
-                )
+        pairs = zip(score.coverage_68_by_fifth, score.coverage_95_by_fifth, strict=True)
+        of_line = [
+            (
+                Check(f"{score.line}, fifth {fifth}: coverage of 68 %", of_68, FIFTH_68, ".3g"),
+                Check(f"{score.line}, fifth {fifth}: coverage of 95 %", of_95, FIFTH_95, ".3g"),
             )
-        rows.append([score.line, *cells])
+            for fifth, (of_68, of_95) in enumerate(pairs, start=1)
+        ]
+        checks += [check for pair in of_line for check in pair]
+        rows.append([score.line, *(f"{of_68} / {of_95}" for of_68, of_95 in of_line)])
     return Result(
-        "coverage_by_flux",
+        "lines/coverage_by_flux",
         "Coverage against brightness",
         "The same, 68 % / 95 % intervals, in fifths of the galaxies by `continuum_flux_9`, faintest first; "
         "wanted within 5 points of the nominal.",

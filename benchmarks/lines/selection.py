@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.results import Result, number
+from benchmarks.results import Result, Row, number
 from benchmarks.settings import Settings, desi_table
 from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
@@ -35,7 +35,7 @@ def measure(settings: Settings) -> list[Result]:
             rows.append([kind, *_scores(table, model)])
     return [
         Result(
-            "selection",
+            "lines/selection",
             "What a missing line means",
             f"Three models trained alike ({EPOCHS} epochs) but for the selection that they assume, on "
             "validation galaxies, means over the ten lines. Truncated: nothing is said of missing lines. "
@@ -71,7 +71,7 @@ def _usable(table: Table) -> Table:
     return table.select(good)
 
 
-def _scores(table: Table, model: Path) -> list[str]:
+def _scores(table: Table, model: Path) -> Row:
     evaluation = evaluate(table, model=model, split="validation", resamples=2)
     rho = [score.spearman.value for score in evaluation.points if score.method == OBSERVED]
     scores = [score for score in evaluation.calibration if score.method == OBSERVED_IVAR]
@@ -80,12 +80,12 @@ def _scores(table: Table, model: Path) -> list[str]:
     intrinsic = np.median(evaluation.predictions["intrinsic"], axis=0) / typical
     return [
         number(float(np.mean(rho)), digits=4),
-        number(_worst([score.coverage_68.value for score in scores], 0.68)),
-        number(_worst([score.coverage_95.value for score in scores], 0.95)),
-        number(float(np.mean([score.pit_ks.value for score in scores]))),
+        _worst([score.coverage_68.value for score in scores], 0.68),
+        _worst([score.coverage_95.value for score in scores], 0.95),
+        np.mean([score.pit_ks.value for score in scores]),
         number(float(np.mean(crps)), digits=4),
-        number(float(np.mean(intrinsic))),
-        number(_worst_missing_error(table, model)),
+        np.mean(intrinsic),
+        _worst_missing_error(table, model),
     ]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.lines.simulate import Recovery, recovery
-from benchmarks.results import Check, Result, Target, estimate, marked, number
+from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, galaxies_of, line_model
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.recipe import LinesConfig, TrainingGalaxies
@@ -30,19 +30,18 @@ def _as_training(galaxies: MeasuredGalaxies) -> TrainingGalaxies:
 
 
 def _by_line(found: Recovery) -> Result:
-    rows, checks = [], []
-    for place, line in enumerate(LINES):
-        everything = np.ones(len(found.true_ew_aa), bool)
-        ratio, covered = _ratio(found, everything, place), _covered(found, everything, place)
-        of_line = (
-            Check(f"{line}: median of predicted over true", ratio.value, RATIO, ratio.error),
-            Check(f"{line}: truth inside 68 %", covered.value, COVERS, covered.error),
-        )
-        checks += of_line
-        cells = [marked(estimate(e), c) for e, c in zip((ratio, covered), of_line, strict=True)]
-        rows.append([line, *cells, number(float(np.median(found.expected_snr[:, place])))])
+    everything = np.ones(len(found.true_ew_aa), bool)
+    rows = [
+        [
+            line,
+            Check(f"{line}: median of predicted over true", _ratio(found, everything, place), RATIO),
+            Check(f"{line}: truth inside 68 %", _covered(found, everything, place), COVERS),
+            np.median(found.expected_snr[:, place]),
+        ]
+        for place, line in enumerate(LINES)
+    ]
     return Result(
-        "simulation",
+        "lines/simulation",
         "Simulated measurements",
         f"True equivalent widths of {len(found.true_ew_aa):,} galaxies, drawn from a law outside the "
         "model's family given real continua and measured with the noise and the selection estimated from "
@@ -50,12 +49,11 @@ def _by_line(found: Recovery) -> Result:
         f"median of predicted over true {RATIO}, truth inside the intrinsic 68 % interval {COVERS}.",
         ("line", "median of predicted / true", "inside 68 %", "median expected S/N"),
         rows,
-        checks,
     )
 
 
 def _by_snr(found: Recovery) -> Result:
-    rows, checks = [], []
+    rows = []
     for low, high in zip(SNR_EDGES[:-1], SNR_EDGES[1:], strict=True):
         name = f"S/N above {low:g}" if np.isinf(high) else f"S/N {low:g} to {high:g}"
         ratios, shares, count = [], [], 0
@@ -68,22 +66,17 @@ def _by_snr(found: Recovery) -> Result:
             shares.append(_covered(found, inside, place).value)
         if not ratios:
             continue
-        of_bin = (
-            Check(f"{name}: mean over the lines of predicted over true", float(np.mean(ratios)), RATIO),
-            Check(f"{name}: mean share of the truth inside 68 %", float(np.mean(shares)), COVERS),
-        )
-        checks += of_bin
-        cells = [marked(number(c.value), c) for c in of_bin]
+        ratio = Check(f"{name}: mean over the lines of predicted over true", np.mean(ratios), RATIO)
+        share = Check(f"{name}: mean share of the truth inside 68 %", np.mean(shares), COVERS)
         spread = (f"{min(ratios):.3f} to {max(ratios):.3f}", f"{min(shares):.3f} to {max(shares):.3f}")
-        rows.append([name, f"{count:,}", cells[0], spread[0], cells[1], spread[1]])
+        rows.append([name, count, ratio, spread[0], share, spread[1]])
     return Result(
-        "simulation_by_snr",
+        "lines/simulation_by_snr",
         "Simulated measurements by expected S/N",
         "The same in bins of the S/N that is expected of a line, predicted median over the quoted error: "
         f"mean over the lines with {FEWEST} galaxies or more in the bin, and the range of the lines.",
         ("bin", "lines of galaxies", "predicted / true", "range", "inside 68 %", "range of it"),
         rows,
-        checks,
     )
 
 

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.processes import cost_of
-from benchmarks.results import CHECK_COLUMNS, Check, Result, Target, check_rows
+from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings, desi_path, desi_table
 
 
@@ -18,12 +18,11 @@ def measure(settings: Settings) -> list[Result]:
     ]
     return [
         Result(
-            "training",
+            "lines/training",
             "Training",
             f"`nebulium lines train` on the {len(desi_table()):,} galaxies of the DESI table, from the table "
             "to the saved model, in a process of its own.",
             CHECK_COLUMNS,
-            check_rows(checks),
-            checks,
+            [check.row for check in checks],
         )
     ]

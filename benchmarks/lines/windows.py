@@ -30,18 +30,15 @@ def measure(settings: Settings) -> list[Result]:
     rows = [
         [
             f"{width:g}",
-            *(
-                " to ".join(number(bound, digits=4) for bound in (of_one.min(), of_one.max()))
-                for of_one in one
-            ),
-            number(float(np.nanmax(np.abs(np.log(one)) / scatter))),
+            *(" to ".join(number(end, digits=4) for end in (each.min(), each.max())) for each in one),
+            np.nanmax(np.abs(np.log(one)) / scatter),
         ]
         for width, one in zip(HALF_WIDTHS_KM_S, change, strict=True)
     ]
     names = [Path(path).name.removesuffix(".fits").removesuffix("-thru20210324") for path in SPECTRA]
     return [
         Result(
-            "windows",
+            "lines/windows",
             "Width of the line masks",
             "Predicted median equivalent widths (model without luminosity) from real spectra whose "
             "emission was taken out in windows of other half widths, over those with the default of "

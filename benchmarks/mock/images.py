@@ -19,9 +19,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from benchmarks.results import CHECK_COLUMNS, Check, Result, Target, check_rows, number
-from benchmarks.settings import REPOSITORY, Settings, data_folder
-from nebulium.data.output import replace_on_success
+from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
+from benchmarks.settings import Settings, data_folder, save_figure
+from nebulium.metrics.probabilistic import Estimate
 from nebulium.mock.galaxies import half_light_radius_kpc
 from nebulium.mock.images.colour import petrosian_cutout
 from nebulium.mock.images.noiseless import Neighbour, noiseless_image
@@ -36,7 +36,6 @@ from nebulium.mock.populations.size_relations import shen_2003, van_der_wel_2014
 from nebulium.mock.structure import Structure, draw_structure
 from nebulium.sed import age_gyr, load_filters
 
-FIGURES = REPOSITORY / "docs" / "mock" / "figures"
 SEED = 5
 SCENES = 6  # for each instrument; every other one has a neighbour
 IN_BIN = 48
@@ -73,11 +72,8 @@ def _simple_galaxies(count: int, redshift: np.ndarray, rng: np.random.Generator)
 
 
 def _redshifts(seen_by: Instrument, count: int, rng: np.random.Generator) -> np.ndarray:
-    return (
-        rng.uniform(0.3, 2.5, count)
-        if seen_by.name in ("candels", "roman")
-        else rng.uniform(0.02, 0.2, count)
-    )
+    distant = seen_by.name in ("candels", "roman")
+    return rng.uniform(0.3, 2.5, count) if distant else rng.uniform(0.02, 0.2, count)
 
 
 def _against_galsim() -> Result:
@@ -114,15 +110,14 @@ def _against_galsim() -> Result:
         Check("four-band CANDELS images a second, two processes", _rate(), Target(least=LEAST_RATE))
     )
     return Result(
-        "mock_images",
+        "mock/images",
         "Images of mock galaxies",
         f"{SCENES} galaxies of all types for each instrument, in all its bands, half of them with an "
         "overlapping neighbour, against a script of GalSim's own profiles that imports nothing of nebulium. "
         "The aperture is a circle of 24 half-light radii, 100 to 700 pixels; its flux is compared with that "
         "asked for.",
         CHECK_COLUMNS,
-        check_rows(checks),
-        checks,
+        [check.row for check in checks],
     )
 
 
@@ -227,7 +222,7 @@ def _sizes() -> Result:
 
     many = jax.jit(jax.vmap(made, in_axes=(None, 0)))
     radius = jax.jit(jax.vmap(half_light_radius_kpc))
-    rows, checks = [], []
+    rows = []
     for place, (z, mass, early) in enumerate(bins):
         structures, light = many(
             _of_type(z, mass, early), jax.random.split(jax.random.key(SEED + place), IN_BIN)
@@ -242,27 +237,20 @@ def _sizes() -> Result:
         kind = "early" if early else "late"
         check = Check(
             f"{kind} type, redshift {z:g}, log mass {mass:g}: median size less published, dex",
-            float(np.median(found) - published),
+            Estimate(float(np.median(found) - published), 1.25 * float(np.std(found)) / IN_BIN**0.5),
             Target(-MOST_DEX, MOST_DEX),
-            1.25 * float(np.std(found)) / IN_BIN**0.5,
         )
-        checks.append(check)
         source = "Shen et al. 2003" if z == LOCAL_REDSHIFT else "van der Wel et al. 2014"
-        cells = (
-            number(10 ** float(np.median(found))),
-            number(10 ** float(published)),
-            number(check.value, check.error),
-        )
-        rows.append([kind, f"{z:g}", f"{mass:g}", *cells, source])
+        sizes = 10 ** np.median(found), 10 ** float(published)
+        rows.append([kind, f"{z:g}", f"{mass:g}", *sizes, check, source])
     return Result(
-        "mock_sizes",
+        "mock/sizes",
         "Sizes of mock galaxies",
         f"Median half-light radius of {IN_BIN} galaxies a bin, of the light of all their components: in "
         "circular apertures on images in i, as Shen et al. measured in z; along the major axis in the band "
         "nearest 5000 AA in the rest frame, as van der Wel et al.",
         ("type", "redshift", "log mass", "size in kpc", "published", "difference in dex", "source"),
         rows,
-        checks,
     )
 
 
@@ -288,24 +276,21 @@ def _colour_images() -> Result:
     for name, images in (("mock", mock), ("real", real)):
         for inner, outer in _RINGS:
             medians = np.median(_ring(images, inner, outer), axis=0)
-            rows.append([name, f"{inner} to {outer}", *(number(value) for value in medians)])
+            rows.append([name, f"{inner} to {outer}", *medians])
     middle = [_ring(images, 8, 20) for images in (mock, real)]
     colours = [np.median(ring[:, [0, 2]] / ring[:, [1]], axis=0) for ring in middle]
     brightness = [np.median(ring.mean(axis=1)) for ring in middle]
     grain = [np.median([image[_CORNER].std(axis=0).mean() for image in images]) for images in (mock, real)]
+    (red, blue), bright = colours[0] / colours[1], brightness[0] / brightness[1]
     checks = [
-        Check("red over green, mock over real", float(colours[0][0] / colours[1][0]), Target(0.9, 1.1)),
-        Check("blue over green, mock over real", float(colours[0][1] / colours[1][1]), Target(0.9, 1.1)),
-        Check(
-            "brightness at 8 to 20 pixels, mock over real",
-            float(brightness[0] / brightness[1]),
-            Target(0.8, 1.25),
-        ),
-        Check("grain of the sky, mock over real", float(grain[0] / grain[1]), Target(0.6, 1.6)),
+        Check("red over green, mock over real", red, Target(0.9, 1.1)),
+        Check("blue over green, mock over real", blue, Target(0.9, 1.1)),
+        Check("brightness at 8 to 20 pixels, mock over real", bright, Target(0.8, 1.25)),
+        Check("grain of the sky, mock over real", grain[0] / grain[1], Target(0.6, 1.6)),
     ]
-    rows += [["checks", check.quantity, number(check.value), "", ""] for check in checks]
+    rows += [["checks", check.quantity, check, "", ""] for check in checks]
     return Result(
-        "mock_jpegs",
+        "mock/jpegs",
         "Colour images beside SkyServer's",
         f"Medians of the 8-bit values in rings about the centre, of {len(real)} JPEGs of SDSS galaxies with "
         f"measured metallicity and of {len(mock)} star-forming galaxies of the population sdss brighter than "
@@ -313,7 +298,6 @@ def _colour_images() -> Result:
         "set on these same images, so the brightness is no test; colours are one, and the run with radius.",
         ("images", "radius in pixels", "red", "green", "blue"),
         rows,
-        checks,
     )
 
 
@@ -362,7 +346,4 @@ def _figure(mock: np.ndarray, real: np.ndarray) -> None:
         axis.imshow(tiles.transpose(0, 2, 1, 3, 4).reshape(SHOWN_ROWS * 128, SHOWN_COLUMNS * 128, 3))
         axis.set_title(title, loc="left")
         axis.set_axis_off()
-    FIGURES.mkdir(parents=True, exist_ok=True)
-    with replace_on_success(FIGURES / "sdss_jpegs.png") as path:
-        figure.savefig(path, dpi=110, format="png")
-    plt.close(figure)
+    save_figure(figure, "mock/sdss_jpegs")

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.results import CHECK_COLUMNS, Check, Result, Target, check_rows
+from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings, line_model
 from nebulium.lines.injection.profiles import line_spectrum
 from nebulium.mock.light import Light, LightModel, make_light_model
@@ -87,7 +87,7 @@ def measure(settings: Settings) -> list[Result]:
     ]
     return [
         Result(
-            "mock_light",
+            "mock/light",
             "Light of mock galaxies",
             f"Three components, ten drawn lines and {len(BANDS)} bands, F606W to F160W, jitted in batches "
             f"of {BATCH}; the fastest of {settings.repeats} runs. The gradient is that of magnitudes and "
@@ -97,8 +97,7 @@ def measure(settings: Settings) -> list[Result]:
             f"{GALAXIES[-1][0]}. The integral is in double precision on a grid of 0.5 AA at rest, with the "
             "printed formulae of Inoue et al. (2014), Gaussian lines and the filters' own curves.",
             CHECK_COLUMNS,
-            check_rows(checks),
-            checks,
+            [check.row for check in checks],
         )
     ]
 

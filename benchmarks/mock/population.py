@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.results import CHECK_COLUMNS, Check, Result, Target, check_rows, number
+from benchmarks.results import CHECK_COLUMNS, Check, Result, Row, Target
 from benchmarks.settings import Settings, data_folder
 from benchmarks.weights.candels_recipe import cuts, requantise, rows_of, split
 from nebulium.data.tables.reading import read_table
@@ -38,11 +38,11 @@ def _catalogue() -> Result:
     test, train = rows[kept & (part == "test")], rows[kept & (part == "train")]
     found = classifier_auc(test, _samples(len(test)), seed=SEED)
     other = np.random.default_rng(SEED).choice(len(train), len(test), replace=False)
-    check = Check("test rows against samples", found.value, Target(most=MOST_AUC), found.error)
+    check = Check("test rows against samples", found, Target(most=MOST_AUC))
     ceiling = classifier_auc(test, train[other], seed=SEED)
-    perfect = _without_target("test rows against as many training rows", ceiling.value, ceiling.error)
+    perfect = ["test rows against as many training rows", ceiling, "none"]
     return Result(
-        "mock_candels",
+        "mock/candels",
         "The population candels against 3D-HST",
         "Area under the ROC curve of gradient-boosted trees, five-fold, over redshift, mass, tau, age and "
         "A_V: "
@@ -51,13 +51,8 @@ def _catalogue() -> Result:
         "samples of the packaged flow, rounded to the grids of the table. The second line is what a "
         "perfect population would reach.",
         CHECK_COLUMNS,
-        [*check_rows([check]), perfect],
-        [check],
+        [check.row, perfect],
     )
-
-
-def _without_target(quantity: str, value: float, error: float | None = None) -> list[str]:
-    return [quantity, number(value, error), "none", ""]
 
 
 def _samples(n: int) -> np.ndarray:
@@ -94,9 +89,9 @@ def _relations() -> Result:
     far = _draw(candels_population(), lambda m, z: relations.main_sequence_speagle14(m, age_gyr(z)))
     checks = [*_near_checks(near), *_far_checks(far)]
     name = "sdss: fundamental metallicity relation, Curti et al. 2020, 8.5 to 11.5 / dex"
-    others = [_without_target(name, _fundamental(near)), *_rates(far)]
+    others = [[name, _fundamental(near), "none"], *_rates(far)]
     return Result(
-        "mock_relations",
+        "mock/relations",
         "Populations against published relations",
         f"Largest difference, over bins of {BIN_DEX} dex in mass with at least {LEAST_IN_BIN} galaxies, "
         f"between the median of {GALAXIES:,} galaxies as drawn, before any selection on light, and the "
@@ -105,8 +100,7 @@ def _relations() -> Result:
         "et al. differ for low masses, and the population follows the first; and the rates of `candels` are "
         "those of the fits of 3D-HST, which lie below the main sequence.",
         CHECK_COLUMNS,
-        [*check_rows(checks), *others],
-        checks,
+        [*(check.row for check in checks), *others],
     )
 
 
@@ -141,18 +135,16 @@ def _far_checks(far: _Sample) -> list[Check]:
     ]  # fmt: skip
 
 
-def _rates(far: _Sample) -> list[list[str]]:
+def _rates(far: _Sample) -> list[Row]:
     """Rates of `candels`, which are those of the catalogue, beside a published main sequence."""
     z, mass, forming = far.column("redshift"), far.column("log_mstar"), far.star_forming()
-    return [
-        _without_target(
-            f"candels: main sequence, Speagle et al. 2014, 9.7 to 11.1, {low:g} < z < {high:g} / dex",
-            _worst(
-                mass, far.log_sfr - far.ridge, forming & (z > low) & (z < high), (9.7, 11.1), np.zeros_like
-            ),
-        )
-        for low, high in ((0.5, 1.0), (1.0, 2.0), (2.0, 3.0))
-    ]
+    rows = []
+    for low, high in ((0.5, 1.0), (1.0, 2.0), (2.0, 3.0)):
+        inside = forming & (z > low) & (z < high)
+        worst = _worst(mass, far.log_sfr - far.ridge, inside, (9.7, 11.1), np.zeros_like)
+        name = f"candels: main sequence, Speagle et al. 2014, 9.7 to 11.1, {low:g} < z < {high:g} / dex"
+        rows.append([name, worst, "none"])
+    return rows
 
 
 def _check(quantity: str, value: float) -> Check:

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.processes import Cost, cost_of
-from benchmarks.results import Check, Result, Target, marked, number
+from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings
 from nebulium.mock.survey.survey_list import find_survey
 
@@ -27,14 +27,14 @@ def measure(settings: Settings) -> list[Result]:
     checks = [steady, memory]
     if LONG in costs:
         checks.append(Check(f"seconds for {LONG:,} galaxies", costs[LONG].seconds, TEN_MINUTES))
-    rows = [[f"{n:,} galaxies: seconds, start to pictures", number(c.seconds), ""] for n, c in costs.items()]
-    rows += [[f"{n:,} galaxies: peak / MiB", number(c.peak_bytes / 2**20), ""] for n, c in costs.items()]
-    rows += [[c.quantity, marked(number(c.value), c), str(c.target)] for c in checks]
+    rows = [[f"{n:,} galaxies: seconds, start to pictures", c.seconds, ""] for n, c in costs.items()]
+    rows += [[f"{n:,} galaxies: peak / MiB", c.peak_bytes / 2**20, ""] for n, c in costs.items()]
+    rows += [check.row for check in checks]
     instrument = find_survey(SURVEY).instrument()
     pixels = instrument.stamp_pixels
     return [
         Result(
-            "mock_survey",
+            "mock/survey",
             "A survey, from properties to images",
             f"`nebulium mock make --survey {SURVEY} --processes {PROCESSES} --shards {SHARDS}` in a process "
             "of its own: properties drawn and selected, spectra with lines, photometry, images of "
@@ -43,9 +43,8 @@ def measure(settings: Settings) -> list[Result]:
             "catalogue and pictures. The rate is that between the two lengths, so that imports and "
             "compilation, which do not grow, are left out; the seconds are those of the whole command. "
             "Memory is the largest resident set of any of its processes.",
-            ("what", "measured", "target"),
+            CHECK_COLUMNS,
             rows,
-            checks,
         )
     ]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.photoz.rail_dc2 import BANDS, ESTIMATORS, PACKAGES
-from benchmarks.results import Check, Result, Target, marked, number
+from benchmarks.results import Check, Result, Row, Target
 from benchmarks.settings import Settings
 from nebulium.data.splits import Split
 from nebulium.errors import NebuliumError
@@ -163,20 +163,17 @@ def _result(about: str, ours: Scored, rail: dict[str, Scored]) -> Result:
     rows = [_row(OURS, "median", ours, checks), _row(OURS, "mode", ours, {})]
     rows += [_row(f"RAIL, {name}", point, one, {}) for name, one in rail.items() for point in POINTS]
     return Result(
-        "photoz_dc2",
+        "photoz/dc2",
         "Redshifts from fluxes, beside RAIL",
         about,
         ("method", "estimate", *NUMBERS, "CDE loss"),
         rows,
-        list(checks.values()),
     )
 
 
-def _row(method: str, point: str, scored: Scored, checks: dict[str, Check]) -> list[str]:
-    cells = {name: number(scored.points[point, name]) for name in NUMBERS}
-    cells["CDE loss"] = number(scored.cde_loss)
-    shown = [marked(cell, checks[name]) if name in checks else cell for name, cell in cells.items()]
-    return [method, point, *shown]
+def _row(method: str, point: str, scored: Scored, checks: dict[str, Check]) -> Row:
+    cells = {name: scored.points[point, name] for name in NUMBERS} | {"CDE loss": scored.cde_loss}
+    return [method, point, *(cells | checks).values()]
 
 
 def _about(training: int, test: int) -> str:

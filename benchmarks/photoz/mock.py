@@ -12,10 +12,9 @@ import numpy as np
 
 from benchmarks.photoz.information import learn_all
 from benchmarks.photoz.runs import FOLDER, GALAXIES, PIXELS, SEED, SURVEY, Run, all_runs
-from benchmarks.results import Check, Result, Target, estimate, marked, number
-from benchmarks.settings import REPOSITORY, Settings
+from benchmarks.results import Check, Result, Target
+from benchmarks.settings import Settings, figure_path, save_figure
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.output import replace_on_success
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
@@ -38,7 +37,6 @@ from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.scores import RedshiftScore, score_redshifts
 from nebulium.photoz.space.disagreements_file import disagreements_file
 
-FIGURES = REPOSITORY / "docs" / "photoz" / "figures"
 MAGNITUDE = "mag_ab_obs_wfc3_ir_f160w"
 OURS, SAME_ENCODER = "pita-100", "supervised-100"
 #: The methods that `pita` is to beat, with all labels.
@@ -98,7 +96,6 @@ class TestGalaxies:
 def measure(settings: Settings) -> list[Result]:
     """Score the runs that `python -m benchmarks.photoz.runs` left."""
     galaxies = _predicted(FOLDER if settings.photoz_runs is None else settings.photoz_runs)
-    FIGURES.mkdir(parents=True, exist_ok=True)
     _pictures(galaxies)
     tables = (_methods, _calibration, _thirds, _fractions, _information)
     return [table(galaxies) for table in tables]
@@ -129,70 +126,64 @@ def _methods(galaxies: TestGalaxies) -> Result:
         sample = galaxies.bright(chosen)
         for run in _all_labels():
             score = score_redshifts(run.method, galaxies.scored[run.name], sample, resamples=RESAMPLES)
-            cells = [estimate(getattr(score, metric)) for metric in (*PITA_METRICS, "crps", "cde_loss")]
-            rows.append([name, f"{score.galaxies:,}", run.method, *cells])
+            cells = [getattr(score, metric) for metric in (*PITA_METRICS, "crps", "cde_loss")]
+            rows.append([name, score.galaxies, run.method, *cells])
         gains = _gains(galaxies, OURS, OF_FLUXES, sample)
         for metric, wanted in WANTED.items():
             # The rival is the better of the two in each metric.
             gain = min((one for one in gains if one.metric == metric), key=lambda one: one.reduction.value)
             quantity = f"{PITA_METRICS[metric]} of pita below that of {_method(gain.rival)}, {name}"
-            checks.append(Check(quantity, gain.reduction.value, Target(least=wanted), gain.reduction.error))
+            checks.append(Check(quantity, gain.reduction, Target(least=wanted)))
     about = (
         f"{_about(galaxies)} Galaxies brighter in F160W than the median of their sample; Δ = (z_pred − z) / "
         "(1 + z), z_pred the median. Checks: differences as shares of the number of the better of photometry "
         "and template, for the same galaxies drawn again."
     )
     headings = ("sample", "galaxies", "method", *PITA_METRICS.values(), "CRPS", "CDE loss")
-    return Result("photoz_mock", "Redshifts from images of a mock of CANDELS", about, headings, rows, checks)
+    return Result("photoz/mock", "Redshifts from images of a mock of CANDELS", about, headings, rows, checks)
 
 
 def _calibration(galaxies: TestGalaxies) -> Result:
     """Whether true redshifts lie in the intervals as often as they should."""
-    rows, checks = [], list[Check]()
+    rows = []
     for name, chosen in galaxies.samples.items():
         for run in _all_labels():
             score = _score(galaxies, run, chosen)
             targets = {**COVERS, "pit_ks": Target(most=score.pit_ks_limit)}
-            tested = {
-                metric: Check(f"{metric} of {run.method}, {name}", getattr(score, metric).value, target)
+            cells = [
+                Check(f"{metric} of {run.method}, {name}", getattr(score, metric), target)
                 for metric, target in targets.items()
-            }
-            cells = [marked(estimate(getattr(score, metric)), check) for metric, check in tested.items()]
-            rows.append([name, f"{score.galaxies:,}", run.method, *cells, number(score.pit_ks_limit)])
-            checks += tested.values()
+            ]
+            rows.append([name, score.galaxies, run.method, *cells, score.pit_ks_limit])
     return Result(
-        "photoz_mock_calibration",
+        "photoz/mock_calibration",
         "Redshifts of the mock: are the densities right?",
         "All test galaxies of each sample. Densities are recalibrated on the validation galaxies that have "
         "labels, so they are meant for galaxies selected like these; the representative sample is fainter. "
         "The limit of the Kolmogorov-Smirnov distance of the PIT values is 1.36 / √n.",
         ("sample", "galaxies", "method", "in 68 %", "in 95 %", "PIT K-S", "limit"),
         rows,
-        checks,
     )
 
 
 def _thirds(galaxies: TestGalaxies) -> Result:
     """Whether images without labels ever do harm: `pita` beside `supervised` by magnitude."""
-    rows, checks = [], list[Check]()
+    rows = []
     for name, chosen in galaxies.samples.items():
         for sample in _in_thirds(galaxies, chosen):
             for gain in _gains(galaxies, OURS, (SAME_ENCODER,), sample):
                 if gain.metric not in PITA_METRICS:
                     continue
                 quantity = f"{PITA_METRICS[gain.metric]}, {name}, {sample.name}"
-                least = Target(least=-gain.difference.error)
-                check = Check(quantity, gain.difference.value, least, gain.difference.error)
-                rows.append([quantity, f"{gain.galaxies:,}", marked(estimate(gain.difference), check)])
-                checks.append(check)
+                check = Check(quantity, gain.difference, Target(least=-gain.difference.error))
+                rows.append([quantity, gain.galaxies, check])
     return Result(
-        "photoz_mock_thirds",
+        "photoz/mock_thirds",
         "Redshifts of the mock: images without labels, by magnitude",
         "The number of supervised minus that of pita (of Δ the absolute means), for the same galaxies drawn "
         "again; met where pita is as good within one standard error. All labels.",
         ("number and galaxies", "galaxies", "supervised − pita"),
         rows,
-        checks,
     )
 
 
@@ -210,17 +201,17 @@ def _fractions(galaxies: TestGalaxies) -> Result:
             continue
         score = _score(galaxies, run, chosen)
         labels = describe_model(galaxies.folder / run.name).config["split"]["galaxies"]["train"]
-        cells = [estimate(getattr(score, metric)) for metric in (*PITA_METRICS, "crps")]
-        rows.append([run.method, f"{100 * run.label_fraction:g} %", f"{labels:,}", *cells])
+        cells = [getattr(score, metric) for metric in (*PITA_METRICS, "crps")]
+        rows.append([run.method, f"{100 * run.label_fraction:g} %", labels, *cells])
     sample = Sample("all", np.nan, np.nan, np.nan, chosen)
     checks = [
-        Check("NMAD of pita below that of supervised, a tenth of the labels", gain.reduction.value,
-              Target(least=GAIN_AT_A_TENTH), gain.reduction.error)
+        Check("NMAD of pita below that of supervised, a tenth of the labels", gain.reduction,
+              Target(least=GAIN_AT_A_TENTH))
         for gain in _gains(galaxies, "pita-10", ("supervised-10",), sample)
         if gain.metric == "nmad"
     ]  # fmt: skip
     return Result(
-        "photoz_mock_labels",
+        "photoz/mock_labels",
         "Redshifts of the mock with fewer labels",
         f"{len(chosen):,} test galaxies selected like the labels; the labels of a smaller fraction are among "
         "those of a larger one, and pita sees the images of all training galaxies each time.",
@@ -242,10 +233,10 @@ def _information(galaxies: TestGalaxies) -> Result:
         bright = galaxies.bright(chosen)
         for told, of in scored.items():
             score = score_redshifts(told, of, bright, resamples=RESAMPLES)
-            cells = [estimate(getattr(score, metric)) for metric in PITA_METRICS]
-            rows.append([sample_name, f"{score.galaxies:,}", told, *cells])
+            cells = [getattr(score, metric) for metric in PITA_METRICS]
+            rows.append([sample_name, score.galaxies, told, *cells])
     return Result(
-        "photoz_mock_information",
+        "photoz/mock_information",
         "Redshifts of the mock: what is there to learn",
         "The networks of photometry, two instead of five, trained on the true redshifts of all "
         f"{np.sum(part == 'train'):,} training galaxies: what more labels, better fluxes, and sizes and "
@@ -309,8 +300,7 @@ def _pictures(galaxies: TestGalaxies) -> None:
         ),
     }
     for name, figure in figures.items():
-        with replace_on_success(FIGURES / f"{name}.png") as partial:
-            figure.savefig(partial, format="png", dpi=150)
+        save_figure(figure, f"photoz/{name}")
     with tempfile.TemporaryDirectory() as scratch:
         found = Path(scratch) / "disagreements"
         disagreements_file(
@@ -319,4 +309,4 @@ def _pictures(galaxies: TestGalaxies) -> None:
             model=galaxies.folder / OURS,
             photometry=galaxies.folder / OF_FLUXES[0],
         )
-        shutil.copy(found / "disagreements.png", FIGURES / "mock_rescued.png")
+        shutil.copy(found / "disagreements.png", figure_path("photoz/mock_disagreements"))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.photoz.torch_pita import cropped, pita_module
-from benchmarks.results import Check, Result, Target, marked, number
+from benchmarks.results import Check, Result, Row, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import median_seconds
 from benchmarks.torch_models.convnext import load_torch
@@ -34,7 +34,6 @@ OURS, FIRST, LAST = "nebulium", "pita-z, channels first", "pita-z, channels last
 VIEWS, TEACHER = "two views", "keys: the teacher's encoder, forwards"
 STUDENT, APERTURES = "the encoder, forwards and back", "fluxes in apertures, of noisier images"
 
-Row: TypeAlias = list[str]
 Timed: TypeAlias = Callable[[], Any]
 
 
@@ -61,9 +60,8 @@ def measure(settings: Settings) -> list[Result]:
     predicted = _fastest_batches(median_seconds(prediction, settings.repeats))
     of_step = median_seconds(parts, settings.repeats)
     torch.distributed.destroy_process_group()
-    rows, checks = _compare(trained, predicted)
-    checks.append(Check("largest difference of the latent vectors", disagreement, Target(most=1e-3)))
-    return [_result(rows, checks), _result_of_parts(trained, of_step)]
+    same = Check("largest difference of the latent vectors", disagreement, Target(most=1e-3))
+    return [_result(_compare(trained, predicted), [same]), _result_of_parts(trained, of_step)]
 
 
 def _model() -> ImageRedshiftModel:
@@ -165,19 +163,18 @@ def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
     return {OURS: seconds[OURS], **fastest}
 
 
-def _compare(training: dict[str, float], prediction: dict[str, float]) -> tuple[list[Row], list[Check]]:
-    rows, checks = [], []
+def _compare(training: dict[str, float], prediction: dict[str, float]) -> list[Row]:
+    rows: list[Row] = []
     for task, seconds, images, least in (
         ("training", training, STEPS * CONFIG.batch_size, 1.0),
         ("prediction", prediction, PREDICTED, 1.3),
     ):
         ratio = min(seconds[FIRST], seconds[LAST]) / seconds[OURS]
         check = Check(f"{task}: images a second over pita-z's", ratio, Target(least=least))
-        checks.append(check)
         for name in (OURS, FIRST, LAST):
-            shown = marked(number(ratio), check) if name == OURS else ""
-            rows.append([task, name, number(images / seconds[name]), shown])
-    return rows, checks
+            shown = check if name == OURS else ""
+            rows.append([task, name, images / seconds[name], shown])
+    return rows
 
 
 def _parts(learner: Learner, galaxies: dict[str, np.ndarray]) -> dict[str, Timed]:
@@ -230,9 +227,9 @@ def _torch_parts(module: Any, galaxies: dict[str, np.ndarray], name: str, layout
     }
 
 
-def _result(rows: list[Row], checks: list[Check]) -> Result:
+def _result(rows: list[Row], further: list[Check]) -> Result:
     return Result(
-        "photoz_speed",
+        "photoz/speed",
         "Speed of PITA",
         f"`pita` beside `pita-z` {importlib.metadata.version('pita-z')}, the package of its authors, around "
         f"the same encoder `{CONFIG.encoder}` of the same weights, with the same batch of "
@@ -246,19 +243,19 @@ def _result(rows: list[Row], checks: list[Check]) -> Result:
         f"pass in the fastest of batches of {', '.join(map(str, BATCHES))}. Ratios are to the faster layout.",
         ("task", "with", "images a second", "over pita-z's"),
         rows,
-        checks,
+        further,
     )
 
 
 def _result_of_parts(trained: dict[str, float], of_step: dict[str, float]) -> Result:
     columns = (OURS, FIRST, LAST)
     rows = [
-        [part, *(number(1e3 * of_step.get(f"{part}, {name}", np.nan)) for name in columns)]
+        [part, *(1e3 * of_step.get(f"{part}, {name}", np.nan) for name in columns)]
         for part in (VIEWS, TEACHER, STUDENT, APERTURES)
     ]
-    rows.append(["the whole step", *(number(1e3 * trained[name] / STEPS) for name in columns)])
+    rows.append(["the whole step", *(1e3 * trained[name] / STEPS for name in columns)])
     return Result(
-        "photoz_speed_parts",
+        "photoz/speed_parts",
         "Where the time of a step of PITA goes",
         f"Milliseconds for a batch of {CONFIG.batch_size}, each part by itself, so that they need not add up "
         "to the whole; measured in the run of `photoz_speed`.",

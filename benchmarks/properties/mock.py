@@ -4,20 +4,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from benchmarks.results import Check, Result, Target, estimate, marked, number
-from benchmarks.settings import REPOSITORY, Settings
+from benchmarks.results import Check, Result, Row, Target, number
+from benchmarks.settings import Settings, save_figure
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import Preparation
 from nebulium.data.images.source import ImageSource
 from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import Stretch, measure_softening
-from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
-from nebulium.metrics.estimates import estimate as bootstrapped
+from nebulium.metrics.estimates import estimate
 from nebulium.metrics.point import rmse
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.mock.survey.making import make_survey
@@ -31,7 +29,6 @@ from nebulium.properties.scores.mass_metallicity import MassComparison, more_tha
 from nebulium.properties.scores.scores import Intervals, PropertyScore, rmse_gain, score_property
 from nebulium.properties.training_images import Part
 
-FIGURES = REPOSITORY / "docs" / "properties" / "figures"
 GALAXIES, SEED = 20_000, 4
 FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 TARGETS = ("oh12", "log_mstar")
@@ -82,7 +79,6 @@ def measure(settings: Settings) -> list[Result]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = settings.mock_survey or _made(Path(scratch) / "survey")
         sample = _sample(open_images(folder))
-        FIGURES.mkdir(parents=True, exist_ok=True)
         store, said = _trained(sample, Path(scratch))
         resolved = [_resolved(sample, side, Path(scratch)) for side in SIDES]
         _pictures(sample, said, store)
@@ -145,7 +141,7 @@ def _resolved(sample: MockSample, side: int, scratch: Path) -> Estimate:
     store, parts = _store(sample, side, scratch), sample.parts(1)
     model, _ = train_on_store(store, parts, TARGETS[:1], config=RESOLVED)
     said = predict_arrays(model, store.take(parts["test"].rows), batch=64)
-    return bootstrapped(rmse, parts["test"].values[:, 0].astype(float), said.median[:, 0].astype(float))
+    return estimate(rmse, parts["test"].values[:, 0].astype(float), said.median[:, 0].astype(float))
 
 
 def _forests(sample: MockSample, said: Predicted) -> Result:
@@ -163,36 +159,33 @@ def _forests(sample: MockSample, said: Predicted) -> Result:
         forest = ForestBaseline.fit(features[training], sample.values[training, 0].astype(float))
         predicted[name] = forest.predict(features[test])
         scores.append(score_property(name, "oh12", true, predicted[name]))
-    ratio = ours.rmse.value / scores[1].rmse.value
+    ratio = Check("RMSE over that of the forest on colours", ours.rmse.value / scores[1].rmse.value,
+                  Target(most=MOST_OF_FOREST))  # fmt: skip
     limit = scores[3].rmse.value / scores[1].rmse.value
-    checks = [
-        Check("RMSE over that of the forest on colours", ratio, Target(most=MOST_OF_FOREST)),
-        Check("coverage of 68 %", ours.coverage_68.value, COVERS, ours.coverage_68.error),
-    ]
     return Result(
-        "properties_mock",
+        "properties/mock",
         "Metallicity from mock SDSS images",
         f"{test.sum():,} test galaxies of {len(test):,} of `nebulium mock make --survey sdss --seed {SEED}`; "
-        f"{training.sum():,} to train on. The image has {number(ratio)} of the error of the forest on "
+        f"{training.sum():,} to train on. The image has {number(ratio.value)} of the error of the forest on "
         "colours. A forest that is told the true mass, star-formation rate, redshift, attenuation and ages "
         f"still has {number(limit)} of it: the rest is scatter of the metallicity at given properties, which "
         "the mock's images do not hold.",
         ("from", "RMSE / dex", "NMAD / dex", "bias / dex", "in 68 %", "forest's RMSE − this / dex"),
-        [_row(score, predicted, true, checks[1]) for score in scores],
-        checks,
+        [_row(score, predicted, true) for score in scores],
+        [ratio],
     )
 
 
-def _row(score: PropertyScore, predicted: dict[str, np.ndarray], true: np.ndarray, check: Check) -> list[str]:
+def _row(score: PropertyScore, predicted: dict[str, np.ndarray], true: np.ndarray) -> Row:
     covered = np.isfinite(score.coverage_68.value)
     gain = rmse_gain(true, predicted[score.method], predicted["forest on colours"])
     return [
         score.method,
-        estimate(score.rmse),
-        estimate(score.nmad),
-        estimate(score.bias_mean),
-        marked(estimate(score.coverage_68), check) if covered else "",
-        "" if score.method == "forest on colours" else estimate(gain),
+        score.rmse,
+        score.nmad,
+        score.bias_mean,
+        Check("coverage of 68 %", score.coverage_68, COVERS) if covered else "",
+        "" if score.method == "forest on colours" else gain,
     ]
 
 
@@ -208,13 +201,16 @@ def _resolutions(errors: list[Estimate]) -> Result:
         Check("largest rise with resolution, in its error", float(rises), Target(most=1.0)),
         Check("last doubling's share of the whole fall", float(last / all_of_it), Target(most=0.2)),
     ]
-    _save(resolution_figure(SIDES, {"network": errors}, unit=UNIT, title="Mock SDSS"), "resolution")
+    save_figure(
+        resolution_figure(SIDES, {"network": errors}, unit=UNIT, title="Mock SDSS"),
+        "properties/resolution",
+    )
     return Result(
-        "properties_resolution",
+        "properties/resolution",
         "Metallicity with fewer pixels",
         "The same galaxies, binned; a network without profiles trained anew for each resolution.",
         ("pixels on a side", *map(str, SIDES)),
-        [["RMSE / dex", *map(estimate, errors)]],
+        [["RMSE / dex", *errors]],
         checks,
     )
 
@@ -224,52 +220,57 @@ def _masses(sample: MockSample, said: Predicted) -> Result:
     true, mass = sample.values[test].astype(float).T
     predicted, mass_predicted = said.median.astype(float).T
     comparison = more_than_mass(true, predicted, mass, mass_predicted)
-    ratio = comparison.scatter_ratio
-    checks = [
-        Check("scatter about the mass-metallicity relation over the true", ratio.value,
-              Target(most=MOST_MORE_SCATTER), ratio.error),
-    ]  # fmt: skip
-    _save(mass_metallicity_figure(mass, true, predicted, title="Mock SDSS"), "mass_metallicity")
-    _save(more_than_mass_figure(mass, true, predicted, comparison, title="Mock SDSS"), "more_than_mass")
+    save_figure(
+        mass_metallicity_figure(mass, true, predicted, title="Mock SDSS"), "properties/mass_metallicity"
+    )
+    save_figure(
+        more_than_mass_figure(mass, true, predicted, comparison, title="Mock SDSS"),
+        "properties/more_than_mass",
+    )
     return Result(
-        "properties_mass",
+        "properties/mass",
         "More than the mass?",
         f"{comparison.galaxies:,} test galaxies of the mock. Errors of the metallicity from the image, from "
         "the mean mass-metallicity relation at the true mass, and from that at the mass that the same "
         "network predicts; the partial correlation of prediction and truth at fixed mass; and the scatter "
         "about the relation.",
         ("quantity", "value"),
-        [[name, estimate(value)] for name, value in _rows_of(comparison).items()],
-        checks,
+        _rows_of(comparison),
     )
 
 
-def _rows_of(comparison: MassComparison) -> dict[str, Estimate]:
-    return {
-        "RMSE from the image / dex": comparison.rmse_image,
-        "RMSE from the true mass / dex": comparison.rmse_mass,
-        "true mass's RMSE − the image's / dex": comparison.gain,
-        "RMSE from the predicted mass / dex": comparison.rmse_predicted_mass,
-        "predicted mass's RMSE − the image's / dex": comparison.gain_over_predicted_mass,
-        "partial correlation at fixed mass": comparison.partial_correlation,
-        "NMAD of the truth about the relation / dex": comparison.scatter_true,
-        "NMAD of the predictions about it / dex": comparison.scatter_predicted,
-        "their ratio": comparison.scatter_ratio,
-    }
+def _rows_of(comparison: MassComparison) -> list[Row]:
+    about = "scatter about the mass-metallicity relation over the true"
+    return [
+        ["RMSE from the image / dex", comparison.rmse_image],
+        ["RMSE from the true mass / dex", comparison.rmse_mass],
+        ["true mass's RMSE − the image's / dex", comparison.gain],
+        ["RMSE from the predicted mass / dex", comparison.rmse_predicted_mass],
+        ["predicted mass's RMSE − the image's / dex", comparison.gain_over_predicted_mass],
+        ["partial correlation at fixed mass", comparison.partial_correlation],
+        ["NMAD of the truth about the relation / dex", comparison.scatter_true],
+        ["NMAD of the predictions about it / dex", comparison.scatter_predicted],
+        ["their ratio", Check(about, comparison.scatter_ratio, Target(most=MOST_MORE_SCATTER))],
+    ]
 
 
 def _pictures(sample: MockSample, said: Predicted, store: ImageStore) -> None:
     test = np.flatnonzero(sample.part == "test")
     true, predicted = sample.values[test, 0].astype(float), said.median[:, 0].astype(float)
     table, label = sample.source.table, "12 + log O/H"
-    _save(predicted_against_true(true, predicted, label=label, title="Mock SDSS"), "predicted_against_true")
+    save_figure(
+        predicted_against_true(true, predicted, label=label, title="Mock SDSS"),
+        "properties/predicted_against_true",
+    )
     others = {
         label: true,
         "log M★ / M☉": table["log_mstar"][test],
         "redshift": table["redshift"][test],
         "half-light radius / kpc": table["half_light_radius_kpc"][test],
     }
-    _save(residuals_against(true, predicted, others, label=label, title="Mock SDSS"), "residuals")
+    save_figure(
+        residuals_against(true, predicted, others, label=label, title="Mock SDSS"), "properties/residuals"
+    )
     groups = gallery_rows(true)
     shown = {
         # From the reddest band to the bluest.
@@ -278,10 +279,7 @@ def _pictures(sample: MockSample, said: Predicted, store: ImageStore) -> None:
     }
     of = lambda values: {name: values[rows] for name, rows in groups.items()}  # noqa: E731
     sigma = said.sigma[:, 0].astype(float)
-    _save(gallery(shown, of(true), of(predicted), sigma=of(sigma), title=f"Mock SDSS: {label}"), "gallery")
-
-
-def _save(figure: plt.Figure, name: str) -> None:
-    with replace_on_success(FIGURES / f"{name}.png") as path:
-        figure.savefig(path, dpi=110, format="png")
-    plt.close(figure)
+    save_figure(
+        gallery(shown, of(true), of(predicted), sigma=of(sigma), title=f"Mock SDSS: {label}"),
+        "properties/gallery",
+    )

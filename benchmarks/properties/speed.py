@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.results import Check, Result, Target, marked, number
+from benchmarks.results import Check, Result, Row, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import median_seconds
 from benchmarks.torch_models.convnext import load_torch, torch_convnext
@@ -28,9 +28,6 @@ BATCHES = (8, 16, 64, 256)
 CONFIG = FitConfig(epochs=1, batch_size=BATCH, clip_norm=None, averaging=None, schedule="constant")
 TRAINING, INFERENCE = "training", "inference"
 OURS, FIRST, LAST = "nebulium", "PyTorch, channels first", "PyTorch, channels last"
-
-
-Row: TypeAlias = list[str]
 
 
 class Regression(eqx.Module):
@@ -53,12 +50,11 @@ def measure(settings: Settings) -> list[Result]:
     """Times taken in turns, in one process."""
     load_torch().set_num_threads(_threads())
     data = _images()
-    parts = [_measure_network(name, data, settings.repeats) for name in NETWORKS]
-    rows, checks = ([one for part in parts for one in part[which]] for which in (0, 1))
-    return [_result(rows, checks)]
+    rows, same = zip(*(_measure_network(name, data, settings.repeats) for name in NETWORKS), strict=True)
+    return [_result([row for of_one in rows for row in of_one], same)]
 
 
-def _measure_network(name: str, data: dict[str, np.ndarray], repeats: int) -> tuple[list[Row], list[Check]]:
+def _measure_network(name: str, data: dict[str, np.ndarray], repeats: int) -> tuple[list[Row], Check]:
     torch, model = load_torch(), Regression(name)
     disagreement = _disagreement(model, data["image"][:BATCH])
     training, inference = {OURS: partial(_train, model, data)}, {}
@@ -70,30 +66,28 @@ def _measure_network(name: str, data: dict[str, np.ndarray], repeats: int) -> tu
             inference[f"{layout_name}, {batch}"] = partial(_infer_torch, network, images, batch)
         training[layout_name] = _torch_trainer(network, images, data["value"])
     times = median_seconds(training, repeats), _fastest_batches(median_seconds(inference, repeats))
-    rows, checks = _compare(name, {TRAINING: times[0], INFERENCE: times[1]})
-    checks.append(Check(f"{name}: largest difference of the outputs", disagreement, Target(most=1e-3)))
-    return rows, checks
+    same = Check(f"{name}: largest difference of the outputs", disagreement, Target(most=1e-3))
+    return _compare(name, {TRAINING: times[0], INFERENCE: times[1]}), same
 
 
 def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
     return {name: min(seconds[f"{name}, {batch}"] for batch in BATCHES) for name in (OURS, FIRST, LAST)}
 
 
-def _compare(network: str, seconds: dict[str, dict[str, float]]) -> tuple[list[Row], list[Check]]:
-    rows, checks = [], []
+def _compare(network: str, seconds: dict[str, dict[str, float]]) -> list[Row]:
+    rows: list[Row] = []
     for task, target in ((TRAINING, Target(least=1.0)), (INFERENCE, Target(least=1.3))):
         ratio = min(seconds[task][FIRST], seconds[task][LAST]) / seconds[task][OURS]
         check = Check(f"{network}, {task}: images a second over PyTorch's", ratio, target)
-        checks.append(check)
         for name in (OURS, FIRST, LAST):
-            shown = marked(number(ratio), check) if name == OURS else ""
-            rows.append([network, task, name, number(IMAGES / seconds[task][name]), shown])
-    return rows, checks
+            shown = check if name == OURS else ""
+            rows.append([network, task, name, IMAGES / seconds[task][name], shown])
+    return rows
 
 
-def _result(rows: list[Row], checks: list[Check]) -> Result:
+def _result(rows: list[Row], further: list[Check]) -> Result:
     return Result(
-        "properties_speed",
+        "properties/speed",
         "Speed of networks of images",
         f"{IMAGES} images of {SIZE}x{SIZE}x{BANDS}, networks with a linear layer (`{NETWORKS[0]}` is the "
         f"default), in float32 on {_device()} with {_threads()} threads, batches of {BATCH}, the same "
@@ -102,7 +96,7 @@ def _result(rows: list[Row], checks: list[Check]) -> Result:
         f"sizes {', '.join(map(str, BATCHES))}, each its own. The ratio is to the faster layout of PyTorch.",
         ("network", "task", "with", "images a second", "over PyTorch's"),
         rows,
-        checks,
+        further,
     )
 
 

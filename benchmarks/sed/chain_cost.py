@@ -1,41 +1,23 @@
 """Cost of emission lines on top of stars: DSPS alone, the stars of nebulium, and the chain with lines.
 
-    python benchmarks/sed/chain_cost.py --output chain_cost.json
-
 Everything is jitted, in batches of one size, on the same galaxies and template grid; runs take turns, and the
 fastest of each counts.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nebulium.lines.chain import LineChain, make_chain
-from nebulium.sed import DelayedExponential, Galaxy, SalimDust, SSPGrid, age_gyr, load_filters, load_ssp
+from nebulium.lines.chain import LineChain
+from nebulium.sed import DelayedExponential, Galaxy, SalimDust, SSPGrid, age_gyr
 from nebulium.sed.filters import FilterCurve
 
 BANDS = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
 BATCH, N_TIMES = 500, 100
-
-
-class StandInModel(eqx.Module):
-    """A network of the size of the shipped ones, untrained: the cost is the same."""
-
-    network: eqx.nn.MLP
-
-    def __call__(self, continuum_flux: jax.Array, redshift: jax.Array) -> jax.Array:
-        """Ten equivalent widths, AA."""
-        logs = jnp.log(jnp.maximum(continuum_flux, 1e-9))
-        features = jnp.concatenate([jnp.diff(logs), logs[9:10] + jnp.log1p(redshift)])
-        return jnp.exp(0.1 * self.network(features)[:10])
 
 
 def random_galaxies(n: int) -> Galaxy:
@@ -104,33 +86,3 @@ def fastest(
                 jax.block_until_ready(function(batch))
             best[name] = min(best[name], (time.perf_counter() - start) / n * 1e6)
     return best
-
-
-def measure(n: int = 2000, repeats: int = 7) -> dict[str, float]:
-    """Costs in microseconds a galaxy, and the ratios that matter."""
-    from sedpy.observate import Filter
-
-    network = eqx.nn.MLP(12, 100, 256, 3, key=jax.random.key(0))
-    chain = make_chain(load_ssp(), load_filters(*BANDS), StandInModel(network))
-    curves = [FilterCurve(name, Filter(name).wavelength, Filter(name).transmission) for name in BANDS]
-    cost = fastest(contestants(chain, curves), random_galaxies(n), repeats)
-    return {f"{name}_us": value for name, value in cost.items()} | {
-        "with_lines_over_dsps": cost["chain_with_lines"] / cost["dsps_without_lines"],
-        "with_lines_over_stars": cost["chain_with_lines"] / cost["stars_without_lines"],
-        "galaxies": n,
-    }
-
-
-def main() -> None:
-    """Measure, print, and write where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, help="JSON file")
-    arguments = parser.parse_args()
-    results = json.dumps(measure(), indent=1)
-    print(results)
-    if arguments.output:
-        arguments.output.write_text(results + "\n")
-
-
-if __name__ == "__main__":
-    main()

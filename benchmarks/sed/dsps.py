@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.results import Check, Result, Target, marked, number
+from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.sed.chain_cost import BANDS, contestants, fastest, random_galaxies
 from benchmarks.settings import Settings, line_model
 from nebulium.lines.chain import LineChain, make_chain
@@ -49,29 +49,27 @@ def measure(settings: Settings) -> list[Result]:
     differences = _differences(settings.model)
     gradient = Check(
         "gradient of a magnitude: largest relative difference",
-        float(np.max(np.abs(exact / differences - 1))),
+        np.max(np.abs(exact / differences - 1)),
         Target(most=1e-3),
+        ".1e",
     )
     rows = [
-        ["DSPS without lines / µs a galaxy", number(cost["dsps_without_lines"]), ""],
-        ["nebulium's stars without lines / µs a galaxy", number(cost["stars_without_lines"]), ""],
-        ["with lines / µs a galaxy", number(cost["chain_with_lines"]), ""],
-        [ratio.quantity, marked(number(ratio.value), ratio), str(ratio.target)],
-        [stars.quantity, marked(number(stars.value), stars), str(stars.target)],
-        [gradient.quantity, marked(f"{gradient.value:.1e}", gradient), str(gradient.target)],
+        ["DSPS without lines / µs a galaxy", cost["dsps_without_lines"], ""],
+        ["nebulium's stars without lines / µs a galaxy", cost["stars_without_lines"], ""],
+        ["with lines / µs a galaxy", cost["chain_with_lines"], ""],
+        *(check.row for check in (ratio, stars, gradient)),
     ]
     return [
         Result(
-            "dsps",
+            "lines/dsps",
             "Lines on DSPS",
             f"Spectrum and {len(BANDS)} magnitudes of {GALAXIES:,} galaxies, jitted and in batches, the "
             "same galaxies, templates and filters for all; runs take turns and the fastest counts. With "
             "lines: medians by the network, onto a finer grid and into the magnitudes. The gradient is "
             "that of each magnitude, lines included, with respect to age and time scale of a delayed "
             "exponential, in single precision, against central differences in double precision.",
-            ("what", "measured", "target"),
+            CHECK_COLUMNS,
             rows,
-            [ratio, stars, gradient],
         )
     ]
 
