@@ -343,7 +343,7 @@ def test_another_version_is_not_taken_up(tmp_path):
     document = json.loads((tmp_path / "mock" / RUN_FILE).read_text())
     document["versions"]["galsim"] = "1.0"
     (tmp_path / "mock" / RUN_FILE).write_text(json.dumps(document))
-    with pytest.raises(OutputError, match=r"version of galsim = 1\.0"):
+    with pytest.raises(OutputError, match=r"versions\.galsim = 1\.0"):
         make_survey("sdss", tmp_path / "mock", n=5, pixels=16, neighbours=0.0, resume=True)
 
 

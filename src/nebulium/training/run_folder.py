@@ -3,7 +3,8 @@
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -111,16 +112,21 @@ def open_run(path: str | Path, settings: Mapping[str, Any], *, resume: bool) -> 
     """Begin a run in a new folder, or take up the one that is there."""
     path = Path(path)
     if resume:
-        _check_same(path, json.loads(json.dumps(settings)))
-        for half_written in path.glob(".partial-*"):
-            half_written.unlink()
+        try:
+            there = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            problem, mend = f"holds no run to resume ({error})", "check the path, or train without resuming"
+            raise OutputError(str(path), problem, mend) from error
+        there.pop("versions", None)
+        mend = "resume with the same data and settings, or train into another folder"
+        check_same(path / CONFIG, there, json.loads(json.dumps(settings)), mend)
+        remove_half_written(path)
         return RunFolder(path)
     if path.exists():
         raise OutputError(str(path), "is there already", "choose another folder, or ask to resume the run")
-    versions = {package: importlib.metadata.version(package) for package in VERSIONS_OF}
     with replace_on_success(path) as partial:
         partial.mkdir(exist_ok=True)
-        document = {**settings, "versions": versions}
+        document = {**settings, "versions": package_versions(VERSIONS_OF)}
         (partial / CONFIG).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return RunFolder(path)
 
@@ -134,21 +140,31 @@ def fingerprint(tree: PyTree) -> str:
     return digest.hexdigest()
 
 
-def _check_same(path: Path, settings: Mapping[str, Any]) -> None:
-    try:
-        there = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            str(path), f"holds no run to resume ({error})", "check the path, or train without resuming"
-        ) from error
-    before, now = _flat(there), _flat(settings)
-    for name in sorted(now.keys() | {name for name in before if not name.startswith("versions")}):
+def check_same(path: Path, there: Mapping[str, Any], asked: Mapping[str, Any], mend: str) -> None:
+    """Refuse to resume a run of other settings; the error names the first that differs."""
+    before, now = _flat(there), _flat(asked)
+    for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            raise OutputError(
-                str(path / CONFIG),
-                f"the run there has {name} = {before.get(name)}, this one {now.get(name)}",
-                "resume with the same data and settings, or train into another folder",
-            )
+            problem = f"the run there has {name} = {before.get(name)}, this one {now.get(name)}"
+            raise OutputError(str(path), problem, mend)
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what a killed run was writing."""
+    for partial in list(folder.rglob(".partial-*")):
+        partial.unlink() if partial.is_file() else shutil.rmtree(partial, ignore_errors=True)
+
+
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of packages; empty for one that is not installed."""
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.tables.column_checks import numbers
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.mock.populations.metallicity import draw_lgmet, draw_oh12
@@ -98,20 +99,12 @@ def _drawn(stars: GalaxyProperties, n: int, seed: int) -> dict[str, Array]:
 
 
 def _checked(table: Table, name: str, allowed: _Range) -> Float[Array, " n"]:
-    """A column as float32, or an error that names the first row at fault."""
-    where = f"{table.name}, column {name}"
-    try:
-        values = np.asarray(table[name]).astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise TableError(where, f"expected numbers, found {table[name].dtype}", "convert it") from error
+    """A column as float32, or an error that names the rows at fault."""
+    place = ColumnPlace(table.name, name)
+    values = numbers(table[name], place, "numbers")
     if values.ndim != 1:
-        raise TableError(where, f"expected one number a row, found shape {values.shape}", "split the column")
-    wrong = np.flatnonzero(~((values >= allowed.least) & (values <= allowed.most)))
-    if wrong.size:
-        found = f"found {values[wrong[0]]:g}" + (
-            f" (and {wrong.size - 1} more rows)" if wrong.size > 1 else ""
-        )
-        raise TableError(
-            f"{where}, row {wrong[0]}", f"expected {allowed}, {found}", "correct the row, or leave it out"
-        )
+        problem = f"expected one number a row, found shape {values.shape}"
+        raise TableError(f"{table.name}, column {name}", problem, "split the column")
+    inside = (values >= allowed.least) & (values <= allowed.most)
+    place.refuse(values, ~inside, str(allowed), "correct the row, or leave it out")
     return jnp.asarray(values, jnp.float32)

@@ -1,30 +1,19 @@
 """What a run was asked for, kept in its folder, so that it can be taken up and so that it explains itself."""
 
-import importlib.metadata
 import json
-import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from nebulium.data.output import output_error, replace_on_success
 from nebulium.errors import OutputError
+from nebulium.training.run_folder import check_same, package_versions, remove_half_written
 
 RUN_FILE, WORK, OWN_TABLE = "run.json", ".work", "table.parquet"
 FORMAT_VERSION = 1
+#: Packages that decide the numbers of a survey.
 VERSIONS_OF = (
-    "nebulium",
-    "jax",
-    "jaxlib",
-    "equinox",
-    "numpy",
-    "scipy",
-    "galsim",
-    "dsps",
-    "flowjax",
-    "astro-sedpy",
-)
+    "nebulium", "jax", "jaxlib", "equinox", "numpy", "scipy", "galsim", "dsps", "flowjax", "astro-sedpy",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,7 +79,7 @@ def start_run(folder: Path, settings: RunSettings) -> None:
         raise OutputError(str(folder), f"cannot be made: there is no folder {folder.parent}", mend) from error
     except OSError as error:
         raise output_error(folder, error) from error
-    document = {"format": FORMAT_VERSION, **asdict(settings), "versions": versions()}
+    document = {"format": FORMAT_VERSION, **asdict(settings), "versions": package_versions(VERSIONS_OF)}
     with replace_on_success(folder / RUN_FILE) as partial:
         partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
@@ -98,15 +87,11 @@ def start_run(folder: Path, settings: RunSettings) -> None:
 def resume_run(folder: Path, settings: RunSettings) -> None:
     """Check that a folder holds a run of the same settings, made by the same versions."""
     there = read_run(folder)
-    before = {**asdict(there.settings), **_versions(there.versions)}
-    now = {**asdict(settings), **_versions(versions())}
-    for name in now:
-        if before.get(name) != now[name]:
-            problem = f"the run there has {name} = {before.get(name)}, this one {now[name]}"
-            mend = "resume with the same settings, or choose another folder"
-            raise OutputError(str(folder / RUN_FILE), problem, mend)
-    for half_written in folder.rglob(".partial-*"):
-        half_written.unlink() if half_written.is_file() else shutil.rmtree(half_written, ignore_errors=True)
+    before = {**asdict(there.settings), "versions": there.versions}
+    now = {**asdict(settings), "versions": package_versions(VERSIONS_OF)}
+    mend = "resume with the same settings, or choose another folder"
+    check_same(folder / RUN_FILE, before, now, mend)
+    remove_half_written(folder)
 
 
 def read_run(folder: Path) -> RunFile:
@@ -123,19 +108,3 @@ def read_run(folder: Path) -> RunFile:
         raise OutputError(
             str(folder), problem, "check the path; without --resume a new run begins"
         ) from error
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that decide the numbers of a survey."""
-    return {package: _version(package) for package in VERSIONS_OF}
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _versions(of: Mapping[str, str]) -> dict[str, Any]:
-    return {f"version of {package}": text for package, text in of.items()}
