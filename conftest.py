@@ -1,7 +1,12 @@
 """Strictness for every test and every docstring example; the package itself sets nothing global."""
 
+import importlib
+from pathlib import Path
+
 import jax
 from jaxtyping import install_import_hook
+
+SRC = Path(__file__).parent / "src"
 
 # A silent (n,) - (n, 1) broadcast is the classic bug of a loss; a silent float64 the classic one of a chain.
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -9,3 +14,10 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # The shapes and dtypes in the annotations are checked at each call.
 install_import_hook("nebulium", "beartype.beartype")
+
+
+def pytest_collect_file(file_path: Path) -> None:
+    """Import a module by its name, lest pytest run it again by its path, after its room."""
+    if file_path.suffix == ".py" and SRC in file_path.parents:
+        parts = file_path.relative_to(SRC).with_suffix("").parts
+        importlib.import_module(".".join(parts).removesuffix(".__init__"))

@@ -17,9 +17,9 @@ from nebulium.data.units import FLUX_UNIT
 from nebulium.lines.continuum.features import colours, log_luminosity
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.model import LineModel
-from nebulium.lines.model_choice import choose_models
-from nebulium.lines.predict import LinePredictor, median_ews
+from nebulium.lines.predict import median_ews, predict_table
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.predictor import line_predictor
 from nebulium.lines.scores.baselines import PcaLocalLinear, PcaNearestNeighbours
 from nebulium.lines.scores.evaluate import LOCAL_LINEAR, NEAREST_NEIGHBOURS
 from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies
@@ -115,8 +115,8 @@ def _rows(training: MeasuredGalaxies) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _predictor(model: str, flux: np.ndarray, redshift: np.ndarray) -> Callable[[], Any]:
-    predictor, table = LinePredictor(choose_models(model)), _as_table(flux, redshift)
-    return lambda: predictor(table, Rejects())
+    predictor, table = line_predictor(model), _as_table(flux, redshift)
+    return lambda: predictor(predictor.usable_rows(table, Rejects())).as_table()
 
 
 def _as_table(flux: np.ndarray, redshift: np.ndarray) -> Table:
@@ -172,7 +172,7 @@ def _disagreement(name: str, flux: np.ndarray, redshift: np.ndarray) -> float:
     """Largest difference between the medians timed, those of `predict` and those of the density."""
     model = line_model(name)
     timed = median_ews(model, flux, redshift)
-    written = LinePredictor(choose_models(name))(_as_table(flux, redshift), Rejects())
+    written = predict_table(_as_table(flux, redshift), model=name).table
     half = jnp.array([0.5], jnp.float32)
     density = jax.jit(jax.vmap(lambda c, z: model.density(c, z).quantile(half)[0]))(flux, redshift)
     columns = np.stack([written[f"ew_{line}_q50"] for line in LINES], axis=1)

@@ -19,8 +19,8 @@ from benchmarks.torch_models.convnext import load_torch
 from nebulium.photoz.images.contrastive import KeyQueue
 from nebulium.photoz.images.model import PROJECTED, ImageRedshiftModel, RedshiftNetwork
 from nebulium.photoz.images.pita import Learner, pita_losses
-from nebulium.photoz.images.predict import predict_prepared
 from nebulium.photoz.images.recipe import DOMAIN_REFERENCES, RedshiftConfig
+from nebulium.photoz.predict import predict_arrays
 from nebulium.training import ArrayRows, fit, trained_part
 
 BANDS, SIZE, VIEW_SIZE = 4, 64, 48
@@ -46,7 +46,7 @@ def measure(settings: Settings) -> list[Result]:
     model, galaxies = _model(), _galaxies(STEPS * CONFIG.batch_size)
     images = _galaxies(PREDICTED)["image"]
     training: dict[str, Timed] = {OURS: partial(_train, _learner(model), galaxies)}
-    prediction: dict[str, Timed] = {OURS: partial(predict_prepared, model, np.arange(PREDICTED), images)}
+    prediction: dict[str, Timed] = {OURS: partial(predict_arrays, model, np.arange(PREDICTED), images)}
     parts = _parts(_learner(model), galaxies)
     for name, layout in ((FIRST, torch.contiguous_format), (LAST, torch.channels_last)):
         module = pita_module(model, CONFIG, layout)
@@ -239,7 +239,7 @@ def _result(rows: list[Row], further: list[Check]) -> Result:
         "drawn for each galaxy, theirs for a batch) and its own head of redshifts (ours a density that also "
         "sees fluxes in apertures, theirs a number): ours through `fit`, theirs the training step and the "
         "optimiser of the package without the trainer of Lightning, whose cost is left out. Prediction is "
-        f"ours with densities and flags by `predict_prepared` of {PREDICTED:,} images, theirs the forward "
+        f"ours with densities and flags by `predict_arrays` of {PREDICTED:,} images, theirs the forward "
         f"pass in the fastest of batches of {', '.join(map(str, BATCHES))}. Ratios are to the faster layout.",
         ("task", "with", "images a second", "over pita-z's"),
         rows,

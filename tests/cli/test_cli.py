@@ -15,7 +15,7 @@ from nebulium.cli import app
 from nebulium.data.spectra.reading import read_spectra
 from nebulium.data.tables.column_mapping import FASTSPECFIT
 from nebulium.data.tables.reading import Table, read_table, write_table
-from nebulium.lines import predict, recipe
+from nebulium.lines import predictor, recipe
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.demo import demonstration as demo_module
 from nebulium.lines.model import LineModel
@@ -36,8 +36,8 @@ COMMANDS = (
 def small_batches():
     """The size of the batches changes nothing but the time that a padded one takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "BATCH", 64)
-        patch.setattr(predict, "SMALL_BATCH", 16)
+        patch.setattr(predictor, "BATCH", 64)
+        patch.setattr(predictor, "SMALL_BATCH", 16)
         yield
 
 
@@ -215,7 +215,7 @@ def test_an_interrupt_ends_with_130(work, desi, model_folder, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict, "_as_table", interrupt)
+    monkeypatch.setattr(predictor, "_prediction", interrupt)
     write_table(desi, "in.parquet")
     result = nebulium("lines", "predict", "in.parquet", "-o", "out.parquet", "--model", model_folder)
     assert result.exit_code == 130

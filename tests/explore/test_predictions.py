@@ -10,12 +10,12 @@ from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError
 from nebulium.explore.maps.latent import map_features
-from nebulium.explore.sample import line_predictions as line_module
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.predictions import redshift_densities, with_predictions
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.predict import predict_table
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.predictor import LinePredictor
 from nebulium.modelfile import REQUIRED, register, save_model
 from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.properties.model import PropertyModel
@@ -66,9 +66,9 @@ def test_a_line_that_was_not_measured_is_not_drawn(tmp_path, galaxies):
 def test_predictions_are_kept_until_something_changes(tmp_path, galaxies, monkeypatch):
     first = with_predictions(galaxies, MODEL, tmp_path)
     made = []
-    compute = line_module.LinePredictor.__call__
+    compute = LinePredictor.__call__
     monkeypatch.setattr(
-        line_module.LinePredictor,
+        LinePredictor,
         "__call__",
         lambda *args, **kwargs: made.append(1) or compute(*args, **kwargs),
     )
@@ -103,7 +103,7 @@ def saved(folder, model, hyperparameters, **config):
 def test_a_model_of_something_else_is_refused(tmp_path, galaxies):
     shape = {"in_features": 1, "out_features": 1}
     model = saved(tmp_path / "other", Nothing(1, 1, key=jax.random.key(0)), shape)
-    with pytest.raises(NebuliumError, match="says nothing of galaxies"):
+    with pytest.raises(NebuliumError, match="predicts nothing of galaxies"):
         with_predictions(galaxies, model, tmp_path)
 
 

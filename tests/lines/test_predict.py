@@ -13,16 +13,17 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.reading import Spectra, read_spectra, write_spectra
 from nebulium.data.tables.reading import Table, concatenate, read_table, write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
-from nebulium.lines import predict
+from nebulium.lines import predictor as predictor_module
 from nebulium.lines.continuum.features import log_luminosity
 from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.injection.file import inject_file
 from nebulium.lines.injection.spectra import inject_lines
 from nebulium.lines.model import LineModel, with_statistics
-from nebulium.lines.model_choice import ModelChoice, NamedModel
-from nebulium.lines.predict import QUANTILES, LinePredictor, median_ews, predict_table
-from nebulium.lines.prediction_file import predict_file
+from nebulium.lines.predict import median_ews, predict_file, predict_table
 from nebulium.lines.prediction_rows import FEWEST_BINS, FLUX_COLUMNS, SMALLEST
+from nebulium.lines.predictor import LinePredictor
+from nebulium.lines.quantiles import QUANTILES
+from nebulium.verbs import NamedModel
 
 EW_COLUMNS = [f"ew_{line}_{name}" for line in LINES for name in QUANTILES]
 BATCH = 16
@@ -32,8 +33,8 @@ BATCH = 16
 def small_batches():
     """The size of the batches changes nothing but the time that a padded one takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict, "BATCH", BATCH)
-        patch.setattr(predict, "SMALL_BATCH", BATCH)
+        patch.setattr(predictor_module, "BATCH", BATCH)
+        patch.setattr(predictor_module, "SMALL_BATCH", BATCH)
         yield
 
 
@@ -208,8 +209,10 @@ def test_missing_bins_can_be_observed():
 # Which model
 
 
-def choice(low: float = -99.0, high: float = 99.0) -> ModelChoice:
-    return ModelChoice(NamedModel("full", with_range(low, high)), NamedModel("colours", COLOURS_ONLY))
+def predicted_by_pair(table: Table, low: float = -99.0, high: float = 99.0) -> Table:
+    pair = NamedModel("full", with_range(low, high)), NamedModel("colours", COLOURS_ONLY)
+    predictor = LinePredictor(pair)
+    return predictor(predictor.usable_rows(table, Rejects())).as_table()
 
 
 def luminosities(table: Table) -> np.ndarray:
@@ -220,7 +223,7 @@ def luminosities(table: Table) -> np.ndarray:
 def test_the_default_follows_the_luminosity():
     table = galaxies(20)
     middle = float(np.median(luminosities(table)))
-    predicted = LinePredictor(choice(high=middle))(table, Rejects())
+    predicted = predicted_by_pair(table, high=middle)
     np.testing.assert_array_equal(predicted["model"] == "full", luminosities(table) <= middle)
     full = predicted["model"] == "full"
     assert_same(predicted.select(full), predict_table(table, model=WITH_LUMINOSITY).table.select(full))
@@ -238,7 +241,7 @@ def test_the_default_follows_the_luminosity():
     ids=["no redshift", "rest frame", "luminosities", "no luminosity bin"],
 )
 def test_without_a_luminosity_colours_decide(change):
-    predicted = LinePredictor(choice())(change(galaxies(3)), Rejects())
+    predicted = predicted_by_pair(change(galaxies(3)))
     assert predicted["model"].tolist() == ["colours"] * 3
 
 
@@ -364,7 +367,7 @@ def nothing_new(folder: Path):
     ("change", "message"),
     [
         (lambda t: concatenate([t, t.select([2])]), r"every id once, found \d+ in rows 2 and 5"),
-        (lambda t: t.with_columns({"redshift": np.full(5, -1.0)}), "no row.*5 redshift is negative"),
+        (lambda t: t.with_columns({"redshift": np.full(5, -1.0)}), "no galaxy.*5 redshift is negative"),
         (lambda t: t.select(slice(0, 0)), "has no rows"),
         (
             lambda t: Table({n: v for n, v in t.columns.items() if n != "continuum_flux_4"}),

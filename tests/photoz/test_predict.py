@@ -12,10 +12,12 @@ from nebulium.data.tables.table import Table
 from nebulium.errors import ModelFileError, OutputError, TableError
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns
+from nebulium.photoz.density.qp_export import read_qp
 from nebulium.photoz.fluxes.model import PhotometryModel
-from nebulium.photoz.predict import _predict, concatenate_predictions, predict_galaxies
+from nebulium.photoz.predict import _predict, predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.training_file import train_file
+from nebulium.verbs import Prediction
 
 N = 150
 COLUMNS = [
@@ -90,9 +92,18 @@ def test_the_table(model):
     assert (table["redshift_median"] < table["redshift_q84"]).all()
     np.testing.assert_allclose(table["redshift_median"], said.densities.median(), rtol=1e-6)
     np.testing.assert_allclose(table["odds"], said.densities.odds(), rtol=1e-5, atol=1e-7)
-    halves = concatenate_predictions([said.select(slice(0, 60)), said.select(slice(60, N))])
-    np.testing.assert_array_equal(halves.densities.mass, said.densities.mass)
-    assert halves.ids.tolist() == said.ids.tolist()
+
+
+def test_chunks_one_after_the_other(model):
+    many = galaxies()
+    whole = predict_galaxies(model, many).prediction()
+    halves = [
+        predict_galaxies(model, many.select(rows)).prediction() for rows in (slice(0, 64), slice(64, N))
+    ]
+    joined = Prediction.concatenate(halves)
+    np.testing.assert_allclose(joined.detail.mass, whole.detail.mass, rtol=1e-5, atol=1e-7)
+    assert joined.ids.tolist() == whole.ids.tolist()
+    assert list(joined.columns) == list(whole.columns)
 
 
 def survey(n: int = N, seed: int = 2, folder: str = "mock") -> str:
@@ -164,7 +175,9 @@ def test_another_catalogue_is_named(silly):
     write_table(Table(columns), "other.fits")
     bands = BandColumns("acs_wfc_f814w", "i", "err"), BandColumns("acs_wfc_f606w", "v", "err")
     told = {"bands": bands, "id_column": "name", "flux_unit": "uJy"}
-    assert predict_file("other.fits", "z.parquet", model=silly, columns=told).rows == N
+    assert predict_file("other.fits", "z.parquet", model=silly, columns=told, pdf="z.hdf5").rows == N
+    assert next(iter(read_table("z.parquet").columns)) == "name"
+    assert read_qp("z.hdf5").ancil["name"][3] == "J3"
     with pytest.raises(TableError, match="has no column 'flux_njy_obs_acs_wfc_f606w'.*--band"):
         predict_file("other.fits", "z.parquet", model=silly, columns={"id_column": "name"})
     with pytest.raises(TableError, match="has no band acs_wfc_f606w: its bands are acs_wfc_f814w"):
@@ -186,5 +199,5 @@ def test_nothing_is_left_after_a_fault(silly, tmp_path):
 
 
 def test_other_models_are_refused():
-    with pytest.raises(ModelFileError, match="is no model of redshifts"):
+    with pytest.raises(ModelFileError, match="predicts emission lines, not redshifts"):
         predict_file("mock", "z.parquet", model="desi-lines")

@@ -22,6 +22,7 @@ from nebulium.cli.options import (
     ends_well,
     number_or_text,
     say,
+    say_predictions,
     say_trained,
 )
 from nebulium.cli.progress import counting
@@ -104,7 +105,7 @@ def predict(
 
     Example: `nebulium lines predict coadd.fits --redshifts redrock.fits --output lines.ecsv`
     """
-    from nebulium.lines.prediction_file import predict_file
+    from nebulium.lines.predict import predict_file
 
     with counting("predicting") as progress:
         run = predict_file(
@@ -118,9 +119,7 @@ def predict(
             ebv=number_or_text(ebv),
             progress=progress,
         )
-    models = ", ".join(f"{count:,} by {name}" for name, count in run.rows_of_model.items())
-    say(f"{run.output}: {run.rows:,} galaxies ({models}); {run.out_of_domain:,} outside the training domain")
-    _say_rejects(run.rejects.summary(), run.rejects_path)
+    say_predictions(run)
 
 
 @app.command("evaluate")

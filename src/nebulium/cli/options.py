@@ -131,6 +131,15 @@ def say_notes(notes: Iterable[str]) -> None:
         say(f"Note: {note}")
 
 
+def say_predictions(run: Any) -> None:
+    """What predicting a file wrote, set aside and supposed."""
+    models = ", ".join(f"{count:,} by {name}" for name, count in run.rows_of_model.items())
+    say(f"{run.output}: {run.rows:,} galaxies ({models}); {run.out_of_domain:,} outside the training domain")
+    for what, path in run.further.items():
+        say(f"{path}: their {what}")
+    say_rest(run)
+
+
 def say_rest(run: Any) -> None:
     """What a run set aside, supposed and left out."""
     if run.rejects_path is not None:

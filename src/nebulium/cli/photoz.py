@@ -15,7 +15,7 @@ from nebulium.cli.options import (
     ends_well,
     say,
     say_notes,
-    say_rest,
+    say_predictions,
     say_trained,
 )
 from nebulium.cli.photoz_columns import takes_columns
@@ -191,10 +191,7 @@ def predict(
         run = predict_file(
             data, output, model=model, pdf=pdf, columns=columns, curves=curves, progress=progress
         )
-    say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
-    if run.pdf is not None:
-        say(f"{run.pdf}: their densities")
-    say_rest(run)
+    say_predictions(run)
 
 
 @app.command("evaluate")

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import PredictionsOutput, ReportOutput, Seed, ends_well, say, say_notes, say_rest
+from nebulium.cli.options import (
+    PredictionsOutput,
+    ReportOutput,
+    Seed,
+    ends_well,
+    say,
+    say_notes,
+    say_predictions,
+)
 from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts
 from nebulium.cli.photoz_columns import takes_columns
 from nebulium.cli.progress import counting
@@ -30,12 +38,11 @@ def embed(
 
     Example: `nebulium photoz embed mock --model mine --output embeddings.parquet`
     """
-    from nebulium.photoz.space.embed_file import embed_file
+    from nebulium.photoz.prediction_file import embed_file
 
     with counting("embedding", "galaxies") as progress:
         run = embed_file(data, output, model=model, columns=columns, curves=curves, progress=progress)
-    say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
-    say_rest(run)
+    say_predictions(run)
 
 
 @app.command("neighbours")

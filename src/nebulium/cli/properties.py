@@ -17,7 +17,7 @@ from nebulium.cli.options import (
     ends_well,
     say,
     say_notes,
-    say_rest,
+    say_predictions,
     say_trained,
 )
 from nebulium.cli.progress import counting
@@ -169,8 +169,7 @@ def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, ban
 
     with counting("predicting", "galaxies") as progress:
         run = predict_file(images, output, model=model, bands=_split(bands), progress=progress)
-    say(f"{run.output}: {run.rows:,} galaxies; {run.out_of_domain:,} outside the training domain")
-    say_rest(run)
+    say_predictions(run)
 
 
 @app.command("evaluate")

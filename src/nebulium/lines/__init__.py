@@ -11,8 +11,7 @@ from nebulium.lines.injection.profiles import EmissionLines, add_lines, emission
 from nebulium.lines.injection.spectra import inject_lines, sample_ews
 from nebulium.lines.model import LineDensity, LineModel
 from nebulium.lines.observed import marginalised_quantiles, measured_quantiles
-from nebulium.lines.predict import Predictions, median_ews, predict_table
-from nebulium.lines.prediction_file import predict_file
+from nebulium.lines.predict import Predictions, median_ews, predict_file, predict_table
 from nebulium.lines.recipe import LinesConfig, train
 from nebulium.lines.training_file import train_file
 

@@ -1,7 +1,7 @@
 """Rows of a table as the line models need them: checked, the bad ones set aside with their reasons."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -37,6 +37,8 @@ class GalaxyRows:
         Quoted errors of the measured equivalent widths; NaN where not known.
     places : ndarray of int64 of shape (n,)
         Their rows in the table.
+    physical : bool
+        Whether the fluxes are in a unit that gives a luminosity.
     """
 
     ids: np.ndarray
@@ -44,6 +46,7 @@ class GalaxyRows:
     redshift: Float[np.ndarray, " n"]
     sigma_aa: Float[np.ndarray, "n 10"]
     places: np.ndarray
+    physical: bool = True
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,6 +59,7 @@ class GalaxyRows:
             self.redshift[which],
             self.sigma_aa[which],
             self.places[which],
+            self.physical,
         )
 
 
@@ -66,6 +70,7 @@ def galaxy_rows(
     needs_luminosity: bool,
     row_numbers: np.ndarray | None = None,
     redshift_unused: bool = False,
+    physical: bool = True,
 ) -> GalaxyRows:
     """Check every row of a table, and set the bad ones aside."""
     ids, n = table["target_id"], len(table)
@@ -84,7 +89,7 @@ def galaxy_rows(
     good = rejects.set_aside(faults, ids, rows=numbers)
     with np.errstate(divide="ignore"):
         sigma = np.where(ivar > 0, 1.0 / np.sqrt(np.where(ivar > 0, ivar, 1.0)), np.nan)
-    rows = GalaxyRows(ids, flux, redshift, sigma.astype(np.float32), numbers).select(good)
+    rows = GalaxyRows(ids, flux, redshift, sigma.astype(np.float32), numbers, physical).select(good)
     return rows if ebv is None else _dereddened(rows, ebv[good])
 
 
@@ -135,6 +140,4 @@ def _dereddened(rows: GalaxyRows, ebv: Float[np.ndarray, " n"]) -> GalaxyRows:
     redshift = np.where(np.isfinite(rows.redshift), rows.redshift, 0.0)
     wave_aa = BIN_CENTRES_AA[None, :] * (1.0 + redshift[:, None])
     brighter = 10.0 ** (0.4 * extinction_per_ebv(wave_aa) * ebv[:, None])
-    return GalaxyRows(
-        rows.ids, single(rows.continuum_flux * brighter), rows.redshift, rows.sigma_aa, rows.places
-    )
+    return replace(rows, continuum_flux=single(rows.continuum_flux * brighter))

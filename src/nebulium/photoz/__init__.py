@@ -13,14 +13,13 @@ from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.images.recipe import RedshiftConfig
 from nebulium.photoz.methods import METHODS
 from nebulium.photoz.predict import PredictedRedshifts, predict_galaxies
-from nebulium.photoz.prediction_file import predict_file
+from nebulium.photoz.prediction_file import embed_file, predict_file
 from nebulium.photoz.scores.evaluate import compare_redshifts, evaluate_redshifts
 from nebulium.photoz.scores.evaluate_file import evaluate_file
 from nebulium.photoz.scores.galaxies import ScoredGalaxies
 from nebulium.photoz.scores.label_fraction_file import label_fraction_file
 from nebulium.photoz.scores.scores import score_redshifts
 from nebulium.photoz.space.disagreements_file import disagreements_file
-from nebulium.photoz.space.embed_file import embed_file
 from nebulium.photoz.space.neighbours import nearest
 from nebulium.photoz.space.neighbours_file import neighbours_file
 from nebulium.photoz.templates.model import TemplateModel

@@ -1,10 +1,9 @@
-"""The methods by name: how each is trained, and how its models predict."""
+"""The methods by name, and how each is trained."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from nebulium.photoz.fluxes.predict import PredictionTask, predict_catalogue
 from nebulium.photoz.fluxes.recipe import PhotometryConfig
 from nebulium.photoz.fluxes.training import (
     GridConfig,
@@ -12,11 +11,8 @@ from nebulium.photoz.fluxes.training import (
     take_distribution,
     train_on_photometry,
 )
-from nebulium.photoz.images.predict import predict_images
 from nebulium.photoz.images.recipe import RedshiftConfig
 from nebulium.photoz.images.training import train_images
-from nebulium.photoz.predict import PredictedRedshifts
-from nebulium.photoz.space.embedding import EmbeddedGalaxies, embed_fluxes, embed_images
 from nebulium.photoz.training_galaxies import TrainingTask
 from nebulium.photoz.training_result import TrainingResult
 
@@ -32,17 +28,12 @@ class Method:
     settings : type
         A dataclass: what can be set.
     train : callable of TrainingTask
-    predict : callable of PredictionTask
-    embed : callable of PredictionTask, optional
-        Puts galaxies into the space in which the model sees them; None if it has none.
     """
 
     summary: str
     citation: str
     settings: type
     train: Callable[[TrainingTask], TrainingResult]
-    predict: Callable[[PredictionTask], Iterator[PredictedRedshifts]]
-    embed: Callable[[PredictionTask], Iterator[EmbeddedGalaxies]] | None = None
 
 
 _PITA = "Khederlarian et al. 2026, arXiv:2602.10207, and the data set that the model was trained on"
@@ -50,7 +41,7 @@ _PITA = "Khederlarian et al. 2026, arXiv:2602.10207, and the data set that the m
 
 def _on_images(name: str, summary: str, citation: str) -> Method:
     train = partial(train_images, method=name)
-    return Method(summary, citation, RedshiftConfig, train, predict_images, embed_images)
+    return Method(summary, citation, RedshiftConfig, train)
 
 
 METHODS: Mapping[str, Method] = {
@@ -68,21 +59,17 @@ METHODS: Mapping[str, Method] = {
         "the data set that the model was trained on",
         PhotometryConfig,
         train_on_photometry,
-        predict_catalogue,
-        embed_fluxes,
     ),
     "template": Method(
         "Template fitting: chi-square over templates of galaxies, and a prior of redshift and magnitude",
         "Benitez 2000, ApJ 536, 571; Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
         GridConfig,
         make_templates,
-        predict_catalogue,
     ),
     "train-distribution": Method(
         "The distribution of the training redshifts, for any galaxy: what a method must beat",
         "the data set that the model was trained on",
         GridConfig,
         take_distribution,
-        predict_catalogue,
     ),
 }

@@ -1,59 +1,12 @@
-"""Redshifts of the galaxies of a mock survey or a catalogue, from file to file."""
+"""Redshifts of the galaxies of a mock survey or a catalogue, and their places in a space, in a file."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-
-from nebulium.data.output_checks import check_not_input, write_rejects
-from nebulium.data.rejects import Rejects
-from nebulium.data.tables.writer import TableWriter
-from nebulium.errors import ModelFileError, TableError
-from nebulium.modelfile import ModelFolder, describe_model, load_model
-from nebulium.photometry.dereddening import dust_notes
-from nebulium.photoz.density.qp_export import QpWriter
-from nebulium.photoz.fluxes.predict import PredictionTask
-from nebulium.photoz.methods import METHODS, Method
-from nebulium.photoz.predict import PredictedRedshifts
-from nebulium.photoz.space.embedding import EmbeddedGalaxies
-from nebulium.photoz.training_file import counted_notes
-
-Part = TypeVar("Part", PredictedRedshifts, EmbeddedGalaxies)
-
-
-@dataclass(frozen=True)
-class PredictionRun:
-    """What a run wrote.
-
-    Parameters
-    ----------
-    output : Path
-        The table.
-    pdf : Path, optional
-        The densities.
-    rows : int
-        Galaxies predicted.
-    out_of_domain : int
-        How many are flagged.
-    notes : tuple of str
-        What was taken as missing.
-    rejects : Rejects
-        Galaxies set aside.
-    rejects_path : Path, optional
-        Where they are listed; None if there are none.
-    """
-
-    output: Path
-    pdf: Path | None
-    rows: int
-    out_of_domain: int
-    notes: tuple[str, ...]
-    rejects: Rejects
-    rejects_path: Path | None
+from nebulium import verbs
+from nebulium.photoz.predict import RedshiftPredictor
+from nebulium.verbs import PredictionRun, find_predictor
 
 
 def predict_file(
@@ -80,12 +33,12 @@ def predict_file(
     pdf : str or Path, optional
         Densities as a qp ensemble, a file ending in .hdf5.
     columns : mapping, optional
-        What is told of the columns: fields of `nebulium.photometry.layout.CatalogueLayout`; those of
-        the catalogue that the model was trained on, if not given.
+        What is told of the columns: fields of `nebulium.photometry.CatalogueLayout`; those of the catalogue
+        that the model was trained on, if not given.
     curves : str or Path, optional
-        Transmission curves: see `nebulium.photometry.curves.band_filters`.
+        Transmission curves: see `nebulium.photometry.band_filters`.
     progress : callable of int, optional
-        Told the number of galaxies done after each chunk.
+        Gets the number of galaxies predicted so far, after each chunk.
 
     Returns
     -------
@@ -99,81 +52,70 @@ def predict_file(
 
     Examples
     --------
-    See ``nebulium photoz predict --help`` and the guide in the documentation.
+    >>> predict_file("survey", "redshifts.parquet", model="desi-lines")
+    Traceback (most recent call last):
+    nebulium.errors.ModelFileError: model desi-lines: predicts emission lines, not redshifts. To mend: ...
     """
-    data, output = Path(data), Path(output)
-    pdf = None if pdf is None else Path(pdf)
-    for written in (output, *([pdf] if pdf else [])):
-        check_not_input(data, written)
-    found, method = find_model(model)
-    loaded = load_model(model)
-    task = PredictionTask(data, loaded, found.config, columns or {}, None if curves is None else Path(curves))
-    with ExitStack() as stack:
-        writer = stack.enter_context(TableWriter(output, metadata=provenance(data, found)))
-        densities = None if pdf is None else stack.enter_context(QpWriter(pdf, loaded.grid))
-
-        def write(predicted: PredictedRedshifts) -> None:
-            writer.append(predicted.as_table(str(data)))
-            if densities is not None:
-                densities.append(predicted.densities, predicted.ids)
-
-        rows, outside = write_all(method.predict(task), write, task, progress)
-    listed = write_rejects(task.rejects, output)
-    return PredictionRun(output, pdf, rows, outside, notes_of(task), task.rejects, listed)
+    return verbs.predict_file(
+        data,
+        output,
+        model=find_predictor(model, of=RedshiftPredictor),
+        options={"columns": columns, "curves": curves},
+        further={} if pdf is None else {"densities": pdf},
+        progress=progress,
+    )
 
 
-def write_all(
-    parts: Iterable[Part],
-    write: Callable[[Part], None],
-    task: PredictionTask,
-    progress: Callable[[int], Any] | None,
-) -> tuple[int, int]:
-    """Write what a model says of galaxies, chunk by chunk."""
-    rows, outside = 0, 0
-    for part in parts:
-        write(part)
-        rows += len(part)
-        outside += int(np.sum(~part.in_domain))
-        if progress is not None:
-            progress(rows)
-    if not rows:
-        raise none_predicted(task)
-    return rows, outside
+def embed_file(
+    data: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path,
+    columns: Mapping[str, Any] | None = None,
+    curves: str | Path | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> PredictionRun:
+    """Write where a model puts the galaxies of a catalogue: a row a galaxy.
 
+    Parameters
+    ----------
+    data : str or Path
+        Folder of a mock survey, or a table.
+    output : str or Path
+        A table ending in .parquet, .fits or .ecsv, with the ids, `redshift_median`, `in_domain` and, of a
+        model of images, the vector that its redshift head sees, `latent_000` to `latent_127`; of a model of
+        fluxes the standardised magnitudes, colours and errors that its networks see, `feature_000` and so on.
+        Galaxies that cannot be used are listed, with the reason, beside it in ``<stem>.rejects.csv``.
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    columns : mapping, optional
+        What is told of the columns: fields of `nebulium.photometry.CatalogueLayout`; those of the catalogue
+        that the model was trained on, if not given.
+    curves : str or Path, optional
+        Transmission curves: see `nebulium.photometry.band_filters`.
+    progress : callable of int, optional
+        Gets the number of galaxies embedded so far, after each chunk.
 
-def provenance(data: Path, found: ModelFolder) -> dict[str, str]:
-    """What a table of predictions says of itself."""
-    return {
-        "input": str(data),
-        "model": found.name,
-        "method": found.config["method"],
-        "weights_sha256": found.config.get("weights_sha256", "unknown"),
-        "citation": found.config["citation"],
-        "nebulium": version("nebulium"),
-    }
+    Returns
+    -------
+    PredictionRun
 
+    Raises
+    ------
+    NebuliumError
+        The data, the model or the output is at fault, the data do not suit the model, no galaxy can be
+        used, or the model has no space of galaxies.
 
-def notes_of(task: PredictionTask) -> tuple[str, ...]:
-    """What was supposed of the data, and what was taken as missing."""
-    notes = (*dust_notes(task.layout), *task.notes, *counted_notes(task.counted))
-    learned = task.config["preprocessing"].get("dereddened")
-    if learned is None and task.layout.dereddened is not None:
-        what = "the model was not told whether the fluxes that it learned from are corrected for Galactic"
-        return (f"{what} extinction: see that these are alike", *notes)
-    return notes
-
-
-def none_predicted(task: PredictionTask) -> TableError:
-    """The error for data of which no galaxy can be predicted."""
-    problem = f"has no galaxy that can be predicted ({task.rejects.summary()})"
-    return TableError(str(task.data), problem, "mend the rows")
-
-
-def find_model(name_or_path: str | Path) -> tuple[ModelFolder, Method]:
-    """A model of redshifts, and the method that it goes by."""
-    found = describe_model(name_or_path)
-    method = METHODS.get(str(found.config.get("method")))
-    if method is None:
-        mend = "give a folder that nebulium photoz train wrote"
-        raise ModelFileError(f"model {found.name}", "is no model of redshifts", mend)
-    return found, method
+    Examples
+    --------
+    >>> embed_file("survey", "embeddings.parquet", model="desi-lines")
+    Traceback (most recent call last):
+    nebulium.errors.ModelFileError: model desi-lines: is of class LineModel, which puts galaxies into no ...
+    """
+    return verbs.predict_file(
+        data,
+        output,
+        model=find_predictor(model, verb="embed", of=RedshiftPredictor),
+        options={"columns": columns, "curves": curves},
+        progress=progress,
+    )

@@ -1,7 +1,6 @@
 """From a mock survey or a catalogue to a trained model of redshifts."""
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from nebulium.photometry.dereddening import dust_notes
 from nebulium.photometry.layout import CatalogueLayout
 from nebulium.photoz.card import model_card, model_config
 from nebulium.photoz.methods import METHODS, Method
+from nebulium.photoz.predict import counted_notes
 from nebulium.photoz.training_galaxies import TrainingTask
 from nebulium.training.run_folder import RUN_ENDING, take_run_folder
 
@@ -129,11 +129,6 @@ def method_of(name: str) -> Method:
     if name not in METHODS:
         raise NebuliumError(f"method {name}", "is not known", f"choose {', '.join(METHODS)}")
     return METHODS[name]
-
-
-def counted_notes(counted: Counter[str]) -> tuple[str, ...]:
-    """What was counted while a catalogue was read, a line each."""
-    return tuple(f"{count:,} {reason}: not used" for reason, count in counted.items())
 
 
 @contextmanager

@@ -26,13 +26,17 @@ from nebulium.data.images.source import ImageSource
 from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
+from nebulium.nn.convolution import Image
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor
+from nebulium.verbs.space import Points, Space
 
 #: Images that go through the networks at a time; each is seen in eight orientations.
 BATCH = 32
 #: Images that are read at a time, and pixels times bands at most.
 READ, READ_PIXELS = 256, 1 << 24
+#: The space in which networks see galaxies.
+LATENT = Space("latent", "euclidean")
 #: Columns of a target, by what they add to its name.
 PARTS = {"": "median", "_sigma": "sigma", "_q16": "q16", "_q84": "q84"}
 
@@ -106,6 +110,19 @@ class PropertyPredictor(Predictor[PreparedImages]):
     def about(self) -> dict[str, Any]:
         """The properties that are predicted."""
         return {"targets": list(self.model.targets)}
+
+
+class PropertyEmbedder(PropertyPredictor):
+    """The vectors of all networks, one after another, as the image lies."""
+
+    predicts = "places of galaxies by their images"
+
+    def __call__(self, chunk: PreparedImages) -> Prediction:
+        """Embed prepared images."""
+        ids, images = chunk
+        vectors, in_domain = in_batches(partial(_embed, self.model), images, size=BATCH)
+        points = Points(vectors, LATENT)
+        return Prediction(ids, {"in_domain": in_domain} | points.columns(), detail=points)
 
 
 def predict_file(
@@ -259,6 +276,16 @@ def _columns(predicted: Predicted, targets: tuple[str, ...]) -> dict[str, np.nda
 @eqx.filter_jit
 def _predict(model: PropertyModel, images: Float[Array, "n height width band"]) -> PropertyPrediction:
     return jax.vmap(model)(images)
+
+
+@eqx.filter_jit
+def _embed(
+    model: PropertyModel, images: Float[Array, "n height width band"]
+) -> tuple[Float[Array, "n latent"], Bool[Array, " n"]]:
+    def one(image: Image) -> tuple[Float[Array, " latent"], Bool[Array, ""]]:
+        return model.embedding(image), model.domain.contains(model.standards.profiles(image))
+
+    return jax.vmap(one)(images)
 
 
 def _joined(parts: Sequence[Any]) -> Predicted:

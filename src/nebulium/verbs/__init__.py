@@ -9,6 +9,7 @@ from nebulium.verbs.predictor import (
     Predictor,
     find_predictor,
     named_model,
+    predict_all,
     predicts_for,
 )
 from nebulium.verbs.saving import TrainedModel, TrainingRun, save_trained
@@ -29,6 +30,7 @@ __all__ = [
     "Predictor",
     "find_predictor",
     "named_model",
+    "predict_all",
     "predict_file",
     "predicts_for",
 ]

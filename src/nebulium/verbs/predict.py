@@ -13,8 +13,7 @@ import numpy as np
 from nebulium.data.output_checks import check_not_input, write_rejects
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.writer import TableWriter
-from nebulium.errors import NebuliumError, TableError
-from nebulium.verbs.predictor import Opened, Prediction, Predictor, find_predictor
+from nebulium.verbs.predictor import Opened, Prediction, Predictor, find_predictor, none_predicted
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def predict_file(
     with ExitStack() as stack:
         table = stack.enter_context(TableWriter(output, metadata=_provenance(predictor, opened)))
         writers = predictor.writers()
-        rest = [stack.enter_context(writers[name](path)) for name, path in files.items()]
+        rest = [stack.enter_context(writers[name](path, opened.id_column)) for name, path in files.items()]
         for chunk in opened.chunks:
             prediction = predictor(chunk)
             table.append(prediction.as_table(opened.id_column, opened.name))
@@ -131,12 +130,6 @@ def predict_file(
         listed,
         files,
     )
-
-
-def none_predicted(opened: Opened[Any]) -> NebuliumError:
-    """The error for an input of which no galaxy can be predicted."""
-    problem = f"has no galaxy that can be predicted ({opened.rejects.summary()})"
-    return TableError(opened.name, problem, "mend what the reasons name, or check the columns and units")
 
 
 class _Tally:

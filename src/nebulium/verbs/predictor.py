@@ -2,7 +2,7 @@
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,21 +12,35 @@ import numpy as np
 
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
-from nebulium.errors import ModelFileError
+from nebulium.errors import ModelFileError, TableError
 from nebulium.modelfile import ModelFolder, class_name, describe_model, load_model
 
 #: What ids are called where the input has no name for them.
 ID = "target_id"
-#: The predictors of nebulium's own model classes, imported when one is asked for.
+#: The predictors of nebulium's own model classes, by what is wanted of a model, imported when asked for.
 PREDICTORS = {
-    "PropertyModel": "nebulium.properties.predict:PropertyPredictor",
+    "predict": {
+        "LineModel": "nebulium.lines.predictor:LinePredictor",
+        "ImageRedshiftModel": "nebulium.photoz.images.predict:ImagePredictor",
+        "PhotometryModel": "nebulium.photoz.fluxes.predict:FluxPredictor",
+        "PropertyModel": "nebulium.properties.predict:PropertyPredictor",
+        "TemplateModel": "nebulium.photoz.fluxes.predict:FluxPredictor",
+        "TrainDistributionModel": "nebulium.photoz.fluxes.predict:FluxPredictor",
+    },
+    "embed": {
+        "ImageRedshiftModel": "nebulium.photoz.space.embedding:ImageEmbedder",
+        "PhotometryModel": "nebulium.photoz.space.embedding:FluxEmbedder",
+        "PropertyModel": "nebulium.properties.predict:PropertyEmbedder",
+    },
 }
+#: What models cannot do of whose class no predictor is known.
+LACKING = {"predict": "predicts nothing of galaxies", "embed": "puts galaxies into no space"}
 
 Chunk = TypeVar("Chunk")
 PredictorClass = TypeVar("PredictorClass", bound="type[Predictor[Any]]")
 AnyPredictor = TypeVar("AnyPredictor", bound="Predictor[Any]")
 
-_REGISTERED: dict[str, "type[Predictor[Any]]"] = {}
+_REGISTERED: dict[str, dict[str, "type[Predictor[Any]]"]] = {"predict": {}, "embed": {}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +107,8 @@ class Prediction:
     units : dict of str to str
         As astropy spells them; a column without a unit has no entry.
     detail : object, optional
-        What goes into no column, such as densities, for the further writers of the predictor.
+        What goes into no column, such as densities, for the further writers of the predictor; of a class with
+        a method `concatenate` that joins a sequence of such.
     """
 
     ids: np.ndarray
@@ -107,6 +122,18 @@ class Prediction:
     def as_table(self, id_column: str = ID, name: str = "predictions") -> Table:
         """A table with the ids as its first column."""
         return Table({id_column: self.ids, **self.columns}, self.units, name)
+
+    @classmethod
+    def concatenate(cls, parts: "Sequence[Prediction]") -> "Prediction":
+        """One chunk after the other."""
+        first = parts[0]
+        columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+        detail = None if first.detail is None else first.detail.concatenate([part.detail for part in parts])
+        return cls(np.concatenate([part.ids for part in parts]), columns, first.units, detail)
+
+
+#: Writes a prediction into a further file.
+Write = Callable[[Prediction], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,22 +215,26 @@ class Predictor(ABC, Generic[Chunk]):
         """What an output says besides the names and checksums of the models; must go into JSON."""
         return {}
 
-    def writers(self) -> Mapping[str, Callable[[Path], AbstractContextManager[Callable[[Prediction], None]]]]:
-        """Further files that can be written, by name: each opens a file that takes predictions."""
+    def writers(self) -> Mapping[str, Callable[[Path, str], AbstractContextManager[Write]]]:
+        """Further files that can be written, by name.
+
+        Returns
+        -------
+        mapping of str to callable
+            Opens a file, with the name of the ids, for a function of `Prediction` that writes.
+        """
         return {}
 
-    def embedder(self) -> "Predictor[Chunk] | None":
-        """A predictor of points in the space in which the model sees galaxies; None if it has none."""
-        return None
 
-
-def predicts_for(model_class: type) -> Callable[[PredictorClass], PredictorClass]:
+def predicts_for(model_class: type, *, verb: str = "predict") -> Callable[[PredictorClass], PredictorClass]:
     """Let a class of predictors predict with the models of a class; a class decorator.
 
     Parameters
     ----------
     model_class : type of equinox.Module
         A class that `nebulium.modelfile.register` knows.
+    verb : str
+        What it does with them: "predict", or "embed" for points in the space in which a model sees galaxies.
 
     Returns
     -------
@@ -220,19 +251,26 @@ def predicts_for(model_class: type) -> Callable[[PredictorClass], PredictorClass
     """
 
     def tie(predictor: PredictorClass) -> PredictorClass:
-        _REGISTERED[class_name(model_class)] = predictor
+        _REGISTERED[verb][class_name(model_class)] = predictor
         return predictor
 
     return tie
 
 
-def find_predictor(model: str | Path, *, of: type[AnyPredictor] = Predictor) -> AnyPredictor:  # type: ignore[assignment]
+def find_predictor(
+    model: str | Path,
+    *,
+    verb: str = "predict",
+    of: type[AnyPredictor] = Predictor,  # type: ignore[assignment]
+) -> AnyPredictor:
     """The predictor of a model, ready to predict: found by the class that its config.json names.
 
     Parameters
     ----------
     model : str or Path
         Name of a packaged model, or a model folder.
+    verb : str
+        What is wanted of it: "predict", or "embed" for points in the space in which it sees galaxies.
     of : type of Predictor
         What it must be.
 
@@ -243,7 +281,7 @@ def find_predictor(model: str | Path, *, of: type[AnyPredictor] = Predictor) -> 
     Raises
     ------
     ModelFileError
-        The model cannot be loaded, or predicts something else.
+        The model cannot be loaded, predicts something else, or has no space of galaxies.
 
     Examples
     --------
@@ -251,13 +289,54 @@ def find_predictor(model: str | Path, *, of: type[AnyPredictor] = Predictor) -> 
     'properties'
     """
     found = describe_model(model)
-    known = _class_of(found)
-    if known is None or not issubclass(known, of):
-        wanted = getattr(of, "predicts", "properties of galaxies in a table")
-        does = f"is of class {found.class_name}" if known is None else f"predicts {known.predicts}"
-        mend = "give another model (nebulium models list, or a folder that nebulium wrote)"
-        raise ModelFileError(f"model {found.name}", f"{does}, and one that predicts {wanted} is needed", mend)
-    return known((named_model(model),))
+    predictor = _class_of(found, verb)
+    if predictor is None:
+        able = ", ".join(sorted({*PREDICTORS[verb], *_REGISTERED[verb]}))
+        problem = f"is of class {found.class_name}, which {LACKING[verb]}"
+        raise ModelFileError(f"model {found.name}", problem, f"give a model of one of the classes {able}")
+    if not issubclass(predictor, of):
+        problem = f"predicts {predictor.predicts}, not {of.predicts}"
+        raise ModelFileError(f"model {found.name}", problem, f"give a model that predicts {of.predicts}")
+    return predictor((named_model(model),))
+
+
+def predict_all(predictor: Predictor[Chunk], opened: Opened[Chunk]) -> Prediction:
+    """Predict all galaxies of an open input, and hold them in memory.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    opened : Opened
+        By this predictor.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    TableError
+        No galaxy can be predicted.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> predictor = find_predictor("sdss-metallicity")
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.random.default_rng(0).integers(0, 255, (2, 96, 96, 3), np.uint8))
+    ...     predict_all(predictor, predictor.open(Path(f"{scratch}/a.npy"))).ids.tolist()
+    [0, 1]
+    """
+    parts = [predictor(chunk) for chunk in opened.chunks]
+    if not parts:
+        raise none_predicted(opened)
+    return Prediction.concatenate(parts)
+
+
+def none_predicted(opened: Opened[Any]) -> TableError:
+    """The error for an input of which no galaxy can be predicted."""
+    problem = f"has no galaxy that can be predicted ({opened.rejects.summary()})"
+    return TableError(opened.name, problem, "mend what the reasons name, or check the columns and units")
 
 
 def named_model(model: str | Path, *, of: type | None = None) -> NamedModel:
@@ -288,10 +367,11 @@ def named_model(model: str | Path, *, of: type | None = None) -> NamedModel:
     return NamedModel(found.path.resolve().name, load_model(model, of=of), found.config)
 
 
-def _class_of(found: ModelFolder) -> "type[Predictor[Any]] | None":
+def _class_of(found: ModelFolder, verb: str) -> "type[Predictor[Any]] | None":
     """The class of predictors that is tied to the class of a model."""
-    if found.class_name in PREDICTORS:
-        module, _, name = PREDICTORS[found.class_name].partition(":")
-        predictor: type[Predictor[Any]] = getattr(importlib.import_module(module), name)
-        return predictor
-    return _REGISTERED.get(found.class_name)
+    place = PREDICTORS[verb].get(found.class_name)
+    if place is None:
+        return _REGISTERED[verb].get(found.class_name)
+    module, _, name = place.partition(":")
+    predictor: type[Predictor[Any]] = getattr(importlib.import_module(module), name)
+    return predictor

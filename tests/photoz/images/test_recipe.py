@@ -15,7 +15,6 @@ from nebulium.data.rejects import Rejects
 from nebulium.photoz.images.contrastive import KeyQueue
 from nebulium.photoz.images.model import PROJECTED
 from nebulium.photoz.images.pita import Learner, LossWeights, colour_loss, pita_losses
-from nebulium.photoz.images.predict import predict_prepared
 from nebulium.photoz.images.recipe import RedshiftConfig, new_model, train_on_store
 from nebulium.photoz.images.rows import RedshiftImages, colour_targets
 from nebulium.training import LossContext, trained_part
@@ -62,7 +61,7 @@ def test_each_method_learns_redshifts(images, method):
     config = dataclasses.replace(QUICK, method=method, epochs=12, head_epochs=120)
     model, results = train_on_store(*parts(every), config=config)
     assert len(results) == (1 if method == "supervised" else 2)
-    said = predict_prepared(model, every.rows, every.store.take(every.rows))
+    said = predict_arrays(model, every.rows, every.store.take(every.rows))
     held_out = slice(300, N)
     error = said.densities.median()[held_out] - redshift[held_out]
     assert np.std(error) < 0.5 * np.std(redshift[held_out])
@@ -74,7 +73,7 @@ def test_one_galaxy_is_said_the_same_alone_and_in_a_batch(images):
     every, _ = images
     model = new_model(every, QUICK)
     pixels = every.store.take(np.arange(5))
-    together = predict_prepared(model, np.arange(5), pixels, batch=4)
+    together = predict_arrays(model, np.arange(5), pixels, batch=4)
     alone = model(jnp.asarray(pixels[4]))
     np.testing.assert_allclose(together.densities.mass[4], alone.mass, atol=1e-5)
 

@@ -20,7 +20,7 @@ from nebulium.explore.sample.track import (
     tau_of,
 )
 from nebulium.lines.model import LineModel
-from nebulium.lines.model_choice import WITH_LUMINOSITY
+from nebulium.lines.predictor import WITH_LUMINOSITY
 from nebulium.modelfile import load_model
 
 #: Maps in which a continuum has a place, and what they are made of.

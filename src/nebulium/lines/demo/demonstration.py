@@ -21,9 +21,9 @@ from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.demo.figures import magnitude_changes, spectra_with_lines, width_histograms
 from nebulium.lines.demo.galaxies import LOG_APERTURE, demo_galaxies
 from nebulium.lines.model import LineModel
-from nebulium.lines.model_choice import WITH_LUMINOSITY
 from nebulium.lines.predict import median_ews, predict_table
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.predictor import WITH_LUMINOSITY
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.modelfile import load_model
 from nebulium.sed import Galaxy, load_filters, load_ssp

@@ -21,11 +21,9 @@ from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.continuum.feature_table import features_from_spectra
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.injection.spectra import InjectedSpectra, inject_lines, sample_ews
+from nebulium.lines.input import load_spectra, with_known_redshift
 from nebulium.lines.model import LineModel
-from nebulium.lines.model_choice import ModelChoice, choose_models
-from nebulium.lines.predict import LinePredictor
-from nebulium.lines.prediction_input import load_spectra, with_known_redshift
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.predictor import LinePredictor, line_predictor
 
 MEDIAN, SAMPLE = "median", "sample"
 
@@ -114,7 +112,7 @@ def inject_file(
     spectra = with_known_redshift(load_spectra(source, redshifts=redshifts, ebv=ebv))
     check_unique_ids(lambda: [spectra.ids], where=spectra.name)
     if str(ew) in (MEDIAN, SAMPLE):
-        spectra, ew_aa = _predicted(spectra, choose_models(model), None if str(ew) == MEDIAN else seed)
+        spectra, ew_aa = _predicted(spectra, line_predictor(model), None if str(ew) == MEDIAN else seed)
     else:
         spectra, ew_aa = _given(spectra, Path(ew))
     if not len(spectra):
@@ -131,21 +129,22 @@ def inject_file(
 
 
 def _predicted(
-    spectra: Spectra, choice: ModelChoice, seed: int | None
+    spectra: Spectra, predictor: LinePredictor, seed: int | None
 ) -> tuple[Spectra, Float[np.ndarray, "n 10"]]:
     """Medians, or samples where a seed is given; spectra without enough bins are set aside."""
     features = features_from_spectra(spectra)
-    predictions = LinePredictor(choice)(features, spectra.rejects, row_numbers=spectra.row_numbers())
-    kept = np.isin(spectra.ids, predictions["target_id"])
-    spectra, features = spectra.select(kept), features.select(kept)
+    rows = predictor.usable_rows(features, spectra.rejects, row_numbers=spectra.row_numbers())
+    spectra = spectra.select(np.isin(spectra.ids, rows.ids))
     if seed is None:
-        return spectra, np.stack([predictions[f"ew_{line}_q50"] for line in LINES], axis=1)
-    flux = np.stack([features[name] for name in FLUX_COLUMNS], axis=1).astype(np.float32)
-    redshift = features["redshift"].astype(np.float32)
+        medians = predictor(rows).columns
+        return spectra, np.stack([medians[f"ew_{line}_q50"] for line in LINES], axis=1)
+    names = predictor.names_of(rows)
     ew_aa = np.empty((len(spectra), len(LINES)), np.float32)
-    for named in choice.models:
-        which = predictions["model"] == named.name
-        ew_aa[which] = sample_ews(named.model, spectra.ids[which], flux[which], redshift[which], seed=seed)
+    for named in predictor.models:
+        some = rows.select(names == named.name)
+        ew_aa[names == named.name] = sample_ews(
+            named.model, some.ids, some.continuum_flux, some.redshift, seed=seed
+        )
     return spectra, ew_aa
 
 

@@ -18,9 +18,9 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import ID
 from nebulium.lines.model import LineModel
 from nebulium.lines.predict import median_ews
-from nebulium.lines.prediction_input import ID
 from nebulium.lines.scores.baselines import Baseline, PcaLocalLinear, PcaNearestNeighbours, TrainingMedian
 from nebulium.lines.scores.evaluation import Evaluation
 from nebulium.lines.scores.figures import (

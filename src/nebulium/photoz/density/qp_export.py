@@ -33,9 +33,11 @@ class QpWriter:
     ----------
     path : str or Path
         Ends in .hdf5. ``qp.read`` gives an ensemble of histograms, whose ancillary table has
-        `target_id`, and `zmode` and `zmedian` of the densities as they were.
+        the ids, and `zmode` and `zmedian` of the densities as they were.
     grid : RedshiftGrid
         Of the densities.
+    id_column : str
+        What the ids are called there.
     bins : int, optional
         Bins of the file, equal in redshift; as narrow as the narrowest of the grid by default, so that
         nothing is lost.
@@ -61,8 +63,10 @@ class QpWriter:
     [7, 9, 4, 5]
     """
 
-    def __init__(self, path: str | Path, grid: RedshiftGrid, *, bins: int | None = None):
-        self.path, self.grid = Path(path), grid
+    def __init__(
+        self, path: str | Path, grid: RedshiftGrid, *, id_column: str = "target_id", bins: int | None = None
+    ):
+        self.path, self.grid, self.id_column = Path(path), grid, id_column
         self.rows = 0
         self._qp = _import_qp()
         self._edges = equal_bins(grid, bins)
@@ -110,7 +114,7 @@ class QpWriter:
         for rows, piece in densities.chunks():
             columns = {
                 "data/pdfs": rebinned(piece, self._edges).astype(np.float32),
-                "ancil/target_id": plain[rows],
+                f"ancil/{self.id_column}": plain[rows],
                 "ancil/zmode": piece.mode(),
                 "ancil/zmedian": piece.median(),
             }

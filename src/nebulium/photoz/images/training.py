@@ -13,9 +13,10 @@ from nebulium.photometry.dereddening import known_extinction
 from nebulium.photoz.density.recalibration import FEWEST, measure_recalibration
 from nebulium.photoz.images.galaxies import match_images, prepare_parts
 from nebulium.photoz.images.model import ImageRedshiftModel
-from nebulium.photoz.images.predict import READ, predict_prepared
+from nebulium.photoz.images.predict import READ
 from nebulium.photoz.images.recipe import RedshiftConfig, train_on_store
 from nebulium.photoz.images.rows import RedshiftImages
+from nebulium.photoz.predict import predict_arrays
 from nebulium.photoz.training_galaxies import TrainingTask, labelled_rows, read_training
 from nebulium.photoz.training_result import (
     TrainingResult,
@@ -65,7 +66,7 @@ def recalibrated_on(model: ImageRedshiftModel, validation: RedshiftImages) -> Im
     pits = []
     for first in range(0, len(validation), READ):
         some = validation.select(np.arange(first, min(first + READ, len(validation))))
-        predicted = predict_prepared(model, some.rows, some.store.take(some.rows))
+        predicted = predict_arrays(model, some.rows, some.store.take(some.rows))
         pits.append(predicted.densities.cdf(some.redshift.astype(np.float64)))
     recalibration = measure_recalibration(np.concatenate(pits))
     return eqx.tree_at(lambda one: one.recalibration, model, recalibration)

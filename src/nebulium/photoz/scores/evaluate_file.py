@@ -35,7 +35,7 @@ def evaluate_file(
     models : sequence of str or Path
         Names of packaged models, or model folders.
     columns, curves
-        As in `nebulium.photoz.prediction_file.predict_file`; those of the first model, if not given.
+        As in `nebulium.photoz.predict_file`; those of the first model, if not given.
     all_rows : bool
         Score every galaxy with a redshift: right only for galaxies that no model ever saw. By default those
         in the test part of the split of each model.
@@ -52,7 +52,7 @@ def evaluate_file(
     Raises
     ------
     NebuliumError
-        As in `nebulium.photoz.prediction_file.predict_file`, or there is no galaxy to score.
+        As in `nebulium.photoz.predict_file`, or there is no galaxy to score.
 
     Examples
     --------

@@ -11,14 +11,12 @@ from nebulium.data.id_join import rows_of_ids
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.errors import TableError
-from nebulium.modelfile import ModelFolder, load_model
+from nebulium.modelfile import ModelFolder, describe_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
-from nebulium.photoz.fluxes.predict import PredictionTask
-from nebulium.photoz.methods import Method
-from nebulium.photoz.predict import concatenate_predictions
-from nebulium.photoz.prediction_file import find_model, none_predicted, notes_of
+from nebulium.photoz.predict import RedshiftPredictor, counted_notes
 from nebulium.photoz.training_galaxies import read_corrected
+from nebulium.verbs import find_predictor, predict_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,27 +49,33 @@ def predict_held_out(
     all_rows: bool = False,
 ) -> HeldOutGalaxies:
     """Predict the galaxies that have a redshift and that no model was trained on."""
-    data, curves = Path(data), None if curves is None else Path(curves)
-    found = [find_model(model) for model in models]
-    names = _names([folder for folder, _ in found], models)
-    first = PredictionTask(data, None, found[0][0].config, columns or {}, curves)
-    rejects, counted = first.rejects, first.counted
-    galaxies = read_corrected(data, first.layout, curves, rejects=rejects, counted=counted).galaxies
-    galaxies = galaxies.select(_chosen(galaxies, [folder for folder, _ in found], all_rows))
-    predicted = {}
-    for name, path, (folder, method) in zip(names, models, found, strict=True):
-        task = PredictionTask(data, load_model(path), folder.config, columns or {}, curves, ids=galaxies.ids)
-        predicted[name] = _predicted(task, method)
+    folders = [describe_model(model) for model in models]
+    predictors = dict(
+        zip(
+            _names(folders, models),
+            [find_predictor(model, of=RedshiftPredictor) for model in models],
+            strict=True,
+        )
+    )
+    reading = next(iter(predictors.values())).reading(data, columns=columns, curves=curves)
+    galaxies = read_corrected(
+        reading.source, reading.layout, reading.curves, rejects=reading.rejects, counted=reading.counted
+    ).galaxies
+    galaxies = galaxies.select(_chosen(galaxies, folders, all_rows))
+    predicted = {
+        name: predict_all(one, one.open(data, columns=columns, curves=curves, ids=galaxies.ids))
+        for name, one in predictors.items()
+    }
     rows = {name: rows_of_ids(galaxies.ids, one.ids) for name, one in predicted.items()}
     by_all = np.all([those >= 0 for those in rows.values()], axis=0)
     if not np.any(by_all):
         raise TableError(str(data), "has no galaxy that all models can predict", "check the data")
-    densities = {name: one.densities.select(rows[name][by_all]) for name, one in predicted.items()}
+    densities = {name: one.detail.select(rows[name][by_all]) for name, one in predicted.items()}
     scored = galaxies.select(by_all)
-    notes = (*notes_of(first), *_beyond(scored, densities))
+    notes = (*reading.notes, *counted_notes(reading.counted), *_beyond(scored, densities))
     if not all_rows:
-        notes += _other_ids(first.layout.id_column, [folder for folder, _ in found])
-    return HeldOutGalaxies(scored, densities, rejects, notes)
+        notes += _other_ids(reading.layout.id_column, folders)
+    return HeldOutGalaxies(scored, densities, reading.rejects, notes)
 
 
 def _beyond(galaxies: PhotometricGalaxies, densities: Mapping[str, RedshiftDensities]) -> tuple[str, ...]:
@@ -120,10 +124,3 @@ def _chosen(galaxies: PhotometricGalaxies, folders: Sequence[ModelFolder], all_r
         mend = "give more galaxies, or score all (--all-rows) if no model ever saw them"
         raise TableError(galaxies.name, problem, mend)
     return chosen
-
-
-def _predicted(task: PredictionTask, method: Method) -> Any:
-    parts = list(method.predict(task))
-    if not parts:
-        raise none_predicted(task)
-    return concatenate_predictions(parts)

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 from nebulium.data.tables.table import Table
-from nebulium.photoz.predict import ID
 from nebulium.photoz.scores.figures import OUTLIER
 from nebulium.photoz.space.neighbours import Neighbours
+from nebulium.verbs.predictor import ID
 
 Values = Float[np.ndarray, " n"]
 

@@ -1,12 +1,12 @@
 """Galaxies that photometry gets wrong and the images get right, with their neighbours in both spaces."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,24 +18,19 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.errors import TableError
 from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder
-from nebulium.modelfile import load_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
-from nebulium.photoz.fluxes.model import PhotometryModel
-from nebulium.photoz.fluxes.predict import PredictionTask
-from nebulium.photoz.images.model import ImageRedshiftModel
-from nebulium.photoz.images.predict import prepared_images
-from nebulium.photoz.prediction_file import find_model, none_predicted
+from nebulium.photoz.predict import RedshiftPredictor
 from nebulium.photoz.scores.figures import OUTLIER
 from nebulium.photoz.scores.held_out import HeldOutGalaxies, predict_held_out
 from nebulium.photoz.space.disagreements import RIGHT, Disagreements
-from nebulium.photoz.space.embedding import concatenate_embeddings, embed_fluxes, embed_images
+from nebulium.photoz.space.embedding import FluxEmbedder, ImageEmbedder
 from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neighbours_figure
 from nebulium.photoz.space.neighbours import nearest
 from nebulium.photoz.training_galaxies import read_corrected
+from nebulium.verbs import find_predictor, predict_all
 
-#: The two, in this order: their models, their spaces, and what stands above their neighbours.
-KINDS: Mapping[str, type[eqx.Module]] = {"images": ImageRedshiftModel, "photometry": PhotometryModel}
-EMBED = {"images": embed_images, "photometry": embed_fluxes}
+#: The two, in this order: what puts their galaxies into a space, and what stands above their neighbours.
+EMBEDDERS: Mapping[str, type[RedshiftPredictor[Any]]] = {"images": ImageEmbedder, "photometry": FluxEmbedder}
 HEADINGS = {"images": "nearest by image (latent space)", "photometry": "nearest by photometry"}
 FIGURE = "disagreements"
 
@@ -104,7 +99,7 @@ def disagreements_file(
     photometry : str or Path
         A model of fluxes by the method photometry.
     columns, curves
-        As in `nebulium.photoz.prediction_file.predict_file`.
+        As in `nebulium.photoz.predict_file`.
     n : int
         Most galaxies in the figure: if there are more, some are drawn at random.
     count : int
@@ -128,20 +123,16 @@ def disagreements_file(
     See ``nebulium photoz disagreements --help`` and the guide in the documentation.
     """
     check_evaluation_place(output)
-    told, curves = columns or {}, None if curves is None else Path(curves)
-    paths = dict(zip(KINDS, (model, photometry), strict=True))
-    tasks = {
-        name: PredictionTask(
-            Path(data), load_model(path, of=KINDS[name]), find_model(path)[0].config, told, curves
-        )
-        for name, path in paths.items()
-    }
-    unseen = predict_held_out(data, [model, photometry], columns=told, curves=curves)
-    rescue = _rescue(unseen, tasks, count)
+    paths = dict(zip(EMBEDDERS, (model, photometry), strict=True))
+    embedders = {name: find_predictor(path, verb="embed", of=EMBEDDERS[name]) for name, path in paths.items()}
+    unseen = predict_held_out(data, [model, photometry], columns=columns, curves=curves)
+    told = {"columns": columns, "curves": curves}
+    rescue = _rescue(unseen, data, embedders, told, count)
     shown = np.sort(np.random.default_rng(seed).permutation(rescue.rescued)[:n])
     counts = rescue.counts()
     about = {"data": str(data), "models": {name: str(path) for name, path in paths.items()}, "seed": seed}
-    figure = _figure(unseen, rescue, shown, tasks["images"], _title(counts, len(shown)))
+    picture = partial(_pictures, data, embedders["images"], told)
+    figure = _figure(unseen, rescue, shown, picture, _title(counts, len(shown)))
     with evaluation_folder(
         output,
         document={"about": about, **counts},
@@ -154,39 +145,44 @@ def disagreements_file(
     )
 
 
-def _rescue(unseen: HeldOutGalaxies, tasks: Mapping[str, PredictionTask], count: int) -> Disagreements:
+def _rescue(
+    unseen: HeldOutGalaxies,
+    data: str | Path,
+    embedders: Mapping[str, RedshiftPredictor[Any]],
+    told: Mapping[str, Any],
+    count: int,
+) -> Disagreements:
     """Test galaxies, and their neighbours among those that taught both models."""
-    test, taught = unseen.galaxies, _taught(tasks)
+    test, taught = unseen.galaxies, _taught(data, embedders, told)
     wanted = np.concatenate([test.ids, taught.ids])
-    points = {}
-    for name, task in tasks.items():
-        parts = list(EMBED[name](replace(task, ids=wanted)))
-        if not parts:
-            raise none_predicted(task)
-        points[name] = concatenate_embeddings(parts)
+    points = {name: predict_all(one, one.open(data, **told, ids=wanted)) for name, one in embedders.items()}
     in_both = np.all([rows_of_ids(taught.ids, one.ids) >= 0 for one in points.values()], axis=0)
     taught = taught.select(in_both)
     found = {}
     for name, one in points.items():
-        among, asked = (one.vectors[rows_of_ids(those.ids, one.ids)] for those in (taught, test))
-        found[name] = nearest(among, asked, count, distance=one.space.distance)
+        among, asked = (one.detail.vectors[rows_of_ids(those.ids, one.ids)] for those in (taught, test))
+        found[name] = nearest(among, asked, count, distance=one.detail.space.distance)
     return Disagreements(
         ids=test.ids,
         redshift=test.redshift.astype(np.float64),
-        predicted={name: said.median() for name, said in zip(tasks, unseen.densities.values(), strict=True)},
+        predicted={
+            name: said.median() for name, said in zip(embedders, unseen.densities.values(), strict=True)
+        },
         taught_ids=taught.ids,
         taught_redshift=taught.redshift.astype(np.float64),
         nearest=found,
     )
 
 
-def _taught(tasks: Mapping[str, PredictionTask]) -> PhotometricGalaxies:
+def _taught(
+    data: str | Path, embedders: Mapping[str, RedshiftPredictor[Any]], told: Mapping[str, Any]
+) -> PhotometricGalaxies:
     """Galaxies from whose redshifts both models have learned."""
-    first = tasks["images"]
+    first = embedders["images"].reading(data, **told)
     galaxies = read_corrected(
-        first.data, first.layout, first.curves, rejects=Rejects(), counted=Counter()
+        first.source, first.layout, first.curves, rejects=Rejects(), counted=Counter()
     ).galaxies
-    taught = [Split.from_dict(task.config["split"]).taught(galaxies.ids) for task in tasks.values()]
+    taught = [Split.from_dict(one.config["split"]).taught(galaxies.ids) for one in embedders.values()]
     rows = np.flatnonzero(np.isfinite(galaxies.redshift) & np.all(taught, axis=0))
     if not len(rows):
         problem = "has no galaxy from whose redshift both models have learned"
@@ -208,11 +204,15 @@ def _title(counts: Mapping[str, Any], shown: int) -> str:
 
 
 def _figure(
-    unseen: HeldOutGalaxies, rescue: Disagreements, shown: np.ndarray, images: PredictionTask, title: str
+    unseen: HeldOutGalaxies,
+    rescue: Disagreements,
+    shown: np.ndarray,
+    picture: Callable[[np.ndarray], UInt8[np.ndarray, "k height width 3"]],
+    title: str,
 ) -> Figure:
     rows = {name: found.rows[shown] for name, found in rescue.nearest.items()}
     ids = [rescue.ids[shown], *(rescue.taught_ids[one.ravel()] for one in rows.values())]
-    pictures = _pictures(images, np.concatenate(ids))
+    pictures = picture(np.concatenate(ids))
     own, *others = np.split(pictures, np.cumsum([len(one) for one in ids])[:-1])
     neighbours = {
         HEADINGS[name]: ShownNeighbours(
@@ -231,10 +231,12 @@ def _figure(
     )
 
 
-def _pictures(task: PredictionTask, ids: np.ndarray) -> UInt8[np.ndarray, "k height width 3"]:
+def _pictures(
+    data: str | Path, embedder: RedshiftPredictor[Any], told: Mapping[str, Any], ids: np.ndarray
+) -> UInt8[np.ndarray, "k height width 3"]:
     """Of galaxies in this order, some perhaps twice: the part of the images that the network sees."""
-    model = task.model
-    read = list(prepared_images(replace(task, ids=np.unique(ids))))
+    model = embedder.model
+    read = list(embedder.open(data, **told, ids=np.unique(ids)).chunks)
     side = model.views.size
     if not read:
         return np.zeros((0, side, side, 3), np.uint8)

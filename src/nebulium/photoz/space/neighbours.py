@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Float32, Int, Int64
 
 from nebulium.data.batches import padded_batches
 from nebulium.errors import TableError
-from nebulium.photoz.space.embedding import Distance
+from nebulium.verbs.space import Distance
 
 #: Galaxies compared with so many others at a time.
 BATCH, PIECE = 16, 4096

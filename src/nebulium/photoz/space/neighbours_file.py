@@ -12,9 +12,10 @@ from nebulium.data.output_checks import check_not_input
 from nebulium.data.tables.reading import column_names, iter_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.photoz.predict import ID
-from nebulium.photoz.space.embedding import SPACES, Space
+from nebulium.photoz.space.embedding import SPACES
 from nebulium.photoz.space.neighbours import Neighbours, nearest_in
+from nebulium.verbs.predictor import ID
+from nebulium.verbs.space import Space
 
 #: Columns that are written where they are there: of the galaxies and, with this prefix, of their neighbours.
 REDSHIFTS, OF_NEIGHBOUR = ("redshift_spec", "redshift_median"), "neighbour_"
@@ -28,7 +29,7 @@ def neighbours_file(
     Parameters
     ----------
     embeddings : str or Path
-        As `nebulium.photoz.space.embed_file.embed_file` writes it; columns may have been added. It is read in
+        As `nebulium.photoz.embed_file` writes it; columns may have been added. It is read in
         chunks, memory does not grow with its rows.
     galaxies : sequence of str
         Their ids in it.
@@ -40,9 +41,9 @@ def neighbours_file(
     Returns
     -------
     Table
-        A row a neighbour, the nearest first: `target_id`, `neighbour_id`, `rank` from 1, and `distance`:
-        1 minus the cosine of the angle for latent vectors, Euclidean for standardised features. Of
-        `redshift_spec` and `redshift_median`, those that the embeddings have, of the galaxy and, with
+        A row a neighbour, the nearest first: the ids, called as there, `neighbour_id`, `rank` from 1, and
+        `distance`: 1 minus the cosine of the angle for latent vectors, Euclidean for standardised features.
+        Of `redshift_spec` and `redshift_median`, those that the embeddings have, of the galaxy and, with
         ``neighbour_`` before, of the neighbour.
 
     Raises
@@ -84,11 +85,17 @@ def _space(path: Path) -> tuple[Space, list[str]]:
     raise TableError(str(path), problem, "give a table that nebulium photoz embed wrote")
 
 
+def _id_column(path: Path) -> str:
+    """What the table calls its ids, which it begins with."""
+    names = column_names(path)
+    return ID if ID in names else names[0]
+
+
 def _rows_of(path: Path, galaxies: Sequence[str]) -> Int64[np.ndarray, " k"]:
     """Where the galaxies stand in the table."""
     wanted, first = np.array(galaxies), 0
     rows = np.full(len(wanted), -1, np.int64)
-    for chunk in iter_table(path, columns={ID: ID}):
+    for chunk in iter_table(path, columns={ID: _id_column(path)}):
         place = rows_of_ids(wanted, chunk[ID])
         rows = np.where((rows < 0) & (place >= 0), first + place, rows)
         first += len(chunk)
@@ -118,12 +125,13 @@ def _vectors(path: Path, columns: Sequence[str]) -> Iterator[Float[np.ndarray, "
 def _table(path: Path, rows: Int64[np.ndarray, " k"], found: Neighbours) -> Table:
     """Of the galaxies in these rows, and of what was found."""
     count = found.rows.shape[1]
-    names = [ID, *(name for name in REDSHIFTS if name in column_names(path))]
+    id_column = _id_column(path)
+    names = [id_column, *(name for name in REDSHIFTS if name in column_names(path))]
     own, others = np.repeat(rows, count), found.rows.ravel()
     both = _picked(path, np.concatenate([own, others]), names)
     columns = {
-        ID: both[ID][: len(own)],
-        "neighbour_id": both[ID][len(own) :],
+        id_column: both[id_column][: len(own)],
+        "neighbour_id": both[id_column][len(own) :],
         "rank": np.tile(np.arange(1, count + 1), len(rows)),
         "distance": found.distances.ravel(),
     }

@@ -1,0 +1,101 @@
+"""Quantiles of the lines of many galaxies: of the lines themselves or of measurements, gaps or none."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.model import LineModel
+from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles
+
+#: Names of the quantiles in the tables, and their probabilities.
+QUANTILES = {"q50": 0.5, "q16": 0.16, "q84": 0.84, "q025": 0.025, "q975": 0.975}
+
+# Completions of a continuum with missing bins of which a measurement is predicted, and points for each.
+LIKELIEST, N_WITHIN = 8, 65
+_LEVELS = np.array(list(QUANTILES.values()), np.float32)
+
+
+class LineQuantiles(eqx.Module):
+    """Quantiles of the ten lines, and whether they can be relied upon.
+
+    Attributes
+    ----------
+    ew_aa : (5, 10) float32
+        In the order of `QUANTILES` and `LINES`, rest frame, AA.
+    in_domain : () bool
+        Whether the continuum lies inside the training domain.
+    """
+
+    ew_aa: Float[Array, "*batch 5 10"]
+    in_domain: Bool[Array, "*batch"]
+
+
+@eqx.filter_jit
+def of_continuum(
+    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
+) -> LineQuantiles:
+    """The lines themselves, every bin known."""
+
+    def one(flux: Float[Array, "12"], redshift: Float[Array, ""]) -> LineQuantiles:
+        others = model.density(flux, redshift).quantile(jnp.asarray(_LEVELS[1:]))
+        ew = jnp.concatenate([model.median_ew(flux, redshift)[None], others])
+        return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
+
+    return jax.vmap(one)(flux, redshift)
+
+
+@eqx.filter_jit
+def of_gappy_continuum(
+    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
+) -> LineQuantiles:
+    """The lines themselves, missing bins marginalised over the training set."""
+
+    def one(flux: Float[Array, "12"], redshift: Float[Array, ""]) -> LineQuantiles:
+        ew = marginalised_quantiles(model, flux, redshift, jnp.asarray(_LEVELS))
+        return LineQuantiles(ew, _completed_in_domain(model, flux, redshift))
+
+    return jax.vmap(one)(flux, redshift)
+
+
+@eqx.filter_jit
+def of_measurement(
+    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
+) -> LineQuantiles:
+    """Measurements of the lines."""
+
+    def one(flux: Float[Array, "12"], redshift: Float[Array, ""], sigma: Float[Array, "10"]) -> LineQuantiles:
+        ew = measured_quantiles(model, flux, redshift, sigma, jnp.asarray(_LEVELS))
+        return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
+
+    return jax.vmap(one)(flux, redshift, sigma)
+
+
+@eqx.filter_jit
+def of_gappy_measurement(
+    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
+) -> LineQuantiles:
+    """Measurements of the lines, missing bins marginalised over the likeliest completions."""
+    within = (jnp.arange(N_WITHIN, dtype=jnp.float32) + 0.5) / N_WITHIN
+
+    def one(flux: Float[Array, "12"], redshift: Float[Array, ""], sigma: Float[Array, "10"]) -> LineQuantiles:
+        filled = completions(model, flux, redshift)
+        continua = jnp.where(jnp.isnan(flux)[None], filled.continuum_flux[:LIKELIEST], flux[None])
+        ew = jax.vmap(lambda each: measured_quantiles(model, each, redshift, sigma, within))(continua)
+        weight = jnp.broadcast_to(filled.weight[:LIKELIEST, None, None], ew.shape)
+        points = WeightedPoints(ew.reshape(-1, len(LINES)), weight.reshape(-1, len(LINES)))
+        return LineQuantiles(
+            points.quantiles(jnp.asarray(_LEVELS)), _completed_in_domain(model, flux, redshift)
+        )
+
+    return jax.vmap(one)(flux, redshift, sigma)
+
+
+def _completed_in_domain(
+    model: LineModel, flux: Float[Array, "12"], redshift: Float[Array, ""]
+) -> Bool[Array, ""]:
+    """Of the likeliest completion, which is the continuum itself where no bin is missing."""
+    filled = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
+    return model.domain.contains(model.features(filled, redshift))
