@@ -103,6 +103,14 @@ def test_blocks_have_a_known_language(page):
     assert {block.language for block in blocks_of(page)} <= {*RUN, *LEFT_ALONE}
 
 
+def test_places_that_the_architecture_names_are_there():
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", text)
+    lacking = [place for place in named if not (REPOSITORY / "src" / "nebulium" / place).exists()]
+    assert named
+    assert not lacking
+
+
 def test_blocks_are_found_and_left_alone(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(

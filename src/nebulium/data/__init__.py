@@ -1,5 +1,6 @@
 """Tables and spectra in and out: formats, units, column names, splits, rows set aside, whole files."""
 
+from nebulium.data.batches import in_batches
 from nebulium.data.extinction import deredden, extinction_per_ebv
 from nebulium.data.glossary import lookup
 from nebulium.data.id_hash import hash_ids
@@ -41,6 +42,7 @@ __all__ = [
     "deredden",
     "extinction_per_ebv",
     "hash_ids",
+    "in_batches",
     "iter_images",
     "iter_table",
     "lookup",

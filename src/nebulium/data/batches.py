@@ -15,9 +15,26 @@ def padded_batches(n: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def in_batches(function: Callable[..., Any], *rows: Any, size: int) -> Any:
-    """Results, as numpy arrays (n, ...), of a batched function of pytrees of arrays (n, ...).
+    """Call a batched function on many rows, always with as many at a time, so that it compiles once.
 
-    Without any row, arrays of shape (0, ...).
+    Parameters
+    ----------
+    function : callable
+        Of pytrees of arrays (size, ...); returns a pytree of arrays (size, ...).
+    *rows : pytree of arrays (n, ...)
+        Its arguments; the last batch is filled up with the last row.
+    size : int
+        Rows of a batch.
+
+    Returns
+    -------
+    pytree of ndarray (n, ...)
+        Its results; without any row, arrays of shape (0, ...).
+
+    Examples
+    --------
+    >>> in_batches(lambda x: 2 * x, np.arange(5), size=2).tolist()
+    [0, 2, 4, 6, 8]
     """
     n = len(jax.tree.leaves(rows)[0])
     parts = []
