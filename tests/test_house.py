@@ -1,8 +1,10 @@
 """The house keeps its promises: imports change nothing, strictness is on, functions show an example."""
 
 import inspect
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jax
@@ -10,6 +12,14 @@ import jax.numpy as jnp
 import pytest
 
 import nebulium
+from benchmarks.house.code import body_lengths, read_sources
+from benchmarks.house.imports import circles
+from benchmarks.settings import REPOSITORY
+
+PACKAGE = Path(nebulium.__file__).parent
+SOURCES = read_sources(PACKAGE)
+#: Lines of code of a function; Python files in a folder.
+LONGEST_BODY, MOST_FILES = 60, 16
 
 IMPORT_CHANGES_NOTHING = """
 import warnings
@@ -59,13 +69,28 @@ def exported() -> dict[str, object]:
 
 
 EXPORTED = exported()
+#: Rooms on which the subjects stand.
+FOUNDATIONS = {"data", "metrics", "nn", "photometry", "sed", "training"}
 
 
-@pytest.mark.parametrize("name", EXPORTED)
-def test_exported_functions_show_an_example(name):
-    value = EXPORTED[name]
-    if inspect.isfunction(value):
-        assert "Examples\n" in inspect.getdoc(value)
+def section(docstring: str, name: str) -> str:
+    """The text of a section of a numpydoc docstring; empty if it has none."""
+    found = re.search(rf"^{name}\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
+
+
+@pytest.mark.parametrize("name", [name for name, value in EXPORTED.items() if inspect.isfunction(value)])
+def test_exported_functions_say_how_they_are_called(name):
+    docstring = inspect.getdoc(EXPORTED[name]) or ""
+    assert ">>>" in section(docstring, "Examples")
+    lines = re.findall(r"^(\S.*?) : \S", section(docstring, "Parameters"), re.MULTILINE)
+    described = {parameter.strip("* ") for line in lines for parameter in line.split(",")}
+    assert set(inspect.signature(EXPORTED[name]).parameters) <= described
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTED if name.split(".")[0] in FOUNDATIONS])
+def test_foundations_do_not_send_the_reader_elsewhere(name):
+    assert not re.search(r"^\s*(See|As in|As for) ", inspect.getdoc(EXPORTED[name]) or "", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", nebulium._ROOMS)
@@ -74,3 +99,23 @@ def test_rooms_are_there_and_no_function_hides_a_module(name):
     folder = Path(room.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} if room.__file__.endswith("__init__.py") else set()
     assert not modules & set(getattr(room, "__all__", ()))
+
+
+def test_no_imports_run_in_a_circle():
+    sources = {module_name(source.path): source for source in SOURCES}
+    assert circles(sources) == []
+
+
+def module_name(path: Path) -> str:
+    parts = ("nebulium", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def test_functions_are_short():
+    assert max(body_lengths(SOURCES)) <= LONGEST_BODY
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, REPOSITORY / "tests", REPOSITORY / "benchmarks"])
+def test_no_folder_holds_more_files_than_one_looks_through(folder):
+    counts = Counter(path.parent for path in folder.rglob("*.py"))
+    assert {str(room): count for room, count in counts.items() if count > MOST_FILES} == {}

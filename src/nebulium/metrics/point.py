@@ -65,7 +65,7 @@ def residuals(
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def rmse(observed: Values, predicted: Values, *, mask: Mask | None = None) -> fl
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def spearman(observed: Values, predicted: Values, *, mask: Mask | None = None) -
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     Examples
     --------
@@ -144,8 +144,12 @@ def nmad(
 
     Parameters
     ----------
-    observed, predicted, mask, scale
-        As in `residuals`.
+    observed, predicted : ndarray of shape (n,)
+        In one unit.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
+    scale : ndarray of shape (n,), optional
+        What each residual is divided by: 1 + redshift for photometric redshifts.
 
     Returns
     -------
@@ -155,7 +159,7 @@ def nmad(
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     Examples
     --------
@@ -171,8 +175,10 @@ def nmad_uncentred(observed: Values, predicted: Values, *, mask: Mask | None = N
 
     Parameters
     ----------
-    observed, predicted, mask
-        As in `residuals`.
+    observed, predicted : ndarray of shape (n,)
+        In one unit.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
 
     Returns
     -------
@@ -182,7 +188,7 @@ def nmad_uncentred(observed: Values, predicted: Values, *, mask: Mask | None = N
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     References
     ----------
@@ -202,8 +208,10 @@ def bias_median_ratio(observed: Values, predicted: Values, *, mask: Mask | None 
 
     Parameters
     ----------
-    observed, predicted, mask
-        As in `residuals`; observed values must not be 0.
+    observed, predicted : ndarray of shape (n,)
+        In one unit; observed values must not be 0.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
 
     Returns
     -------
@@ -212,7 +220,7 @@ def bias_median_ratio(observed: Values, predicted: Values, *, mask: Mask | None 
     Raises
     ------
     ValueError
-        As in `kept`, or an observed value is 0.
+        The lengths differ, no row counts, a value is NaN or infinite, or an observed one is 0.
 
     References
     ----------
@@ -236,8 +244,12 @@ def bias_mean(
 
     Parameters
     ----------
-    observed, predicted, mask, scale
-        As in `residuals`.
+    observed, predicted : ndarray of shape (n,)
+        In one unit.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
+    scale : ndarray of shape (n,), optional
+        What each residual is divided by: 1 + redshift for photometric redshifts.
 
     Returns
     -------
@@ -246,7 +258,7 @@ def bias_mean(
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     References
     ----------
@@ -267,8 +279,12 @@ def bias_median(
 
     Parameters
     ----------
-    observed, predicted, mask, scale
-        As in `residuals`.
+    observed, predicted : ndarray of shape (n,)
+        In one unit.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
+    scale : ndarray of shape (n,), optional
+        What each residual is divided by: 1 + redshift for photometric redshifts.
 
     Returns
     -------
@@ -277,7 +293,7 @@ def bias_median(
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     References
     ----------
@@ -298,8 +314,12 @@ def sigma_iqr(
 
     Parameters
     ----------
-    observed, predicted, mask, scale
-        As in `residuals`.
+    observed, predicted : ndarray of shape (n,)
+        In one unit.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
+    scale : ndarray of shape (n,), optional
+        What each residual is divided by: 1 + redshift for photometric redshifts.
 
     Returns
     -------
@@ -309,7 +329,7 @@ def sigma_iqr(
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     References
     ----------
@@ -336,8 +356,12 @@ def outlier_fraction(
 
     Parameters
     ----------
-    observed, predicted, mask, scale
-        As in `residuals`.
+    observed, predicted : ndarray of shape (n,)
+        In one unit.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
+    scale : ndarray of shape (n,), optional
+        What each residual is divided by: 1 + redshift for photometric redshifts.
     threshold : float
         The largest residual that is no outlier; 0.15 for photometric redshifts.
 
@@ -348,7 +372,7 @@ def outlier_fraction(
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     References
     ----------
@@ -375,8 +399,12 @@ def outlier_fraction_rail(
 
     Parameters
     ----------
-    observed, predicted, mask, scale
-        As in `residuals`.
+    observed, predicted : ndarray of shape (n,)
+        In one unit.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
+    scale : ndarray of shape (n,), optional
+        What each residual is divided by: 1 + redshift for photometric redshifts.
     floor : float
         The threshold is max(floor, 3 sigma_iqr).
 
@@ -387,7 +415,7 @@ def outlier_fraction_rail(
     Raises
     ------
     ValueError
-        As in `kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     References
     ----------

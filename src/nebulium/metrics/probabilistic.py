@@ -50,7 +50,8 @@ def interval_coverage(observed: Values, lower: Values, upper: Values, *, mask: M
     Raises
     ------
     ValueError
-        As in `nebulium.metrics.point.kept`, or a lower bound above its upper one.
+        The lengths differ, no row counts, a value is NaN or infinite, or a lower bound
+        is above its upper one.
 
     Examples
     --------
@@ -86,7 +87,7 @@ def pit_from_samples(
     Raises
     ------
     ValueError
-        As in `nebulium.metrics.point.kept`.
+        The lengths differ, no row counts, or a value is NaN or infinite.
 
     Examples
     --------
@@ -128,7 +129,8 @@ def pit_from_quantiles(
     Raises
     ------
     ValueError
-        As in `nebulium.metrics.point.kept`, or levels or quantiles that do not ascend.
+        The lengths differ, no row counts, a value is NaN or infinite, or levels or
+        quantiles do not ascend.
 
     Examples
     --------
@@ -171,7 +173,7 @@ def pit_ks(pit: Values) -> float:
     Raises
     ------
     ValueError
-        As in `nebulium.metrics.point.kept`, or a value outside 0 to 1.
+        The lengths differ, no row counts, a value is NaN or infinite, or a value is outside 0 to 1.
 
     Examples
     --------
@@ -209,7 +211,8 @@ def crps_from_samples(
     Raises
     ------
     ValueError
-        As in `nebulium.metrics.point.kept`, or fewer than two samples.
+        The lengths differ, no row counts, a value is NaN or infinite, or there are fewer
+        than two samples.
 
     References
     ----------
@@ -242,8 +245,14 @@ def crps_from_quantiles(
 
     Parameters
     ----------
-    observed, levels, quantiles, mask
-        As in `pit_from_quantiles`.
+    observed : ndarray of shape (n,)
+        Observed values.
+    levels : ndarray of shape (level,)
+        Probabilities between 0 and 1, ascending.
+    quantiles : ndarray of shape (n, level)
+        Value of each prediction at these levels, ascending.
+    mask : ndarray of bool, shape (n,), optional
+        True where a row counts.
 
     Returns
     -------
@@ -254,7 +263,8 @@ def crps_from_quantiles(
     Raises
     ------
     ValueError
-        As in `pit_from_quantiles`.
+        The lengths differ, no row counts, a value is NaN or infinite, or levels or
+        quantiles do not ascend.
 
     Examples
     --------
@@ -298,7 +308,8 @@ def cde_loss(
     Raises
     ------
     ValueError
-        As in `nebulium.metrics.point.kept`, or a grid that does not ascend or fit the densities.
+        The lengths differ, no row counts, a value is NaN or infinite, or the grid does
+        not ascend or fit the densities.
 
     References
     ----------

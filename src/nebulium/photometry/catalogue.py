@@ -41,11 +41,19 @@ class PhotometricCatalogue:
     path : Path
         The file.
     layout : CatalogueLayout
-        With the bands, and the redshifts if there are any, as they were told or found.
+        With the bands, and the redshifts if there are any, as they were given or found.
 
     Examples
     --------
-    See `open_photometry`.
+    >>> import tempfile
+    >>> from nebulium.data.tables.writer import write_table
+    >>> columns = {"target_id": np.array([1, 2]), "redshift_spec": np.array([0.5, np.nan])}
+    >>> columns |= {"flux_njy_obs_r": np.array([80.0, -3.0]), "flux_njy_err_r": np.array([5.0, 5.0])}
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table(columns), f"{scratch}/catalogue.parquet")
+    ...     catalogue = open_photometry(scratch)
+    >>> catalogue.layout.names, catalogue.layout.redshift_column
+    (('r',), 'redshift_spec')
     """
 
     path: Path
@@ -67,16 +75,17 @@ class PhotometricCatalogue:
         counted : Counter, optional
             Counts what was taken as missing, by reason.
         rows_per_chunk : int
+            Rows of the catalogue that are read at a time.
 
         Yields
         ------
         PhotometricGalaxies
-            At least one galaxy; fluxes as the catalogue has them: see `nebulium.photometry.dereddening`.
+            At least one galaxy; fluxes as the catalogue has them: `deredden` corrects them.
 
         Raises
         ------
         TableError
-            The file cannot be read, lacks a column, or its values are not what they are told to be.
+            The file cannot be read, lacks a column, or its values are not what they are said to be.
         """
         rejects = Rejects() if rejects is None else rejects
         counted = Counter() if counted is None else counted
@@ -92,12 +101,7 @@ class PhotometricCatalogue:
                 yield galaxies if np.all(good) else galaxies.select(good)
 
     def check_ids(self) -> None:
-        """Refuse a catalogue in which an id stands twice.
-
-        Raises
-        ------
-        TableError
-        """
+        """Refuse a catalogue in which an id stands twice."""
         column = self.layout.id_column
 
         def ids() -> Iterator[np.ndarray]:
@@ -202,7 +206,7 @@ def open_photometry(
     path : str or Path
         Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.
     layout : CatalogueLayout, optional
-        What is told of the columns.
+        What is known of the columns.
     with_redshifts : bool
         Whether redshifts are read, where there are any.
 
@@ -252,24 +256,37 @@ def read_photometry(
 
     Parameters
     ----------
-    path, layout
-        As in `open_photometry`.
-    rejects, counted
-        As in `PhotometricCatalogue.chunks`.
+    path : str or Path
+        Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.
+    layout : CatalogueLayout, optional
+        What is known of the columns.
+    rejects : Rejects, optional
+        Takes the galaxies with an infinite flux, or with an E(B-V) that makes no sense.
+    counted : Counter, optional
+        Counts what was taken as missing, by reason.
 
     Returns
     -------
     PhotometricGalaxies
-        Fluxes as the catalogue has them: see `nebulium.photometry.dereddening`.
+        Fluxes as the catalogue has them: `deredden` corrects them for Galactic extinction.
 
     Raises
     ------
     TableError
-        As in `open_photometry` and `PhotometricCatalogue.chunks`, or no galaxy is left.
+        The catalogue cannot be read, lacks a column, has an id twice or values that are not what they are
+        said to be, or no galaxy is left.
 
     Examples
     --------
-    See `open_photometry`.
+    >>> import tempfile
+    >>> from nebulium.data.tables.writer import write_table
+    >>> columns = {"target_id": np.array([1, 2]), "redshift_spec": np.array([0.5, np.nan])}
+    >>> columns |= {"flux_njy_obs_r": np.array([80.0, -3.0]), "flux_njy_err_r": np.array([5.0, 5.0])}
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table(columns), f"{scratch}/catalogue.parquet")
+    ...     galaxies = read_photometry(scratch)
+    >>> galaxies.bands, galaxies.flux_njy.ravel().tolist()
+    (('r',), [80.0, -3.0])
     """
     rejects = Rejects() if rejects is None else rejects
     parts = list(open_photometry(path, layout).chunks(rejects=rejects, counted=counted))

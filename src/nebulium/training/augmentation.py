@@ -137,9 +137,9 @@ def augment(
     key : key
         Split into one for each galaxy.
     most_shift_px : int
-        See `random_shift`.
+        Pixels by which an image is shifted at most, either way on either axis.
     noise_sigma : float or (band,) float32
-        See `random_noise`.
+        Standard deviation of the noise, in the unit of the images.
 
     Returns
     -------

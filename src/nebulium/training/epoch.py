@@ -38,7 +38,8 @@ class LossContext(eqx.Module):
 
     Examples
     --------
-    See `nebulium.training.fit_loop`.
+    >>> LossContext(None, jnp.zeros(4), jnp.ones(2)).memory.shape
+    (4,)
     """
 
     teacher: Any

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from nebulium.data.damage import FAULTS, reading
+from nebulium.data.files.damage import FAULTS, reading
 from nebulium.data.images.source import ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.spectra.sdss import ids_from_text

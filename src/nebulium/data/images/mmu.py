@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from jaxtyping import Bool, Float
 
-from nebulium.data.arrow import (
+from nebulium.data.files.arrow import (
     METADATA_KEY,
     about_column,
     declared_units,
@@ -161,6 +161,7 @@ def write_images(images: Images, path: str | Path) -> None:
     Parameters
     ----------
     images : Images
+        What to write.
     path : str or Path
         File ending in .parquet.
 
@@ -203,6 +204,7 @@ def read_images(path: str | Path, *, rows: slice | Sequence[int] | None = None) 
     Returns
     -------
     Images
+        In the order of the file, or of `rows`.
 
     Raises
     ------
@@ -211,7 +213,13 @@ def read_images(path: str | Path, *, rows: slice | Sequence[int] | None = None) 
 
     Examples
     --------
-    See `write_images`.
+    >>> import tempfile
+    >>> flux = np.zeros((2, 8, 8, 1), np.float32)
+    >>> images = Images(np.arange(2), ("r",), flux, flux + 1, flux > 0, *np.ones((2, 2, 1), np.float32))
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_images(images, f"{scratch}/images.parquet")
+    ...     read_images(f"{scratch}/images.parquet", rows=[1]).ids.tolist()
+    [1]
     """
     with opened_parquet(Path(path)) as file:
         if rows is None:
@@ -235,7 +243,7 @@ def iter_images(path: str | Path) -> Iterator[Images]:
     Raises
     ------
     TableError
-        As in `read_images`.
+        The file is not there, damaged, or has no images in that layout.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from nebulium.data.arrow import opened_parquet, to_numpy
+from nebulium.data.files.arrow import opened_parquet, to_numpy
 from nebulium.data.images.mmu import ID, IMAGE, images_from_arrow
 from nebulium.data.images.source import ImageSource, Read
 from nebulium.data.spectra.sdss import ids_from_text

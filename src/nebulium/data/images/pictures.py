@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from nebulium.data.damage import FAULTS, reading
+from nebulium.data.files.damage import FAULTS, reading
 from nebulium.data.images.source import ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.spectra.sdss import ids_from_text

@@ -78,7 +78,13 @@ class ImageSource:
 
     Examples
     --------
-    See `open_images`.
+    >>> import tempfile
+    >>> from nebulium.data.images.opening import open_images
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/cutouts.npy", np.ones((3, 8, 8, 2), np.float32))
+    ...     source = open_images(f"{scratch}/cutouts.npy", bands=["g", "r"])
+    >>> len(source), source.bands, source.ids.tolist()
+    (3, ('g', 'r'), [0, 1, 2])
     """
 
     path: Path
@@ -125,7 +131,13 @@ class ImageSource:
 
         Examples
         --------
-        See `open_images`.
+        >>> import tempfile
+        >>> from nebulium.data.images.opening import open_images
+        >>> with tempfile.TemporaryDirectory() as scratch:
+        ...     np.save(f"{scratch}/cutouts.npy", np.ones((3, 8, 8, 2), np.float32))
+        ...     source = open_images(f"{scratch}/cutouts.npy", bands=["g", "r"])
+        ...     [chunk.ids.tolist() for chunk in source.chunks(size=2)]
+        [[0, 1], [2]]
         """
         rows = np.arange(len(self)) if rows is None else np.asarray(rows, np.int64)
         with self.opened() as read:
@@ -149,11 +161,14 @@ def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
     Parameters
     ----------
     source : ImageSource
+        The images.
     bands : sequence of str
+        The bands to keep, in order; or names for bands that have none.
 
     Returns
     -------
     ImageSource
+        The same images.
 
     Raises
     ------
@@ -162,7 +177,13 @@ def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
 
     Examples
     --------
-    See `open_images`.
+    >>> import tempfile
+    >>> from nebulium.data.images.opening import open_images
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/cutouts.npy", np.ones((3, 8, 8, 2), np.float32))
+    ...     source = open_images(f"{scratch}/cutouts.npy", bands=["g", "r"])
+    >>> with_bands(source, ["r"]).bands
+    ('r',)
     """
     asked = tuple(bands)
     if not source.bands_told and not set(asked) & set(source.bands) and len(asked) == len(source.bands):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.fits_files import native
+from nebulium.data.files.fits import native
 from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
 from nebulium.data.spectra.redshifts import join_redshifts, read_redshifts
 from nebulium.data.spectra.spectrum_set import Spectra

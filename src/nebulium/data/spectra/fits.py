@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.fits_files import native
+from nebulium.data.files.fits import native
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
 from nebulium.data.spectra.sdss import ids_from_text

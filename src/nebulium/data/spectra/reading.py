@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.arrow import opened_parquet
 from nebulium.data.extinction import deredden
-from nebulium.data.fits_files import opened_fits
+from nebulium.data.files.arrow import opened_parquet
+from nebulium.data.files.fits import opened_fits
 from nebulium.data.spectra.checks import Told, with_redshift
 from nebulium.data.spectra.desi import is_desi_coadd, read_desi_coadd, read_desi_stack
 from nebulium.data.spectra.fits import read_spectrum_fits, write_spectrum_fits

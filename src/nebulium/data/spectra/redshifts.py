@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.fits_files import native, opened_fits
+from nebulium.data.files.fits import native, opened_fits
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.spectra.checks import with_redshift
 from nebulium.data.spectra.spectrum_set import Spectra

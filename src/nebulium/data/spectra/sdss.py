@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.fits_files import native, opened_fits
+from nebulium.data.files.fits import native, opened_fits
 from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import Table

@@ -84,7 +84,10 @@ class Spectra:
 
         Examples
         --------
-        See the class.
+        >>> wave = np.linspace(4000, 5000, 6, dtype=np.float32).reshape(2, 3)
+        >>> spectra = Spectra(np.array([7, 8]), wave, wave, wave, np.array([0.1, 0.2]))
+        >>> spectra.select([1]).row_numbers().tolist()
+        [1]
         """
         return np.arange(len(self)) if self.rows is None else self.rows
 

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from nebulium.data.arrow import declared_units, opened_parquet, own_metadata, reading_parquet, to_numpy
-from nebulium.data.damage import reading
+from nebulium.data.files.arrow import declared_units, opened_parquet, own_metadata, reading_parquet, to_numpy
+from nebulium.data.files.damage import reading
 from nebulium.data.tables.source import TableSource
 
 #: Read-ahead of each column. Without it, Arrow holds whole row groups in memory.

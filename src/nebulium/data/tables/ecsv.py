@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.damage import reading
+from nebulium.data.files.damage import reading
 from nebulium.data.tables.source import TableSource, in_memory
 
 

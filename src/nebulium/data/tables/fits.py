@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.fits_files import native, opened_fits
+from nebulium.data.files.fits import native, opened_fits
 from nebulium.data.tables.source import TableSource
 from nebulium.data.tables.table import missing_column
 from nebulium.errors import TableError

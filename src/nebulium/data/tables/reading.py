@@ -99,11 +99,17 @@ def iter_table(
     Parameters
     ----------
     path : str or Path
-        As in `read_table`.
+        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .hdf5, .h5 or .hdf.
     rows_per_chunk : int
         Rows of a chunk.
-    columns, optional, units, missing
-        As in `read_table`.
+    columns : mapping of str to str, or what `column_mapping` reads, optional
+        nebulium's name -> the file's name, of the columns to be read; all, by their own names, if not given.
+    optional : collection of str
+        Of the names in ``columns``, those that the file may lack; they are then left out.
+    units : mapping of str to str, optional
+        nebulium's name -> the unit of the file's values, in place of what the file declares.
+    missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
+        Numbers that stand for a missing value, in all columns or by nebulium's name; they become NaN.
 
     Yields
     ------
@@ -113,7 +119,8 @@ def iter_table(
     Raises
     ------
     TableError
-        As in `read_table`.
+        If the file is damaged or empty, a column is missing, doubled or of the wrong type, or its unit does
+        not convert.
 
     Examples
     --------

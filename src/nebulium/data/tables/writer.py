@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.arrow import about_column
+from nebulium.data.files.arrow import about_column
 from nebulium.data.glossary import lookup
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.source import READABLE, WRITABLE, ending_of
@@ -93,7 +93,11 @@ class TableWriter:
 
         Examples
         --------
-        See the class.
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as scratch, TableWriter(f"{scratch}/z.parquet") as writer:
+        ...     writer.append(Table({"redshift": np.array([0.1])}))
+        ...     writer.rows
+        1
         """
         if self._first is None:
             self._first = table
@@ -162,14 +166,14 @@ def write_table(table: Table, path: str | Path, *, metadata: dict[str, Any] | No
     table : Table
         What to write.
     path : str or Path
-        As in `TableWriter`.
+        File ending in .parquet, .pq, .fits, .fit, .fits.gz or .ecsv.
     metadata : dict, optional
         What the file should say of itself; must go into JSON. That of the table if not given.
 
     Raises
     ------
     OutputError
-        As in `TableWriter`.
+        If the ending is unknown, the folder cannot be written to, the disk is full, or the table has no rows.
 
     Examples
     --------

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.damage import FAULTS, reading
+from nebulium.data.files.damage import FAULTS, reading
 from nebulium.errors import SpectrumError, TableError
 
 

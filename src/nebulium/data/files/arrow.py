@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from nebulium.data.damage import reading
+from nebulium.data.files.damage import reading
 from nebulium.data.glossary import lookup
 from nebulium.errors import NebuliumError, TableError
 
