@@ -10,11 +10,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import pytest
-
-import nebulium
 from benchmarks.house.code import body_lengths, read_sources
 from benchmarks.house.imports import circles
 from benchmarks.settings import REPOSITORY
+
+import nebulium
 
 PACKAGE = Path(nebulium.__file__).parent
 SOURCES = read_sources(PACKAGE)

@@ -167,7 +167,7 @@ def train(
 
     Examples
     --------
-    See ``nebulium lines train --help`` and the guide in the documentation.
+    >>> train(read_table("galaxies.parquet"), "mine")  # doctest: +SKIP
     """
     config = config or LinesConfig()
     split = Split(config.split_seed, id_column=id_column)

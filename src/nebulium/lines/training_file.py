@@ -40,10 +40,14 @@ def train_file(
         Folder of the model; rows set aside are listed beside it in ``<name>.rejects.csv``.
     config : LinesConfig, optional
         Settings.
-    columns, id_column
-        As in `open_input`.
-    resume, progress
-        As in `nebulium.lines.recipe.train`.
+    columns : mapping of str to str, str, or sequence of str, optional
+        Column mapping, as `column_mapping` reads it.
+    id_column : str, optional
+        Column of the ids; `target_id` if not given.
+    resume : bool
+        Take up an interrupted training.
+    progress : bool
+        Show a progress bar.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def train_file(
 
     Examples
     --------
-    See ``nebulium lines train --help`` and the guide in the documentation.
+    >>> train_file("galaxies.parquet", "mine", id_column="TARGETID")  # doctest: +SKIP
     """
     config, named = config or LinesConfig(), checked_mapping(columns, id_column).get(ID, ID)
     with training_run(output, resume=resume, progress=progress) as run:

@@ -113,7 +113,7 @@ def make_galaxy_maker(survey: Survey, **options: Any) -> GalaxyMaker:
     ----------
     survey : Survey
         From `find_survey`.
-    **options
+    options : Any
         For `make_light_model`: other templates, another line model, another cosmology.
 
     Returns

@@ -96,7 +96,7 @@ def train_file(
 
     Examples
     --------
-    See ``nebulium photoz train --help`` and the guide in the documentation.
+    >>> train_file("mock", "mine", method="photometry")  # doctest: +SKIP
     """
     output, chosen = Path(output), method_of(method)
     check_free(output)

@@ -105,7 +105,7 @@ def read_labels(
 
     Examples
     --------
-    See `nebulium.properties.training_file.train_file`.
+    >>> read_labels("labels.ecsv", source, ["oh12"], id_column="objid", missing=-9999)  # doctest: +SKIP
     """
     declared = missing_numbers(missing)
     optional = [*(target + ending for target in targets for ending in SIGMA_ENDINGS), *beside]

@@ -240,8 +240,14 @@ def model_images(
 
     Parameters
     ----------
-    source, model, rejects, rows
-        As in `predict_images`.
+    source : ImageSource
+        The images.
+    model : PropertyModel
+        The model.
+    rejects : Rejects
+        Takes the images that cannot be used.
+    rows : ndarray of int of shape (k,), optional
+        Which images; all if not given.
 
     Yields
     ------
@@ -250,7 +256,7 @@ def model_images(
 
     Examples
     --------
-    See `predict_images`.
+    >>> ids, images = next(model_images(source, model, rejects=Rejects()))  # doctest: +SKIP
     """
     preparation = model.preparation
     most = READ_PIXELS // (preparation.size**2 * len(model.bands))

@@ -177,7 +177,7 @@ def train(
 
     Examples
     --------
-    See ``nebulium properties train --help`` and the guide in the documentation.
+    >>> train(source, labelled, "mine", rejects=Rejects())  # doctest: +SKIP
     """
     config, output = config or PropertiesConfig(), Path(output)
     start = None if config.init is None else load_model(config.init, of=PropertyModel)

@@ -75,8 +75,10 @@ def train_file(
         As in `open_images`.
     missing : float, str, or sequence of str, optional
         Numbers that stand for a missing label, as in `read_labels`.
-    resume, progress
-        As in `nebulium.properties.recipe.train`.
+    resume : bool
+        Go on with a run that was stopped.
+    progress : bool
+        Show a bar of progress.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def train_file(
 
     Examples
     --------
-    See ``nebulium properties train --help`` and the guide in the documentation.
+    >>> train_file("cutouts", "labels.ecsv", "mine", targets=["oh12"])  # doctest: +SKIP
     """
     output = Path(output)
     check_free(output)

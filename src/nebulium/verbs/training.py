@@ -145,16 +145,19 @@ def fit_members(
     Parameters
     ----------
     training : Training
+        The run, which keeps losses and checkpoints.
     learners : sequence of equinox.Module
         The networks at their start, with what their loss needs.
     loss_fn : callable
+        Gives a loss for each row of a batch: (learner, batch, key) -> array (batch,).
     data : pytree of arrays (n, ...), or RowSource
+        The training galaxies.
     config : FitConfig
         That of the first; the seed of each next is one higher.
     trained : callable
         learner -> the part of it that is trained.
-    **options
-        Further arguments of `nebulium.training.fit`.
+    options : Any
+        Further arguments of `Training.fit`.
 
     Returns
     -------

@@ -80,7 +80,7 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
 
     Examples
     --------
-    See `nebulium explore --help`.
+    >>> export_page(explore("galaxies.parquet"), "page")  # doctest: +SKIP
     """
     folder = Path(folder)
     check_free(folder)

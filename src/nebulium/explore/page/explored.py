@@ -289,7 +289,7 @@ def explore(
 
     Examples
     --------
-    See `nebulium.explore.page.server.make_app`.
+    >>> explored = explore("galaxies.parquet")  # doctest: +SKIP
     """
     galaxies = read_galaxies(table, id_column=id_column)
     companion = cache_folder(galaxies.path)

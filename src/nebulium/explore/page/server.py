@@ -135,8 +135,10 @@ def serve(
     ----------
     app : Dash
         See `make_app`.
-    host, port
-        As in `open_server`.
+    host : str
+        Address at which it is served.
+    port : int
+        Port at which it is served.
     open_browser : bool
         Whether to show the page.
     say : callable of str
@@ -149,7 +151,7 @@ def serve(
 
     Examples
     --------
-    See `nebulium explore --help`.
+    >>> serve(make_app(explore("galaxies.parquet")), open_browser=True)  # doctest: +SKIP
     """
     server = open_server(app, host=host, port=port)
     shown = f"[{host}]" if ":" in host else host

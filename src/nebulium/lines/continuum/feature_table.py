@@ -37,8 +37,10 @@ def features_from_spectra(
         Observed spectra with redshifts; a row without one gets NaN.
     half_width_km_s : float, optional
         Half width of the windows in which emission is taken out, km/s; None if the spectra hold no lines.
-    ivar_weighted, min_coverage
-        As in `continuum_bins`.
+    ivar_weighted : bool
+        Weight each pixel by its inverse variance: less noise, but a mean pulled to where the data are good.
+    min_coverage : float
+        A bin covered less than this fraction is NaN.
     batch_size : int
         Spectra that go through the compiled function at once; the last batch is padded.
 

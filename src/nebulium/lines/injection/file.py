@@ -78,13 +78,18 @@ def inject_file(
         ``median`` or ``sample`` of what the model predicts from each continuum; or a table with `target_id`
         and `ew_LINE` (or `ew_LINE_q50`, as `predict_file` writes them), in AA; NaN adds no line.
     model : LineModel, str or Path, optional
-        As in `predict_table`.
-    redshifts, ebv
-        As in `open_input`.
+        A model in memory, a folder, or the name of a packaged model; the packaged ones if not given.
+    redshifts : str, Path or float, optional
+        A Redrock file or a table, joined by id, or one number for all; those of the file if not given.
+    ebv : str or float, optional
+        E(B-V) of the Milky Way, mag: ``ebv`` for the column of the file, or one number for all.
     seed : int
         Of the samples; each spectrum's draw depends on it and on its id.
-    velocity_dispersion_km_s, resolving_power
-        As in `inject_lines`.
+    velocity_dispersion_km_s : float
+        Sigma of the gas.
+    resolving_power : float, optional
+        Wavelength over the FWHM of the instrument's line-spread function. If not given, that of the file
+        is taken, or none if it has none.
 
     Returns
     -------

@@ -221,8 +221,16 @@ def line_spectrum(
 
     Parameters
     ----------
-    wave_aa, redshift, velocity_dispersion_km_s, lsf_sigma_aa, oii_ratio
-        As in `add_lines`.
+    wave_aa : array (wave,)
+        Wavelengths in vacuum, AA, observed frame.
+    redshift : scalar
+        Redshift of the galaxy.
+    velocity_dispersion_km_s : scalar, optional
+        Sigma of the gas.
+    lsf_sigma_aa : scalar or array (wave,), optional
+        Sigma of the instrument's line-spread function, observed AA.
+    oii_ratio : scalar, optional
+        Flux of [OII] 3729 over 3727: 1.3, from about 1.45 at low density to 0.35 at high.
     line_flux : array (10,)
         1e-17 erg/s/cm2; NaN adds nothing.
 

@@ -76,9 +76,6 @@ def make_survey(
         Number of galaxies; those of `table` if not given.
     seed : int, optional
         0 to 4294967295.
-
-    Other Parameters
-    ----------------
     processes : int, optional
         How many work side by side; best one a core.
     shards : int, optional
@@ -109,7 +106,7 @@ def make_survey(
 
     Examples
     --------
-    See ``nebulium mock make --help`` and the tutorial in the documentation.
+    >>> make_survey("sdss", "mock", 1000, seed=1)  # doctest: +SKIP
     """
     start, folder = time.perf_counter(), Path(output)
     found, own = find_survey(survey), _read_own(table)

@@ -64,7 +64,7 @@ def show_survey(folder: str | Path) -> list[Path]:
 
     Examples
     --------
-    See ``nebulium mock show --help``.
+    >>> show_survey("mock")  # doctest: +SKIP
     """
     folder = Path(folder)
     try:

@@ -160,7 +160,7 @@ def read_qp(path: str | Path) -> Any:
 
     Examples
     --------
-    See `QpWriter`.
+    >>> read_qp("redshifts.hdf5").npdf  # doctest: +SKIP
     """
     return _import_qp().read(str(path))
 

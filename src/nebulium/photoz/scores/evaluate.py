@@ -131,8 +131,20 @@ def compare_redshifts(
     ----------
     densities : mapping of str to RedshiftDensities
         By method; the same galaxies in the same order.
-    redshift, ids, mag, colour, mag_label, colour_label, point, samples, resamples, seed
-        As in `evaluate_redshifts`.
+    redshift : ndarray of shape (n,)
+        True ones; galaxies where it is NaN are not scored.
+    ids : ndarray of int or str of shape (n,)
+        Each there once.
+    mag, colour : ndarray of shape (n,), optional
+        What to score the galaxies along, besides the redshift; NaN where missing.
+    mag_label, colour_label : str
+        Their names and units on the axes.
+    point : str
+        The redshift of a density: median, mode or mean.
+    samples : int
+        Samples of equally many galaxies along each quantity.
+    resamples, seed : int
+        Of the bootstrap that gives the errors.
 
     Returns
     -------

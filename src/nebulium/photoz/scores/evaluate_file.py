@@ -34,8 +34,10 @@ def evaluate_file(
         Folder of a mock survey, or a table.
     models : sequence of str or Path
         Names of packaged models, or model folders.
-    columns, curves
-        As in `nebulium.photoz.predict_file`; those of the first model, if not given.
+    columns : mapping, optional
+        Fields of `CatalogueLayout`, by name, in place of those that the model was trained with.
+    curves : str or Path, optional
+        Table of the transmission curves of the bands; known by the names of the bands if not given.
     all_rows : bool
         Score every galaxy with a redshift: right only for galaxies that no model ever saw. By default those
         in the test part of the split of each model.
@@ -56,7 +58,7 @@ def evaluate_file(
 
     Examples
     --------
-    See ``nebulium photoz evaluate --help`` and the guide in the documentation.
+    >>> evaluate_file("mock", models=["mine"])  # doctest: +SKIP
     """
     found = predict_held_out(data, models, columns=columns, curves=curves, all_rows=all_rows)
     galaxies, bands = found.galaxies, found.galaxies.bands

@@ -79,8 +79,12 @@ def label_fraction_file(
     methods : sequence of str
     fractions : sequence of float
         The labels of a smaller one are among those of a larger one.
-    columns, curves, recalibrate
-        As in `nebulium.photoz.training_file.train_file`.
+    columns : mapping, optional
+        What is known of the columns: fields of `CatalogueLayout`.
+    curves : str or Path, optional
+        Table of the transmission curves of the bands; known by the names of the bands if not given.
+    recalibrate : bool
+        Set the densities right on the validation galaxies.
     settings : mapping, optional
         Of the methods; one that a method does not have counts for the others.
     split_seed : str
@@ -103,7 +107,7 @@ def label_fraction_file(
 
     Examples
     --------
-    See ``nebulium photoz label-fraction --help`` and the guide in the documentation.
+    >>> label_fraction_file("mock", "scores", methods=["pita"], fractions=[0.1, 1.0])  # doctest: +SKIP
     """
     output, own = Path(output), {method: _own_settings(method, settings or {}, methods) for method in methods}
     check_evaluation_place(output)

@@ -98,8 +98,10 @@ def disagreements_file(
         A model of images, by name or folder.
     photometry : str or Path
         A model of fluxes by the method photometry.
-    columns, curves
-        As in `nebulium.photoz.predict_file`.
+    columns : mapping, optional
+        Fields of `CatalogueLayout`, by name, in place of those that the model was trained with.
+    curves : str or Path, optional
+        Table of the transmission curves of the bands; known by the names of the bands if not given.
     n : int
         Most galaxies in the figure: if there are more, some are drawn at random.
     count : int
@@ -120,7 +122,7 @@ def disagreements_file(
 
     Examples
     --------
-    See ``nebulium photoz disagreements --help`` and the guide in the documentation.
+    >>> disagreements_file("mock", "drawn", model="images", photometry="fluxes")  # doctest: +SKIP
     """
     check_evaluation_place(output)
     paths = dict(zip(EMBEDDERS, (model, photometry), strict=True))

@@ -55,7 +55,7 @@ def neighbours_file(
 
     Examples
     --------
-    See ``nebulium photoz neighbours --help`` and the guide in the documentation.
+    >>> neighbours_file("embeddings.parquet", ["39627"], count=5)  # doctest: +SKIP
     """
     path = Path(embeddings)
     if output is not None:

@@ -110,7 +110,7 @@ def explain_file(
 
     Examples
     --------
-    See ``nebulium properties explain --help`` and the guide in the documentation.
+    >>> explain_file("cutouts", "maps", model="mine", n=8)  # doctest: +SKIP
     """
     output, loaded = Path(output), load_model(model, of=PropertyModel)
     matched = match_to_model(open_images(images, bands=bands), loaded)

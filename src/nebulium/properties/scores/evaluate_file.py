@@ -44,9 +44,17 @@ def evaluate_file(
 
     Parameters
     ----------
-    images, labels, id_column, bands, missing
-        As in `nebulium.properties.training_file.train_file`. Where the labels have `log_mstar`, `redshift` or
-        `half_light_radius_kpc`, residuals are drawn against them.
+    images : str or Path
+        Pictures, cutouts, cubes or Parquet, as `open_images` opens them.
+    labels : str or Path, optional
+        A table with the ids and the targets; the columns beside the images if not given. Where they have
+        `log_mstar`, `redshift` or `half_light_radius_kpc`, residuals are drawn against them.
+    id_column : str, optional
+        Column of the ids; `target_id` if not given.
+    bands : sequence of str, optional
+        Bands to use, in order; names for them where the files have none.
+    missing : float, str, or sequence of str, optional
+        Numbers that stand for a missing label: -9999 in every column, ``COLUMN=-1`` in one, or "none".
     model : str or Path
         Name of a packaged model, or a model folder.
     all_rows : bool
@@ -69,7 +77,7 @@ def evaluate_file(
 
     Examples
     --------
-    See ``nebulium properties evaluate --help`` and the guide in the documentation.
+    >>> evaluate_file("cutouts", "labels.ecsv", model="mine", id_column="objid")  # doctest: +SKIP
     """
     found, loaded = describe_model(model), load_model(model, of=PropertyModel)
     matched = match_to_model(open_images(images, bands=bands), loaded)
