@@ -106,16 +106,12 @@ def _half_light_arcsec(table: Table) -> np.ndarray:
 def _apertures(survey: Path, ids: np.ndarray, model: Path) -> Measured:
     """Fluxes over their noise, in all apertures and bands, of each galaxy's image."""
     trained = load_model(model, of=ImageRedshiftModel)
-    features = jax.jit(jax.vmap(lambda image: aperture_features(trained.views.middle(image))))
+    features = jax.jit(jax.vmap(lambda image: aperture_features(trained.crops.middle(image))))
     snr = np.empty((len(ids), len(RADII) * len(BANDS)), np.float32)
     rejects = Rejects()
     done = 0
     for of, images in prepared_chunks(
-        open_images(survey),
-        size=trained.preparation.size,
-        stretch=trained.preparation.stretch,
-        rejects=rejects,
-        batch=READ,
+        open_images(survey), trained.form.preparation, rejects=rejects, batch=READ
     ):
         snr[rows_of_ids(of, ids)] = np.sinh(features(images)[:, : snr.shape[1]])
         done += len(of)

@@ -92,7 +92,7 @@ def _galaxies(count: int) -> dict[str, np.ndarray]:
 
 
 def _learner(model: ImageRedshiftModel) -> Learner:
-    return Learner(model.network, model.standards, model.views, CONFIG.weights, CONFIG.in_half)
+    return Learner(model.network, model.standardisation, model.crops, CONFIG.weights, CONFIG.in_half)
 
 
 def _train(learner: Learner, galaxies: dict[str, np.ndarray]) -> None:
@@ -154,8 +154,8 @@ def _disagreement(model: ImageRedshiftModel, module: Any, images: np.ndarray, te
     """Largest difference between the latent vectors of the two: they must be of one network."""
     with load_torch().inference_mode():
         theirs = module.encoder_mlp(module.encoder(cropped(tensor, VIEW_SIZE))).numpy()
-    latent = lambda image: model.network.latent(model.standards.image(model.views.middle(image)))  # noqa: E731
-    return float(np.abs(jax.vmap(latent)(jnp.asarray(images)) - theirs).max())
+    ours, _ = jax.vmap(model.seen)(jnp.asarray(images))
+    return float(np.abs(ours - theirs).max())
 
 
 def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
@@ -180,20 +180,20 @@ def _compare(training: dict[str, float], prediction: dict[str, float]) -> list[R
 def _parts(learner: Learner, galaxies: dict[str, np.ndarray]) -> dict[str, Timed]:
     """The dear parts of our step, each compiled alone."""
     images, keys = jnp.asarray(galaxies["image"][: CONFIG.batch_size]), jax.random.split(jax.random.key(0))
-    views = jax.vmap(learner.views.middle)(images)
+    views = jax.vmap(learner.crops.middle)(images)
 
     def compiled(function: Callable[..., Any], *arguments: Any) -> Timed:
         jitted = eqx.filter_jit(function)
         return lambda: jax.block_until_ready(jitted(*arguments))
 
     def latents(network: RedshiftNetwork, views: jax.Array) -> jax.Array:
-        return jax.vmap(lambda view: network.latent(learner.standards.image(view)))(views)
+        return jax.vmap(lambda view: network.latent(learner.standardisation.image(view)))(views)
 
     def gradient(network: RedshiftNetwork, views: jax.Array) -> RedshiftNetwork:
         return eqx.filter_grad(lambda one: jnp.sum(latents(one, views)))(network)
 
     def random_views(images: jax.Array, key: jax.Array) -> jax.Array:
-        return jax.vmap(learner.views.random)(images, jax.random.split(key, len(images)))
+        return jax.vmap(learner.crops.random)(images, jax.random.split(key, len(images)))
 
     two = lambda images, keys: [random_views(images, key) for key in keys]  # noqa: E731
     return {

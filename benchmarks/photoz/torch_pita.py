@@ -33,13 +33,13 @@ def pita_module(model: ImageRedshiftModel, config: RedshiftConfig, layout: Any) 
         Of its weights.
     """
     lightning_class, augmentations = _load_pita()
-    nn, network, views = load_torch().nn, model.network, model.views
+    nn, network, crops = load_torch().nn, model.network, model.crops
     first, last = network.to_latent.layers
     projection = _perceptron(network.projection)
     # Asked for by the module.
     projection.out_features = PROJECTED
     module = lightning_class(
-        encoder=torch_resnet(network.encoder, first, views.size),
+        encoder=torch_resnet(network.encoder, first, crops.size),
         encoder_mlp=nn.Sequential(_gelu(), _linear(last)),
         projection_head=projection,
         redshift_mlp=_redshift_head(),
@@ -85,8 +85,8 @@ def _augmentation(augmentations: Any, model: ImageRedshiftModel) -> Callable[[An
     The first two are torchvision's in their script, written out here without its mask of the corners, and so
     is the crop, as the package's own fails with NumPy 2.4.
     """
-    torch, views = load_torch(), model.views
-    noise = augmentations.AddGaussianNoise(std=np.full(len(model.bands), views.noise))
+    torch, crops = load_torch(), model.crops
+    noise = augmentations.AddGaussianNoise(std=np.full(len(model.form.bands), crops.noise))
 
     def view(images: Any) -> Any:
         mirrored = images.flip(-1) if torch.rand(()) < 0.5 else images
@@ -96,8 +96,8 @@ def _augmentation(augmentations: Any, model: ImageRedshiftModel) -> Callable[[An
         grid = torch.nn.functional.affine_grid(turn, [1, *images.shape[1:]], align_corners=False)
         grid = grid.expand(len(images), -1, -1, -1)
         turned = torch.nn.functional.grid_sample(mirrored, grid, align_corners=False)
-        down, right = torch.randint(-views.most_shift_px, views.most_shift_px + 1, (2,)).tolist()
-        return noise(cropped(turned, views.size, down, right))
+        down, right = torch.randint(-crops.most_shift_px, crops.most_shift_px + 1, (2,)).tolist()
+        return noise(cropped(turned, crops.size, down, right))
 
     return view
 

@@ -8,26 +8,26 @@ import numpy as np
 
 from benchmarks.results import Check, Result, Row, Target, number
 from benchmarks.settings import Settings, save_figure
+from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_parts
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import Preparation
 from nebulium.data.images.source import ImageSource
-from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import Stretch, measure_softening
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
-from nebulium.metrics.estimates import estimate
 from nebulium.metrics.point import rmse
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.mock.survey.making import make_survey
+from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.baselines.learned import ForestBaseline
-from nebulium.properties.predict import Predicted, predict_arrays
+from nebulium.properties.model import PropertyPrediction
+from nebulium.properties.predict import BATCH
 from nebulium.properties.recipe import PropertiesConfig, train_on_store
 from nebulium.properties.scores.figures import predicted_against_true, residuals_against, resolution_figure
 from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
 from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
 from nebulium.properties.scores.mass_metallicity import MassComparison, more_than_mass
 from nebulium.properties.scores.scores import Intervals, PropertyScore, rmse_gain, score_property
-from nebulium.properties.training_images import Part
 
 GALAXIES, SEED = 20_000, 4
 FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -64,24 +64,15 @@ class MockSample:
     magnitudes: np.ndarray
     truth: np.ndarray
 
-    def parts(self, targets: int) -> dict[str, Part]:
-        """Rows and labels by part of the split, of the first so many targets."""
-        found = {}
-        for name in FRACTIONS:
-            rows = np.flatnonzero(self.part == name)
-            values = self.values[rows, :targets]
-            found[name] = Part(rows, values, np.zeros_like(values))
-        return found
-
 
 def measure(settings: Settings) -> list[Result]:
     """Train on the training galaxies, choose on the validation galaxies, score the test galaxies once."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = settings.mock_survey or _made(Path(scratch) / "survey")
         sample = _sample(open_images(folder))
-        store, said = _trained(sample, Path(scratch))
+        images, said = _trained(sample, Path(scratch))
         resolved = [_resolved(sample, side, Path(scratch)) for side in SIDES]
-        _pictures(sample, said, store)
+        _pictures(sample, said, images)
         return [_forests(sample, said), _resolutions(resolved), _masses(sample, said)]
 
 
@@ -113,38 +104,40 @@ def _preparation(sample: MockSample, side: int) -> Preparation:
     return Preparation(size, Stretch("asinh", softening), binning=size // side)
 
 
-def _store(sample: MockSample, side: int, scratch: Path) -> ImageStore:
-    how, rejects = _preparation(sample, side), Rejects()
-    store = ImageStore.create(
-        scratch / f"images-{side}",
+def _parts(sample: MockSample, side: int, scratch: Path, *, targets: int) -> dict[str, LabelledImages]:
+    """Prepared images of so many pixels on a side, with the first so many targets, by part of the split."""
+    values, rejects = sample.values[:, :targets], Rejects()
+    parts = prepare_parts(
         sample.source,
-        size=how.size,
-        binning=how.binning,
-        stretch=how.stretch,
+        np.arange(len(values)),
+        sample.part,
+        {"value": values, "sigma": np.zeros_like(values)},
+        scratch / f"images-{side}",
+        preparation=_preparation(sample, side),
         rejects=rejects,
     )
     if len(rejects):
         raise RuntimeError(f"mock images were set aside: {rejects.summary()}")
-    return store
+    return parts
 
 
-def _trained(sample: MockSample, scratch: Path) -> tuple[ImageStore, Predicted]:
-    """The main model, and what it says of the test galaxies."""
-    store = _store(sample, SIDES[-1], scratch)
-    parts = sample.parts(len(TARGETS))
-    model, _ = train_on_store(store, parts, TARGETS, config=MAIN)
-    return store, predict_arrays(model, store.take(parts["test"].rows))
+def _trained(sample: MockSample, scratch: Path) -> tuple[StoredImages, PropertyPrediction]:
+    """The images of the test galaxies, and what the main model predicts of them."""
+    parts = _parts(sample, SIDES[-1], scratch, targets=len(TARGETS))
+    model, _ = train_on_store(parts, TARGETS, config=MAIN)
+    return parts["test"].images, map_galaxies(model, parts["test"].images, batch=BATCH)
 
 
 def _resolved(sample: MockSample, side: int, scratch: Path) -> Estimate:
     """Root mean square residual with images of so many pixels on a side."""
-    store, parts = _store(sample, side, scratch), sample.parts(1)
-    model, _ = train_on_store(store, parts, TARGETS[:1], config=RESOLVED)
-    said = predict_arrays(model, store.take(parts["test"].rows), batch=64)
-    return estimate(rmse, parts["test"].values[:, 0].astype(float), said.median[:, 0].astype(float))
+    parts = _parts(sample, side, scratch, targets=1)
+    model, _ = train_on_store(parts, TARGETS[:1], config=RESOLVED)
+    predicted = map_galaxies(model, parts["test"].images)
+    true = parts["test"].labels["value"]
+    return bootstrapped(rmse, true[:, 0].astype(float), predicted.median[:, 0].astype(float))
 
 
-def _forests(sample: MockSample, said: Predicted) -> Result:
+def _forests(sample: MockSample, said: PropertyPrediction) -> Result:
     training, test = sample.part == "train", sample.part == "test"
     true = sample.values[test, 0].astype(float)
     intervals = Intervals(said.q16[:, 0].astype(float), said.q84[:, 0].astype(float))
@@ -215,7 +208,7 @@ def _resolutions(errors: list[Estimate]) -> Result:
     )
 
 
-def _masses(sample: MockSample, said: Predicted) -> Result:
+def _masses(sample: MockSample, said: PropertyPrediction) -> Result:
     test = sample.part == "test"
     true, mass = sample.values[test].astype(float).T
     predicted, mass_predicted = said.median.astype(float).T
@@ -254,7 +247,7 @@ def _rows_of(comparison: MassComparison) -> list[Row]:
     ]
 
 
-def _pictures(sample: MockSample, said: Predicted, store: ImageStore) -> None:
+def _pictures(sample: MockSample, said: PropertyPrediction, images: StoredImages) -> None:
     test = np.flatnonzero(sample.part == "test")
     true, predicted = sample.values[test, 0].astype(float), said.median[:, 0].astype(float)
     table, label = sample.source.table, "12 + log O/H"
@@ -271,10 +264,10 @@ def _pictures(sample: MockSample, said: Predicted, store: ImageStore) -> None:
     save_figure(
         residuals_against(true, predicted, others, label=label, title="Mock SDSS"), "properties/residuals"
     )
-    groups = gallery_rows(true)
+    groups, stretch = gallery_rows(true), images.store.form.preparation.stretch
     shown = {
         # From the reddest band to the bluest.
-        name: as_pictures(store.preparation.stretch.invert(store.take(test[rows])), bands=(2, 1, 0))
+        name: as_pictures(stretch.invert(images[rows]), bands=(2, 1, 0))
         for name, rows in groups.items()
     }
     of = lambda values: {name: values[rows] for name, rows in groups.items()}  # noqa: E731

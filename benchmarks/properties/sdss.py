@@ -54,15 +54,8 @@ def _galaxies() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     source = open_images(folder / "sdss_gri_jpg_128.zip")
     labels = read_labels(folder / "sdss_metallicity.csv", source, [TARGET], id_column="objid")
     labelled = join_labels(source, labels, [TARGET], Rejects())
-    preparation = load_model(MODEL, of=PropertyModel).preparation
-    chunks = prepared_chunks(
-        source,
-        size=preparation.size,
-        binning=preparation.binning,
-        stretch=preparation.stretch,
-        rejects=Rejects(),
-        rows=labelled.rows,
-    )
+    preparation = load_model(MODEL, of=PropertyModel).form.preparation
+    chunks = prepared_chunks(source, preparation, rejects=Rejects(), rows=labelled.rows)
     return labelled.ids, np.concatenate([images for _, images in chunks]), labelled.values[:, 0].astype(float)
 
 
@@ -87,7 +80,7 @@ def _features(images: np.ndarray) -> dict[str, np.ndarray]:
 
 def _said_as_it_lies(model: PropertyModel, image: jax.Array) -> jax.Array:
     """What the frozen networks say of one orientation alone."""
-    standard, profiles = model.standards.image(image), model.standards.profiles(image)
+    standard, profiles = model.standardisation.image(image), model.standardisation.features(image)
     return jnp.concatenate([network.interval(standard, profiles).median for network in model.networks])
 
 

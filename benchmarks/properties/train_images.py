@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from nebulium.data.images.preparation import Preparation
 from nebulium.data.images.source import ImageSource
 from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import Stretch
@@ -57,8 +58,7 @@ def main(images: int) -> None:
         store = ImageStore.create(
             Path(scratch) / "store",
             drawn_images(images),
-            size=SHAPE[0],
-            stretch=Stretch("asinh", (1.0,) * SHAPE[2]),
+            Preparation(SHAPE[0], Stretch("asinh", (1.0,) * SHAPE[2])),
             rejects=Rejects(),
         )
         small = ConvNeXt(SHAPE[2], widths=(8, 16), depths=(1, 1), kernel=3, key=jax.random.key(0))

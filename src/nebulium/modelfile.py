@@ -42,6 +42,18 @@ CLASSES = {
     "TrainDistributionModel": "nebulium.photoz.baselines",
 }
 
+#: Names of arrays in folders of version 0.1, and what they are called now.
+RENAMED = {
+    f"standards.{old}_{what}": f"{new}_{what}"
+    for old, new in {
+        "band": "standardisation.band",
+        "aperture": "standardisation.feature",
+        "profile": "standardisation.feature",
+        "target": "target",
+    }.items()
+    for what in ("mean", "scale")
+}
+
 ModelClass = TypeVar("ModelClass", bound=type[eqx.Module])
 
 _REGISTERED: dict[str, type[eqx.Module]] = {}
@@ -379,7 +391,7 @@ def _read_weights(folder: ModelFolder) -> dict[str, np.ndarray]:
         raise ModelFileError(
             str(path), "is not the file that was written with this config.json (checksum)", _mend_copy()
         )
-    return arrays
+    return {RENAMED.get(name, name): values for name, values in arrays.items()}
 
 
 def _packaged() -> dict[str, Path]:

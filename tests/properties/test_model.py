@@ -26,7 +26,7 @@ def make(head="gaussian", **others):
     }
     model = PropertyModel(**(settings | others))
     scales = (jnp.array([8.8, 10.0]), jnp.array([0.2, 0.6]))
-    return eqx.tree_at(lambda m: (m.standards.target_mean, m.standards.target_scale), model, scales)
+    return eqx.tree_at(lambda m: (m.target_mean, m.target_scale), model, scales)
 
 
 def images(n=3):

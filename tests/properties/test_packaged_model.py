@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nebulium.data.images.opening import open_images
-from nebulium.data.images.preparation import prepared_chunks
+from nebulium.data.images.preparation import Preparation, prepared_chunks
 from nebulium.data.images.stretches import Stretch
 from nebulium.data.rejects import Rejects
 from nebulium.modelfile import describe_model, load_model
@@ -29,7 +29,7 @@ def galaxies(nebulium_data):
     labels = read_labels(folder / "sdss_metallicity.csv", source, ["oh_p50"], id_column="objid")
     labelled = join_labels(source, labels, ["oh_p50"], Rejects())
     chunks = prepared_chunks(
-        source, size=128, stretch=Stretch("display"), rejects=Rejects(), rows=labelled.rows[:COUNT]
+        source, Preparation(128, Stretch("display")), rejects=Rejects(), rows=labelled.rows[:COUNT]
     )
     return np.concatenate([images for _, images in chunks]), labelled.values[:COUNT, 0]
 

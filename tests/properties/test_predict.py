@@ -4,15 +4,17 @@ import jax
 import numpy as np
 import pytest
 
+from nebulium.data.images import preparation
+from nebulium.data.images.labelled import StoredImages
 from nebulium.data.images.matching import match_to_model
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import concatenate
 from nebulium.errors import ImageError
-from nebulium.properties import predict
+from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import predict_images, predict_stored
+from nebulium.properties.predict import predict_images
 
 
 def made_model(**changed) -> PropertyModel:
@@ -39,7 +41,7 @@ def source(tmp_path):
 
 
 def test_a_row_for_each_good_image_whatever_the_batches(source, model, monkeypatch):
-    monkeypatch.setattr(predict, "READ", 4)
+    monkeypatch.setattr(preparation, "READ_PIXELS", 4 * 16 * 16 * 2)
     rejects = Rejects()
     tables = list(predict_images(source, model, rejects=rejects, batch=3))
     table = concatenate(tables)
@@ -56,25 +58,24 @@ def test_a_row_for_each_good_image_whatever_the_batches(source, model, monkeypat
 
 
 def test_a_store_says_the_same_as_its_images(source, model, tmp_path):
-    how = {name: getattr(model.preparation, name) for name in ("size", "stretch", "binning")}
-    store = ImageStore.create(tmp_path / "store", source, rejects=Rejects(), **how)
-    said = predict_stored(model, store, np.array([6, 0]))
+    store = ImageStore.create(tmp_path / "store", source, model.form.preparation, rejects=Rejects())
+    said = map_galaxies(model, StoredImages(store, np.array([6, 0])))
     table = concatenate(predict_images(source, model, rejects=Rejects()))
     np.testing.assert_allclose(said.median[:, 0], table["oh12"][[6, 0]], rtol=1e-5)
 
 
 def test_bands_come_in_the_order_of_the_model(source, model):
     told = replace(source, bands=("r", "g"))
-    assert match_to_model(told, model).source.bands == ("g", "r")
-    assert match_to_model(source, model).notes == ()
+    assert match_to_model(told, model.form).source.bands == ("g", "r")
+    assert match_to_model(source, model.form).supposed == ()
 
 
 def test_bands_without_names_are_taken_by_their_place_and_that_is_said(source, model):
     untold = replace(source, bands=("band_0", "band_1"), bands_told=False, unit="")
-    matched = match_to_model(untold, model)
+    matched = match_to_model(untold, model.form)
     assert matched.source.bands == ("g", "r")
-    assert "taken to be g, r, in this order" in matched.notes[0]
-    assert "taken to be nJy" in matched.notes[1]
+    assert "taken to be g, r, in this order" in matched.supposed[0]
+    assert "taken to be nJy" in matched.supposed[1]
 
 
 @pytest.mark.parametrize(
@@ -88,13 +89,13 @@ def test_bands_without_names_are_taken_by_their_place_and_that_is_said(source, m
 )
 def test_images_that_the_model_was_not_made_for_are_refused(source, model, changed, message):
     with pytest.raises(ImageError, match=message):
-        match_to_model(replace(source, **changed), model)
+        match_to_model(replace(source, **changed), model.form)
 
 
 def test_fluxes_are_not_for_a_model_of_colours(source):
     model = made_model(unit="display", stretch={"kind": "display", "softening": []})
     with pytest.raises(ImageError, match="expected colours from 0 to 255, found pixels in nJy"):
-        match_to_model(source, model)
+        match_to_model(source, model.form)
 
 
 def test_images_far_smaller_than_the_models_are_set_aside(source):

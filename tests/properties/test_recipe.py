@@ -5,6 +5,7 @@ import jax
 import numpy as np
 import pytest
 
+from nebulium.data.images.labelled import prepare_parts
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
@@ -15,7 +16,6 @@ from nebulium.properties.labels import join_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.predict import predict_images
 from nebulium.properties.recipe import PropertiesConfig, train
-from nebulium.properties.training_images import prepare_images
 
 GALAXIES, SIDE = 160, 16
 SHORT = PropertiesConfig(epochs=15, batch_size=16, learning_rate=5e-3, members=2, conformal=True)
@@ -113,10 +113,10 @@ def test_the_sky_is_measured_on_the_training_galaxies_of_the_fractions_asked_for
     pixels = np.random.default_rng(0).normal(0, noise[:, None, None, None], (80, SIDE, SIDE, 1))
     np.savez(tmp_path / "images.npz", images=pixels.astype(np.float32), ids=ids)
     source = open_images(tmp_path / "images.npz")
-    labels = join_labels(source, Table({"target_id": ids, "oh12": ids / 10}), ["oh12"], Rejects())
-    given = {"size": None, "binning": 1, "like": None, "rejects": Rejects()}
-    store = prepare_images(source, labels, tmp_path / "store", split=split, **given)
-    assert store.preparation.stretch.softening == pytest.approx((1.0,), rel=0.2)
+    given = source, ids, split.parts(ids), {"value": ids / 10}, tmp_path / "store"
+    parts = prepare_parts(*given, rejects=Rejects())
+    form = parts["train"].images.store.form
+    assert form.preparation.stretch.softening == pytest.approx((1.0,), rel=0.2)
 
 
 def test_a_training_can_start_from_another_model(networks, folder):

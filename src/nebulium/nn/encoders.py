@@ -63,8 +63,17 @@ def make_encoder(name: str, bands: int, *, key: Key[Array, ""]) -> Encoder:
     return ENCODERS[name](bands, key=key)
 
 
-def encode_in_half(encoder: Encoder, image: Float[Array, "height width band"]) -> Float[Array, " features"]:
-    """The vector of an image, computed in bfloat16 as fast devices like it; the weights stay as they are."""
+def computes_in_half(asked: bool | None) -> bool:
+    """Whether encoders compute in bfloat16: as asked, or else where the device is fast at it."""
+    return jax.default_backend() != "cpu" if asked is None else asked
+
+
+def encode(
+    encoder: Encoder, image: Float[Array, "height width band"], *, in_half: bool
+) -> Float[Array, " features"]:
+    """The vector of an image, on request computed in bfloat16; the weights stay as they are."""
+    if not in_half:
+        return encoder(image)
     half = jax.tree.map(
         lambda leaf: leaf.astype(jnp.bfloat16) if eqx.is_inexact_array(leaf) else leaf, encoder
     )

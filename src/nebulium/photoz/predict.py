@@ -5,29 +5,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool
 
-from nebulium.data.batches import in_batches
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
+from nebulium.nn.mapping import BATCH, Rows, map_galaxies
 from nebulium.photometry.dereddening import dust_notes
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout, changed_layout, layout_from
 from nebulium.photoz.density.densities import RedshiftDensities
-from nebulium.photoz.density.prediction import RedshiftPrediction
 from nebulium.photoz.density.qp_export import QpWriter
 from nebulium.verbs import Opened, Prediction, Predictor
 
-#: Galaxies that go through a model at a time: template fitting holds bins times templates numbers for each.
-BATCH = 64
 #: Quantiles that are written, by their column.
 QUANTILES = {"redshift_median": 0.5, "redshift_q16": 0.16, "redshift_q84": 0.84}
 
@@ -119,18 +113,10 @@ def predict_galaxies(model: Any, galaxies: PhotometricGalaxies, *, batch: int = 
     return predict_arrays(model, galaxies.ids, ordered.flux_njy, ordered.flux_err_njy, batch=batch)
 
 
-def predict_arrays(
-    model: Any, ids: np.ndarray, *seen: Float[np.ndarray, "n ..."], batch: int = BATCH
-) -> PredictedRedshifts:
+def predict_arrays(model: Any, ids: np.ndarray, *seen: Rows, batch: int = BATCH) -> PredictedRedshifts:
     """Densities of galaxies from the arrays that a model takes: prepared images, or fluxes and errors."""
-    predicted = in_batches(partial(_predict, model), *seen, size=batch)
+    predicted = map_galaxies(model, *seen, batch=batch)
     return PredictedRedshifts(ids, RedshiftDensities(model.grid, predicted.mass), predicted.in_domain)
-
-
-@eqx.filter_jit
-def _predict(model: Any, *seen: Float[Array, "n ..."]) -> RedshiftPrediction:
-    prediction: RedshiftPrediction = jax.vmap(model)(*seen)
-    return prediction
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,13 @@
 """Metallicity, and any other property, from images of galaxies."""
 
+from nebulium.nn.image_model import model_images
 from nebulium.properties.baselines.baselines import MeanBaseline, RidgeBaseline
 from nebulium.properties.baselines.integrated_light import colours_of, magnitudes_of
 from nebulium.properties.baselines.learned import ExtraTreesBaseline, ForestBaseline, SupportVectorBaseline
 from nebulium.properties.explanation.file import explain_file
 from nebulium.properties.labels import read_labels
 from nebulium.properties.model import PropertyModel, PropertyPrediction
-from nebulium.properties.predict import model_images, predict_file, predict_images
+from nebulium.properties.predict import predict_file, predict_images
 from nebulium.properties.recipe import PropertiesConfig, train
 from nebulium.properties.scores.evaluate import evaluate_predictions
 from nebulium.properties.scores.evaluate_file import evaluate_file

@@ -18,6 +18,7 @@ def model_config(
     model: PropertyModel,
     config: Any,
     *,
+    hyperparameters: Mapping[str, Any],
     split: Mapping[str, Any],
     results: Sequence[FitResult[Any]],
     units: Mapping[str, str],
@@ -25,18 +26,16 @@ def model_config(
     citation: str = CITATION,
 ) -> dict[str, Any]:
     """Entries of config.json; see `nebulium.modelfile.save_model`."""
-    preparation, standards = model.preparation, model.standards
+    preparation = model.form.preparation
     labels = {
         target: {"mean": float(mean), "scatter": float(scale)}
-        for target, mean, scale in zip(
-            model.targets, standards.target_mean, standards.target_scale, strict=True
-        )
+        for target, mean, scale in zip(model.targets, model.target_mean, model.target_scale, strict=True)
     }
     return {
-        "hyperparameters": hyperparameters(model),
+        "hyperparameters": dict(hyperparameters),
         "preprocessing": {
-            "bands": list(model.bands),
-            "unit": model.unit,
+            "bands": list(model.form.bands),
+            "unit": model.form.unit,
             "size_px": preparation.size,
             "binning": preparation.binning,
             "stretch": preparation.stretch.as_dict(),
@@ -53,27 +52,6 @@ def model_config(
         "training": {name: value for name, value in dataclasses.asdict(config).items() if name != "init"},
         "started_from": None if start is None else {name: start[name] for name in OF_START},
         "citation": citation,
-    }
-
-
-def hyperparameters(model: PropertyModel) -> dict[str, Any]:
-    """Keywords of `PropertyModel` that build a model of the same shape."""
-    process, preparation = model.process, model.preparation
-    return {
-        "targets": list(model.targets),
-        "bands": list(model.bands),
-        "unit": model.unit,
-        "size": preparation.size,
-        "binning": preparation.binning,
-        "stretch": preparation.stretch.as_dict(),
-        "encoder": model.encoder,
-        "head": model.head,
-        "members": len(model.networks),
-        "encoder_binning": model.networks[0].binning,
-        "with_profiles": model.with_profiles,
-        "network_targets": model.networks[0].head.targets,
-        "references": 0 if process is None else process.reference.shape[0],
-        "domain_references": model.domain.domain.reference.shape[0],
     }
 
 

@@ -1,5 +1,6 @@
 """From the image of a galaxy to its properties, with their uncertainties."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -7,16 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from nebulium.data.images.preparation import Preparation
-from nebulium.data.images.stretches import Stretch
 from nebulium.modelfile import register
 from nebulium.nn.convolution import FeatureMap, Image
 from nebulium.nn.densities import HEADS, Head, Interval, Targets
-from nebulium.nn.encoders import Encoder, make_encoder
+from nebulium.nn.encoders import Encoder, encode, make_encoder
+from nebulium.nn.image_model import ImageModel
 from nebulium.properties.domain import ProfileDomain
 from nebulium.properties.gaussian_process import GaussianProcess
-from nebulium.properties.profiles import count_profile_features
-from nebulium.properties.standardisation import Standards
+from nebulium.properties.profiles import count_profile_features, profile_features
 from nebulium.training.augmentation import orientations
 
 HIDDEN = 64
@@ -25,7 +24,7 @@ GAUSSIAN_PROCESS = "gaussian-process"
 
 
 class PropertyPrediction(eqx.Module):
-    """What a model says of galaxies.
+    """Properties of galaxies, as a model predicts them.
 
     Attributes
     ----------
@@ -36,7 +35,10 @@ class PropertyPrediction(eqx.Module):
 
     Examples
     --------
-    See `PropertyModel`.
+    >>> median = jnp.array([8.7])
+    >>> prediction = PropertyPrediction(median, median - 8.6, median - 0.1, median + 0.1, jnp.array(True))
+    >>> prediction.sigma.round(2).tolist()
+    [0.1]
     """
 
     median: Float[Array, "*batch target"]
@@ -86,7 +88,11 @@ class ImageNetwork(eqx.Module):
 
     def interval(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
         """Median and central 68 % of a standardised image with standardised profiles."""
-        return self.head.interval(self.vector(self.encoder(self.seen(image)), profiles))
+        return self.head.interval(self.vector(self.embedding(image), profiles))
+
+    def embedding(self, image: Image, *, in_half: bool = False) -> Float[Array, " feature"]:
+        """What the encoder makes of a standardised image."""
+        return encode(self.encoder, self.seen(image), in_half=in_half)
 
     def seen(self, image: Image) -> FeatureMap:
         """The image as the encoder sees it."""
@@ -107,23 +113,17 @@ class ImageNetwork(eqx.Module):
 
 
 @register
-class PropertyModel(eqx.Module):
+class PropertyModel(ImageModel):
     """A model of properties of galaxies from their images, for one galaxy.
 
-    Each network is asked about all eight orientations of the image; what the networks disagree by is
-    added to their uncertainty. With a Gaussian process the networks are frozen, and it learns the
-    labels from what they say and from radial profiles.
+    Each network sees the image in all eight orientations; what the networks disagree by is added to their
+    uncertainty. With a Gaussian process the networks are frozen, and it learns the labels from what they
+    predict and from radial profiles.
 
     Parameters
     ----------
     targets : sequence of str
         Names of the properties.
-    bands : sequence of str
-        Names of the bands of the images, in order.
-    unit : str
-        Of the pixels, before the stretch.
-    size, binning, stretch
-        See `nebulium.data.images.preparation.Preparation`; the stretch as a dict.
     encoder, head : str
         Of the networks: see `nebulium.nn.encoders.ENCODERS` and `nebulium.nn.densities.HEADS`.
     members : int
@@ -140,6 +140,9 @@ class PropertyModel(eqx.Module):
         Galaxies that the training domain is measured by.
     key : key, optional
         Of the first weights.
+    bands, unit, size, stretch, binning
+        The images: names of their bands in order, unit of the pixels before the stretch, pixels on a side,
+        and the rest of `nebulium.data.Preparation`; the stretch as a dict, the binning 1 if not given.
 
     Examples
     --------
@@ -148,7 +151,7 @@ class PropertyModel(eqx.Module):
     ...     bands=["red", "green", "blue"],
     ...     unit="display",
     ...     size=32,
-    ...     stretch=Stretch("display").as_dict(),
+    ...     stretch={"kind": "display", "softening": []},
     ...     encoder="resnet-small",
     ...     head="gaussian",
     ...     domain_references=8,
@@ -159,63 +162,61 @@ class PropertyModel(eqx.Module):
 
     networks: tuple[ImageNetwork, ...]
     process: GaussianProcess | None
-    standards: Standards
     domain: ProfileDomain
+    target_mean: Targets
+    target_scale: Targets
     interval_factor: Targets
     encoder: str = eqx.field(static=True)
     head: str = eqx.field(static=True)
     targets: tuple[str, ...] = eqx.field(static=True)
-    bands: tuple[str, ...] = eqx.field(static=True)
-    unit: str = eqx.field(static=True)
-    preparation: Preparation = eqx.field(static=True)
     with_profiles: bool = eqx.field(static=True)
 
     def __init__(
         self,
         *,
-        targets: Any,
-        bands: Any,
-        unit: str,
-        size: int,
-        stretch: Any,
+        targets: Sequence[str],
         encoder: str,
         head: str,
         domain_references: int,
-        binning: int = 1,
         members: int = 1,
         encoder_binning: int = 1,
         with_profiles: bool = True,
         network_targets: int | None = None,
         references: int = 0,
         key: Key[Array, ""] | None = None,
+        **images: Any,
     ):
-        self.targets, self.bands, self.unit = tuple(targets), tuple(bands), unit
-        self.preparation = Preparation(size, Stretch.from_dict(dict(stretch)), binning)
+        super().__init__(images, profile_features, count_profile_features)
+        self.targets = tuple(targets)
         self.encoder, self.head, self.with_profiles = encoder, head, with_profiles
-        predicted, profiles = network_targets or len(self.targets), count_profile_features(len(self.bands))
+        bands, profiles = len(self.form.bands), count_profile_features(len(self.form.bands))
+        of_network = {
+            "bands": bands,
+            "profiles": profiles * with_profiles,
+            "targets": network_targets or len(targets),
+            "binning": encoder_binning,
+        }
         keys = jax.random.split(jax.random.key(0) if key is None else key, members)
-        of_network = {"bands": len(self.bands), "profiles": profiles * with_profiles, "targets": predicted}
-        of_network["binning"] = encoder_binning
         self.networks = tuple(ImageNetwork(encoder, head, **of_network, key=one) for one in keys)
         self.process = (
-            GaussianProcess(self.process_groups, n_reference=references, targets=len(self.targets))
+            GaussianProcess(self.process_groups, n_reference=references, targets=len(targets))
             if references
             else None
         )
-        self.standards = Standards(len(self.bands), len(self.targets))
         self.domain = ProfileDomain(profiles, domain_references)
+        self.target_mean, self.target_scale = jnp.zeros(len(targets)), jnp.ones(len(targets))
         self.interval_factor = jnp.ones(len(self.targets), jnp.float32)
 
     def __call__(self, image: Image) -> PropertyPrediction:
         """Properties of the galaxy of an image (height, width, band), prepared."""
-        profiles = self.standards.profiles(image)
+        profiles = self.standardisation.features(image)
         if self.process is None:
-            predicted = _pooled(self._all_said(image, profiles))
+            predicted = _pooled(self._intervals(image, profiles))
         else:
             predicted = self.process.interval(self.process_features(image))
         widen = lambda quantile: predicted.median + self.interval_factor * (quantile - predicted.median)  # noqa: E731
         q16, q84 = widen(predicted.q16), widen(predicted.q84)
-        mean, scale = self.standards.target_mean, self.standards.target_scale
+        mean, scale = self.target_mean, self.target_scale
         return PropertyPrediction(
             median=mean + scale * predicted.median,
             sigma=0.5 * scale * (q84 - q16),
@@ -228,22 +229,26 @@ class PropertyModel(eqx.Module):
     def process_groups(self) -> tuple[int, int]:
         """Number of features that are profiles, and that are medians of the networks."""
         predicted = sum(network.head.targets for network in self.networks)
-        return count_profile_features(len(self.bands)), predicted
+        return count_profile_features(len(self.form.bands)), predicted
 
     def process_features(self, image: Image) -> Float[Array, " feature"]:
         """What a Gaussian process learns from: profiles, then the medians of the frozen networks."""
-        profiles = self.standards.profiles(image)
-        medians = jnp.mean(self._all_said(image, profiles).median, axis=1)
+        profiles = self.standardisation.features(image)
+        medians = jnp.mean(self._intervals(image, profiles).median, axis=1)
         return jnp.concatenate([profiles, medians.ravel()])
 
     def embedding(self, image: Image) -> Float[Array, " features"]:
         """The vectors of all networks, one after another, as the image lies."""
-        standard = self.standards.image(image)
-        return jnp.concatenate([network.encoder(network.seen(standard)) for network in self.networks])
+        standard = self.standardisation.image(image)
+        return jnp.concatenate([network.embedding(standard) for network in self.networks])
 
-    def _all_said(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
-        """Of every network and orientation, (network, 8, target)."""
-        ways = orientations(self.standards.image(image))
+    def with_domain(self, image: Image) -> tuple[Float[Array, " features"], Bool[Array, ""]]:
+        """The embedding, and whether the image lies inside the training domain."""
+        return self.embedding(image), self.domain.contains(self.standardisation.features(image))
+
+    def _intervals(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
+        """The intervals of every network and orientation, (network, 8, target)."""
+        ways = orientations(self.standardisation.image(image))
         predicted = [
             jax.vmap(lambda way, n=network: n.interval(way, profiles))(ways) for network in self.networks
         ]

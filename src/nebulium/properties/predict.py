@@ -1,74 +1,31 @@
-"""Predictions for many galaxies: images in, tables out, a chunk at a time.
-
-The model is written for one galaxy. Here it is mapped over batches of one size, so that it is compiled once,
-however many images there are; the last batch is filled up with its own last image.
-"""
+"""Predictions for many galaxies: images in, tables out, a chunk at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float, Int
 
 from nebulium import verbs
-from nebulium.data.batches import in_batches
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.images.matching import match_to_model
-from nebulium.data.images.opening import open_images
-from nebulium.data.images.preparation import prepared_chunks
-from nebulium.data.images.sides import measured_images
+from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.source import ImageSource
-from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
-from nebulium.nn.convolution import Image
+from nebulium.nn.image_model import model_images
+from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor
 from nebulium.verbs.space import Points, Space
 
 #: Images that go through the networks at a time; each is seen in eight orientations.
 BATCH = 32
-#: Images that are read at a time, and pixels times bands at most.
-READ, READ_PIXELS = 256, 1 << 24
 #: The space in which networks see galaxies.
 LATENT = Space("latent", "euclidean")
 #: Columns of a target, by what they add to its name.
 PARTS = {"": "median", "_sigma": "sigma", "_q16": "q16", "_q84": "q84"}
-
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """What a model says of many galaxies.
-
-    Parameters
-    ----------
-    median, sigma, q16, q84 : ndarray of float32 of shape (n, target)
-    in_domain : ndarray of bool of shape (n,)
-    """
-
-    median: Float[np.ndarray, "n target"]
-    sigma: Float[np.ndarray, "n target"]
-    q16: Float[np.ndarray, "n target"]
-    q84: Float[np.ndarray, "n target"]
-    in_domain: Bool[np.ndarray, " n"]
-
-
-def predict_arrays(
-    model: PropertyModel, images: Float[np.ndarray, "n height width band"], *, batch: int = BATCH
-) -> Predicted:
-    """Predict galaxies from prepared images in memory."""
-    return Predicted(*jax.tree.leaves(in_batches(partial(_predict, model), images, size=batch)))
-
-
-def predict_stored(model: PropertyModel, store: ImageStore, rows: Int[np.ndarray, " k"]) -> Predicted:
-    """Predict galaxies of a store, of which memory holds a few at a time."""
-    chunks = [rows[first : first + READ] for first in range(0, len(rows), READ)]
-    return _joined([predict_arrays(model, store.take(chunk)) for chunk in chunks])
 
 
 #: Ids and prepared images.
@@ -89,23 +46,23 @@ class PropertyPredictor(Predictor[PreparedImages]):
         ids: np.ndarray | None = None,
     ) -> Opened[PreparedImages]:
         """Open images of any format; they must suit the model."""
-        matched = match_to_model(open_images(source, bands=bands), self.model)
-        measured = measured_images(matched.source)
+        matched = open_for_model(source, self.model.form, bands=bands)
         rows = None if ids is None else np.flatnonzero(rows_of_ids(matched.source.ids, ids) >= 0)
-        rejects, notes = Rejects(), list(matched.notes)
+        rejects, notes = Rejects(), list(matched.supposed)
 
         def chunks() -> Iterator[PreparedImages]:
-            yield from model_images(measured.source, self.model, rejects=rejects, rows=rows)
-            notes.extend(measured.padded_notes(self.model.preparation.size, rejects))
+            yield from model_images(matched.source, self.model, rejects=rejects, rows=rows)
+            notes[:] = matched.notes(self.model.form.preparation.size, rejects)
 
-        return Opened(str(source), chunks(), measured.source.id_column, rejects, notes)
+        return Opened(str(source), chunks(), matched.source.id_column, rejects, notes)
 
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Predict prepared images, with the units of the labels that the model learned from."""
         ids, images = chunk
         labels = self.config["units"].items()
         units = {target + part: unit for target, unit in labels if unit for part in PARTS}
-        return Prediction(ids, _columns(predict_arrays(self.model, images), self.model.targets), units)
+        predicted = map_galaxies(self.model, images, batch=BATCH)
+        return Prediction(ids, _columns(predicted, self.model.targets), units)
 
     def about(self) -> dict[str, Any]:
         """The properties that are predicted."""
@@ -120,7 +77,7 @@ class PropertyEmbedder(PropertyPredictor):
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Embed prepared images."""
         ids, images = chunk
-        vectors, in_domain = in_batches(partial(_embed, self.model), images, size=BATCH)
+        vectors, in_domain = map_galaxies(self.model.with_domain, images, batch=BATCH)
         points = Points(vectors, LATENT)
         return Prediction(ids, {"in_domain": in_domain} | points.columns(), detail=points)
 
@@ -186,7 +143,7 @@ def predict_images(
     Parameters
     ----------
     source : ImageSource
-        See `nebulium.data.images.matching`.
+        With the bands of the model, in its order.
     model : PropertyModel
     rejects : Rejects
         Takes the images that cannot be predicted.
@@ -225,75 +182,15 @@ def predict_images(
     ([0, 2], ['target_id', 'oh12', 'oh12_sigma', 'oh12_q16', 'oh12_q84', 'in_domain'], '1 row set aside: ...')
     """
     for ids, images in model_images(source, model, rejects=rejects, rows=rows):
-        columns = _columns(predict_arrays(model, images, batch=batch), model.targets)
+        columns = _columns(map_galaxies(model, images, batch=batch), model.targets)
         yield Prediction(ids, columns).as_table(name=str(source.path))
 
 
-def model_images(
-    source: ImageSource,
-    model: PropertyModel,
-    *,
-    rejects: Rejects,
-    rows: Int[np.ndarray, " k"] | None = None,
-) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "n side side band"]]]:
-    """Images as a model sees them, so many at a time as memory should hold.
-
-    Parameters
-    ----------
-    source : ImageSource
-        The images.
-    model : PropertyModel
-        The model.
-    rejects : Rejects
-        Takes the images that cannot be used.
-    rows : ndarray of int of shape (k,), optional
-        Which images; all if not given.
-
-    Yields
-    ------
-    ids : ndarray of shape (n,)
-    images : ndarray of float32 of shape (n, side, side, band)
-
-    Examples
-    --------
-    >>> ids, images = next(model_images(source, model, rejects=Rejects()))  # doctest: +SKIP
-    """
-    preparation = model.preparation
-    most = READ_PIXELS // (preparation.size**2 * len(model.bands))
-    yield from prepared_chunks(
-        source,
-        size=preparation.size,
-        stretch=preparation.stretch,
-        binning=preparation.binning,
-        rejects=rejects,
-        rows=rows,
-        batch=max(1, min(READ, most)),
-    )
-
-
-def _columns(predicted: Predicted, targets: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _columns(predicted: PropertyPrediction, targets: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Columns of a table of predictions."""
-    columns: dict[str, np.ndarray] = {}
-    for place, target in enumerate(targets):
-        columns |= {target + ending: getattr(predicted, part)[:, place] for ending, part in PARTS.items()}
-    return {**columns, "in_domain": predicted.in_domain}
-
-
-@eqx.filter_jit
-def _predict(model: PropertyModel, images: Float[Array, "n height width band"]) -> PropertyPrediction:
-    return jax.vmap(model)(images)
-
-
-@eqx.filter_jit
-def _embed(
-    model: PropertyModel, images: Float[Array, "n height width band"]
-) -> tuple[Float[Array, "n latent"], Bool[Array, " n"]]:
-    def one(image: Image) -> tuple[Float[Array, " latent"], Bool[Array, ""]]:
-        return model.embedding(image), model.domain.contains(model.standards.profiles(image))
-
-    return jax.vmap(one)(images)
-
-
-def _joined(parts: Sequence[Any]) -> Predicted:
-    names = [entry.name for entry in fields(Predicted)]
-    return Predicted(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    columns = {
+        target + ending: np.asarray(getattr(predicted, part))[:, place]
+        for place, target in enumerate(targets)
+        for ending, part in PARTS.items()
+    }
+    return {**columns, "in_domain": np.asarray(predicted.in_domain)}

@@ -13,14 +13,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.source import ImageSource
-from nebulium.data.images.store import ImageStore
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError
 from nebulium.modelfile import describe_model, load_model, save_model
+from nebulium.nn.encoders import computes_in_half
+from nebulium.nn.image_model import measure_standardisation
+from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.calibration import calibrated
 from nebulium.properties.card import CITATION, model_card, model_config
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
@@ -31,14 +33,14 @@ from nebulium.properties.model import (
     GAUSSIAN_PROCESS,
     PropertyModel,
 )
-from nebulium.properties.predict import BATCH, predict_stored
-from nebulium.properties.standardisation import measure_standards, standard_profiles
-from nebulium.properties.training_images import LabelledImages, Part, prepare_images, split_parts
+from nebulium.properties.predict import BATCH
 from nebulium.training import FitConfig, FitResult, fit, trained_part
 from nebulium.training.run_folder import RUN_ENDING, take_run_folder
 
 STORE = "images"
 DOMAIN_REFERENCES = 1024
+#: Fewer galaxies than this in a part of the split cannot train a model or tell epochs apart.
+LEAST_TRAINING, LEAST_VALIDATION = 20, 5
 #: Options of the command line by the setting, where there is one.
 OPTIONS = {"encoder": "--encoder", "size": "--size", "binning": "--binning", "with_profiles": "--no-profiles"}
 
@@ -120,7 +122,7 @@ class PropertiesConfig:
     @property
     def in_half(self) -> bool:
         """Whether encoders compute in bfloat16 on the device that is there."""
-        return jax.default_backend() != "cpu" if self.half_precision is None else self.half_precision
+        return computes_in_half(self.half_precision)
 
 
 def train(
@@ -185,30 +187,30 @@ def train(
     run = output.with_name(output.name + RUN_ENDING)
     split = Split(config.split_seed, fractions, id_column)
     with _run_folder(output, run, resume):
-        store = prepare_images(
+        parts = prepare_parts(
             source,
-            labelled,
+            labelled.rows,
+            split.parts(labelled.ids),
+            {"value": labelled.values, "sigma": labelled.sigma},
             run / STORE,
+            preparation=None if start is None else start.form.preparation,
             size=config.size,
             binning=config.binning,
-            like=None if start is None else start.preparation,
-            split=split,
             rejects=Rejects() if rejects is None else rejects,
         )
-        parts = split_parts(
-            store,
-            labelled,
-            split,
-            where=str(source.path),
-            validated=config.head != GAUSSIAN_PROCESS or config.conformal,
+        validated = config.head != GAUSSIAN_PROCESS or config.conformal
+        rows = {name: part.images.rows for name, part in parts.items()}
+        split.check_enough(
+            rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION * validated, where=str(source.path)
         )
     model, results = train_on_store(
-        store, parts, labelled.targets, config=config, start=start, run=run, resume=resume, progress=progress
+        parts, labelled.targets, config=config, start=start, run=run, resume=resume, progress=progress
     )
     document = model_config(
         model,
         config,
-        split=split.as_dict({name: part.rows for name, part in parts.items()}),
+        hyperparameters=hyperparameters(parts["train"], labelled.targets, config, start),
+        split=split.as_dict(rows),
         results=results,
         units=labelled.units,
         start=None if config.init is None else describe_model(config.init).config,
@@ -233,8 +235,7 @@ def _run_folder(output: Path, run: Path, resume: bool) -> Iterator[None]:
 
 
 def train_on_store(
-    store: ImageStore,
-    parts: dict[str, Part],
+    parts: Mapping[str, LabelledImages],
     targets: tuple[str, ...],
     *,
     config: PropertiesConfig,
@@ -243,29 +244,29 @@ def train_on_store(
     resume: bool = False,
     progress: bool = False,
 ) -> tuple[PropertyModel, list[FitResult[Any]]]:
-    """Train a model on prepared images."""
+    """Train a model on prepared images, labelled with `value` and `sigma`: arrays (galaxy, target)."""
     _check_start(config, start)
-    model = new_model(store, parts["train"], targets, config, start)
+    model = new_model(parts["train"], targets, config, start)
     results: list[FitResult[Any]] = []
     if config.head == GAUSSIAN_PROCESS:
-        model = _with_process(model, store, parts["train"])
+        model = _with_process(model, parts["train"])
     else:
         for member in range(config.members):
             folder = None if run is None else run / f"network-{member}"
             resumed = resume and folder is not None and folder.exists()
-            results.append(_fit_network(model, member, store, parts, config, folder, resumed, progress))
+            results.append(_fit_network(model, member, parts, config, folder, resumed, progress))
         model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
     held_out = parts["validation"]
-    model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, store, parts))
+    model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, parts))
     if config.conformal:
-        predicted = predict_stored(model, store, held_out.rows)
+        predicted = map_galaxies(model, held_out.images, batch=BATCH)
         model = calibrated(
             model,
-            held_out.values,
+            held_out.labels["value"],
             median=predicted.median,
             q16=predicted.q16,
             q84=predicted.q84,
-            sigma=held_out.sigma,
+            sigma=held_out.labels["sigma"],
         )
     return model, results
 
@@ -291,30 +292,32 @@ def _fixed_by(start: PropertyModel) -> dict[str, Any]:
     """Settings that a training takes from the model that it starts from."""
     return {
         "encoder": start.encoder,
-        "size": start.preparation.size,
-        "binning": start.preparation.binning,
+        "size": start.form.preparation.size,
+        "binning": start.form.preparation.binning,
         "encoder_binning": start.networks[0].binning,
         "with_profiles": start.with_profiles,
     }
 
 
 def new_model(
-    store: ImageStore,
-    training: Part,
+    training: LabelledImages,
     targets: tuple[str, ...],
     config: PropertiesConfig,
     start: PropertyModel | None = None,
 ) -> PropertyModel:
     """A model before training, its statistics measured on the training galaxies."""
     model = PropertyModel(
-        **_hyperparameters(store, training, targets, config, start), key=jax.random.key(config.seed)
+        **hyperparameters(training, targets, config, start), key=jax.random.key(config.seed)
     )
-    standards = measure_standards(store, training.rows, training.values)
+    labels = training.labels["value"]
+    measured = (
+        start.standardisation if start else measure_standardisation(model.standardisation, training.images),
+        jnp.asarray(np.nanmean(labels, axis=0), jnp.float32),
+        jnp.asarray(np.nanstd(labels, axis=0), jnp.float32),
+    )
+    model = eqx.tree_at(lambda m: (m.standardisation, m.target_mean, m.target_scale), model, measured)
     if start is None:
-        return eqx.tree_at(lambda m: m.standards, model, standards)
-    known = lambda s: (s.band_mean, s.band_scale, s.profile_mean, s.profile_scale)  # noqa: E731
-    standards = eqx.tree_at(known, standards, known(start.standards))
-    model = eqx.tree_at(lambda m: m.standards, model, standards)
+        return model
     given = [start.networks[i % len(start.networks)] for i in range(len(model.networks))]
     if config.head == GAUSSIAN_PROCESS:
         return eqx.tree_at(lambda m: m.networks, model, tuple(given))
@@ -325,12 +328,11 @@ def new_model(
     return eqx.tree_at(lambda m: m.networks, model, taken)
 
 
-def _hyperparameters(
-    store: ImageStore,
-    training: Part,
+def hyperparameters(
+    training: LabelledImages,
     targets: tuple[str, ...],
     config: PropertiesConfig,
-    start: PropertyModel | None,
+    start: PropertyModel | None = None,
 ) -> dict[str, Any]:
     """Keywords of `PropertyModel`; those of the networks are those of the model to start from."""
     process = config.head == GAUSSIAN_PROCESS
@@ -340,12 +342,8 @@ def _hyperparameters(
     predicted = 0 if start is None else start.networks[0].head.targets
     settled = config if start is None else dataclasses.replace(config, **_fixed_by(start))
     return {
-        "targets": targets,
-        "bands": store.bands,
-        "unit": store.unit,
-        "size": store.preparation.size,
-        "binning": store.preparation.binning,
-        "stretch": store.preparation.stretch.as_dict(),
+        **training.images.store.form.as_dict(),
+        "targets": list(targets),
         "encoder": settled.encoder,
         "head": config.head if start is None or not process else start.head,
         "members": len(start.networks) if process and start is not None else config.members,
@@ -357,21 +355,19 @@ def _hyperparameters(
     }
 
 
-def _labelled_images(model: PropertyModel, store: ImageStore, part: Part) -> LabelledImages:
-    mean, scale = np.asarray(model.standards.target_mean), np.asarray(model.standards.target_scale)
-    return LabelledImages(store, part.rows, (part.values - mean) / scale, part.sigma / scale)
+def _standardised(model: PropertyModel, images: LabelledImages) -> LabelledImages:
+    """The images with standardised labels."""
+    mean, scale = np.asarray(model.target_mean), np.asarray(model.target_scale)
+    label, sigma = (images.labels["value"] - mean) / scale, images.labels["sigma"] / scale
+    return LabelledImages(images.images, {"label": label, "label_sigma": sigma})
 
 
-def _with_process(model: PropertyModel, store: ImageStore, training: Part) -> PropertyModel:
+def _with_process(model: PropertyModel, training: LabelledImages) -> PropertyModel:
     """The model with a Gaussian process on its frozen networks."""
-    rows = _labelled_images(model, store, training)
-    features = jax.jit(jax.vmap(model.process_features))
-    known = [
-        np.asarray(features(jnp.asarray(rows.take(chosen)["image"])))[:count]
-        for chosen, count in padded_batches(len(rows), BATCH)
-    ]
+    features = map_galaxies(model.process_features, training.images, batch=BATCH)
+    labels = _standardised(model, training).labels
     process = fit_gaussian_process(
-        np.concatenate(known), rows.labels, rows.label_sigma, groups=model.process_groups
+        features, labels["label"], labels["label_sigma"], groups=model.process_groups
     )
     return eqx.tree_at(lambda m: m.process, model, process)
 
@@ -379,19 +375,18 @@ def _with_process(model: PropertyModel, store: ImageStore, training: Part) -> Pr
 def _fit_network(
     model: PropertyModel,
     member: int,
-    store: ImageStore,
-    parts: dict[str, Part],
+    parts: Mapping[str, LabelledImages],
     config: PropertiesConfig,
     folder: Path | None,
     resume: bool,
     progress: bool,
 ) -> FitResult[Any]:
-    learner = Learner(model.networks[member], model.standards, config.most_shift_px, config.in_half)
+    learner = Learner(model.networks[member], model.standardisation, config.most_shift_px, config.in_half)
     return fit(
         learner,
         mean_loss_of_targets,
-        _labelled_images(model, store, parts["train"]),
-        validation=_labelled_images(model, store, parts["validation"]),
+        _standardised(model, parts["train"]),
+        validation=_standardised(model, parts["validation"]),
         config=config.fitting(member),
         run_folder=folder,
         resume=resume,
@@ -401,11 +396,9 @@ def _fit_network(
     )
 
 
-def _measured_domain(model: PropertyModel, store: ImageStore, parts: dict[str, Part]) -> ProfileDomain:
-    training = jnp.asarray(standard_profiles(model.standards, store, parts["train"].rows))
-    others = training
+def _measured_domain(model: PropertyModel, parts: Mapping[str, LabelledImages]) -> ProfileDomain:
     # Without validation galaxies each training galaxy is one of its own neighbours: a slightly narrow domain.
-    if len(parts["validation"]):
-        others = jnp.asarray(standard_profiles(model.standards, store, parts["validation"].rows))
-    references = model.domain.domain.reference.shape[0]
-    return measure_profile_domain(training, others, references=references)
+    others = "validation" if len(parts["validation"]) else "train"
+    features = model.standardisation.features
+    training, other = (jnp.asarray(map_galaxies(features, parts[name].images)) for name in ("train", others))
+    return measure_profile_domain(training, other, references=model.domain.domain.reference.shape[0])

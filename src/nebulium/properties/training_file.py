@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nebulium.data.images.matching import MatchedImages, match_to_model
-from nebulium.data.images.opening import open_images
-from nebulium.data.images.sides import measured_images
+from nebulium.data.images.matching import open_for_model
 from nebulium.data.missing import Missing
 from nebulium.data.output_checks import check_free
 from nebulium.data.rejects import Rejects
@@ -97,11 +95,9 @@ def train_file(
     output = Path(output)
     check_free(output)
     config = config or PropertiesConfig()
-    matched = MatchedImages(open_images(images, bands=bands))
-    if config.init is not None:
-        matched = match_to_model(matched.source, load_model(config.init, of=PropertyModel))
-    measured = measured_images(matched.source)
-    source = measured.source
+    start = None if config.init is None else load_model(config.init, of=PropertyModel).form
+    matched = open_for_model(images, start, bands=bands)
+    source = matched.source
     table = read_labels(labels, source, targets, id_column=id_column, missing=missing)
     rejects = Rejects()
     labelled = join_labels(source, table, targets, rejects, missing=missing)
@@ -116,8 +112,7 @@ def train_file(
         progress=progress,
     )
     about = describe_model(model).config
-    padded = measured.padded_notes(about["preprocessing"]["size_px"], rejects)
-    notes = (*matched.notes, *padded, *_lost(labelled))
+    notes = (*matched.notes(about["preprocessing"]["size_px"], rejects), *_lost(labelled))
     return TrainingRun(model, about["split"]["galaxies"], notes, rejects, rejects.write(output))
 
 

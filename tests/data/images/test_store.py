@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebulium.data.images.opening import open_images
-from nebulium.data.images.preparation import Preparation, prepared_chunks
+from nebulium.data.images.preparation import ImageForm, Preparation, prepared_chunks
 from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import Stretch
 from nebulium.data.rejects import Rejects
@@ -20,11 +20,11 @@ from nebulium.errors import ImageError, OutputError
 N = 12
 BAD = 4
 SETTINGS = {
-    "colours": {"size": 8, "stretch": Stretch("display")},
-    "colours, binned": {"size": 8, "stretch": Stretch("display"), "binning": 2},
-    "padded": {"size": 12, "stretch": Stretch("asinh", (0.1, 0.2, 0.3))},
-    "binned": {"size": 8, "stretch": Stretch("asinh", (0.1, 0.2, 0.3)), "binning": 4},
-    "as they are": {"size": 6, "stretch": Stretch("none")},
+    "colours": Preparation(8, Stretch("display")),
+    "colours, binned": Preparation(8, Stretch("display"), 2),
+    "padded": Preparation(12, Stretch("asinh", (0.1, 0.2, 0.3))),
+    "binned": Preparation(8, Stretch("asinh", (0.1, 0.2, 0.3)), 4),
+    "as they are": Preparation(6, Stretch("none")),
 }
 BYTES = {"colours": 1, "colours, binned": 2, "padded": 2, "binned": 2, "as they are": 4}
 
@@ -42,23 +42,23 @@ def make_source(folder, kind):
 
 @pytest.fixture(scope="module", params=SETTINGS.items(), ids=SETTINGS)
 def made(request, tmp_path_factory):
-    name, options = request.param
+    name, preparation = request.param
     folder = tmp_path_factory.mktemp("store")
-    source = make_source(folder, options["stretch"].kind)
+    source = make_source(folder, preparation.stretch.kind)
     rejects = Rejects()
-    store = ImageStore.create(folder / "store", source, rejects=rejects, **options)
-    return name, options, source, store, rejects
+    store = ImageStore.create(folder / "store", source, preparation, rejects=rejects)
+    return name, preparation, source, store, rejects
 
 
-def all_prepared(source, options, **more):
-    chunks = list(prepared_chunks(source, rejects=Rejects(), **options, **more))
+def all_prepared(source, preparation, **more):
+    chunks = list(prepared_chunks(source, preparation, rejects=Rejects(), **more))
     return np.concatenate([ids for ids, _ in chunks]), np.concatenate([images for _, images in chunks])
 
 
 class TestEveryStore:
     def test_it_holds_what_was_prepared(self, made):
-        _, options, source, store, _ = made
-        ids, images = all_prepared(source, options)
+        _, preparation, source, store, _ = made
+        ids, images = all_prepared(source, preparation)
         np.testing.assert_array_equal(store.ids, ids)
         np.testing.assert_array_equal(store.take(np.arange(len(store))), images)
         assert store.shape == images.shape
@@ -72,10 +72,10 @@ class TestEveryStore:
         np.testing.assert_array_equal(store.take(rows), whole[rows])
 
     def test_one_equals_a_batch(self, made):
-        _, options, source, _, _ = made
+        _, preparation, source, _, _ = made
         for batch in (1, 5):
             for one, other in zip(
-                all_prepared(source, options), all_prepared(source, options, batch=batch), strict=True
+                all_prepared(source, preparation), all_prepared(source, preparation, batch=batch), strict=True
             ):
                 np.testing.assert_array_equal(one, other)
 
@@ -87,11 +87,11 @@ class TestEveryStore:
         assert rejects.summary() == "1 row set aside: 1 is zero in all pixels"
 
     def test_opened_again_it_is_the_same(self, made):
-        _, _, source, store, _ = made
-        again = ImageStore.open(store.folder)
+        _, preparation, source, store, _ = made
+        again = ImageStore(store.folder)
         np.testing.assert_array_equal(again.ids, store.ids)
         np.testing.assert_array_equal(again.take(np.array([3, 1])), store.take(np.array([3, 1])))
-        assert (again.bands, again.unit, again.preparation) == (source.bands, source.unit, store.preparation)
+        assert again.form == store.form == ImageForm(source.bands, source.unit, preparation)
 
     def test_it_is_no_larger_than_need_be(self, made):
         name, _, _, store, _ = made
@@ -109,7 +109,7 @@ def test_a_store_has_the_order_of_the_rows_asked_for(rows):
         source = make_source(Path(scratch), "display")
         ids, images = all_prepared(source, SETTINGS["colours"])
         store = ImageStore.create(
-            f"{scratch}/store", source, rows=np.array(rows), rejects=Rejects(), **SETTINGS["colours"]
+            f"{scratch}/store", source, SETTINGS["colours"], rows=np.array(rows), rejects=Rejects()
         )
         kept = [row for row in rows if row != BAD]
         np.testing.assert_array_equal(store.ids, source.ids[kept])
@@ -119,9 +119,8 @@ def test_a_store_has_the_order_of_the_rows_asked_for(rows):
 
 def test_the_stretch_comes_after_the_bins(tmp_path):
     source = make_source(tmp_path, "none")
-    coarse = {"size": 8, "binning": 2}
-    _, plain = all_prepared(source, {**coarse, "stretch": Stretch("none")})
-    _, stretched = all_prepared(source, {**coarse, "stretch": Stretch("asinh", (9e4,) * 3)})
+    _, plain = all_prepared(source, Preparation(8, Stretch("none"), 2))
+    _, stretched = all_prepared(source, Preparation(8, Stretch("asinh", (9e4,) * 3), 2))
     np.testing.assert_allclose(stretched, np.arcsinh(plain / np.float32(9e4)), rtol=1e-3)
 
 
@@ -135,9 +134,9 @@ def test_small_images_are_set_aside(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((2, 8, 5, 1), np.float32))
     source = open_images(tmp_path / "a.npy")
     rejects = Rejects()
-    assert list(prepared_chunks(source, size=11, stretch=Stretch("none"), rejects=rejects)) == []
+    assert list(prepared_chunks(source, Preparation(11, Stretch("none")), rejects=rejects)) == []
     assert rejects.summary() == "2 rows set aside: 2 is smaller than half of 11 pixels"
-    assert len(list(prepared_chunks(source, size=10, stretch=Stretch("none"), rejects=Rejects()))) == 1
+    assert len(list(prepared_chunks(source, Preparation(10, Stretch("none")), rejects=Rejects()))) == 1
 
 
 def test_no_image_to_use_is_no_store(tmp_path):
@@ -146,8 +145,7 @@ def test_no_image_to_use_is_no_store(tmp_path):
         ImageStore.create(
             tmp_path / "store",
             open_images(tmp_path / "a.npy"),
-            size=8,
-            stretch=Stretch("none"),
+            Preparation(8, Stretch("none")),
             rejects=Rejects(),
         )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy"]
@@ -156,7 +154,7 @@ def test_no_image_to_use_is_no_store(tmp_path):
 def test_another_stretch_is_refused_before_anything_is_read(tmp_path):
     source = make_source(tmp_path, "display")
     with pytest.raises(ImageError, match="expected fluxes for the stretch asinh"):
-        ImageStore.create(tmp_path / "store", source, rejects=Rejects(), **SETTINGS["padded"])
+        ImageStore.create(tmp_path / "store", source, SETTINGS["padded"], rejects=Rejects())
 
 
 def test_a_binning_that_does_not_fit_is_refused():
@@ -167,7 +165,7 @@ def test_a_binning_that_does_not_fit_is_refused():
 def test_progress_counts_what_was_read(tmp_path):
     told = []
     source = make_source(tmp_path, "display")
-    ImageStore.create(tmp_path / "s", source, rejects=Rejects(), progress=told.append, **SETTINGS["colours"])
+    ImageStore.create(tmp_path / "s", source, SETTINGS["colours"], progress=told.append, rejects=Rejects())
     assert told == [N]
 
 
@@ -176,7 +174,7 @@ def test_a_full_disk_leaves_nothing(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((100, 8, 8, 1), np.uint8))
     source = open_images(tmp_path / "a.npy")
     with pytest.raises(OutputError, match="store: cannot be written: the disk is full"):
-        ImageStore.create(tmp_path / "store", source, size=8, stretch=Stretch("display"), rejects=Rejects())
+        ImageStore.create(tmp_path / "store", source, SETTINGS["colours"], rejects=Rejects())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy"]
 
 
@@ -192,7 +190,7 @@ def small_files_only(monkeypatch):
 
 def test_threads_may_read_at_once(tmp_path):
     source = make_source(tmp_path, "display")
-    store = ImageStore.create(tmp_path / "store", source, rejects=Rejects(), **SETTINGS["colours"])
+    store = ImageStore.create(tmp_path / "store", source, SETTINGS["colours"], rejects=Rejects())
     whole = store.take(np.arange(len(store)))
     same = []
 
@@ -213,7 +211,7 @@ def test_threads_may_read_at_once(tmp_path):
 @pytest.fixture
 def store(tmp_path):
     source = make_source(tmp_path, "display")
-    return ImageStore.create(tmp_path / "store", source, rejects=Rejects(), **SETTINGS["colours"])
+    return ImageStore.create(tmp_path / "store", source, SETTINGS["colours"], rejects=Rejects())
 
 
 @pytest.mark.parametrize("name", ["pixels.bin", "store.json", "ids.npy", "places.npy"])
@@ -223,7 +221,7 @@ def test_a_store_that_is_not_whole_is_refused(store, name):
     for part in (content[:-10], None):
         file.write_bytes(part) if part is not None else file.unlink()
         with pytest.raises(ImageError, match=f"store: is not a whole store of images .*{name}"):
-            ImageStore.open(store.folder)
+            ImageStore(store.folder)
 
 
 def test_a_file_that_shrinks_is_noticed(store):
@@ -237,4 +235,4 @@ def test_a_store_of_another_format_is_refused(store):
     about = json.loads((store.folder / "store.json").read_text())
     (store.folder / "store.json").write_text(json.dumps({**about, "format": 99}))
     with pytest.raises(ImageError, match="has the format 99, this version of nebulium reads 1"):
-        ImageStore.open(store.folder)
+        ImageStore(store.folder)

@@ -1,4 +1,4 @@
-"""Views of one galaxy are that galaxy: turned, moved, noisier, and no two galaxies share a draw."""
+"""Crops of one galaxy are that galaxy: turned, moved, noisier, and no two galaxies share a draw."""
 
 import jax
 import jax.numpy as jnp
@@ -41,9 +41,9 @@ def test_beyond_the_border_the_image_is_mirrored():
 
 
 def test_any_angle_keeps_the_fluxes_in_round_apertures():
-    image, views = galaxy(), Crops(size=32, most_shift_px=0, noise=0.0)
-    seen = [views.random(image, jax.random.key(seed)) for seed in range(5)]
-    middle = aperture_features(views.middle(image))
+    image, crops = galaxy(), Crops(size=32, most_shift_px=0, noise=0.0)
+    seen = [crops.random(image, jax.random.key(seed)) for seed in range(5)]
+    middle = aperture_features(crops.middle(image))
     for one in seen:
         np.testing.assert_allclose(aperture_features(one)[3:], middle[3:], atol=0.02)
     # And they do differ: the galaxy is not round.
@@ -53,9 +53,9 @@ def test_any_angle_keeps_the_fluxes_in_round_apertures():
 def test_noise_is_that_of_the_sky_where_there_is_sky_and_of_a_bright_pixel_where_there_is_light():
     flux = np.concatenate([np.zeros(64), np.full(64, 30.0)]).reshape(128, 1)
     image = jnp.asarray(np.arcsinh(np.repeat(flux, 128, axis=1))[..., None], jnp.float32)
-    views = Crops(size=128, most_shift_px=0, noise=2.0)
+    crops = Crops(size=128, most_shift_px=0, noise=2.0)
     key = jax.random.key(3)
-    with_noise, without = views.random(image, key), Crops(128, 0, 0.0).random(image, key)
+    with_noise, without = crops.random(image, key), Crops(128, 0, 0.0).random(image, key)
     change = np.sinh(np.asarray(with_noise, np.float64)) - np.sinh(np.asarray(without, np.float64))
     sky = np.asarray(without) < 0.1
     light = np.abs(np.sinh(np.asarray(without)) - 30.0) < 0.1
@@ -64,10 +64,10 @@ def test_noise_is_that_of_the_sky_where_there_is_sky_and_of_a_bright_pixel_where
 
 
 def test_each_galaxy_of_a_batch_has_its_own_draw():
-    views = Crops(size=16, most_shift_px=2, noise=0.0)
+    crops = Crops(size=16, most_shift_px=2, noise=0.0)
     images = jnp.broadcast_to(jax.random.normal(jax.random.key(0), (20, 20, 1)), (6, 20, 20, 1))
-    seen = jax.vmap(views.random)(images, jax.random.split(jax.random.key(1), 6))
+    seen = jax.vmap(crops.random)(images, jax.random.split(jax.random.key(1), 6))
     for other in range(1, 6):
         assert float(jnp.abs(seen[0] - seen[other]).max()) > 0.1
-    alone = views.random(images[3], jax.random.split(jax.random.key(1), 6)[3])
+    alone = crops.random(images[3], jax.random.split(jax.random.key(1), 6)[3])
     np.testing.assert_allclose(seen[3], alone, atol=1e-5)

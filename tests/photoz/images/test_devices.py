@@ -12,11 +12,13 @@ import json, sys
 from pathlib import Path
 import jax, numpy as np
 from nebulium.data.images.opening import open_images
+from nebulium.data.images.labelled import LabelledImages, StoredImages
+from nebulium.data.images.preparation import Preparation
 from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.images.stretches import Stretch
 from nebulium.photoz.images.recipe import RedshiftConfig, train_on_store
-from nebulium.photoz.images.rows import RedshiftImages, colour_targets
+from nebulium.photoz.images.rows import colour_targets, redshift_labels
 
 folder, count, side = Path(sys.argv[1]), 100, 20
 rng = np.random.default_rng(0)
@@ -24,12 +26,13 @@ flux = rng.lognormal(1.0, 0.5, (count, 2))
 pixels = (flux[:, None, None, :] + rng.normal(size=(count, side, side, 2))).astype(np.float32)
 np.save(folder / "a.npy", pixels)
 store = ImageStore.create(
-    folder / "store", open_images(folder / "a.npy"), size=side, stretch=Stretch("asinh", (1.0, 1.0)),
+    folder / "store", open_images(folder / "a.npy"), Preparation(side, Stretch("asinh", (1.0, 1.0))),
     rejects=Rejects(),
 )
 redshift = np.where(rng.uniform(size=count) < 0.5, flux[:, 1] / 10, np.nan).astype(np.float32)
-images = RedshiftImages(
-    store, np.arange(count), colour_targets(flux, np.ones((count, 2))), redshift, np.zeros(count, np.float32)
+colour = colour_targets(flux, np.ones((count, 2)))
+images = LabelledImages(
+    StoredImages(store, np.arange(count)), redshift_labels(colour, redshift, np.zeros(count, np.float32))
 )
 config = RedshiftConfig(
     epochs=1, labelled_epochs=1, batch_size=20, queue=60, encoder="convnext-nano", grid_bins=20,

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nebulium.data.images.labelled import LabelledImages, StoredImages
 from nebulium.data.images.opening import open_images
+from nebulium.data.images.preparation import Preparation
 from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import Stretch
 from nebulium.data.rejects import Rejects
@@ -16,7 +18,7 @@ from nebulium.photoz.images.contrastive import KeyQueue
 from nebulium.photoz.images.model import PROJECTED
 from nebulium.photoz.images.pita import Learner, LossWeights, colour_loss, pita_losses
 from nebulium.photoz.images.recipe import RedshiftConfig, new_model, train_on_store
-from nebulium.photoz.images.rows import RedshiftImages, colour_targets
+from nebulium.photoz.images.rows import colour_targets, redshift_labels, repeating_labels, with_redshift
 from nebulium.training import LossContext, trained_part
 
 N, SIDE = 400, 20
@@ -42,11 +44,12 @@ def images(tmp_path_factory):
     np.save(folder / "a.npy", pixels.astype(np.float32))
     stretch = Stretch("asinh", (1.0, 1.0))
     store = ImageStore.create(
-        folder / "store", open_images(folder / "a.npy"), size=SIDE, stretch=stretch, rejects=Rejects()
+        folder / "store", open_images(folder / "a.npy"), Preparation(SIDE, stretch), rejects=Rejects()
     )
     labels = np.where(rng.uniform(size=N) < 0.5, redshift, np.nan).astype(np.float32)
-    every = RedshiftImages(
-        store, np.arange(N), colour_targets(flux, np.ones((N, 2))), labels, np.zeros(N, np.float32)
+    colour = colour_targets(flux, np.ones((N, 2)))
+    every = LabelledImages(
+        StoredImages(store, np.arange(N)), redshift_labels(colour, labels, np.zeros(N, np.float32))
     )
     return every, redshift
 
@@ -61,7 +64,7 @@ def test_each_method_learns_redshifts(images, method):
     config = dataclasses.replace(QUICK, method=method, epochs=12, head_epochs=120)
     model, results = train_on_store(*parts(every), config=config)
     assert len(results) == (1 if method == "supervised" else 2)
-    said = predict_arrays(model, every.rows, every.store.take(every.rows))
+    said = predict_arrays(model, np.arange(N), every.images)
     held_out = slice(300, N)
     error = said.densities.median()[held_out] - redshift[held_out]
     assert np.std(error) < 0.5 * np.std(redshift[held_out])
@@ -72,7 +75,7 @@ def test_each_method_learns_redshifts(images, method):
 def test_one_galaxy_is_said_the_same_alone_and_in_a_batch(images):
     every, _ = images
     model = new_model(every, QUICK)
-    pixels = every.store.take(np.arange(5))
+    pixels = every.images[np.arange(5)]
     together = predict_arrays(model, np.arange(5), pixels, batch=4)
     alone = model(jnp.asarray(pixels[4]))
     np.testing.assert_allclose(together.densities.mass[4], alone.mass, atol=1e-5)
@@ -102,7 +105,7 @@ def test_a_killed_training_resumes_to_the_same_weights(images, tmp_path, monkeyp
 
 def learner_of(every, **weights):
     model = new_model(every, QUICK)
-    return Learner(model.network, model.standards, model.views, LossWeights(**weights), in_half=False)
+    return Learner(model.network, model.standardisation, model.crops, LossWeights(**weights), in_half=False)
 
 
 def losses(learner, galaxies, weights):
@@ -115,28 +118,31 @@ def test_labels_count_as_if_every_galaxy_had_one(images):
     galaxies = jax.tree.map(jnp.asarray, every.take(np.arange(40)))
     learner = learner_of(every, contrast=0.0, colour=0.0)
     mean = float(losses(learner, galaxies, jnp.ones(40))[0].mean())
-    known = np.flatnonzero(np.isfinite(every.redshift[:40]))
+    known = np.flatnonzero(np.isfinite(every.labels["redshift"][:40]))
     some = jax.tree.map(lambda array: array[known], galaxies)
-    view_key, _, aperture_key = jax.random.split(jax.random.key(0), 3)
-    latents = learner.view_latents(galaxies["image"], view_key)[known]
-    apertures = learner.apertures(galaxies["image"], aperture_key)[known]
+    crop_key, _, aperture_key = jax.random.split(jax.random.key(0), 3)
+    latents = learner.crop_latents(galaxies["image"], crop_key)[known]
+    apertures = learner.noisy_apertures(galaxies["image"], aperture_key)[known]
     of_labelled = learner.redshift_losses(latents, apertures, some)
     assert mean == pytest.approx(float(of_labelled.mean()), rel=1e-4)
 
 
 def test_few_labels_are_met_more_often(images):
     every, _ = images
-    labelled = np.flatnonzero(np.isfinite(every.redshift))[:10]
-    few = dataclasses.replace(every, redshift=np.full_like(every.redshift, np.nan))
-    few.redshift[labelled] = every.redshift[labelled]
-    repeated = few.repeating_labels(least_share=0.25, most=100)
-    share = len(repeated.labelled) / len(repeated)
+    redshift = every.labels["redshift"]
+    labelled = np.flatnonzero(np.isfinite(redshift))[:10]
+    of_few = np.full_like(redshift, np.nan)
+    of_few[labelled] = redshift[labelled]
+    few = LabelledImages(every.images, {**every.labels, "redshift": of_few})
+    repeated = repeating_labels(few, least_share=0.25, most=100)
+    share = len(with_redshift(repeated)) / len(repeated)
     assert 0.2 < share < 0.3
-    assert np.array_equal(np.sort(np.unique(repeated.rows)), np.sort(few.rows))
+    rows = repeated.images.rows
+    assert np.array_equal(np.unique(rows), np.arange(N))
     first = repeated.take(np.arange(len(repeated)))["is_first"]
-    assert np.array_equal(repeated.rows[first > 0], few.rows)
-    assert len(few.repeating_labels(least_share=0.25, most=3)) == len(few) + 2 * len(labelled)
-    assert len(every.repeating_labels(least_share=0.01, most=9)) == len(every)
+    assert np.array_equal(rows[first > 0], np.arange(N))
+    assert len(repeating_labels(few, least_share=0.25, most=3)) == len(few) + 2 * len(labelled)
+    assert len(repeating_labels(every, least_share=0.01, most=9)) == len(every)
 
 
 def test_a_galaxy_met_again_is_no_counterexample(images):
@@ -174,7 +180,7 @@ def test_statistics_are_not_trained(images):
     every, _ = images
     learner = learner_of(every)
     trained = eqx.filter(learner, trained_part(learner, lambda one: one.network))
-    assert not jax.tree.leaves(trained.standards)
+    assert not jax.tree.leaves(trained.standardisation)
     assert eqx.tree_equal(trained.network, eqx.filter(learner.network, eqx.is_inexact_array))
 
 

@@ -1,7 +1,8 @@
 """From images as they come to arrays that a network can take: one size, binned, stretched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -16,6 +17,8 @@ from nebulium.errors import ImageError, TableError
 SHORTEST = 0.5
 #: So many images set the softening of the stretch.
 MOST_FOR_SOFTENING = 200
+#: Images that are read at a time, and pixels times bands at most.
+READ, READ_PIXELS = 1024, 1 << 24
 #: Type on disk by stretch. Half precision holds an asinh to 5e-4 of itself, but no flux above 65504.
 DTYPES = {"display": np.uint8, "asinh": np.float16, "none": np.float32}
 
@@ -77,6 +80,42 @@ class Preparation:
         return self.stretch.apply(stored) if self.dtype == np.uint8 else stored.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class ImageForm:
+    """The images that a model takes, or that a store holds.
+
+    Attributes
+    ----------
+    bands : tuple of str
+        In the order of the last axis.
+    unit : str
+        Of the pixels before the stretch; "display" for colours from 0 to 255, empty if not known.
+    preparation : Preparation
+    """
+
+    bands: tuple[str, ...]
+    unit: str
+    preparation: Preparation
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: bands, unit, size, binning and stretch."""
+        preparation = self.preparation
+        return {
+            "bands": list(self.bands),
+            "unit": self.unit,
+            "size": preparation.size,
+            "binning": preparation.binning,
+            "stretch": preparation.stretch.as_dict(),
+        }
+
+    @classmethod
+    def of(
+        cls, *, bands: Sequence[str], unit: str, size: int, stretch: Mapping[str, Any], binning: int = 1
+    ) -> "ImageForm":
+        """The inverse of `as_dict`, by keyword."""
+        return cls(tuple(bands), unit, Preparation(size, Stretch.from_dict(stretch), binning))
+
+
 def measure_preparation(
     source: ImageSource, rows: Int[np.ndarray, " n"], *, size: int | None = None, binning: int = 1
 ) -> Preparation:
@@ -91,16 +130,15 @@ def measure_preparation(
 
 def prepared_chunks(
     source: ImageSource,
+    preparation: Preparation,
     *,
-    size: int,
-    stretch: Stretch,
     rejects: Rejects,
-    binning: int = 1,
     rows: Int[np.ndarray, " n"] | None = None,
-    batch: int = 256,
+    batch: int = READ,
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k side side band"]]]:
-    """Images ready for a network, so many at a time."""
-    preparation = Preparation(size, stretch, binning)
+    """Ids and images ready for a network, as many at a time as memory should hold."""
+    most = READ_PIXELS // (preparation.size**2 * len(source.bands))
+    batch = max(1, min(batch, most))
     for chunk in usable_chunks(source, preparation, rejects, rows, batch):
         if len(chunk.rows):
             yield chunk.ids, preparation.from_disk(preparation.to_disk(chunk.pixels))

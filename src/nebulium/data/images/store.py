@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from nebulium.data.images.preparation import Preparation, usable_chunks
+from nebulium.data.images.preparation import ImageForm, Preparation, usable_chunks
 from nebulium.data.images.source import ImageSource
-from nebulium.data.images.stretches import Stretch
 from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.errors import ImageError
 
 FORMAT = 1
+FORM = ("bands", "unit", "size", "binning", "stretch")
 PIXELS, ABOUT, IDS, PLACES = "pixels.bin", "store.json", "ids.npy", "places.npy"
 MEND = "make it again with ImageStore.create"
 
@@ -36,11 +36,8 @@ class ImageStore:
     Attributes
     ----------
     ids : ndarray of shape (n,), int64 or str
-    bands : tuple of str
-    unit : str
-        Of the images before the stretch.
-    preparation : Preparation
-        Size, binning and stretch.
+    form : ImageForm
+        Bands, unit of the pixels, size, binning and stretch.
     shape : tuple of int
         (n, height, width, band).
 
@@ -52,13 +49,12 @@ class ImageStore:
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.images.opening import open_images
+    >>> from nebulium.data import open_images
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     np.save(f"{scratch}/a.npy", 1 + np.arange(192, dtype=np.float32).reshape(3, 8, 8, 1))
     ...     source = open_images(f"{scratch}/a.npy")
-    ...     store = ImageStore.create(
-    ...         f"{scratch}/store", source, size=4, stretch=Stretch("none"), rejects=Rejects()
-    ...     )
+    ...     preparation = Preparation(4, Stretch("none"))
+    ...     store = ImageStore.create(f"{scratch}/store", source, preparation, rejects=Rejects())
     ...     store.shape, store.take(np.array([2, 0]))[:, 0, 0, 0].tolist()
     ((3, 4, 4, 1), [147.0, 19.0])
     """
@@ -66,52 +62,23 @@ class ImageStore:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         about = _read_about(self.folder)
-        self.bands: tuple[str, ...] = tuple(about["bands"])
-        self.unit: str = about["unit"]
-        self.preparation = Preparation(about["size"], Stretch.from_dict(about["stretch"]), about["binning"])
+        self.form = ImageForm.of(**{name: about[name] for name in FORM})
         self.ids = _read_array(self.folder / IDS)
         self._places = _read_array(self.folder / PLACES)
-        side = self.preparation.side
-        self.shape = (len(self.ids), side, side, len(self.bands))
-        self._row_bytes = side * side * len(self.bands) * self.preparation.dtype.itemsize
+        side, bands = self.form.preparation.side, len(self.form.bands)
+        self.shape = (len(self.ids), side, side, bands)
+        self._row_bytes = side * side * bands * self.form.preparation.dtype.itemsize
         self._descriptor = _open_pixels(self.folder / PIXELS, about["stored"] * self._row_bytes)
         weakref.finalize(self, os.close, self._descriptor)
-
-    @classmethod
-    def open(cls, folder: str | Path) -> "ImageStore":
-        """Open a store that is there.
-
-        Parameters
-        ----------
-        folder : str or Path
-
-        Returns
-        -------
-        ImageStore
-
-        Raises
-        ------
-        ImageError
-            The folder is no such store, or not whole.
-
-        Examples
-        --------
-        >>> ImageStore.open("nowhere")
-        Traceback (most recent call last):
-        nebulium.errors.ImageError: nowhere: is not a whole store of images ... To mend: ...
-        """
-        return cls(folder)
 
     @classmethod
     def create(
         cls,
         folder: str | Path,
         source: ImageSource,
+        preparation: Preparation,
         *,
-        size: int,
-        stretch: Stretch,
         rejects: Rejects,
-        binning: int = 1,
         rows: Int[np.ndarray, " n"] | None = None,
         progress: Callable[[int], Any] | None = None,
     ) -> "ImageStore":
@@ -122,13 +89,11 @@ class ImageStore:
         folder : str or Path
             To be made; a store that is there is replaced.
         source : ImageSource
-        size : int
-            Pixels on a side to which images are cut or padded.
-        stretch : Stretch
+        preparation : Preparation
+            What is done to each image.
         rejects : Rejects
-            Takes the images that cannot be used, as in `prepared_chunks`.
-        binning : int
-            Pixels on a side of the blocks that are then averaged.
+            Takes the images that cannot be used: those that `ImageSource.chunks` sets aside, and those that
+            are shorter on a side than half of the size asked for.
         rows : ndarray of int of shape (n,), optional
             Which rows of the source; all if not given. The store has them in this order, without those set
             aside.
@@ -148,9 +113,18 @@ class ImageStore:
 
         Examples
         --------
-        See `ImageStore`.
+        >>> import tempfile
+        >>> from nebulium.data import open_images
+        >>> with tempfile.TemporaryDirectory() as scratch:
+        ...     images = np.ones((3, 8, 8, 1), np.float32)
+        ...     images[1] = 0.0
+        ...     np.save(f"{scratch}/a.npy", images)
+        ...     source, rejects = open_images(f"{scratch}/a.npy"), Rejects()
+        ...     preparation = Preparation(8, Stretch("none"))
+        ...     store = ImageStore.create(f"{scratch}/store", source, preparation, rejects=rejects)
+        >>> store.ids.tolist(), rejects.rows().tolist()
+        ([0, 2], [1])
         """
-        preparation = Preparation(size, stretch, binning)
         rows = np.arange(len(source)) if rows is None else np.asarray(rows, np.int64)
         with replace_on_success(folder, folder_with=ABOUT) as partial:
             partial.mkdir()
@@ -162,7 +136,8 @@ class ImageStore:
             kept = rows[np.isin(rows, stored)]
             np.save(partial / IDS, source.ids[kept])
             np.save(partial / PLACES, np.searchsorted(stored, kept))
-            about = _about(source, preparation, len(stored))
+            form = ImageForm(source.bands, source.unit, preparation)
+            about = {"format": FORMAT, "stored": len(stored), **form.as_dict(), "source": str(source.path)}
             (partial / ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
         return cls(folder)
 
@@ -189,15 +164,22 @@ class ImageStore:
 
         Examples
         --------
-        See `ImageStore`.
+        >>> import tempfile
+        >>> from nebulium.data import open_images
+        >>> with tempfile.TemporaryDirectory() as scratch:
+        ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 1), np.float32))
+        ...     source, preparation = open_images(f"{scratch}/a.npy"), Preparation(4, Stretch("none"), 2)
+        ...     store = ImageStore.create(f"{scratch}/store", source, preparation, rejects=Rejects())
+        ...     store.take(np.array([2, 0])).shape
+        (2, 2, 2, 1)
         """
         places = self._places[rows].tolist()
         parts = [os.pread(self._descriptor, self._row_bytes, place * self._row_bytes) for place in places]
         content = b"".join(parts)
         if len(content) != len(places) * self._row_bytes:
             raise _not_whole(self.folder, f"{PIXELS} ends too early")
-        stored = np.frombuffer(content, self.preparation.dtype).reshape(len(places), *self.shape[1:])
-        return self.preparation.from_disk(stored)
+        stored = np.frombuffer(content, self.form.preparation.dtype).reshape(len(places), *self.shape[1:])
+        return self.form.preparation.from_disk(stored)
 
 
 def _write_pixels(
@@ -219,20 +201,6 @@ def _write_pixels(
             if progress is not None:
                 progress(done)
     return np.concatenate(stored)
-
-
-def _about(source: ImageSource, preparation: Preparation, stored: int) -> dict[str, Any]:
-    """What a reader must know, and where the images came from."""
-    return {
-        "format": FORMAT,
-        "stored": stored,
-        "bands": list(source.bands),
-        "unit": source.unit,
-        "size": preparation.size,
-        "binning": preparation.binning,
-        "stretch": preparation.stretch.as_dict(),
-        "source": str(source.path),
-    }
 
 
 def _read_about(folder: Path) -> dict[str, Any]:

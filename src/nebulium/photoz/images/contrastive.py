@@ -1,4 +1,4 @@
-"""Momentum contrast: two views of one galaxy are alike, those of others are not.
+"""Momentum contrast: two crops of one galaxy are alike, those of others are not.
 
 He et al. 2020 (arXiv:1911.05722), with the loss InfoNCE of van den Oord et al. 2018 (arXiv:1807.03748). The
 keys of a batch enter the queue after its loss is taken, so that no galaxy is its own counterexample.
@@ -53,7 +53,7 @@ class KeyQueue(eqx.Module):
 
 
 class Contrast(NamedTuple):
-    """Loss of each galaxy and the share of galaxies whose other view is the most alike of all keys.
+    """Loss of each galaxy and the share of galaxies whose other crop is the most alike of all keys.
 
     Attributes
     ----------

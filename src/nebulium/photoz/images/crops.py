@@ -1,4 +1,4 @@
-"""Two looks at one galaxy: mirrored, turned by any angle, moved, cropped, noisier.
+"""Random crops of one galaxy: mirrored, turned by any angle, moved, cropped, noisier.
 
 As PITA augments (Khederlarian et al. 2026, arXiv:2602.10207), but for the draw: here each galaxy has its own,
 there a whole batch shares one.
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from nebulium.nn.convolution import Image
 
-View: TypeAlias = Float[Array, "size size band"]
+Crop: TypeAlias = Float[Array, "size size band"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Crops:
     most_shift_px: int = 4
     noise: float = 1.0
 
-    def middle(self, image: Image) -> View:
-        """The middle of an image, as it lies: what predictions are made of."""
+    def middle(self, image: Image) -> Crop:
+        """The middle of an image, as it lies: predictions are made from it."""
         top, left = ((side - self.size) // 2 for side in image.shape[:2])
         return image[top : top + self.size, left : left + self.size]
 
-    def random(self, image: Image, key: Key[Array, ""]) -> View:
-        """A galaxy as it might have been seen as well."""
+    def random(self, image: Image, key: Key[Array, ""]) -> Crop:
+        """A random crop: the galaxy as it might have been observed as well."""
         mirror_key, angle_key, shift_key, noise_key = jax.random.split(key, 4)
         sign = jnp.where(jax.random.bernoulli(mirror_key), -1.0, 1.0)
         angle = jax.random.uniform(angle_key, minval=-jnp.pi, maxval=jnp.pi)
@@ -49,21 +49,21 @@ class Crops:
         shift = jax.random.randint(shift_key, (2,), -most, most + 1).astype(jnp.float32)
         return self.noisier(_turned(image, sign, angle, shift, self.size), noise_key)
 
-    def noisier(self, view: View, key: Key[Array, ""]) -> View:
-        """A view with more noise of the sky."""
+    def noisier(self, crop: Crop, key: Key[Array, ""]) -> Crop:
+        """A crop with more noise of the sky."""
         # In the linear flux: noise of some sigma within an arcsinh would not be normal.
-        noise = self.noise * jax.random.normal(key, view.shape)
-        return _arcsinh(_sinh(view) + noise) if self.noise else view
+        noise = self.noise * jax.random.normal(key, crop.shape)
+        return _arcsinh(_sinh(crop) + noise) if self.noise else crop
 
 
 # Written out, as an error of 1e-7 of the noise of the sky does not count. JAX's own are as exact near 0 by
 # branches, for which the compiler turns the image and draws the noise several times over.
-def _sinh(values: View) -> View:
+def _sinh(values: Crop) -> Crop:
     exponential = jnp.exp(values)
     return 0.5 * (exponential - 1.0 / exponential)
 
 
-def _arcsinh(values: View) -> View:
+def _arcsinh(values: Crop) -> Crop:
     size = jnp.abs(values)
     return jnp.sign(values) * jnp.log(size + jnp.sqrt(size**2 + 1.0))
 
@@ -74,7 +74,7 @@ def _turned(
     angle: Float[Array, ""],
     shift: Float[Array, "2"],
     size: int,
-) -> View:
+) -> Crop:
     """A square about the shifted middle, mirrored and turned, between pixels by the four nearest."""
     along = jnp.asarray(np.arange(size) - (size - 1) / 2, jnp.float32)
     down, right = along[:, None], sign * along[None, :]
@@ -86,7 +86,7 @@ def _turned(
     below, beside = (row - first_row)[..., None], (column - first_column)[..., None]
     flat = image.reshape(-1, bands)
 
-    def pixels(down: int, right: int) -> View:
+    def pixels(down: int, right: int) -> Crop:
         rows = _mirrored(first_row.astype(jnp.int32) + down, height)
         columns = _mirrored(first_column.astype(jnp.int32) + right, width)
         return flat[rows * width + columns]

@@ -9,17 +9,16 @@ import numpy as np
 from jaxtyping import Int64
 
 from nebulium.data.id_join import rows_of_ids
+from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.opening import open_images
-from nebulium.data.images.preparation import measure_preparation
 from nebulium.data.images.source import ImageSource, with_factors
-from nebulium.data.images.store import ImageStore
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.errors import ImageError, TableError
 from nebulium.photometry.dereddening import check_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
-from nebulium.photoz.images.rows import RedshiftImages, colour_targets
+from nebulium.photoz.images.rows import colour_targets, redshift_labels, with_redshift
 
 #: Fewest training images, and labels among them, that a network can learn from.
 LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION = 64, 32, 8
@@ -93,7 +92,7 @@ def dereddened_images(
     return with_factors(source, factors)
 
 
-def prepare_parts(
+def prepare_training(
     matched: ImageGalaxies,
     split: Split,
     labelled: Mapping[str, Int64[np.ndarray, " k"]],
@@ -101,40 +100,29 @@ def prepare_parts(
     rejects: Rejects,
     *,
     size: int | None = None,
-) -> tuple[RedshiftImages, RedshiftImages]:
-    """Write the images of a training for random reading, those of test galaxies left out."""
+) -> tuple[LabelledImages, LabelledImages]:
+    """Write the images to train on, with or without redshifts, and those of validation galaxies with one."""
     galaxies = matched.galaxies
     part = split.parts(galaxies.ids)
-    training = np.flatnonzero(part == "train")
-    preparation = measure_preparation(matched.source, matched.rows[training], size=size)
-    used = np.concatenate([training, labelled["validation"]])
-    store = ImageStore.create(
-        folder,
+    redshift = np.full(len(galaxies), np.nan, np.float32)
+    for rows in (labelled["train"], labelled["validation"]):
+        redshift[rows] = galaxies.redshift[rows]
+    colour = colour_targets(galaxies.flux_njy, galaxies.flux_err_njy)
+    parts = prepare_parts(
         matched.source,
-        rows=matched.rows[used],
-        size=preparation.size,
-        stretch=preparation.stretch,
+        matched.rows,
+        np.where((part == "train") | np.isfinite(redshift), part, ""),
+        redshift_labels(colour, redshift, galaxies.redshift_err),
+        folder,
+        size=size,
         rejects=rejects,
     )
-    labels = np.full(len(galaxies), np.nan, np.float32)
-    for rows in (labelled["train"], labelled["validation"]):
-        labels[rows] = galaxies.redshift[rows]
-    place = rows_of_ids(store.ids, galaxies.ids)
-    every = RedshiftImages(
-        store=store,
-        rows=np.arange(len(store)),
-        colour=colour_targets(galaxies.flux_njy, galaxies.flux_err_njy)[place],
-        redshift=labels[place],
-        redshift_err=galaxies.redshift_err[place],
-    )
-    trains = part[place] == "train"
-    parts = every.select(np.flatnonzero(trains)), every.select(np.flatnonzero(~trains))
-    _check_enough(*parts, where=galaxies.name)
-    return parts
+    _check_enough(parts["train"], parts["validation"], where=galaxies.name)
+    return parts["train"], parts["validation"]
 
 
-def _check_enough(training: RedshiftImages, validation: RedshiftImages, *, where: str) -> None:
-    found = len(training), len(training.labelled), len(validation.labelled)
+def _check_enough(training: LabelledImages, validation: LabelledImages, *, where: str) -> None:
+    found = len(training), len(with_redshift(training)), len(validation)
     if any(
         have < least
         for have, least in zip(found, (LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION), strict=True)

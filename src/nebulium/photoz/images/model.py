@@ -5,13 +5,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 
-from nebulium.data.images.preparation import Preparation
-from nebulium.data.images.stretches import Stretch
 from nebulium.modelfile import register
 from nebulium.nn.convolution import Image
-from nebulium.nn.encoders import Encoder, encode_in_half, make_encoder
+from nebulium.nn.encoders import Encoder, encode, make_encoder
+from nebulium.nn.image_model import ImageModel
 from nebulium.nn.training_domain import TrainingDomain
 from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.density.heads import REDSHIFT_HEADS, RedshiftHead
@@ -25,38 +24,8 @@ HIDDEN, LATENT, PROJECTED = 256, 128, 64
 Latent = Float[Array, " latent"]
 
 
-class ImageStandards(eqx.Module):
-    """Means and scatters of the training galaxies; measured, not trained.
-
-    Attributes
-    ----------
-    band_mean, band_scale : (band,) float32
-        Of the pixels, stretched.
-    aperture_mean, aperture_scale : (aperture,) float32
-        Of what `nebulium.photoz.images.apertures` measures.
-    """
-
-    band_mean: Float[Array, " band"]
-    band_scale: Float[Array, " band"]
-    aperture_mean: Float[Array, " aperture"]
-    aperture_scale: Float[Array, " aperture"]
-
-    def __init__(self, bands: int):
-        self.band_mean, self.band_scale = jnp.zeros(bands), jnp.ones(bands)
-        apertures = count_apertures(bands)
-        self.aperture_mean, self.aperture_scale = jnp.zeros(apertures), jnp.ones(apertures)
-
-    def image(self, image: Image) -> Image:
-        """Standardised pixels."""
-        return (image - self.band_mean[None, None, :]) / self.band_scale[None, None, :]
-
-    def apertures(self, image: Image) -> Float[Array, " aperture"]:
-        """Standardised fluxes in apertures."""
-        return (aperture_features(image) - self.aperture_mean) / self.aperture_scale
-
-
 class RedshiftNetwork(eqx.Module):
-    """An encoder, its latent space, and what is asked of it: sameness, colours, the redshift.
+    """An encoder, its latent space, and its heads: for the contrast, the colours, and the redshift.
 
     The layers are those of PITA but narrower (Khederlarian et al. 2026, arXiv:2602.10207), and the redshift
     is a density that also sees fluxes in apertures.
@@ -94,11 +63,10 @@ class RedshiftNetwork(eqx.Module):
 
     def latent(self, image: Image, *, in_half: bool = False) -> Latent:
         """The vector that stands for a standardised image."""
-        vector = encode_in_half(self.encoder, image) if in_half else self.encoder(image)
-        return self.to_latent(vector)
+        return self.to_latent(encode(self.encoder, image, in_half=in_half))
 
     def projected(self, latent: Latent) -> Float[Array, " projected"]:
-        """What is compared between views, of unit length."""
+        """The vector that is compared between crops, of unit length."""
         vector = self.projection(latent)
         return vector * jax.lax.rsqrt(jnp.sum(vector**2) + 1e-12)
 
@@ -107,36 +75,37 @@ class RedshiftNetwork(eqx.Module):
         return self.colour(latent)
 
     def for_head(self, latent: Latent, apertures: Float[Array, " aperture"]) -> Float[Array, " hidden"]:
-        """What the redshift head sees."""
+        """The vector that the redshift head sees."""
         return jax.nn.gelu(self.trunk(jnp.concatenate([latent, apertures])))
 
 
 @register
-class ImageRedshiftModel(eqx.Module):
+class ImageRedshiftModel(ImageModel):
     """A model of redshifts from images, for one galaxy: `pita`, `supervised` or `selfsupervised`.
 
     Parameters
     ----------
-    bands : sequence of str
-        Names of the bands of the images, in order.
-    unit : str
-        Of the pixels, before the stretch.
-    size, binning, stretch
-        See `nebulium.data.images.preparation.Preparation`; the stretch as a dict.
     view_size : int
         Pixels on a side that are cut out of the middle of a prepared image.
-    most_shift_px, noise
-        Of the views that it was trained on; see `nebulium.photoz.images.crops.Views`.
-    encoder, head : str
-        See `RedshiftNetwork`.
-    grid_most, grid_bins
-        See `nebulium.photoz.density.grid.RedshiftGrid`.
-    colours : int
-        Features that the colour head predicts.
+    encoder : str
+        Name of the encoder: see `nebulium.nn.encoders.ENCODERS`.
     domain_references : int
         Galaxies that the training domain is measured by.
+    most_shift_px : int
+        Largest shift of the crops that it was trained on, along each axis.
+    noise : float
+        Added to the pixels of these crops, in units of the noise of the sky.
+    head : str
+        Name of the head: see `nebulium.photoz.density.heads.REDSHIFT_HEADS`.
+    grid_most, grid_bins : float, int
+        Highest redshift of the density, and the number of its bins.
+    colours : int
+        Features that the colour head predicts; as many as there are bands if not given.
     key : key, optional
         Of the first weights.
+    bands, unit, size, stretch, binning
+        The images: names of their bands in order, unit of the pixels before the stretch, pixels on a side,
+        and the rest of `nebulium.data.Preparation`; the stretch as a dict, the binning 1 if not given.
 
     Examples
     --------
@@ -144,54 +113,45 @@ class ImageRedshiftModel(eqx.Module):
     ...     bands=["F606W", "F814W"], unit="nJy", size=32, view_size=24,
     ...     stretch={"kind": "asinh", "softening": [1.0, 1.0]}, encoder="resnet-small", domain_references=8,
     ... )
-    >>> said = model(jnp.zeros((32, 32, 2)))
-    >>> said.mass.shape, round(float(said.mass.sum()), 4)
+    >>> prediction = model(jnp.zeros((32, 32, 2)))
+    >>> prediction.mass.shape, round(float(prediction.mass.sum()), 4)
     ((300,), 1.0)
     """
 
     network: RedshiftNetwork
-    standards: ImageStandards
     domain: TrainingDomain
     recalibration: Recalibration
-    bands: tuple[str, ...] = eqx.field(static=True)
-    unit: str = eqx.field(static=True)
-    preparation: Preparation = eqx.field(static=True)
-    views: Crops = eqx.field(static=True)
+    crops: Crops = eqx.field(static=True)
     grid: RedshiftGrid = eqx.field(static=True)
 
     def __init__(
         self,
         *,
-        bands: Any,
-        unit: str,
-        size: int,
-        stretch: Any,
         view_size: int,
         encoder: str,
         domain_references: int,
         most_shift_px: int = 0,
         noise: float = 0.0,
         head: str = "binned",
-        binning: int = 1,
         grid_most: float = 6.0,
         grid_bins: int = 300,
         colours: int | None = None,
         key: Key[Array, ""] | None = None,
+        **images: Any,
     ):
-        self.bands, self.unit = tuple(bands), unit
-        self.preparation = Preparation(size, Stretch.from_dict(dict(stretch)), binning)
-        self.views = Crops(view_size, most_shift_px, noise)
+        super().__init__(images, aperture_features, count_apertures)
+        bands = len(self.form.bands)
+        self.crops = Crops(view_size, most_shift_px, noise)
         self.grid = RedshiftGrid(grid_most, grid_bins)
         self.network = RedshiftNetwork(
             encoder,
             head,
             grid=self.grid,
-            bands=len(self.bands),
-            colours=colours or len(self.bands),
+            bands=bands,
+            colours=colours or bands,
             key=jax.random.key(0) if key is None else key,
         )
-        self.standards = ImageStandards(len(self.bands))
-        self.domain = TrainingDomain(LATENT + count_apertures(len(self.bands)), domain_references)
+        self.domain = TrainingDomain(LATENT + count_apertures(bands), domain_references)
         self.recalibration = Recalibration()
 
     def __call__(self, image: Image) -> RedshiftPrediction:
@@ -201,19 +161,18 @@ class ImageRedshiftModel(eqx.Module):
 
     def with_embedding(self, image: Image) -> tuple[RedshiftPrediction, Float[Array, " hidden"]]:
         """The density, and the vector that it follows from: the galaxy's place among others."""
-        middle = self.views.middle(image)
-        latent = self.network.latent(self.standards.image(middle))
-        apertures = self.standards.apertures(middle)
+        latent, apertures = self.seen(image)
         place = self.network.for_head(latent, apertures)
         mass = self.recalibration(jnp.exp(self.network.head(place)))
-        return RedshiftPrediction(mass, self.contains(latent, apertures)), place
+        return RedshiftPrediction(mass, self.domain.contains(domain_features(latent, apertures))), place
 
-    def contains(self, latent: Latent, apertures: Float[Array, " aperture"]) -> Bool[Array, ""]:
-        """Whether a galaxy lies inside the training domain: fluxes like theirs, seen alike."""
-        return self.domain.contains(domain_features(latent, apertures))
+    def seen(self, image: Image) -> tuple[Latent, Float[Array, " aperture"]]:
+        """The latent vector of a prepared image, and its standardised fluxes in apertures."""
+        middle = self.crops.middle(image)
+        return self.network.latent(self.standardisation.image(middle)), self.standardisation.features(middle)
 
 
 def domain_features(latent: Latent, apertures: Float[Array, " aperture"]) -> Float[Array, " feature"]:
-    """What tells whether a galaxy is like those of the training set."""
+    """The vector by which galaxies are compared with those of the training set: fluxes, and a direction."""
     direction = latent * jax.lax.rsqrt(jnp.mean(latent**2) + 1e-12)
     return jnp.concatenate([direction, apertures])

@@ -9,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.images.labelled import LabelledImages
+from nebulium.nn.image_model import Standardisation
+from nebulium.nn.mapping import map_galaxies
 from nebulium.photoz.images.contrastive import KeyQueue, info_nce
 from nebulium.photoz.images.crops import Crops
-from nebulium.photoz.images.model import ImageStandards, Latent, RedshiftNetwork
-from nebulium.photoz.images.rows import RedshiftImages
+from nebulium.photoz.images.model import Latent, RedshiftNetwork
 from nebulium.training import LossContext
-
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -42,38 +41,38 @@ class Learner(eqx.Module):
     Attributes
     ----------
     network : RedshiftNetwork
-    standards : ImageStandards
-    views : Views
+    standardisation : Standardisation
+    crops : Crops
     weights : LossWeights
     in_half : bool
         Whether the encoder computes in bfloat16.
     """
 
     network: RedshiftNetwork
-    standards: ImageStandards
-    views: Crops = eqx.field(static=True)
+    standardisation: Standardisation
+    crops: Crops = eqx.field(static=True)
     weights: LossWeights = eqx.field(static=True)
     in_half: bool = eqx.field(static=True)
 
-    def view_latents(self, images: Array, key: Key[Array, ""]) -> Float[Array, "batch latent"]:
-        """Latent vectors of random views of prepared images."""
+    def crop_latents(self, images: Array, key: Key[Array, ""]) -> Float[Array, "batch latent"]:
+        """Latent vectors of random crops of prepared images."""
         keys = jax.random.split(key, images.shape[0])
-        views = jax.vmap(self.views.random)(images, keys)
-        return jax.vmap(self._latent)(views)
+        crops = jax.vmap(self.crops.random)(images, keys)
+        return jax.vmap(self._latent)(crops)
 
-    def middle_latents(self, images: Array) -> Float[Array, "batch latent"]:
-        """Latent vectors of prepared images as they are."""
-        return jax.vmap(self._latent)(jax.vmap(self.views.middle)(images))
+    def seen(self, image: Array) -> tuple[Latent, Float[Array, " aperture"]]:
+        """The latent vector of a prepared image as it lies, and its standardised fluxes in apertures."""
+        middle = self.crops.middle(image)
+        return self._latent(middle), self.standardisation.features(middle)
 
-    def _latent(self, view: Array) -> Latent:
-        return self.network.latent(self.standards.image(view), in_half=self.in_half)
+    def _latent(self, crop: Array) -> Latent:
+        return self.network.latent(self.standardisation.image(crop), in_half=self.in_half)
 
-    def apertures(self, images: Array, key: Key[Array, ""] | None = None) -> Float[Array, "batch aperture"]:
-        """Standardised fluxes in apertures of prepared images; with a key, of images with more noise."""
-        middles = jax.vmap(self.views.middle)(images)
-        if key is not None:
-            middles = jax.vmap(self.views.noisier)(middles, jax.random.split(key, images.shape[0]))
-        return jax.vmap(self.standards.apertures)(middles)
+    def noisy_apertures(self, images: Array, key: Key[Array, ""]) -> Float[Array, "batch aperture"]:
+        """Standardised fluxes in apertures of prepared images with more noise of the sky."""
+        middles = jax.vmap(self.crops.middle)(images)
+        middles = jax.vmap(self.crops.noisier)(middles, jax.random.split(key, images.shape[0]))
+        return jax.vmap(self.standardisation.features)(middles)
 
     def redshift_losses(
         self,
@@ -91,9 +90,9 @@ def pita_losses(
 ) -> tuple[Float[Array, " batch"], KeyQueue]:
     """The three losses of PITA (Khederlarian et al. 2026, arXiv:2602.10207), and the queue afterwards."""
     query_key, key_key, aperture_key = jax.random.split(key, 3)
-    latents = learner.view_latents(galaxies["image"], query_key)
+    latents = learner.crop_latents(galaxies["image"], query_key)
     teacher: Any = beside.teacher
-    keys = jax.vmap(teacher.network.projected)(teacher.view_latents(galaxies["image"], key_key))
+    keys = jax.vmap(teacher.network.projected)(teacher.crop_latents(galaxies["image"], key_key))
     keys = jax.lax.stop_gradient(keys)
     weights = learner.weights
     contrast = info_nce(
@@ -107,7 +106,7 @@ def pita_losses(
     if weights.redshift:
         labelled = jnp.where(jnp.isfinite(galaxies["redshift"]), beside.weights, 0.0)
         share = jnp.sum(labelled) / jnp.sum(beside.weights)
-        apertures = learner.apertures(galaxies["image"], aperture_key)
+        apertures = learner.noisy_apertures(galaxies["image"], aperture_key)
         redshift = learner.redshift_losses(latents, apertures, galaxies) / jnp.maximum(
             share, 1.0 / labelled.size
         )
@@ -118,35 +117,25 @@ def pita_losses(
 def supervised_losses(
     learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
 ) -> Float[Array, " batch"]:
-    """The loss of redshifts alone, of random views of labelled galaxies."""
-    view_key, aperture_key = jax.random.split(key)
-    latents = learner.view_latents(galaxies["image"], view_key)
-    apertures = learner.apertures(galaxies["image"], aperture_key)
+    """The loss of redshifts alone, of random crops of labelled galaxies."""
+    crop_key, aperture_key = jax.random.split(key)
+    latents = learner.crop_latents(galaxies["image"], crop_key)
+    apertures = learner.noisy_apertures(galaxies["image"], aperture_key)
     return learner.redshift_losses(latents, apertures, galaxies)
 
 
 def validation_losses(
     learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
 ) -> Float[Array, " batch"]:
-    """The loss of redshifts of galaxies as they lie: what predictions will be made of."""
-    latents = learner.middle_latents(galaxies["image"])
-    return learner.redshift_losses(latents, learner.apertures(galaxies["image"]), galaxies)
+    """The loss of redshifts of galaxies as they lie, as in predictions."""
+    return learner.redshift_losses(*jax.vmap(learner.seen)(galaxies["image"]), galaxies)
 
 
-def embedded(learner: Learner, images: RedshiftImages) -> dict[str, np.ndarray]:
-    """What the redshift head sees of galaxies as they lie, with their labels."""
-    parts = []
-    for rows, count in padded_batches(len(images), _CHUNK):
-        pixels = jnp.asarray(images.store.take(images.rows[rows]))
-        parts.append(jax.tree.map(lambda array, n=count: np.asarray(array)[:n], _embed(learner, pixels)))
-    latent, apertures = (np.concatenate(part) for part in zip(*parts, strict=True))
-    labels = {"redshift": images.redshift, "redshift_err": images.redshift_err}
-    return {"latent": latent, "apertures": apertures, **labels}
-
-
-@eqx.filter_jit
-def _embed(learner: Learner, images: Array) -> tuple[Array, Array]:
-    return learner.middle_latents(images), learner.apertures(images)
+def embedded(learner: Learner, images: LabelledImages) -> dict[str, np.ndarray]:
+    """The latent vectors and fluxes in apertures of galaxies as they lie, with their redshifts."""
+    latent, apertures = map_galaxies(learner.seen, images.images)
+    redshifts = {name: images.labels[name] for name in ("redshift", "redshift_err")}
+    return {"latent": latent, "apertures": apertures, **redshifts}
 
 
 def frozen_losses(

@@ -7,10 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.images.matching import match_to_model
-from nebulium.data.images.opening import open_images
-from nebulium.data.images.preparation import prepared_chunks
+from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.source import ImageSource
+from nebulium.nn.image_model import model_images
 from nebulium.photometry.catalogue import open_photometry
 from nebulium.photometry.dereddening import check_extinction, corrected, known_extinction
 from nebulium.photometry.galaxies import concatenate_galaxies
@@ -18,8 +17,6 @@ from nebulium.photoz.images.galaxies import check_fluxes, dereddened_images
 from nebulium.photoz.predict import Reading, RedshiftPredictor, predict_arrays
 from nebulium.verbs import Prediction
 
-#: Images that are read at a time.
-READ = 1024
 #: Ids and prepared images.
 PreparedImages = tuple[np.ndarray, Float[np.ndarray, "n side side band"]]
 
@@ -34,21 +31,12 @@ class ImagePredictor(RedshiftPredictor[PreparedImages]):
 
     def read(self, reading: Reading) -> Iterator[PreparedImages]:
         """Images as the model takes them, corrected for Galactic extinction as those of the training."""
-        matched = match_to_model(open_images(reading.source), self.model)
-        reading.notes.extend(matched.notes)
+        matched = open_for_model(reading.source, self.model.form)
+        reading.notes.extend(matched.supposed)
         check_fluxes(matched.source)
         source, good = self._corrected(matched.source, reading)
         wanted = good if reading.ids is None else good & (rows_of_ids(source.ids, reading.ids) >= 0)
-        preparation = self.model.preparation
-        yield from prepared_chunks(
-            source,
-            size=preparation.size,
-            stretch=preparation.stretch,
-            binning=preparation.binning,
-            rejects=reading.rejects,
-            rows=np.flatnonzero(wanted),
-            batch=READ,
-        )
+        yield from model_images(source, self.model, rejects=reading.rejects, rows=np.flatnonzero(wanted))
 
     def _corrected(self, source: ImageSource, reading: Reading) -> tuple[ImageSource, Bool[np.ndarray, " n"]]:
         """Images corrected for Galactic extinction, and which can be."""

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nebulium.data.batches import padded_batches
-from nebulium.data.images.store import ImageStore
+from nebulium.data.images.labelled import LabelledImages
+from nebulium.nn.encoders import computes_in_half
+from nebulium.nn.image_model import measure_standardisation
+from nebulium.nn.mapping import map_galaxies
 from nebulium.nn.training_domain import measure_domain
-from nebulium.photoz.images.apertures import aperture_features
 from nebulium.photoz.images.contrastive import KeyQueue
-from nebulium.photoz.images.crops import Crops
-from nebulium.photoz.images.model import PROJECTED, ImageRedshiftModel, ImageStandards, domain_features
+from nebulium.photoz.images.model import PROJECTED, ImageRedshiftModel, domain_features
 from nebulium.photoz.images.pita import (
     Learner,
     LossWeights,
@@ -26,18 +26,17 @@ from nebulium.photoz.images.pita import (
     supervised_losses,
     validation_losses,
 )
-from nebulium.photoz.images.rows import RedshiftImages
+from nebulium.photoz.images.rows import repeating_labels, with_redshift
 from nebulium.training import FitConfig, FitResult, fit, trained_part
 
-#: So many images set means and scatters; so many galaxies the training domain.
-MOST_IMAGES, DOMAIN_REFERENCES = 4096, 1024
+#: So many galaxies set the training domain.
+DOMAIN_REFERENCES = 1024
 #: The methods that are trained here.
 IMAGE_METHODS = ("pita", "supervised", "selfsupervised")
 #: What `pita` meets in an epoch: at least this share has a redshift, if no galaxy is met more often than so.
 LABELLED_SHARE, MOST_MEETINGS = 0.15, 16
 #: Learning rate of the passes over labelled images that end `pita`, as a share of the rate before.
 LABELLED_RATE = 0.25
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,10 @@ class RedshiftConfig:
     size : int, optional
         Pixels on a side of the images, cut or padded; those of the first image if not given.
     view_size : int, optional
-        Pixels on a side that the network sees; three quarters of the images if not given, so that a view may
+        Pixels on a side that the network sees; three quarters of the images if not given, so that a crop may
         be turned.
     most_shift_px, noise
-        See `nebulium.photoz.images.crops.Views`.
+        Of the crops: see `nebulium.photoz.images.crops.Crops`.
     weights : LossWeights
     queue : int
         Keys that the contrast remembers, at most; as many whole batches as there are galaxies for.
@@ -123,12 +122,12 @@ class RedshiftConfig:
     @property
     def in_half(self) -> bool:
         """Whether encoders compute in bfloat16 on the device that is there."""
-        return jax.default_backend() != "cpu" if self.half_precision is None else self.half_precision
+        return computes_in_half(self.half_precision)
 
 
 def train_on_store(
-    training: RedshiftImages,
-    validation: RedshiftImages,
+    training: LabelledImages,
+    validation: LabelledImages,
     *,
     config: RedshiftConfig,
     run: Path | None = None,
@@ -137,45 +136,45 @@ def train_on_store(
 ) -> tuple[ImageRedshiftModel, list[FitResult[Any]]]:
     """Train a model on prepared images."""
     model = new_model(training, config)
-    learner = Learner(model.network, model.standards, model.views, config.weights, config.in_half)
-    stages = _Stages(training, validation.labelled, config, run, resume, progress)
+    learner = Learner(model.network, model.standardisation, model.crops, config.weights, config.in_half)
+    stages = _Stages(training, with_redshift(validation), config, run, resume, progress)
     fits = {"pita": stages.pita, "supervised": stages.supervised, "selfsupervised": stages.selfsupervised}
     results = fits[config.method](learner)
     model = eqx.tree_at(lambda m: m.network, model, results[-1].model.network)
-    return with_domain(model, training.labelled, validation.labelled), results
+    return with_domain(model, with_redshift(training), with_redshift(validation)), results
 
 
-def new_model(training: RedshiftImages, config: RedshiftConfig) -> ImageRedshiftModel:
+def new_model(training: LabelledImages, config: RedshiftConfig) -> ImageRedshiftModel:
     """A model before training, its statistics measured on the training images."""
-    store = training.store
-    side = store.preparation.side
-    labels = training.labelled.redshift
-    model = ImageRedshiftModel(
-        bands=store.bands,
-        unit=store.unit,
-        size=store.preparation.size,
-        binning=store.preparation.binning,
-        stretch=store.preparation.stretch.as_dict(),
-        view_size=config.view_size or 8 * max(1, (3 * side) // 32),
-        most_shift_px=config.most_shift_px,
-        noise=config.noise,
-        encoder=config.encoder,
-        head=config.head,
-        grid_most=config.grid_most or round(1.1 * float(labels.max()), 2),
-        grid_bins=config.grid_bins,
-        colours=training.colour.shape[1],
-        domain_references=min(DOMAIN_REFERENCES, len(labels)),
-        key=jax.random.key(config.seed),
-    )
-    return eqx.tree_at(lambda m: m.standards, model, measure_standards(store, training.rows, model.views))
+    model = ImageRedshiftModel(**hyperparameters(training, config), key=jax.random.key(config.seed))
+    standardisation = measure_standardisation(model.standardisation, training.images, cut=model.crops.middle)
+    return eqx.tree_at(lambda m: m.standardisation, model, standardisation)
+
+
+def hyperparameters(training: LabelledImages, config: RedshiftConfig) -> dict[str, Any]:
+    """Keywords of `ImageRedshiftModel`."""
+    form = training.images.store.form
+    redshift = with_redshift(training).labels["redshift"]
+    return {
+        **form.as_dict(),
+        "view_size": config.view_size or 8 * max(1, (3 * form.preparation.side) // 32),
+        "most_shift_px": config.most_shift_px,
+        "noise": config.noise,
+        "encoder": config.encoder,
+        "head": config.head,
+        "grid_most": config.grid_most or round(1.1 * float(redshift.max()), 2),
+        "grid_bins": config.grid_bins,
+        "colours": training.labels["colour"].shape[1],
+        "domain_references": min(DOMAIN_REFERENCES, len(redshift)),
+    }
 
 
 @dataclass(frozen=True)
 class _Stages:
     """The trainings of one model, with what they share."""
 
-    training: RedshiftImages
-    validation: RedshiftImages
+    training: LabelledImages
+    validation: LabelledImages
     config: RedshiftConfig
     run: Path | None
     resume: bool
@@ -183,7 +182,7 @@ class _Stages:
 
     def pita(self, learner: Learner) -> list[FitResult[Any]]:
         """All three losses on all images, then the redshifts of the labelled alone."""
-        training = self.training.repeating_labels(least_share=LABELLED_SHARE, most=MOST_MEETINGS)
+        training = repeating_labels(self.training, least_share=LABELLED_SHARE, most=MOST_MEETINGS)
         joint = self._with_contrast(learner, training, "pita", self.validation)
         rate = LABELLED_RATE * self.config.learning_rate
         fitting = dataclasses.replace(
@@ -208,7 +207,7 @@ class _Stages:
             self._fit(
                 learner,
                 frozen_losses,
-                embedded(learner, self.training.labelled),
+                embedded(learner, with_redshift(self.training)),
                 "head",
                 validation=embedded(learner, self.validation),
                 config=fitting,
@@ -220,7 +219,7 @@ class _Stages:
         return self._fit(
             learner,
             supervised_losses,
-            self.training.labelled,
+            with_redshift(self.training),
             name,
             validation=self.validation,
             validation_loss_fn=validation_losses,
@@ -228,7 +227,7 @@ class _Stages:
         )
 
     def _with_contrast(
-        self, learner: Learner, training: RedshiftImages, name: str, validation: RedshiftImages | None
+        self, learner: Learner, training: LabelledImages, name: str, validation: LabelledImages | None
     ) -> FitResult[Any]:
         batch = self.config.batch_size
         length = batch * max(1, min(self.config.queue, len(training)) // batch)
@@ -249,35 +248,12 @@ class _Stages:
         return fit(learner, loss_fn, data, **shared | options)
 
 
-def measure_standards(store: ImageStore, rows: np.ndarray, views: Crops) -> ImageStandards:
-    """Measure means and scatters of the middles of images."""
-    sample = rows[:: -(-len(rows) // MOST_IMAGES)]
-    features = jax.jit(jax.vmap(lambda image: aperture_features(views.middle(image))))
-    sums, squares, apertures, pixels = 0.0, 0.0, [], 0
-    for batch, count in padded_batches(len(sample), _CHUNK):
-        images = store.take(sample[batch])
-        apertures.append(np.asarray(features(images))[:count])
-        middle = images[:count].astype(np.float64)
-        sums = sums + middle.sum(axis=(0, 1, 2))
-        squares = squares + (middle**2).sum(axis=(0, 1, 2))
-        pixels += middle[..., 0].size
-    mean, every = sums / pixels, np.concatenate(apertures)
-    scale = np.sqrt(np.maximum(squares / pixels - mean**2, 1e-12))
-    measured = (mean, scale, every.mean(axis=0), np.maximum(every.std(axis=0), 1e-3))
-    leaves = lambda s: (s.band_mean, s.band_scale, s.aperture_mean, s.aperture_scale)  # noqa: E731
-    standards = ImageStandards(len(store.bands))
-    return eqx.tree_at(leaves, standards, tuple(jnp.asarray(value, jnp.float32) for value in measured))
-
-
 def with_domain(
-    model: ImageRedshiftModel, training: RedshiftImages, validation: RedshiftImages
+    model: ImageRedshiftModel, training: LabelledImages, validation: LabelledImages
 ) -> ImageRedshiftModel:
     """The model with its training domain: where the labelled galaxies lie."""
-    learner = Learner(model.network, model.standards, model.views, LossWeights(), in_half=False)
     n = model.domain.reference.shape[0]
     some = training.select(np.arange(n) * len(training) // n)
-    features = [
-        jax.vmap(domain_features)(jnp.asarray(part["latent"]), jnp.asarray(part["apertures"]))
-        for part in (embedded(learner, some), embedded(learner, validation))
-    ]
+    seen = [map_galaxies(model.seen, part.images) for part in (some, validation)]
+    features = [jax.vmap(domain_features)(*map(jnp.asarray, of_part)) for of_part in seen]
     return eqx.tree_at(lambda m: m.domain, model, measure_domain(*features, n_reference=n))

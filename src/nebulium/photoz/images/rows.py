@@ -1,72 +1,45 @@
-"""Prepared images with redshifts where they are known, as rows to train on."""
+"""Prepared images with redshifts where they are known, as rows to train on.
 
-import dataclasses
-from dataclasses import dataclass
+Their labels: `colour`, see `colour_targets`; `redshift` and `redshift_err`, NaN where there is none; and
+`is_first`, 0 for galaxies that stand there once more, see `repeating_labels`.
+"""
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from nebulium.data.images.store import ImageStore
+from nebulium.data.images.labelled import LabelledImages
 
 
-@dataclass(frozen=True, eq=False)
-class RedshiftImages:
-    """Prepared images, their colours, and redshifts where they are known.
+def with_redshift(images: LabelledImages) -> LabelledImages:
+    """Those that have a redshift."""
+    return images.select(_labelled(images))
 
-    Attributes
-    ----------
-    store : ImageStore
-    rows : (n,) int
-        Of the store.
-    colour : (n, colour) float32
-        Standardised, NaN where missing: see `colour_targets`.
-    redshift, redshift_err : (n,) float32
-        NaN without a label.
-    copies : int
-        So many at the end are galaxies met before: see `repeating_labels`.
+
+def repeating_labels(images: LabelledImages, *, least_share: float, most: int) -> LabelledImages:
+    """All, the labelled so often that they make up a share, where they are few.
+
+    With one label in a hundred, most batches would hold no redshift.
     """
+    labelled, n = _labelled(images), len(images)
+    wanted = least_share / (1.0 - least_share) * (n - len(labelled)) / max(len(labelled), 1)
+    again = np.tile(labelled, min(most, max(1, round(wanted))) - 1)
+    repeated = images.select(np.concatenate([np.arange(n), again]))
+    is_first = (np.arange(len(repeated)) < n).astype(np.float32)
+    return LabelledImages(repeated.images, {**repeated.labels, "is_first": is_first})
 
-    store: ImageStore
-    rows: Int[np.ndarray, " n"]
-    colour: Float[np.ndarray, "n colour"]
-    redshift: Float[np.ndarray, " n"]
-    redshift_err: Float[np.ndarray, " n"]
-    copies: int = 0
 
-    def __len__(self) -> int:
-        return len(self.rows)
+def _labelled(images: LabelledImages) -> Int[np.ndarray, " n"]:
+    return np.flatnonzero(np.isfinite(images.labels["redshift"]))
 
-    def take(self, rows: Int[np.ndarray, " k"]) -> dict[str, np.ndarray]:
-        """Images with what is known of them, in the order asked for."""
-        return {
-            "image": self.store.take(self.rows[rows]),
-            "colour": self.colour[rows],
-            "redshift": self.redshift[rows],
-            "redshift_err": self.redshift_err[rows],
-            "is_first": (rows < len(self) - self.copies).astype(np.float32),
-        }
 
-    def select(self, rows: np.ndarray) -> "RedshiftImages":
-        """Some of them."""
-        return RedshiftImages(
-            self.store, self.rows[rows], self.colour[rows], self.redshift[rows], self.redshift_err[rows]
-        )
-
-    @property
-    def labelled(self) -> "RedshiftImages":
-        """Those with a redshift."""
-        return self.select(np.flatnonzero(np.isfinite(self.redshift)))
-
-    def repeating_labels(self, *, least_share: float, most: int) -> "RedshiftImages":
-        """All, the labelled so often that they make up a share, where they are few.
-
-        With one label in a hundred, most batches would say nothing of redshifts.
-        """
-        labelled = np.flatnonzero(np.isfinite(self.redshift))
-        wanted = least_share / (1.0 - least_share) * (len(self) - len(labelled)) / max(len(labelled), 1)
-        again = np.tile(labelled, min(most, max(1, round(wanted))) - 1)
-        repeated = self.select(np.concatenate([np.arange(len(self)), again]))
-        return dataclasses.replace(repeated, copies=len(again))
+def redshift_labels(
+    colour: Float[np.ndarray, "n colour"],
+    redshift: Float[np.ndarray, " n"],
+    redshift_err: Float[np.ndarray, " n"],
+) -> dict[str, Float[np.ndarray, "n ..."]]:
+    """Labels of galaxies that stand there once."""
+    is_first = np.ones(len(redshift), np.float32)
+    return {"colour": colour, "redshift": redshift, "redshift_err": redshift_err, "is_first": is_first}
 
 
 def colour_targets(

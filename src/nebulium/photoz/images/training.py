@@ -2,20 +2,17 @@
 
 import math
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 import equinox as eqx
 import numpy as np
 
+from nebulium.data.images.labelled import LabelledImages
 from nebulium.photometry.dereddening import known_extinction
 from nebulium.photoz.density.recalibration import FEWEST, measure_recalibration
-from nebulium.photoz.images.galaxies import match_images, prepare_parts
+from nebulium.photoz.images.galaxies import match_images, prepare_training
 from nebulium.photoz.images.model import ImageRedshiftModel
-from nebulium.photoz.images.predict import READ
-from nebulium.photoz.images.recipe import RedshiftConfig, train_on_store
-from nebulium.photoz.images.rows import RedshiftImages
+from nebulium.photoz.images.recipe import RedshiftConfig, hyperparameters, train_on_store
 from nebulium.photoz.predict import predict_arrays
 from nebulium.photoz.training_galaxies import TrainingTask, labelled_rows, read_training
 from nebulium.photoz.training_result import (
@@ -39,7 +36,7 @@ def train_images(task: TrainingTask, method: str) -> TrainingResult:
     extinction = known_extinction(data.layout, task.curves)
     matched = match_images(task.data, data.galaxies, extinction, task.counted)
     rows = labelled_rows(matched.galaxies, task.split)
-    training, validation = prepare_parts(
+    training, validation = prepare_training(
         matched, task.split, rows, task.run / STORE, task.rejects, size=config.size
     )
     model, results = train_on_store(
@@ -51,42 +48,19 @@ def train_images(task: TrainingTask, method: str) -> TrainingResult:
     shutil.rmtree(task.run / STORE, ignore_errors=True)
     return TrainingResult(
         model=model,
-        hyperparameters=hyperparameters_of(model, config),
+        hyperparameters=hyperparameters(training, config),
         settings={**asdict(config), "recalibrate": mended, "images": len(training)},
         split=replace(task.split, id_column=data.layout.id_column).as_dict(rows),
-        preprocessing={**catalogue_preprocessing(data.layout), "unit": model.unit},
+        preprocessing={**catalogue_preprocessing(data.layout), "unit": model.form.unit},
         domain=DOMAIN,
         results=tuple(results),
         notes=not_recalibrated(len(validation)) if task.recalibrate and not mended else (),
     )
 
 
-def recalibrated_on(model: ImageRedshiftModel, validation: RedshiftImages) -> ImageRedshiftModel:
+def recalibrated_on(model: ImageRedshiftModel, validation: LabelledImages) -> ImageRedshiftModel:
     """The model with its densities set right on validation galaxies."""
-    pits = []
-    for first in range(0, len(validation), READ):
-        some = validation.select(np.arange(first, min(first + READ, len(validation))))
-        predicted = predict_arrays(model, some.rows, some.store.take(some.rows))
-        pits.append(predicted.densities.cdf(some.redshift.astype(np.float64)))
-    recalibration = measure_recalibration(np.concatenate(pits))
+    predicted = predict_arrays(model, validation.images.rows, validation.images)
+    pits = predicted.densities.cdf(validation.labels["redshift"].astype(np.float64))
+    recalibration = measure_recalibration(pits)
     return eqx.tree_at(lambda one: one.recalibration, model, recalibration)
-
-
-def hyperparameters_of(model: ImageRedshiftModel, config: RedshiftConfig) -> Mapping[str, Any]:
-    """Keywords that build a model of the same shape."""
-    return {
-        "bands": list(model.bands),
-        "unit": model.unit,
-        "size": model.preparation.size,
-        "binning": model.preparation.binning,
-        "stretch": model.preparation.stretch.as_dict(),
-        "view_size": model.views.size,
-        "most_shift_px": model.views.most_shift_px,
-        "noise": model.views.noise,
-        "encoder": config.encoder,
-        "head": config.head,
-        "grid_most": model.grid.most,
-        "grid_bins": model.grid.bins,
-        "colours": len(model.bands),
-        "domain_references": model.domain.reference.shape[0],
-    }

@@ -243,6 +243,6 @@ def _pictures(
     if not read:
         return np.zeros((0, side, side, 3), np.uint8)
     found, images = (np.concatenate(parts) for parts in zip(*read, strict=True))
-    stretch = model.preparation.stretch
+    stretch = model.form.preparation.stretch
     seen = np.asarray(jax.vmap(model.views.middle)(jnp.asarray(stretch.invert(images))))
     return colour_pictures(seen, stretch.softening)[rows_of_ids(ids, found)]

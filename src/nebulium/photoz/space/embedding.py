@@ -1,21 +1,15 @@
 """Galaxies as points of a space: where a model puts them, by their images or by their fluxes."""
 
-from functools import partial
-
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32
+from jaxtyping import Bool, Float32
 
-from nebulium.data.batches import in_batches
+from nebulium.nn.mapping import BATCH, map_galaxies
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
-from nebulium.photoz.density.prediction import RedshiftPrediction
 from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.photoz.fluxes.predict import FluxPredictor
-from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.images.predict import ImagePredictor, PreparedImages
-from nebulium.photoz.predict import BATCH, predict_galaxies
+from nebulium.photoz.predict import predict_galaxies
 from nebulium.verbs import Prediction
 from nebulium.verbs.space import Points, Space
 
@@ -34,7 +28,7 @@ class ImageEmbedder(ImagePredictor):
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Embed prepared images."""
         ids, images = chunk
-        predicted, vectors = in_batches(partial(_see, self.model), images, size=BATCH)
+        predicted, vectors = map_galaxies(self.model.with_embedding, images)
         densities = RedshiftDensities(self.model.grid, predicted.mass)
         return _embedded(ids, densities, predicted.in_domain, Points(vectors, LATENT))
 
@@ -61,7 +55,11 @@ def measured_features(
     model: PhotometryModel, galaxies: PhotometricGalaxies, *, batch: int = BATCH
 ) -> Float32[np.ndarray, "n feature"]:
     """Standardised magnitudes, colours and errors of galaxies in memory."""
-    return in_batches(partial(_standardised, model), galaxies.flux_njy, galaxies.flux_err_njy, size=batch)
+    fluxes = galaxies.flux_njy, galaxies.flux_err_njy
+    features: Float32[np.ndarray, "n feature"] = map_galaxies(
+        model.features.standardised, *fluxes, batch=batch
+    )
+    return features
 
 
 def _embedded(
@@ -69,18 +67,3 @@ def _embedded(
 ) -> Prediction:
     columns = {"redshift_median": densities.median().astype(np.float32), "in_domain": in_domain}
     return Prediction(ids, columns | points.columns(), detail=points)
-
-
-@eqx.filter_jit
-def _see(
-    model: ImageRedshiftModel, images: Float[Array, "n height width band"]
-) -> tuple[RedshiftPrediction, Float[Array, "n latent"]]:
-    seen: tuple[RedshiftPrediction, Array] = jax.vmap(model.with_embedding)(images)
-    return seen
-
-
-@eqx.filter_jit
-def _standardised(
-    model: PhotometryModel, flux_njy: Float[Array, "n band"], flux_err_njy: Float[Array, "n band"]
-) -> Float[Array, "n feature"]:
-    return jax.vmap(model.features.standardised)(flux_njy, flux_err_njy)

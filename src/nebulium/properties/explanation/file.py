@@ -11,9 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.images.matching import match_to_model
-from nebulium.data.images.opening import open_images
-from nebulium.data.images.sides import measured_images
+from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.source import ImageSource
 from nebulium.data.output import file_stem, replace_on_success
 from nebulium.data.rejects import Rejects
@@ -21,14 +19,16 @@ from nebulium.data.tables.table import nearest
 from nebulium.errors import ImageError
 from nebulium.modelfile import describe_model, load_model
 from nebulium.nn.convolution import Image
+from nebulium.nn.image_model import model_images
+from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.explanation.gradients import (
     averaged_over_orientations,
     completeness_gap,
     grad_cam,
     integrated_gradients,
 )
-from nebulium.properties.model import ImageNetwork, PropertyModel
-from nebulium.properties.predict import Predicted, model_images, predict_arrays
+from nebulium.properties.model import ImageNetwork, PropertyModel, PropertyPrediction
+from nebulium.properties.predict import BATCH
 from nebulium.properties.scores.evaluate import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
 
@@ -113,15 +113,14 @@ def explain_file(
     >>> explain_file("cutouts", "maps", model="mine", n=8)  # doctest: +SKIP
     """
     output, loaded = Path(output), load_model(model, of=PropertyModel)
-    matched = match_to_model(open_images(images, bands=bands), loaded)
-    measured = measured_images(matched.source)
-    source, rejects = measured.source, Rejects()
+    matched = open_for_model(images, loaded.form, bands=bands)
+    source, rejects = matched.source, Rejects()
     rows = _rows(source, galaxies, n, seed)
     shown = list(model_images(source, loaded, rejects=rejects, rows=rows))
     if not shown:
         raise ImageError(str(images), f"has no image to explain ({rejects.summary()})", "check the images")
     ids, pixels = (np.concatenate(parts) for parts in zip(*shown, strict=True))
-    predicted = predict_arrays(loaded, pixels)
+    predicted = map_galaxies(loaded, pixels, batch=BATCH)
     units = describe_model(model).config["units"]
     gaps, files = [], []
     with replace_on_success(output, folder_with=f"{file_stem(loaded.targets[0])}.npz") as partial:
@@ -133,7 +132,7 @@ def explain_file(
             unit = units[target] or UNITS.get(target, f"unit of {target}")
             _write(partial, target, unit, ids, pixels, maps, captions)
             files.append(f"{file_stem(target)}.png")
-    notes = (*matched.notes, *measured.padded_notes(loaded.preparation.size, rejects))
+    notes = matched.notes(loaded.form.preparation.size, rejects)
     return ExplanationRun(output, tuple(files), len(ids), max(gaps), notes, rejects)
 
 
@@ -151,7 +150,7 @@ def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np
     return np.array([row_of[one] for one in galaxies], np.int64)
 
 
-def _caption(identifier: object, predicted: Predicted, row: int, place: int) -> str:
+def _caption(identifier: object, predicted: PropertyPrediction, row: int, place: int) -> str:
     return f"{identifier}\n{predicted.median[row, place]:.2f} ± {predicted.sigma[row, place]:.2f}"
 
 
@@ -189,14 +188,14 @@ def _cams(
     """The mean over the networks, each asked in all orientations."""
 
     def of_network(network: ImageNetwork, image: Image) -> Float[Array, "height width"]:
-        profiles = model.standards.profiles(image)
+        profiles = model.standardisation.features(image)
 
         def score(features: Float[Array, "rows columns channel"]) -> Float[Array, ""]:
             vector = network.vector(network.encoder.pooled(features), profiles)
-            return network.head.interval(vector).median[place] * model.standards.target_scale[place]
+            return network.head.interval(vector).median[place] * model.target_scale[place]
 
         return averaged_over_orientations(
-            lambda way: grad_cam(network.encoder.feature_map, score, way), model.standards.image(image)
+            lambda way: grad_cam(network.encoder.feature_map, score, way), model.standardisation.image(image)
         )
 
     def one(image: Image) -> Float[Array, "height width"]:

@@ -8,9 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nebulium.data.id_join import rows_of_ids
-from nebulium.data.images.matching import match_to_model
-from nebulium.data.images.opening import open_images
-from nebulium.data.images.sides import measured_images
+from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.source import ImageSource
 from nebulium.data.missing import Missing
 from nebulium.data.output import file_stem
@@ -19,9 +17,10 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
 from nebulium.modelfile import ModelFolder, describe_model, load_model
+from nebulium.nn.image_model import model_images
 from nebulium.properties.labels import ID, LabelledRows, join_labels, read_labels
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import model_images, predict_images
+from nebulium.properties.predict import predict_images
 from nebulium.properties.scores.evaluate import CONTEXT, DISPLAY, evaluate_predictions
 from nebulium.properties.scores.evaluation import Evaluation
 from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
@@ -80,9 +79,8 @@ def evaluate_file(
     >>> evaluate_file("cutouts", "labels.ecsv", model="mine", id_column="objid")  # doctest: +SKIP
     """
     found, loaded = describe_model(model), load_model(model, of=PropertyModel)
-    matched = match_to_model(open_images(images, bands=bands), loaded)
-    measured = measured_images(matched.source)
-    source, targets, rejects = measured.source, loaded.targets, Rejects()
+    matched = open_for_model(images, loaded.form, bands=bands)
+    source, targets, rejects = matched.source, loaded.targets, Rejects()
     beside = [*(name for name in CONTEXT if name not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
     labelled = join_labels(source, table, targets, Rejects(), missing=missing)
@@ -101,8 +99,7 @@ def evaluate_file(
         "part": "all" if all_rows else "test",
         "images_set_aside": rejects.summary(),
         "supposed": [
-            *matched.notes,
-            *measured.padded_notes(loaded.preparation.size, rejects),
+            *matched.notes(loaded.form.preparation.size, rejects),
             *_seen_notes(found),
         ],
     }
@@ -159,5 +156,7 @@ def _gallery(
 def _pictures(source: ImageSource, model: PropertyModel, rows: np.ndarray) -> np.ndarray:
     """Images of galaxies that were predicted before."""
     chunks = [images for _, images in model_images(source, model, rejects=Rejects(), rows=rows)]
-    side = model.preparation.side
-    return as_pictures(np.concatenate([np.zeros((0, side, side, len(model.bands)), np.float32), *chunks]))
+    side = model.form.preparation.side
+    return as_pictures(
+        np.concatenate([np.zeros((0, side, side, len(model.form.bands)), np.float32), *chunks])
+    )

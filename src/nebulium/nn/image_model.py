@@ -1,0 +1,158 @@
+"""What models of images share: which images they take, how these are standardised, and how they are read."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from nebulium.data.batches import padded_batches
+from nebulium.data.images.labelled import StoredImages
+from nebulium.data.images.preparation import ImageForm, prepared_chunks
+from nebulium.data.images.source import ImageSource
+from nebulium.data.rejects import Rejects
+from nebulium.nn.convolution import Image
+from nebulium.nn.mapping import map_batch
+
+#: So many images set means and scatters.
+MOST_IMAGES = 4096
+_CHUNK = 256
+
+Features = Float[Array, " feature"]
+
+
+class Standardisation(eqx.Module):
+    """Means and scatters of the training galaxies; measured, not trained.
+
+    Attributes
+    ----------
+    band_mean, band_scale : (band,) float32
+        Of the pixels, stretched.
+    feature_mean, feature_scale : (feature,) float32
+        Of what `measure` finds in an image.
+    measure : callable
+        Image (height, width, band) -> (feature,): numbers that stand beside the image in a network.
+    """
+
+    band_mean: Float[Array, " band"]
+    band_scale: Float[Array, " band"]
+    feature_mean: Features
+    feature_scale: Features
+    measure: Callable[[Image], Features] = eqx.field(static=True)
+
+    def __init__(self, measure: Callable[[Image], Features], *, bands: int, features: int):
+        self.band_mean, self.band_scale = jnp.zeros(bands), jnp.ones(bands)
+        self.feature_mean, self.feature_scale = jnp.zeros(features), jnp.ones(features)
+        self.measure = measure
+
+    def image(self, image: Image) -> Image:
+        """Standardised pixels."""
+        return (image - self.band_mean[None, None, :]) / self.band_scale[None, None, :]
+
+    def features(self, image: Image) -> Features:
+        """Standardised features of an image."""
+        return (self.measure(image) - self.feature_mean) / self.feature_scale
+
+
+class ImageModel(eqx.Module):
+    """What every model of images has.
+
+    Parameters
+    ----------
+    images : mapping
+        Bands, unit, size, stretch and, if it is not 1, binning: keywords of `ImageForm.of`.
+    measure, count : callable
+        Image -> features that are standardised beside the pixels, and bands -> their number.
+
+    Attributes
+    ----------
+    standardisation : Standardisation
+    form : ImageForm
+        The images that it takes.
+    """
+
+    standardisation: Standardisation
+    form: ImageForm = eqx.field(static=True)
+
+    def __init__(
+        self,
+        images: Mapping[str, Any],
+        measure: Callable[[Image], Features],
+        count: Callable[[int], int],
+    ):
+        self.form = ImageForm.of(**images)
+        bands = len(self.form.bands)
+        self.standardisation = Standardisation(measure, bands=bands, features=count(bands))
+
+
+def measure_standardisation(
+    standardisation: Standardisation,
+    images: StoredImages,
+    *,
+    cut: Callable[[Image], Image] = lambda image: image,
+) -> Standardisation:
+    """Means and scatters of the pixels of training images, and of the features of what is cut out of them."""
+    sample = StoredImages(images.store, images.rows[:: -(-len(images) // MOST_IMAGES)])
+    measure = lambda image: standardisation.measure(cut(image))  # noqa: E731
+    sums, squares, n_pixels = np.zeros(len(images.store.form.bands)), 0.0, 0
+    features = []
+    for rows, count in padded_batches(len(sample), _CHUNK):
+        pixels = sample[rows]
+        features.append(np.asarray(map_batch(measure, jnp.asarray(pixels)))[:count])
+        pixels = pixels[:count].astype(np.float64)
+        sums, squares = sums + pixels.sum(axis=(0, 1, 2)), squares + (pixels**2).sum(axis=(0, 1, 2))
+        n_pixels += pixels[..., 0].size
+    mean, every = sums / n_pixels, np.concatenate(features)
+    scale = np.sqrt(np.maximum(squares / n_pixels - mean**2, 1e-12))
+    measured = (mean, scale, every.mean(axis=0), np.maximum(every.std(axis=0), 1e-3))
+    leaves = lambda s: (s.band_mean, s.band_scale, s.feature_mean, s.feature_scale)  # noqa: E731
+    return eqx.tree_at(leaves, standardisation, tuple(jnp.asarray(one, jnp.float32) for one in measured))
+
+
+def model_images(
+    source: ImageSource,
+    model: ImageModel,
+    *,
+    rejects: Rejects,
+    rows: Int[np.ndarray, " k"] | None = None,
+) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "n side side band"]]]:
+    """Images as a model sees them, so many at a time as memory should hold.
+
+    Parameters
+    ----------
+    source : ImageSource
+        With the bands of the model, in its order.
+    model : ImageModel
+    rejects : Rejects
+        Takes the images that cannot be prepared.
+    rows : ndarray of int of shape (k,), optional
+        Which images; all if not given.
+
+    Yields
+    ------
+    ids : ndarray of shape (n,)
+    images : ndarray of float32 of shape (n, side, side, band)
+
+    Raises
+    ------
+    ImageError
+        The stretch of the model is not for such images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data import open_images
+    >>> from nebulium.properties import PropertyModel
+    >>> model = PropertyModel(
+    ...     targets=["oh12"], bands=["r"], unit="", size=16, stretch={"kind": "none", "softening": []},
+    ...     encoder="resnet-small", head="gaussian", domain_references=8,
+    ... )
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.ones((3, 24, 20, 1), np.float32))
+    ...     source = open_images(f"{scratch}/a.npy", bands=["r"])
+    ...     [(ids.tolist(), images.shape) for ids, images in model_images(source, model, rejects=Rejects())]
+    [([0, 1, 2], (3, 16, 16, 1))]
+    """
+    return prepared_chunks(source, model.form.preparation, rejects=rejects, rows=rows)
