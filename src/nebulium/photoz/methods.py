@@ -46,13 +46,13 @@ def _on_images(name: str, summary: str, citation: str) -> Method:
 
 METHODS: Mapping[str, Method] = {
     "pita": _on_images(
-        "pita", "Images, all of them: contrast of views, colours, and the redshifts of the labelled", _PITA
+        "pita", "Images, all of them: contrast of crops, colours, and the redshifts of the labelled", _PITA
     ),
     "supervised": _on_images(
         "supervised", "Images of labelled galaxies alone", "the data set that the model was trained on"
     ),
     "selfsupervised": _on_images(
-        "selfsupervised", "Contrast of views of all images, then redshifts in the latent space", _PITA
+        "selfsupervised", "Contrast of crops of all images, then redshifts in the latent space", _PITA
     ),
     "photometry": Method(
         "An ensemble of networks on fluxes and their errors",

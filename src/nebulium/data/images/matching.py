@@ -1,8 +1,7 @@
 """Images brought into the form that a model was made for, or refused."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from jaxtyping import Int32
 
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import ImageForm
-from nebulium.data.images.source import ImageSource, Read, with_bands
+from nebulium.data.images.source import ImageSource, with_bands, with_change
 from nebulium.data.rejects import Rejects
 from nebulium.errors import ImageError
 
@@ -61,8 +60,12 @@ def match_to_model(source: ImageSource, form: ImageForm | None) -> MatchedImages
     """Bring the bands of images into the order of a model, and refuse images that it was not made for."""
     matched, supposed = (source, ()) if form is None else _matched(source, form)
     sides = np.zeros(len(matched), np.int32)
-    measured = replace(matched, opened=lambda: _measuring(matched, sides))
-    return MatchedImages(measured, supposed, sides)
+
+    def measured(image: np.ndarray, row: int) -> np.ndarray:
+        sides[row] = min(image.shape[:2])
+        return image
+
+    return MatchedImages(with_change(matched, measured), supposed, sides)
 
 
 def _matched(source: ImageSource, form: ImageForm) -> tuple[ImageSource, tuple[str, ...]]:
@@ -89,15 +92,3 @@ def _with_bands_of(source: ImageSource, form: ImageForm) -> ImageSource:
         problem = f"has the bands {found}, the model takes {taken}"
         mend = "give images with these bands, or train a model on such images"
         raise ImageError(str(source.path), problem, mend) from error
-
-
-@contextmanager
-def _measuring(source: ImageSource, sides: Int32[np.ndarray, " n"]) -> Iterator[Read]:
-    with source.opened() as read:
-
-        def measured(rows: np.ndarray) -> list[np.ndarray | str]:
-            found = read(rows)
-            sides[rows] = [0 if isinstance(one, str) else min(one.shape[:2], default=0) for one in found]
-            return found
-
-        yield measured

@@ -17,6 +17,7 @@ from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
 
+DAMAGED = "is in a damaged part of its file"
 #: A field of the struct that is not needed here, and as large as the flux.
 UNUSED = "ivar"
 
@@ -85,7 +86,7 @@ class _Shard:
             together = np.all(np.diff(rows) == 1)
             table = table.slice(rows[0], len(rows)) if together else table.take(rows)
         except (pa.ArrowException, OSError):
-            return ["is in a damaged part of its file"] * len(rows)
+            return [DAMAGED] * len(rows)
         try:
             return _fluxes(table, bands)
         except TableError:
@@ -115,7 +116,7 @@ class _Reader:
         try:
             file = self._opened(number)
         except TableError:
-            return ["is in a damaged part of its file"] * len(rows)
+            return [DAMAGED] * len(rows)
         return self.shards[number].images(file, rows - self.firsts[number], self.bands)
 
     def _opened(self, number: int) -> pyarrow.parquet.ParquetFile:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -197,10 +198,10 @@ def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
     def picked(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
         return None if values is None else tuple(values[place] for place in places)
 
-    return replace(
+    return with_change(
         source,
+        lambda image, _: image[..., places],
         bands=asked,
-        opened=lambda: _picking(source, places),
         pixel_scale_arcsec=picked(source.pixel_scale_arcsec),
         psf_fwhm_arcsec=picked(source.psf_fwhm_arcsec),
         zero_point_ab=picked(source.zero_point_ab),
@@ -211,30 +212,26 @@ def with_factors(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> I
     """A source whose pixels are multiplied, each image and band by a number of its own."""
     if source.unit == DISPLAY_UNIT:
         raise ImageError(str(source.path), "has colours, which do not scale", "give images with fluxes")
-    return replace(source, opened=lambda: _scaling(source, factors.astype(np.float32)))
+    factors = factors.astype(np.float32)
+    return with_change(source, lambda image, row: image * factors[row])
 
 
-@contextmanager
-def _scaling(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> Iterator[Read]:
-    """Read images, and multiply those that have all bands."""
+def with_change(
+    source: ImageSource, change: Callable[[np.ndarray, int], np.ndarray], **fields: Any
+) -> ImageSource:
+    """A source, with other fields, whose images are changed by a function of the image and its row.
 
-    def scaled(image: np.ndarray | str, row: int) -> np.ndarray | str:
+    Images that do not have all bands are left as they are, to be set aside later.
+    """
+
+    def changed(image: np.ndarray | str, row: int) -> np.ndarray | str:
         if isinstance(image, str) or image.ndim != 3 or image.shape[-1] != len(source.bands):
             return image
-        return image * factors[row]
+        return change(image, row)
 
-    with source.opened() as read:
-        yield lambda rows: [scaled(image, row) for image, row in zip(read(rows), rows.tolist(), strict=True)]
+    @contextmanager
+    def opened() -> Iterator[Read]:
+        with source.opened() as read:
+            yield lambda rows: [changed(*found) for found in zip(read(rows), rows.tolist(), strict=True)]
 
-
-@contextmanager
-def _picking(source: ImageSource, places: list[int]) -> Iterator[Read]:
-    """Read images, and pick bands out of those that have all."""
-
-    def pick(image: np.ndarray | str) -> np.ndarray | str:
-        if isinstance(image, str) or image.ndim != 3 or image.shape[-1] != len(source.bands):
-            return image
-        return image[..., places]
-
-    with source.opened() as read:
-        yield lambda rows: [pick(image) for image in read(rows)]
+    return replace(source, opened=opened, **fields)

@@ -239,10 +239,10 @@ def _pictures(
     """Of galaxies in this order, some perhaps twice: the part of the images that the network sees."""
     model = embedder.model
     read = list(embedder.open(data, **told, ids=np.unique(ids)).chunks)
-    side = model.views.size
+    side = model.crops.size
     if not read:
         return np.zeros((0, side, side, 3), np.uint8)
     found, images = (np.concatenate(parts) for parts in zip(*read, strict=True))
     stretch = model.form.preparation.stretch
-    seen = np.asarray(jax.vmap(model.views.middle)(jnp.asarray(stretch.invert(images))))
+    seen = np.asarray(jax.vmap(model.crops.middle)(jnp.asarray(stretch.invert(images))))
     return colour_pictures(seen, stretch.softening)[rows_of_ids(ids, found)]
