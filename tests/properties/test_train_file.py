@@ -7,8 +7,7 @@ from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError
 from nebulium.modelfile import REQUIRED, save_model
-from nebulium.properties import train_file
-from nebulium.properties.card import hyperparameters
+from nebulium.properties import training_file
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.training_file import train_file as run
 
@@ -22,24 +21,18 @@ def asked(tmp_path, monkeypatch) -> dict:
         given.update(source=source, labelled=labelled, output=output, **options)
         raise OutputError("training", "was only a test", "train")
 
-    monkeypatch.setattr(train_file, "train", stop)
+    monkeypatch.setattr(training_file, "train", stop)
     monkeypatch.chdir(tmp_path)
     return given
 
 
 def test_bands_come_in_the_order_of_the_model_to_start_from(asked):
-    model = PropertyModel(
-        targets=["oh12"],
-        bands=["g", "r"],
-        unit="",
-        size=8,
-        stretch={"kind": "none", "softening": []},
-        encoder="resnet-small",
-        head="gaussian",
-        domain_references=8,
-    )
-    config = dict.fromkeys(REQUIRED, "") | {"hyperparameters": hyperparameters(model)}
-    save_model("start", model, config=config, card="")
+    shape = {
+        "targets": ["oh12"], "bands": ["g", "r"], "unit": "", "size": 8, "encoder": "resnet-small",
+        "stretch": {"kind": "none", "softening": []}, "head": "gaussian", "domain_references": 8,
+    }  # fmt: skip
+    config = dict.fromkeys(REQUIRED, "") | {"hyperparameters": shape}
+    save_model("start", PropertyModel(**shape), config=config, card="")
     np.savez("images.npz", images=np.ones((4, 8, 8, 2), np.float32), ids=np.arange(4), bands=["r", "g"])
     write_table(Table({"target_id": np.arange(4), "oh12": np.arange(4.0)}), "labels.ecsv")
     with pytest.raises(OutputError, match="was only a test"):
@@ -48,7 +41,7 @@ def test_bands_come_in_the_order_of_the_model_to_start_from(asked):
             "labels.ecsv",
             "mine",
             targets=["oh12"],
-            config=train_file.PropertiesConfig(init="start"),
+            config=training_file.PropertiesConfig(init="start"),
         )
     assert asked["source"].bands == ("g", "r")
 
