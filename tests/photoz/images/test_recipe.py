@@ -19,6 +19,7 @@ from nebulium.photoz.images.model import PROJECTED
 from nebulium.photoz.images.pita import Learner, LossWeights, colour_loss, pita_losses
 from nebulium.photoz.images.recipe import RedshiftConfig, new_model, train_on_store
 from nebulium.photoz.images.rows import colour_targets, redshift_labels, repeating_labels, with_redshift
+from nebulium.photoz.predict import predict_arrays
 from nebulium.training import LossContext, trained_part
 
 N, SIDE = 400, 20
