@@ -1,5 +1,6 @@
 """The house keeps its promises: imports change nothing, strictness is on, functions show an example."""
 
+import ast
 import inspect
 import re
 import subprocess
@@ -119,3 +120,35 @@ def test_functions_are_short():
 def test_no_folder_holds_more_files_than_one_looks_through(folder):
     counts = Counter(path.parent for path in folder.rglob("*.py"))
     assert {str(room): count for room, count in counts.items() if count > MOST_FILES} == {}
+
+
+def names_that_benchmarks_import():
+    """Modules and names that the benchmarks import from nebulium."""
+    found = set()
+    for path in (REPOSITORY / "benchmarks").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nebulium"):
+                found |= {(node.module, alias.name) for alias in node.names}
+    return found
+
+
+def defined_in(module: str) -> set[str]:
+    """Names at the top of a module, and the modules below it, from its source."""
+    place = PACKAGE.parent / module.replace(".", "/")
+    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    found = {path.stem for path in place.iterdir()} if place.is_dir() else set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+def test_benchmarks_import_what_is_there():
+    """They run for hours, and so not in the tests."""
+    imported = sorted(names_that_benchmarks_import())
+    assert imported
+    assert [f"{module}.{name}" for module, name in imported if name not in defined_in(module)] == []

@@ -73,36 +73,13 @@ def recovery(
     *,
     config: LinesConfig,
     seed: int = 0,
-    progress: bool = False,
 ) -> Recovery:
-    """Simulate measurements, train a new model on them from scratch, and compare it with the truth.
-
-    Parameters
-    ----------
-    model : LineModel
-        Trained on the data: its noise and selection are taken, its law of the lines is not.
-    training, held_out : TrainingGalaxies
-        Real galaxies; the second choose the epoch and are compared. Their lines only set the law's location.
-    config : LinesConfig
-        How the new model is trained.
-    seed : int
-        Of the simulation.
-    progress : bool
-        Show a progress bar.
-
-    Returns
-    -------
-    Recovery
-
-    Examples
-    --------
-    See ``python -m benchmarks simulation``.
-    """
+    """Simulate measurements, train a new model on them from scratch, and compare it with the truth."""
     location = fit_location(model, training)
     train_key, held_out_key = jax.random.split(jax.random.key(seed))
     trained_on = simulate(model, training, location, train_key)
     compared = simulate(model, held_out, location, held_out_key)
-    retrained = fit_galaxies(trained_on.galaxies, compared.galaxies, config=config, progress=progress).model
+    retrained = fit_galaxies(trained_on.galaxies, compared.galaxies, config=config).model
     quantiles = _intrinsic_quantiles(retrained, compared.galaxies)
     return Recovery(compared.true_ew_aa, quantiles, _expected_snr(model, held_out, quantiles[:, 0]))
 
@@ -110,27 +87,7 @@ def recovery(
 def simulate(
     model: LineModel, galaxies: TrainingGalaxies, location: Float[np.ndarray, "term 8"], key: Key[Array, ""]
 ) -> Simulation:
-    """Draw true lines for real continua, and measure them as the survey would.
-
-    Parameters
-    ----------
-    model : LineModel
-        Gives the noise, the selection and the ratios of tied lines.
-    galaxies : TrainingGalaxies
-        Whose continua are used.
-    location : (term, 8) float
-        From `fit_location`.
-    key : key
-        Of all draws.
-
-    Returns
-    -------
-    Simulation
-
-    Examples
-    --------
-    See `recovery`.
-    """
+    """Draw true lines for real continua, and measure them as the survey would."""
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     features, law, log_ratio = _what_the_model_says(model, galaxies)
     truth = _true_widths(features, location, log_ratio, np.exp(np.asarray(model.tie_log_scatter)), rng)
@@ -148,23 +105,7 @@ def simulate(
 
 
 def fit_location(model: LineModel, galaxies: TrainingGalaxies) -> Float[np.ndarray, "term 8"]:
-    """Coefficients of the polynomial that follows the log of the recorded widths of the free lines.
-
-    Parameters
-    ----------
-    model : LineModel
-        Standardises the features.
-    galaxies : TrainingGalaxies
-        With recorded lines.
-
-    Returns
-    -------
-    (term, 8) float
-
-    Examples
-    --------
-    See `recovery`.
-    """
+    """Coefficients of the polynomial that follows the log of the recorded widths of the free lines."""
     features = np.asarray(jax.vmap(model.features)(galaxies.continuum_flux, galaxies.redshift))
     terms, lines = _terms(features), galaxies.lines
     usable = np.asarray(lines.present & ~lines.at_bound)[:, FREE]

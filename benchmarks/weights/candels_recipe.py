@@ -34,22 +34,6 @@ def cuts(table: Table) -> Mapping[str, Bool[np.ndarray, " galaxy"]]:
     none, FAST's way to say that the age is a hundred times tau or more. `good_fit`: chi2 at most 10.
     `redshift`: 0.05 to 6, below which the catalogue piles up at the lower end of EAZY's grid. `mass`: 6 to
     12.5 in log10. `on_grid`: age, tau and A_V lie on FAST's grid and the age within that of the Universe.
-
-    Parameters
-    ----------
-    table : Table
-        With the columns of the 3D-HST table: z, lmass, ltau, lage, av, chi2.
-
-    Returns
-    -------
-    mapping of str to array of bool (galaxy,)
-        By the names in `CUTS`.
-
-    Examples
-    --------
-    >>> row = {"z": 1.0, "lmass": 10.0, "ltau": 9.0, "lage": 9.0, "av": 0.5, "chi2": 99.0}
-    >>> cuts(Table({name: np.array([value]) for name, value in row.items()}))["good_fit"]
-    array([False])
     """
     column = {name: np.asarray(table[name], np.float64) for name in (*VARIABLES, "chi2")}
     oldest = np.log10(jax.vmap(age_gyr)(jnp.asarray(column["z"], jnp.float32))) + 9.0
@@ -70,65 +54,18 @@ def cuts(table: Table) -> Mapping[str, Bool[np.ndarray, " galaxy"]]:
 
 
 def split(table: Table) -> np.ndarray:
-    """Part of each row: a hash of field and id, as ids repeat from field to field.
-
-    Parameters
-    ----------
-    table : Table
-        With the columns field and id.
-
-    Returns
-    -------
-    ndarray of str (galaxy,)
-        train, validation or test.
-
-    Examples
-    --------
-    >>> split(Table({"field": np.array(["uds", "aegis"]), "id": np.array([7, 7])})).tolist()
-    ['test', 'train']
-    """
+    """Part of each row: a hash of field and id, as ids repeat from field to field."""
     pairs = zip(table["field"].tolist(), table["id"].tolist(), strict=True)
     return Split(seed=SPLIT_SEED).parts(np.array([f"{field} {number}" for field, number in pairs]))
 
 
 def rows_of(table: Table) -> Rows:
-    """The five variables, in the order in which the flow draws them.
-
-    Parameters
-    ----------
-    table : Table
-
-    Returns
-    -------
-    ndarray (galaxy, 5), float64
-
-    Examples
-    --------
-    >>> rows_of(Table({name: np.array([1.0]) for name in VARIABLES})).shape
-    (1, 5)
-    """
+    """The five variables, in the order in which the flow draws them."""
     return np.stack([np.asarray(table[name], np.float64) for name in VARIABLES], axis=1)
 
 
 def dequantise(rows: Rows, rng: np.random.Generator) -> Rows:
-    """Put each value at random into the cell that is rounded to it; no age beyond that of the Universe.
-
-    Parameters
-    ----------
-    rows : ndarray (galaxy, 5)
-        On the grids of the table.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray (galaxy, 5)
-
-    Examples
-    --------
-    >>> rows = np.array([[1.0, 9.0, 8.0, 0.0, 10.0]])
-    >>> bool(np.all(np.abs(requantise(dequantise(rows, np.random.default_rng(0))) - rows) < 1e-6))
-    True
-    """
+    """Put each value at random into the cell that is rounded to it; no age beyond that of the Universe."""
     uniform = rng.uniform(size=rows.shape)
     smooth = np.empty_like(rows)
     for place, grid in enumerate((REDSHIFT, AGE, TAU, AV)):
@@ -142,21 +79,7 @@ def dequantise(rows: Rows, rng: np.random.Generator) -> Rows:
 
 
 def requantise(rows: Rows) -> Rows:
-    """Round each value to the grid of the table.
-
-    Parameters
-    ----------
-    rows : ndarray (galaxy, 5)
-
-    Returns
-    -------
-    ndarray (galaxy, 5)
-
-    Examples
-    --------
-    >>> requantise(np.array([[1.004, 9.04, 8.09, 0.04, 10.004]])).round(2).tolist()
-    [[1.0, 9.0, 8.0, 0.0, 10.0]]
-    """
+    """Round each value to the grid of the table."""
     rounded = [
         grid.values()[grid.cell(rows[:, place])] for place, grid in enumerate((REDSHIFT, AGE, TAU, AV))
     ]
@@ -172,21 +95,6 @@ def with_redshifts(flow: CandelsFlow, redshift: np.ndarray) -> CandelsFlow:
     """The flow with the distribution of redshifts counted from a table.
 
     Half a galaxy is added to each cell, so that none is impossible.
-
-    Parameters
-    ----------
-    flow : CandelsFlow
-    redshift : ndarray (galaxy,)
-
-    Returns
-    -------
-    CandelsFlow
-
-    Examples
-    --------
-    >>> flow = CandelsFlow(8, 1, 4, key=jax.random.key(0))
-    >>> int(with_redshifts(flow, np.full(9, 1.0)).conditionals.log_share_z.argmax())
-    95
     """
     counts = np.bincount(REDSHIFT.cell(redshift), minlength=REDSHIFT.size) + 0.5
     shares = jnp.asarray(np.log(counts / counts.sum()), jnp.float32)
@@ -194,52 +102,14 @@ def with_redshifts(flow: CandelsFlow, redshift: np.ndarray) -> CandelsFlow:
 
 
 def negative_log_density(flow: CandelsFlow, batch: Mapping[str, Array], key: Key[Array, ""]) -> Array:
-    """Loss of each galaxy of a batch.
-
-    Parameters
-    ----------
-    flow : CandelsFlow
-    batch : mapping
-        ``rows``: array (batch, 5).
-    key : PRNG key
-        Not used.
-
-    Returns
-    -------
-    array (batch,)
-
-    Examples
-    --------
-    >>> flow = CandelsFlow(8, 1, 4, key=jax.random.key(0))
-    >>> batch = {"rows": flow.sample(jax.random.key(1))[None]}
-    >>> negative_log_density(flow, batch, jax.random.key(2)).shape
-    (1,)
-    """
+    """Loss of each galaxy of a batch."""
     return -jax.vmap(flow.log_prob)(batch["rows"])
 
 
 def train(
     table: Table, *, config: FitConfig = FIT, flow: Mapping[str, int] = FLOW, progress: bool = False
 ) -> FitResult[CandelsFlow]:
-    """Train the flow on the training rows that pass the cuts, choosing the epoch on validation rows.
-
-    Parameters
-    ----------
-    table : Table
-        The 3D-HST table.
-    config : FitConfig, optional
-    flow : mapping, optional
-        Hyperparameters of `CandelsFlow`.
-    progress : bool
-
-    Returns
-    -------
-    FitResult
-
-    Examples
-    --------
-    See `benchmarks/weights/make_candels_flow.py`.
-    """
+    """Train the flow on the training rows that pass the cuts, choosing the epoch on validation rows."""
     kept = np.all(list(cuts(table).values()), axis=0)
     part, rows = split(table), rows_of(table)
     rng = np.random.default_rng(config.seed)
