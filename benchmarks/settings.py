@@ -15,9 +15,10 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.lines.model import LineModel
-from nebulium.lines.scores.evaluate import Evaluation, evaluate
+from nebulium.lines.scores.evaluate import evaluate
 from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies, measured_galaxies
 from nebulium.modelfile import describe_model, load_model
+from nebulium.verbs import Evaluation
 
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"

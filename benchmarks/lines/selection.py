@@ -17,7 +17,7 @@ from nebulium.lines.likelihood import SELECTION_KINDS, missing_chance
 from nebulium.lines.model import KNOTS, LineModel
 from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.lines.recipe import LinesConfig, TrainingGalaxies, train
-from nebulium.lines.scores.evaluate import OBSERVED, OBSERVED_IVAR, evaluate
+from nebulium.lines.scores.evaluate import INTRINSIC, OBSERVED, OBSERVED_IVAR, evaluate
 from nebulium.modelfile import describe_model, load_model, save_model
 
 # Fewer than for a shipped model: the three are compared with each other.
@@ -73,16 +73,18 @@ def _usable(table: Table) -> Table:
 
 def _scores(table: Table, model: Path) -> Row:
     evaluation = evaluate(table, model=model, split="validation", resamples=2)
-    rho = [score.spearman.value for score in evaluation.points if score.method == OBSERVED]
-    scores = [score for score in evaluation.calibration if score.method == OBSERVED_IVAR]
-    typical = np.nanmedian(evaluation.galaxies.ew_aa, axis=0)
-    crps = [score.crps.value / typical[LINES.index(score.line)] for score in scores]
-    intrinsic = np.median(evaluation.predictions["intrinsic"], axis=0) / typical
+    rho = [score["spearman"].value for score in evaluation.of_all(OBSERVED)]
+    scores, galaxies = evaluation.of_all(OBSERVED_IVAR), evaluation.galaxies
+    typical = {score.target: np.nanmedian(galaxies[score.target]) for score in scores}
+    crps = [score["crps"].value / typical[score.target] for score in scores]
+    intrinsic = [
+        np.median(galaxies[f"{INTRINSIC}_{target}_predicted"]) / width for target, width in typical.items()
+    ]
     return [
         number(float(np.mean(rho)), digits=4),
-        _worst([score.coverage_68.value for score in scores], 0.68),
-        _worst([score.coverage_95.value for score in scores], 0.95),
-        np.mean([score.pit_ks.value for score in scores]),
+        _worst([score["coverage_68"].value for score in scores], 0.68),
+        _worst([score["coverage_95"].value for score in scores], 0.95),
+        np.mean([score["pit_ks"].value for score in scores]),
         number(float(np.mean(crps)), digits=4),
         np.mean(intrinsic),
         _worst_missing_error(table, model),

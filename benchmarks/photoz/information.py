@@ -18,7 +18,8 @@ from nebulium.photoz.fluxes.recipe import PhotometryConfig, train_photometry
 from nebulium.photoz.images.apertures import RADII, aperture_features
 from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.predict import predict_galaxies
-from nebulium.photoz.scores.galaxies import ScoredGalaxies, score_galaxies
+from nebulium.photoz.scores.scores import redshift_columns
+from nebulium.verbs.score import Columns
 
 BANDS = ("acs_wfc_f606w", "acs_wfc_f814w", "wfc3_ir_f125w", "wfc3_ir_f160w")
 SHAPES = ("bulge_share", "bulge_sersic_n", "cos_inclination")
@@ -35,7 +36,7 @@ Measured = tuple[Quantities, Quantities]
 
 def learn_all(
     survey: Path, table: Table, part: np.ndarray, model: Path, test: np.ndarray
-) -> dict[str, ScoredGalaxies]:
+) -> dict[str, Columns]:
     """Train the networks of `photometry` on the true redshifts of all training galaxies.
 
     Parameters
@@ -53,7 +54,7 @@ def learn_all(
 
     Returns
     -------
-    dict of str to ScoredGalaxies
+    dict of str to mapping of str to ndarray
         By what the networks were told of each galaxy.
     """
     scored = {}
@@ -63,7 +64,7 @@ def learn_all(
             galaxies.select(part == "train"), galaxies.select(part == "validation"), config=CONFIG
         )
         asked = galaxies.select(test)
-        scored[name] = score_galaxies(
+        scored[name] = redshift_columns(
             predict_galaxies(network, asked).densities, asked.redshift.astype(np.float64)
         )
     return scored

@@ -25,17 +25,11 @@ from nebulium.photoz.scores.calibration_figures import (
     label_fraction_figure,
     scores_against,
 )
-from nebulium.photoz.scores.comparison import RedshiftComparison, compare_methods
-from nebulium.photoz.scores.galaxies import (
-    Sample,
-    ScoredGalaxies,
-    all_galaxies,
-    equal_samples,
-    score_galaxies,
-)
 from nebulium.photoz.scores.held_out import predict_held_out
-from nebulium.photoz.scores.scores import RedshiftScore, score_redshifts
+from nebulium.photoz.scores.scores import METRICS, redshift_columns
 from nebulium.photoz.space.disagreements_file import disagreements_file
+from nebulium.verbs import Bootstrap, Comparison, Sample, Score, compare_methods, score_method
+from nebulium.verbs.score import Columns, equal_samples
 
 MAGNITUDE = "mag_ab_obs_wfc3_ir_f160w"
 OURS, SAME_ENCODER = "pita-100", "supervised-100"
@@ -48,7 +42,7 @@ GAIN_AT_A_TENTH = 0.1
 COVERS = {"coverage_68": Target(0.66, 0.70), "coverage_95": Target(0.93, 0.97)}
 #: Methods that were trained with fewer labels too.
 FRACTIONED = ("pita", "supervised", "photometry")
-RESAMPLES = 500
+BOOTSTRAP = Bootstrap(resamples=500)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +57,14 @@ class TestGalaxies:
         All galaxies of the mock.
     rows : ndarray of int
         Of those that no model saw.
-    scored : dict of str to ScoredGalaxies
+    scored : dict of str to mapping of str to ndarray of shape (n,)
         By the name of the run.
     """
 
     folder: Path
     catalogue: Table
     rows: np.ndarray
-    scored: dict[str, ScoredGalaxies]
+    scored: dict[str, Columns]
 
     @cached_property
     def table(self) -> Table:
@@ -111,7 +105,7 @@ def _predicted(folder: Path) -> TestGalaxies:
     table = read_table(folder / SURVEY / "catalogue.parquet")
     rows = rows_of_ids(found.galaxies.ids, table["target_id"])
     redshift = found.galaxies.redshift.astype(np.float64)
-    scored = {run.name: score_galaxies(found.densities[run.name], redshift) for run in runs}
+    scored = {run.name: redshift_columns(found.densities[run.name], redshift) for run in runs}
     return TestGalaxies(folder, table, rows, scored)
 
 
@@ -125,10 +119,10 @@ def _methods(galaxies: TestGalaxies) -> Result:
     for name, chosen in galaxies.samples.items():
         sample = galaxies.bright(chosen)
         for run in _all_labels():
-            score = score_redshifts(run.method, galaxies.scored[run.name], sample, resamples=RESAMPLES)
-            cells = [getattr(score, metric) for metric in (*PITA_METRICS, "crps", "cde_loss")]
-            rows.append([name, score.galaxies, run.method, *cells])
-        gains = _gains(galaxies, OURS, OF_FLUXES, sample)
+            score = _score(run.method, galaxies.scored[run.name], sample)
+            cells = [score[metric] for metric in (*PITA_METRICS, "crps", "cde_loss")]
+            rows.append([name, score.n, run.method, *cells])
+        gains = _compared(galaxies, OURS, OF_FLUXES, sample)
         for metric, wanted in WANTED.items():
             # The rival is the better of the two in each metric.
             gain = min((one for one in gains if one.metric == metric), key=lambda one: one.reduction.value)
@@ -148,13 +142,13 @@ def _calibration(galaxies: TestGalaxies) -> Result:
     rows = []
     for name, chosen in galaxies.samples.items():
         for run in _all_labels():
-            score = _score(galaxies, run, chosen)
+            score = _score(run.method, galaxies.scored[run.name], _sample(chosen))
             targets = {**COVERS, "pit_ks": Target(most=score.pit_ks_limit)}
             cells = [
-                Check(f"{metric} of {run.method}, {name}", getattr(score, metric), target)
+                Check(f"{metric} of {run.method}, {name}", score[metric], target)
                 for metric, target in targets.items()
             ]
-            rows.append([name, score.galaxies, run.method, *cells, score.pit_ks_limit])
+            rows.append([name, score.n, run.method, *cells, score.pit_ks_limit])
     return Result(
         "photoz/mock_calibration",
         "Redshifts of the mock: are the densities right?",
@@ -171,12 +165,12 @@ def _thirds(galaxies: TestGalaxies) -> Result:
     rows = []
     for name, chosen in galaxies.samples.items():
         for sample in _in_thirds(galaxies, chosen):
-            for gain in _gains(galaxies, OURS, (SAME_ENCODER,), sample):
+            for gain in _compared(galaxies, OURS, (SAME_ENCODER,), sample):
                 if gain.metric not in PITA_METRICS:
                     continue
                 quantity = f"{PITA_METRICS[gain.metric]}, {name}, {sample.name}"
                 check = Check(quantity, gain.difference, Target(least=-gain.difference.error))
-                rows.append([quantity, gain.galaxies, check])
+                rows.append([quantity, gain.n, check])
     return Result(
         "photoz/mock_thirds",
         "Redshifts of the mock: images without labels, by magnitude",
@@ -199,15 +193,14 @@ def _fractions(galaxies: TestGalaxies) -> Result:
     for run in sorted(all_runs(), key=lambda one: (one.method, one.label_fraction)):
         if run.method not in FRACTIONED:
             continue
-        score = _score(galaxies, run, chosen)
+        score = _score(run.method, galaxies.scored[run.name], _sample(chosen))
         labels = describe_model(galaxies.folder / run.name).config["split"]["galaxies"]["train"]
-        cells = [getattr(score, metric) for metric in (*PITA_METRICS, "crps")]
+        cells = [score[metric] for metric in (*PITA_METRICS, "crps")]
         rows.append([run.method, f"{100 * run.label_fraction:g} %", labels, *cells])
-    sample = Sample("all", np.nan, np.nan, np.nan, chosen)
     checks = [
         Check("NMAD of pita below that of supervised, a tenth of the labels", gain.reduction,
               Target(least=GAIN_AT_A_TENTH))
-        for gain in _gains(galaxies, "pita-10", ("supervised-10",), sample)
+        for gain in _compared(galaxies, "pita-10", ("supervised-10",), _sample(chosen))
         if gain.metric == "nmad"
     ]  # fmt: skip
     return Result(
@@ -232,9 +225,9 @@ def _information(galaxies: TestGalaxies) -> Result:
     for sample_name, chosen in galaxies.samples.items():
         bright = galaxies.bright(chosen)
         for told, of in scored.items():
-            score = score_redshifts(told, of, bright, resamples=RESAMPLES)
-            cells = [getattr(score, metric) for metric in PITA_METRICS]
-            rows.append([sample_name, score.galaxies, told, *cells])
+            score = _score(told, of, bright)
+            cells = [score[metric] for metric in PITA_METRICS]
+            rows.append([sample_name, score.n, told, *cells])
     return Result(
         "photoz/mock_information",
         "Redshifts of the mock: what is there to learn",
@@ -246,16 +239,19 @@ def _information(galaxies: TestGalaxies) -> Result:
     )
 
 
-def _gains(
+def _compared(
     galaxies: TestGalaxies, method: str, rivals: Sequence[str], sample: Sample
-) -> tuple[RedshiftComparison, ...]:
+) -> tuple[Comparison, ...]:
     scored = {name: galaxies.scored[name] for name in (method, *rivals)}
-    return compare_methods(scored, [sample], resamples=RESAMPLES)
+    return compare_methods(scored, METRICS, sample=sample, bootstrap=BOOTSTRAP)
 
 
-def _score(galaxies: TestGalaxies, run: Run, chosen: np.ndarray) -> RedshiftScore:
-    scored = galaxies.scored[run.name].select(chosen)
-    return score_redshifts(run.method, scored, all_galaxies(len(scored)), resamples=RESAMPLES)
+def _score(method: str, columns: Columns, sample: Sample) -> Score:
+    return score_method(method, columns, METRICS, sample=sample, bootstrap=BOOTSTRAP)
+
+
+def _sample(chosen: np.ndarray) -> Sample:
+    return Sample("all", np.nan, np.nan, np.nan, chosen)
 
 
 def _method(run: str) -> str:
@@ -278,7 +274,7 @@ def _about(galaxies: TestGalaxies) -> str:
 
 def _pictures(galaxies: TestGalaxies) -> None:
     chosen = galaxies.samples["selected like the labels"]
-    shown = {_method(run): galaxies.scored[run].select(chosen) for run in (OURS, SAME_ENCODER, *OF_FLUXES)}
+    pit = {_method(run): galaxies.scored[run]["pit"][chosen] for run in (OURS, SAME_ENCODER, *OF_FLUXES)}
     fractions = {
         method: [
             run for run in sorted(all_runs(), key=lambda one: one.label_fraction) if run.method == method
@@ -287,16 +283,19 @@ def _pictures(galaxies: TestGalaxies) -> None:
     }
     thirds = _in_thirds(galaxies, chosen)
     by_magnitude = [
-        score_redshifts(_method(run), galaxies.scored[run], sample, resamples=RESAMPLES)
+        _score(_method(run), galaxies.scored[run], sample)
         for run in (OURS, SAME_ENCODER, *OF_FLUXES)
         for sample in thirds
     ]
     figures = {
-        "mock_calibration": calibration_figure({method: scored.pit for method, scored in shown.items()}),
+        "mock_calibration": calibration_figure(pit),
         "mock_magnitude": scores_against(by_magnitude, "F160W / AB mag"),
         "mock_labels": label_fraction_figure(
             {method: [run.label_fraction for run in runs] for method, runs in fractions.items()},
-            {method: [_score(galaxies, run, chosen) for run in runs] for method, runs in fractions.items()},
+            {
+                method: [_score(run.method, galaxies.scored[run.name], _sample(chosen)) for run in runs]
+                for method, runs in fractions.items()
+            },
         ),
     }
     for name, figure in figures.items():

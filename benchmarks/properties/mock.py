@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from benchmarks.results import Check, Result, Row, Target, number
 from benchmarks.settings import Settings, save_figure
@@ -15,6 +17,8 @@ from nebulium.data.images.source import ImageSource
 from nebulium.data.images.stretches import Stretch, measure_softening
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
+from nebulium.metrics.figure_style import BLUE, HALF_WIDTH, SMALL
+from nebulium.metrics.panels import finish
 from nebulium.metrics.point import rmse
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.mock.survey.making import make_survey
@@ -23,16 +27,20 @@ from nebulium.properties.baselines.learned import ForestBaseline
 from nebulium.properties.model import PropertyPrediction
 from nebulium.properties.predict import BATCH
 from nebulium.properties.recipe import PropertiesConfig, train_on_store
-from nebulium.properties.scores.figures import predicted_against_true, residuals_against, resolution_figure
+from nebulium.properties.scores.figures import predicted_against_true, residuals_against
 from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
 from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
-from nebulium.properties.scores.mass_metallicity import MassComparison, more_than_mass
-from nebulium.properties.scores.scores import Intervals, PropertyScore, rmse_gain, score_property
+from nebulium.properties.scores.mass_metallicity import more_than_mass
+from nebulium.properties.scores.scores import METRICS, Intervals, property_columns
+from nebulium.verbs import Score, compare_methods, score_method
+from nebulium.verbs.score import Columns
 
 GALAXIES, SEED = 20_000, 4
 FRACTIONS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 TARGETS = ("oh12", "log_mstar")
 SIDES = (1, 2, 4, 8, 16, 32, 64)
+#: Root mean square residuals, dex, of Wu & Boada (2019) by the side of the image in pixels.
+PUBLISHED = {1: 0.1609, 2: 0.1587, 4: 0.1290, 8: 0.1125, 16: 0.1053, 32: 0.0927, 64: 0.0893, 128: 0.0851}
 UNIT = "dex"
 MAIN = PropertiesConfig(epochs=12, conformal=True)
 # Without profiles, which have a resolution of their own.
@@ -141,8 +149,7 @@ def _forests(sample: MockSample, said: PropertyPrediction) -> Result:
     training, test = sample.part == "train", sample.part == "test"
     true = sample.values[test, 0].astype(float)
     intervals = Intervals(said.q16[:, 0].astype(float), said.q84[:, 0].astype(float))
-    ours = score_property("image", "oh12", true, said.median[:, 0].astype(float), intervals)
-    scores, predicted = [ours], {"image": said.median[:, 0].astype(float)}
+    columns = {"image": property_columns(true, said.median[:, 0].astype(float), intervals)}
     of = {
         "forest on colours": sample.colours,
         "forest on magnitudes": sample.magnitudes,
@@ -150,35 +157,36 @@ def _forests(sample: MockSample, said: PropertyPrediction) -> Result:
     }
     for name, features in of.items():
         forest = ForestBaseline.fit(features[training], sample.values[training, 0].astype(float))
-        predicted[name] = forest.predict(features[test])
-        scores.append(score_property(name, "oh12", true, predicted[name]))
-    ratio = Check("RMSE over that of the forest on colours", ours.rmse.value / scores[1].rmse.value,
-                  Target(most=MOST_OF_FOREST))  # fmt: skip
-    limit = scores[3].rmse.value / scores[1].rmse.value
+        columns[name] = property_columns(true, forest.predict(features[test]))
+    scores = [score_method(name, those, METRICS, target="oh12") for name, those in columns.items()]
+    of_image, of_colours, _, limit = (score["rmse"].value for score in scores)
+    about = "RMSE over that of the forest on colours"
+    ratio = Check(about, of_image / of_colours, Target(most=MOST_OF_FOREST))
     return Result(
         "properties/mock",
         "Metallicity from mock SDSS images",
         f"{test.sum():,} test galaxies of {len(test):,} of `nebulium mock make --survey sdss --seed {SEED}`; "
         f"{training.sum():,} to train on. The image has {number(ratio.value)} of the error of the forest on "
         "colours. A forest that is told the true mass, star-formation rate, redshift, attenuation and ages "
-        f"still has {number(limit)} of it: the rest is scatter of the metallicity at given properties, which "
-        "the mock's images do not hold.",
+        f"still has {number(limit / of_colours)} of it: the rest is scatter of the metallicity at given "
+        "properties, which the mock's images do not hold.",
         ("from", "RMSE / dex", "NMAD / dex", "bias / dex", "in 68 %", "forest's RMSE − this / dex"),
-        [_row(score, predicted, true) for score in scores],
+        [_row(score, columns) for score in scores],
         [ratio],
     )
 
 
-def _row(score: PropertyScore, predicted: dict[str, np.ndarray], true: np.ndarray) -> Row:
-    covered = np.isfinite(score.coverage_68.value)
-    gain = rmse_gain(true, predicted[score.method], predicted["forest on colours"])
+def _row(score: Score, columns: dict[str, Columns]) -> Row:
+    covered = np.isfinite(score["coverage_68"].value)
+    pair = {name: columns[name] for name in (score.method, "forest on colours")}
+    better = [one.difference for one in compare_methods(pair, {"rmse": METRICS["rmse"]})]
     return [
         score.method,
-        score.rmse,
-        score.nmad,
-        score.bias_mean,
-        Check("coverage of 68 %", score.coverage_68, COVERS) if covered else "",
-        "" if score.method == "forest on colours" else gain,
+        score["rmse"],
+        score["nmad"],
+        score["bias_mean"],
+        Check("coverage of 68 %", score["coverage_68"], COVERS) if covered else "",
+        *(better or [""]),
     ]
 
 
@@ -194,10 +202,7 @@ def _resolutions(errors: list[Estimate]) -> Result:
         Check("largest rise with resolution, in its error", float(rises), Target(most=1.0)),
         Check("last doubling's share of the whole fall", float(last / all_of_it), Target(most=0.2)),
     ]
-    save_figure(
-        resolution_figure(SIDES, {"network": errors}, unit=UNIT, title="Mock SDSS"),
-        "properties/resolution",
-    )
+    save_figure(_resolution_figure(errors), "properties/resolution")
     return Result(
         "properties/resolution",
         "Metallicity with fewer pixels",
@@ -206,6 +211,24 @@ def _resolutions(errors: list[Estimate]) -> Result:
         [["RMSE / dex", *errors]],
         checks,
     )
+
+
+def _resolution_figure(errors: list[Estimate]) -> Figure:
+    """How the error falls with the resolution of the images, beside the published."""
+    figure = Figure(figsize=(HALF_WIDTH + 0.9, 2.8), layout="constrained")
+    axes = figure.add_subplot()
+    finish(axes, "Side of the image / pixels", f"RMSE / {UNIT}", "Mock SDSS")
+    axes.plot(
+        *zip(*PUBLISHED.items(), strict=True), "x:", color="0.55", markersize=4, label="Wu & Boada (2019)"
+    )
+    values, bars = zip(*errors, strict=True)
+    axes.errorbar(SIDES, values, bars, color=BLUE, marker="o", markersize=4, label="network")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(PUBLISHED), [str(side) for side in PUBLISHED])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0)
+    axes.legend(fontsize=SMALL, frameon=False, loc="lower left")
+    return figure
 
 
 def _masses(sample: MockSample, said: PropertyPrediction) -> Result:
@@ -223,7 +246,7 @@ def _masses(sample: MockSample, said: PropertyPrediction) -> Result:
     return Result(
         "properties/mass",
         "More than the mass?",
-        f"{comparison.galaxies:,} test galaxies of the mock. Errors of the metallicity from the image, from "
+        f"{comparison.n:,} test galaxies of the mock. Errors of the metallicity from the image, from "
         "the mean mass-metallicity relation at the true mass, and from that at the mass that the same "
         "network predicts; the partial correlation of prediction and truth at fixed mass; and the scatter "
         "about the relation.",
@@ -232,18 +255,18 @@ def _masses(sample: MockSample, said: PropertyPrediction) -> Result:
     )
 
 
-def _rows_of(comparison: MassComparison) -> list[Row]:
+def _rows_of(comparison: Score) -> list[Row]:
     about = "scatter about the mass-metallicity relation over the true"
     return [
-        ["RMSE from the image / dex", comparison.rmse_image],
-        ["RMSE from the true mass / dex", comparison.rmse_mass],
-        ["true mass's RMSE − the image's / dex", comparison.gain],
-        ["RMSE from the predicted mass / dex", comparison.rmse_predicted_mass],
-        ["predicted mass's RMSE − the image's / dex", comparison.gain_over_predicted_mass],
-        ["partial correlation at fixed mass", comparison.partial_correlation],
-        ["NMAD of the truth about the relation / dex", comparison.scatter_true],
-        ["NMAD of the predictions about it / dex", comparison.scatter_predicted],
-        ["their ratio", Check(about, comparison.scatter_ratio, Target(most=MOST_MORE_SCATTER))],
+        ["RMSE from the image / dex", comparison["rmse_image"]],
+        ["RMSE from the true mass / dex", comparison["rmse_mass"]],
+        ["true mass's RMSE − the image's / dex", comparison["difference"]],
+        ["RMSE from the predicted mass / dex", comparison["rmse_predicted_mass"]],
+        ["predicted mass's RMSE − the image's / dex", comparison["difference_predicted_mass"]],
+        ["partial correlation at fixed mass", comparison["partial_correlation"]],
+        ["NMAD of the truth about the relation / dex", comparison["scatter_true"]],
+        ["NMAD of the predictions about it / dex", comparison["scatter_predicted"]],
+        ["their ratio", Check(about, comparison["scatter_ratio"], Target(most=MOST_MORE_SCATTER))],
     ]
 
 

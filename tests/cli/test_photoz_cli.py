@@ -105,7 +105,7 @@ def test_evaluate_and_compare():
     assert Path("scores/scores.md").is_file()
     said = succeeds("compare", "mine", "silly", "--data", "mock", "-o", "both")
     assert "silly: " in said
-    assert Path("both/gains.ecsv").is_file()
+    assert Path("both/comparison.ecsv").is_file()
 
 
 def test_another_catalogue():

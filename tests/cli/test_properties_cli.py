@@ -139,8 +139,8 @@ def test_evaluation_scores_the_test_part_only(trained, survey, work):
 def test_evaluation_of_all_galaxies_leaves_out_the_damaged_one(trained, survey):
     both = survey / "cutouts", survey / "labels.ecsv"
     found = evaluate_file(*both, model=trained[0], id_column="objid", all_rows=True, resamples=2)
-    assert found.scores[0].galaxies == N - 2
-    assert found.about["images_set_aside"] == "1 row set aside: 1 is truncated or damaged"
+    assert [one.n for one in found.scores] == [N - 2] * 2
+    assert found.rejects.summary() == "1 row set aside: 1 is truncated or damaged"
     assert {"oh_p50_relation_with_mass", "oh_p50_gallery"} <= set(found.figures)
 
 

@@ -5,8 +5,6 @@ import json
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import norm
 
 from nebulium.data.rejects import Rejects
@@ -14,7 +12,7 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.lines.continuum.line_list import LINES, line_index
+from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel, with_statistics
 from nebulium.lines.scores.evaluate import (
@@ -22,13 +20,15 @@ from nebulium.lines.scores.evaluate import (
     OBSERVED,
     OBSERVED_IVAR,
     PUBLISHED,
+    SCORED_MEDIAN,
     TRAINING_MEDIAN,
     evaluate,
 )
 from nebulium.lines.scores.measured_galaxies import measured_galaxies
 from nebulium.lines.scores.populations import draw_intrinsic, draw_measurements, quantiles_of_measurements
-from nebulium.lines.scores.scores import LEVELS, fifths, score_distribution, score_points, spearman_gain
+from nebulium.lines.scores.scores import LEVELS, METRICS, line_columns
 from nebulium.modelfile import REQUIRED, save_model
+from nebulium.verbs.score import Bootstrap, score_method
 
 SPLIT = {"seed": "mine", "fractions": {"train": 0.5, "test": 0.5}, "id_column": "target_id"}
 HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "noise_width": 8}
@@ -73,7 +73,7 @@ def evaluation(model_folder):
 def test_only_the_test_part_is_scored(evaluation):
     ids = np.arange(300)
     part = Split(seed="mine", fractions=SPLIT["fractions"]).parts(ids)
-    assert evaluation.galaxies.ids.tolist() == ids[part == "test"][2:].tolist()
+    assert evaluation.galaxies["target_id"].tolist() == ids[part == "test"][2:].tolist()
     assert evaluation.rejects.summary() == "2 rows set aside: 2 continuum_flux_3 is not positive"
 
 
@@ -81,27 +81,39 @@ def test_the_silly_baseline_knows_the_training_part_only(evaluation):
     table = small_table()
     part = Split(seed="mine", fractions=SPLIT["fractions"]).parts(table["target_id"])
     expected = np.nanmedian(table["ew_HALPHA"][part == "train"])
-    assert evaluation.predictions[TRAINING_MEDIAN][0, line_index("HALPHA")] == pytest.approx(expected)
+    assert evaluation.galaxies[f"{TRAINING_MEDIAN}_ew_HALPHA_predicted"][0] == pytest.approx(expected)
 
 
 def test_every_method_scores_every_line(evaluation):
-    methods = dict.fromkeys(score.method for score in evaluation.points)
-    assert list(methods) == [TRAINING_MEDIAN, INTRINSIC, OBSERVED, OBSERVED_IVAR]
-    assert [score.line for score in evaluation.points[:10]] == list(LINES)
-    assert {score.method for score in evaluation.calibration} == {OBSERVED, OBSERVED_IVAR}
-    seen = int(np.isfinite(evaluation.galaxies.ew_aa[:, 0]).sum())
-    assert evaluation.points[0].galaxies == evaluation.calibration[0].galaxies == seen
+    of_all = evaluation.of_all()
+    assert [one.method for one in of_all[:4]] == [TRAINING_MEDIAN, INTRINSIC, OBSERVED, OBSERVED_IVAR]
+    assert [one.target for one in of_all[::4]] == [f"ew_{line}" for line in LINES]
+    calibrated = {one.method for one in of_all if np.isfinite(one["coverage_68"].value)}
+    assert calibrated == {OBSERVED, OBSERVED_IVAR}
+    seen = int(np.isfinite(evaluation.galaxies["ew_OII_DOUBLET"]).sum())
+    assert {one.n for one in of_all if one.target == "ew_OII_DOUBLET"} == {seen}
+    assert {one.rival for one in evaluation.comparison} == {TRAINING_MEDIAN, INTRINSIC, OBSERVED_IVAR}
+
+
+def test_coverage_is_scored_in_fifths_by_flux(evaluation):
+    fifths = [one for one in evaluation.scores if one.sample.quantity == "continuum_flux_9"]
+    assert len(fifths) == 2 * len(LINES) * 5
+    whole = {(one.method, one.target): one for one in evaluation.of_all()}
+    for first in range(0, len(fifths), 10):
+        of_one = [one for one in fifths[first : first + 10] if one.method == OBSERVED]
+        assert len({one.sample.low for one in of_one}) == 5
+        assert sum(one.n for one in of_one) == whole[OBSERVED, of_one[0].target].n
 
 
 def test_what_is_written_can_be_read(evaluation, tmp_path):
     folder = evaluation.write(tmp_path / "scores")
     document = json.loads((folder / "scores.json").read_text(), parse_constant=pytest.fail)
     assert document["about"]["galaxies_scored"] == len(evaluation.galaxies)
-    assert document["points"][0]["spearman"]["value"] is None  # a constant has no ranks
+    assert document["scores"][0]["spearman"]["value"] is None  # a constant has no ranks
     table = read_table(folder / "scores.ecsv")
-    assert table["line"][:10].tolist() == list(LINES)
-    assert table.units["nmad_uncentred"] == "Angstrom"
-    assert len(read_table(folder / "calibration.ecsv")) == 20
+    assert table["target"][:40:4].tolist() == [f"ew_{line}" for line in LINES]
+    assert table.units["nmad_uncentred"] == table.units["crps"] == "Angstrom"
+    assert len(table) == 40 + 100
     assert (folder / "scores.rejects.csv").read_text().count("\n") == 3
     for name in evaluation.figures:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -112,7 +124,9 @@ def test_all_rows_and_no_ivar(model_folder):
     columns = {name: values for name, values in table.columns.items() if "ivar" not in name}
     result = evaluate(Table(columns), model=model_folder, split=None, resamples=3)
     assert len(result.galaxies) == 60
-    assert {score.method for score in result.points} == {INTRINSIC, OBSERVED}
+    assert [one.method for one in result.of_all()[:3]] == [SCORED_MEDIAN, INTRINSIC, OBSERVED]
+    expected = np.nanmedian(table["ew_HALPHA"])
+    assert result.galaxies[f"{SCORED_MEDIAN}_ew_HALPHA_predicted"][0] == pytest.approx(expected)
 
 
 def test_faults_are_explained(model_folder):
@@ -121,7 +135,7 @@ def test_faults_are_explained(model_folder):
     training = small_table().select(
         Split(seed="mine", fractions=SPLIT["fractions"]).parts(np.arange(300)) == "train"
     )
-    with pytest.raises(TableError, match="no row to score: 0 of"):
+    with pytest.raises(TableError, match="none in the test part"):
         evaluate(training, model=model_folder)
     columns = {name: values for name, values in small_table(60).columns.items() if name != "ew_HALPHA"}
     with pytest.raises(TableError, match="has no column 'ew_HALPHA'"):
@@ -156,64 +170,49 @@ def test_draws_keep_the_pattern_of_missing_lines():
         np.testing.assert_array_equal(np.isnan(drawn), np.isnan(ew))
 
 
+def normal_scores(seed, width=1.0):
+    """Of distributions of a known width, for standard normal values."""
+    observed = np.random.default_rng(seed).normal(size=(4000, 10))
+    quantiles = np.tile((width * norm.ppf(LEVELS))[None, :, None], (4000, 1, 10))
+    columns = line_columns(observed, np.zeros((4000, 10)), quantiles)
+    return [score_method("normal", one, METRICS, bootstrap=Bootstrap(2)) for one in columns.values()]
+
+
 @pytest.mark.parametrize(
     ("width", "expected"), [(1.0, (0.68, 0.95)), (2.0, (0.953, 0.99991)), (0.5, (0.381, 0.673))]
 )
 def test_coverage_of_normal_intervals(width, expected):
     """Intervals that are too wide or too narrow by a known factor hold a known share."""
-    observed = np.random.default_rng(0).normal(size=(4000, 10))
-    quantiles = np.tile((width * norm.ppf(LEVELS))[None, :, None], (4000, 1, 10))
-    for score in score_distribution("normal", observed, quantiles, np.arange(4000.0), resamples=2):
-        assert score.coverage_68.value == pytest.approx(expected[0], abs=0.025)
-        assert score.coverage_95.value == pytest.approx(expected[1], abs=0.025)
-        assert (score.pit_ks.value < 0.03) == (width == 1.0)
-        assert np.mean([part.value for part in score.coverage_68_by_fifth]) == pytest.approx(
-            score.coverage_68.value
-        )
+    for score in normal_scores(0, width):
+        assert score["coverage_68"].value == pytest.approx(expected[0], abs=0.025)
+        assert score["coverage_95"].value == pytest.approx(expected[1], abs=0.025)
+        assert (score["pit_ks"].value < 0.03) == (width == 1.0)
 
 
 def test_crps_is_that_of_the_normal_law():
     """For a standard normal forecast of a standard normal value it is 1 / sqrt(pi)."""
-    observed = np.random.default_rng(1).normal(size=(4000, 10))
-    quantiles = np.tile(norm.ppf(LEVELS)[None, :, None], (4000, 1, 10))
-    scores = score_distribution("normal", observed, quantiles, np.arange(4000.0), resamples=2)
-    assert np.mean([score.crps.value for score in scores]) == pytest.approx(np.pi**-0.5, rel=0.02)
+    found = np.mean([score["crps"].value for score in normal_scores(1)])
+    assert found == pytest.approx(np.pi**-0.5, rel=0.02)
 
 
-def test_too_few_galaxies_give_no_score():
+def test_a_line_that_is_not_measured_has_no_score():
     ew = np.full((20, 10), np.nan)
-    ew[:3] = 1.0
-    scores = score_points("any", ew, np.ones((20, 10)))
-    assert scores[0].galaxies == 3
-    assert np.isnan(scores[0].nmad.value)
-
-
-def test_a_gain_is_antisymmetric_and_drawn_together():
-    random = np.random.default_rng(0)
-    truth = random.normal(size=800)
-    good, poor = truth + 0.3 * random.normal(size=800), truth + random.normal(size=800)
-    gain, loss = spearman_gain(truth, good, poor), spearman_gain(truth, poor, good)
-    assert gain.value == pytest.approx(-loss.value)
-    assert gain.value > 5 * gain.error
-    assert spearman_gain(truth, good, good) == (0.0, 0.0)
-
-
-@given(st.lists(st.integers(1, 10**6), min_size=25, max_size=200, unique=True))
-def test_fifths_are_ordered_and_equal(flux):
-    flux = np.array(flux, float)
-    place = fifths(flux)
-    counts = np.bincount(place, minlength=5)
-    assert counts.size == 5
-    assert counts.max() - counts.min() <= 2
-    assert np.all(np.diff(place[np.argsort(flux)]) >= 0)
+    ew[:3, 1:] = 1.0
+    columns = line_columns(ew, np.ones((20, 10)), np.tile(LEVELS[None, :, None], (20, 1, 10)))
+    scores = [score_method("any", one, METRICS) for one in columns.values()]
+    assert [score.n for score in scores[:2]] == [0, 3]
+    assert all(np.isnan(estimate.value) for score in scores for estimate in score.estimates.values())
 
 
 def test_published_scores_on_the_desi_table(nebulium_data):
     """The table holds 80 % of the galaxies that the numbers were measured on."""
     table = read_table(nebulium_data / "desi" / "desi_edr_emission_lines.parquet")
-    ew, said = (
+    ew, predicted = (
         np.stack([table[f"{prefix}_{line}"] for line in LINES], axis=1).astype(float)
         for prefix in ("ew", "published_ew")
     )
-    scores = score_points(PUBLISHED, ew, said, resamples=2)
-    np.testing.assert_allclose([score.spearman.value for score in scores], PUBLISHED_RHO, atol=0.006)
+    rho = [
+        score_method(PUBLISHED, one, METRICS, bootstrap=Bootstrap(2))["spearman"].value
+        for one in line_columns(ew, predicted).values()
+    ]
+    np.testing.assert_allclose(rho, PUBLISHED_RHO, atol=0.006)

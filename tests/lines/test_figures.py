@@ -14,7 +14,6 @@ RANDOM = np.random.default_rng(0)
 WIDTHS = RANDOM.lognormal(1.0, 1.0, (800, 10))
 PREDICTED = WIDTHS * RANDOM.lognormal(0.0, 0.3, (800, 10))
 HOLES = np.where(RANDOM.random((800, 10)) < 0.2, np.nan, WIDTHS)
-WAVE = np.linspace(3600, 9800, 1000)
 
 FIGURES = {
     "predicted_against_observed": lambda: figures.predicted_against_observed(HOLES, PREDICTED, title="All"),
@@ -28,9 +27,6 @@ FIGURES = {
     ),
     "score_table": lambda: figures.score_table(
         {"median": np.ones(10), "model": np.zeros(10)}, quantity="CRPS / Å"
-    ),
-    "spectrum_figure": lambda: figures.spectrum_figure(
-        WAVE, {"without": np.ones(1000), "with": np.full(1000, 2.0)}, redshift=0.1
     ),
 }
 
@@ -129,13 +125,6 @@ def test_contours_hold_the_stated_share():
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_bpt_with_hardly_any_galaxy(count):
     figures.bpt_diagram({"observed": WIDTHS, "few": WIDTHS[:count]})
-
-
-def test_spectrum_names_the_lines_in_view():
-    figure = figures.spectrum_figure(WAVE, {"flux": np.ones(1000)}, redshift=0.5)
-    written = {text.get_text() for text in figure.axes[0].texts}
-    assert "[O II]" in written
-    assert "[S II]" not in written
 
 
 def test_real_table(nebulium_data):

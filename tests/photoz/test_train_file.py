@@ -74,20 +74,20 @@ def test_the_redshift_is_learned_and_scored_on_galaxies_never_seen():
     train_file("mock", "mine", method="photometry", settings=settings)
     train_file("mock", "silly", method="train-distribution", settings=GRID)
     found = evaluate_file("mock", models=["mine", "silly"], resamples=5)
-    of = {score.method: score for score in found.scores if score.quantity == "all"}
-    assert of["mine"].galaxies == describe_model("mine").config["split"]["galaxies"]["test"]
-    assert of["mine"].nmad.value < 0.3 * of["silly"].nmad.value
-    assert {score.quantity for score in found.scores} == {"all", "redshift", "mag", "colour"}
+    of = {score.method: score for score in found.of_all()}
+    assert of["mine"].n == describe_model("mine").config["split"]["galaxies"]["test"]
+    assert of["mine"]["nmad"].value < 0.3 * of["silly"]["nmad"].value
+    assert {score.sample.quantity for score in found.scores} == {"all", "redshift", "mag", "colour"}
     assert found.about["part"] == "test"
     every = evaluate_file(
         "mock", models=["silly"], columns={"redshift_column": "redshift"}, all_rows=True, resamples=2
     )
-    assert every.scores[0].galaxies == N
+    assert every.scores[0].n == N
     # The true redshifts of a sample that is not selected like the labels.
     representative = evaluate_file(
         "mock", models=["silly"], columns={"redshift_column": "redshift"}, resamples=2
     )
-    assert of["mine"].galaxies < representative.scores[0].galaxies < N
+    assert of["mine"].n < representative.scores[0].n < N
 
 
 def test_fractions_of_labels():
@@ -112,7 +112,7 @@ def test_templates_learn_nothing_from_labels(tmp_path):
     assert predict_file("mock", "z.parquet", model="templates").rows == N
     assert "Nothing was learned" in describe_model("templates").card
     write_table(catalogue(), "mock/catalogue.parquet")
-    assert evaluate_file("mock", models=["templates"], resamples=2).scores[0].galaxies == 400
+    assert evaluate_file("mock", models=["templates"], resamples=2).scores[0].n == 400
 
 
 @pytest.mark.parametrize("method", ["photometry", "train-distribution"])
@@ -237,7 +237,7 @@ def test_what_was_not_used_in_a_score_is_noted():
     error[:30] = 0.0
     z[40:80] = np.where(np.isfinite(z[40:80]), 5.0, np.nan)
     write_table(changed.with_columns({"number": np.arange(N) + 7}), "other.parquet")
-    notes = evaluate_file("other.parquet", models=["mine"], columns={"id_column": "number"}).about["notes"]
+    notes = evaluate_file("other.parquet", models=["mine"], columns={"id_column": "number"}).notes
     assert notes[0].startswith(f"30 fluxes in {BANDS[0]} whose error is zero")
     assert "beyond 3, the highest that mine knows" in notes[1]
     assert notes[2].startswith("the ids are those of number, and mine was trained with those of target_id")
@@ -345,7 +345,7 @@ def test_models_are_compared_on_what_none_has_seen():
     with pytest.raises(TableError, match="model a: is given twice"):
         evaluate_file("mock", models=["a", "a"])
     write_table(catalogue().select(np.arange(30) * 3 + 1), "few.parquet")
-    with pytest.raises(TableError, match="none in the test part of every model.*--all-rows"):
+    with pytest.raises(TableError, match="none in the test part of every model's split.*--all-rows"):
         evaluate_file("few.parquet", models=["a", "b"])
 
 
@@ -361,12 +361,13 @@ def test_label_fractions():
         progress=told.append,
     )
     assert told == ["train-distribution-30", "train-distribution-100"]
-    assert found.fractions == (0.3, 1.0)
-    assert found.labels[0] < found.labels[1]
-    assert found.scores[0].galaxies == found.scores[1].galaxies
+    assert [one.method for one in found.scores] == ["training distribution", *["train-distribution"] * 2]
+    labels = found.columns["labels"]
+    assert labels[0] == labels[1] < labels[2]
+    assert len({one.n for one in found.scores}) == 1
     table = read_table("fractions/scores.ecsv")
-    assert table["label_fraction"].tolist() == [0.3, 1.0]
-    assert table["labels"].tolist() == list(found.labels)
+    assert table["label_fraction"].tolist() == [0.3, 0.3, 1.0]
+    assert table["labels"].tolist() == labels
     assert Path("fractions/label_fraction.png").is_file()
     assert json.loads(Path("fractions/scores.json").read_text())["scores"][0]["label_fraction"] == 0.3
     with pytest.raises(OutputError, match="holds models of an earlier run"):
@@ -381,7 +382,7 @@ def test_label_fractions():
         progress=told.append,
     )
     assert len(told) == 2
-    assert again.scores[0].nmad.value == found.scores[0].nmad.value
+    assert again.scores[1]["nmad"].value == found.scores[1]["nmad"].value
 
 
 def test_settings_count_for_the_methods_that_have_them():
@@ -395,7 +396,7 @@ def test_settings_count_for_the_methods_that_have_them():
         settings=QUICK,
         resamples=2,
     )
-    assert [score.method for score in found.scores] == ["train-distribution", "photometry"]
+    assert [one.method for one in found.scores[1:]] == ["train-distribution", "photometry"]
     assert describe_model("a.models/photometry-100").config["training"]["epochs"] == 2
 
 

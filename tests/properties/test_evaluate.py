@@ -16,7 +16,7 @@ RANDOM = np.random.default_rng(0)
 COUNT = 600
 MASS = RANDOM.uniform(9, 11, COUNT)
 TRUE = TREMONTI_2004.at(MASS) + RANDOM.normal(0, 0.1, COUNT)
-SAID = TRUE + RANDOM.normal(0, 0.05, COUNT)
+PREDICTED = TRUE + RANDOM.normal(0, 0.05, COUNT)
 IDS = RANDOM.permutation(10 * COUNT)[:COUNT]
 
 
@@ -26,12 +26,12 @@ def labels(**columns):
 
 
 def predictions(rows=slice(None), **columns):
-    base = {"target_id": IDS, "oh12": SAID, "oh12_sigma": np.full(COUNT, 0.05)}
+    base = {"target_id": IDS, "oh12": PREDICTED, "oh12_sigma": np.full(COUNT, 0.05)}
     return Table(base | columns, {}, "predictions.parquet").select(rows)
 
 
-def evaluate(said, known, **options):
-    return evaluate_predictions(said, known, ["oh12"], id_column="objid", resamples=5, **options)
+def evaluate(predicted, known, **options):
+    return evaluate_predictions(predicted, known, ["oh12"], id_column="objid", resamples=5, **options)
 
 
 @pytest.fixture(scope="module")
@@ -40,34 +40,37 @@ def whole():
 
 
 def test_numbers_are_those_of_the_arrays(whole):
-    ours, mean = whole.scores
-    assert ours.rmse.value == pytest.approx(np.sqrt(np.mean((SAID - TRUE) ** 2)))
-    assert ours.coverage_68.value == pytest.approx(np.mean(np.abs(SAID - TRUE) <= 0.05 * UPPER))
-    assert np.isnan(mean.spearman.value)
-    assert np.isnan(mean.coverage_68.value)
-    assert whole.gains[0].rmse_gain.value == pytest.approx(mean.rmse.value - ours.rmse.value)
+    trivial, ours, mean = whole.scores
+    assert trivial.method == "mean of the scored"
+    assert trivial["rmse"].value == pytest.approx(np.std(TRUE))
+    assert ours["rmse"].value == pytest.approx(np.sqrt(np.mean((PREDICTED - TRUE) ** 2)))
+    assert ours["coverage_68"].value == pytest.approx(np.mean(np.abs(PREDICTED - TRUE) <= 0.05 * UPPER))
+    assert np.isnan(mean["spearman"].value)
+    assert np.isnan(mean["coverage_68"].value)
+    (better,) = (one for one in whole.comparison if (one.rival, one.metric) == ("mean", "rmse"))
+    assert better.difference.value == pytest.approx(mean["rmse"].value - ours["rmse"].value)
 
 
 def test_order_of_the_rows_does_not_matter(whole):
     shuffled = evaluate(predictions(RANDOM.permutation(COUNT)), labels())
-    assert shuffled.scores[0] == whole.scores[0]
+    assert shuffled.scores[1] == whole.scores[1]
 
 
 def test_ids_as_text_and_as_numbers_meet(whole):
     found = evaluate(predictions(target_id=IDS.astype(str)), labels())
-    assert found.scores[0] == whole.scores[0]
+    assert found.scores[1] == whole.scores[1]
 
 
 def test_rows_without_partner_are_counted():
     found = evaluate(predictions(slice(100, None), target_id=np.where(IDS[-1] == IDS, -5, IDS)), labels())
-    assert found.scores[0].galaxies == COUNT - 101
+    assert [one.n for one in found.scores] == [COUNT - 101] * 2
     assert found.about["labels_without_prediction"] == 101
     assert found.about["predictions_without_label"] == 1
 
 
 def test_quantiles_come_before_sigma():
-    wide = predictions(oh12_q16=SAID - 9, oh12_q84=SAID + 9)
-    assert evaluate(wide, labels()).scores[0].coverage_68.value == 1.0
+    wide = predictions(oh12_q16=PREDICTED - 9, oh12_q84=PREDICTED + 9)
+    assert evaluate(wide, labels()).scores[1]["coverage_68"].value == 1.0
 
 
 def test_figures_follow_what_is_known(whole):
@@ -89,10 +92,10 @@ def test_residuals_are_drawn_against_any_column():
 
 def test_masses_predicted_too_are_compared():
     found = evaluate(predictions(log_mstar=MASS + RANDOM.normal(0, 0.3, COUNT)), labels())
-    assert found.masses["oh12"].gain_over_predicted_mass.value > 0.02
+    assert found.more["more_than_mass"]["oh12"]["difference_predicted_mass"].value > 0.02
 
 
-@pytest.mark.parametrize(("said", "known", "message"), [
+@pytest.mark.parametrize(("predicted", "known", "message"), [
     (predictions(target_id=IDS + 10**6), labels(), "has no galaxy of labels.csv among its 600"),
     (predictions(slice(0, 0)), labels(), "has no galaxy of labels.csv among its 0"),
     (predictions(), labels(oh12=np.full(COUNT, "low")), "holds <U3, not numbers"),
@@ -100,31 +103,39 @@ def test_masses_predicted_too_are_compared():
     (predictions(), labels(objid=np.where(IDS[3] == IDS, IDS[4], IDS)), "labels.csv"),
     (Table({"target_id": IDS}, {}, "empty.parquet"), labels(), "has no column 'oh12'"),
 ])  # fmt: skip
-def test_faults_are_named(said, known, message):
+def test_faults_are_named(predicted, known, message):
     with pytest.raises(TableError, match=message):
-        evaluate(said, known)
+        evaluate(predicted, known)
 
 
 def test_what_is_written(whole, tmp_path):
     folder = whole.write(tmp_path / "evaluation")
     document = json.loads((folder / "scores.json").read_text())
-    assert document["scores"][1]["coverage_68"] == {"value": None, "error": None}
-    assert document["gains"][0]["rival"] == "mean"
+    assert document["scores"][2]["coverage_68"] == {"value": None, "error": None}
+    assert {one["rival"] for one in document["comparison"]} == {"mean of the scored", "mean"}
     assert document["more_than_mass"]["oh12"]["galaxies"] == COUNT
     table = read_table(folder / "scores.ecsv")
-    assert table["rmse"][0] == pytest.approx(whole.scores[0].rmse.value)
-    assert "| oh12 | model | 600 |" in (folder / "scores.md").read_text()
+    assert table["rmse"][1] == pytest.approx(whole.scores[1]["rmse"].value)
+    assert "| oh12 | all | model | 600 |" in (folder / "scores.md").read_text()
     assert {path.stem for path in folder.glob("*.png")} == set(whole.figures)
 
 
 def test_labels_with_errors_are_counted_in_wider_intervals():
     draw = np.random.default_rng(3).normal
     truth = draw(9.0, 0.2, 4000)
-    said = truth + draw(0.0, 0.05, 4000)
-    predictions = Table({"target_id": np.arange(4000), "oh12": said, "oh12_sigma": np.full(4000, 0.05)})
+    predicted = truth + draw(0.0, 0.05, 4000)
+    predictions = Table({"target_id": np.arange(4000), "oh12": predicted, "oh12_sigma": np.full(4000, 0.05)})
     columns = {"target_id": np.arange(4000), "oh12": truth + draw(0.0, 0.1, 4000)}
     without = evaluate_predictions(predictions, Table(columns), ["oh12"], resamples=2)
     columns["oh12_err"] = np.full(4000, 0.1)
     with_errors = evaluate_predictions(predictions, Table(columns), ["oh12"], resamples=2)
-    assert without.scores[0].coverage_68.value < 0.5
-    assert abs(with_errors.scores[0].coverage_68.value - 0.68) < 0.03
+    assert without.scores[1]["coverage_68"].value < 0.5
+    assert abs(with_errors.scores[1]["coverage_68"].value - 0.68) < 0.03
+
+
+def test_baselines_are_scored_on_the_galaxies_of_the_method():
+    baselines = {"training mean": {"oh12": np.full(COUNT, 9.0)}, "ridge": {"oh12": TRUE}}
+    found = evaluate(predictions(slice(100, None)), labels(), baselines=baselines)
+    assert [one.method for one in found.scores] == ["training mean", "ridge", "model"]
+    assert {one.n for one in found.scores} == {COUNT - 100}
+    assert found.scores[1]["rmse"].value == 0.0

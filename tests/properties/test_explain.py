@@ -13,7 +13,6 @@ from nebulium.properties.explanation.gradients import (
     completeness_gap,
     grad_cam,
     integrated_gradients,
-    share_by_radius,
 )
 from nebulium.training.augmentation import orientations
 
@@ -86,9 +85,3 @@ def test_the_average_turns_with_the_galaxy(explain):
 def test_the_average_of_what_has_no_habits_is_itself():
     found = averaged_over_orientations(lambda x: x**2, IMAGE)
     np.testing.assert_allclose(found, IMAGE**2, rtol=1e-5)
-
-
-def test_share_by_radius_counts_both_signs():
-    shares = jnp.zeros((9, 9)).at[4, 4].set(-3.0).at[0, 4].set(1.0)
-    rings = share_by_radius(shares, jnp.array([0.0, 2.0, 10.0]))
-    np.testing.assert_allclose(rings, [0.75, 0.25], rtol=1e-6)

@@ -8,7 +8,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from nebulium.metrics.panels import range_of, running_quantiles
-from nebulium.metrics.probabilistic import Estimate
 from nebulium.properties.scores import figures, galleries, mass_figures
 from nebulium.properties.scores.mass_metallicity import TREMONTI_2004, more_than_mass
 from nebulium.properties.scores.scores import Intervals
@@ -28,9 +27,6 @@ FIGURES = {
         HOLES, SAID, {f"True {LABEL}": TRUE, "log M★ / M☉": MASS}, label=LABEL
     ),
     "calibration_figure": lambda: figures.calibration_figure(HOLES, SAID, BARS, label=LABEL),
-    "resolution_figure": lambda: figures.resolution_figure(
-        [16, 32], {"ours": [Estimate(0.1, 0.01), Estimate(0.09, 0.01)]}, others={"mean": 0.2}
-    ),
     "mass_metallicity_figure": lambda: mass_figures.mass_metallicity_figure(
         MASS, HOLES, SAID, others={"Tremonti et al. (2004)": TREMONTI_2004}
     ),

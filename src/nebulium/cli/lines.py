@@ -22,6 +22,7 @@ from nebulium.cli.options import (
     ends_well,
     number_or_text,
     say,
+    say_notes,
     say_predictions,
     say_trained,
 )
@@ -134,7 +135,7 @@ def evaluate(
     id_column: IdColumn = None,
     all_rows: Annotated[
         bool,
-        typer.Option("--all-rows", help="Score every row: only for galaxies that the model never saw."),
+        typer.Option("--all-rows", help="Score every row: only if the model was trained on none of them."),
     ] = False,
     traditional: Annotated[
         bool,
@@ -148,17 +149,22 @@ def evaluate(
 
     Example: `nebulium lines evaluate galaxies.parquet --output scores`
     """
-    from nebulium.lines.scores.evaluate import evaluate
-    from nebulium.lines.training_file import read_measured
-    from nebulium.metrics.evaluation import check_evaluation_place
+    from nebulium.lines.scores.evaluate import evaluate_file
+    from nebulium.verbs.evaluation import check_evaluation_place
 
     check_evaluation_place(output)
-    measured = read_measured(table, columns=columns or None, id_column=id_column, need_ivar=False)
-    result = evaluate(
-        measured, model=model, split=None if all_rows else "test", traditional=traditional, seed=seed
+    result = evaluate_file(
+        table,
+        model=model,
+        columns=columns or None,
+        id_column=id_column,
+        all_rows=all_rows,
+        traditional=traditional,
+        seed=seed,
     )
     result.write(output)
-    say(f"{output}: {len(result.galaxies):,} galaxies scored; {result.rejects.summary()}")
+    say(f"{output}: {result.about['galaxies_scored']:,} galaxies scored; {result.rejects.summary()}")
+    say_notes(result.notes)
 
 
 @app.command("inject")

@@ -59,7 +59,7 @@ SplitSeed = Annotated[
 ]
 AllRows = Annotated[
     bool,
-    typer.Option("--all-rows", help="Score every galaxy: only for those that the model never saw."),
+    typer.Option("--all-rows", help="Score every galaxy: only if no model was trained on any of them."),
 ]
 Point = Annotated[
     Literal["median", "mode", "mean"], typer.Option("--point", help="The redshift that a density stands for.")
@@ -213,8 +213,8 @@ def evaluate(
 
     Example: `nebulium photoz evaluate mock --model mine --output scores`
     """
-    told = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
-    _score(data, [model], output, told)
+    options = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
+    _score(data, [model], output, options)
 
 
 @app.command("compare")
@@ -237,8 +237,8 @@ def compare(
 
     Example: `nebulium photoz compare mine other --data mock --output comparison`
     """
-    told = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
-    _score(data, models, output, told)
+    options = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
+    _score(data, models, output, options)
 
 
 @app.command("label-fraction")
@@ -284,7 +284,11 @@ def label_fraction(
 
     Example: `nebulium photoz label-fraction mock --method photometry --output fractions`
     """
-    from nebulium.photoz.scores.label_fraction_file import FRACTIONS, label_fraction_file
+    from nebulium.photoz.scores.label_fraction_file import (
+        FRACTIONS,
+        MODELS_ENDING,
+        label_fraction_file,
+    )
 
     run = label_fraction_file(
         data,
@@ -308,32 +312,32 @@ def label_fraction(
         resume=resume,
         progress=lambda name: say(f"training {name}"),
     )
-    for score, share, labels in zip(run.scores, run.fractions, run.labels, strict=True):
+    for score, share, labels in zip(run.scores, *run.columns.values(), strict=True):
         say(f"{100 * share:g} % of the labels, {labels:,}: {_scores(score)}")
-    say(f"{run.output}: table and figure; models in {run.models}")
+    say(f"{output}: table and figure; models in {output}{MODELS_ENDING}")
+    say_notes(run.notes)
 
 
 def _settings(**given: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _score(data: Path, models: list[str], output: Path, told: dict[str, Any]) -> None:
+def _score(data: Path, models: list[str], output: Path, options: dict[str, Any]) -> None:
     """Score one model, or compare several."""
-    from nebulium.metrics.evaluation import check_evaluation_place
     from nebulium.photoz.scores.evaluate_file import evaluate_file
+    from nebulium.verbs.evaluation import check_evaluation_place
 
     check_evaluation_place(output)
-    result = evaluate_file(data, models=models, **told)
+    result = evaluate_file(data, models=models, **options)
     result.write(output)
-    for score in result.scores:
-        if score.quantity == "all":
-            say(_scores(score))
-    say(f"{output}: scores and figures; {result.about['galaxies_set_aside']}")
-    say_notes(result.about["notes"])
+    for score in result.of_all():
+        say(_scores(score))
+    say(f"{output}: scores and figures; {result.rejects.summary()}")
+    say_notes(result.notes)
 
 
 def _scores(score: Any) -> str:
     return (
-        f"{score.method}: {score.galaxies:,} galaxies, bias {score.bias_mean.value:.4f}, "
-        f"NMAD {score.nmad.value:.4f}, outliers {100 * score.outliers_015.value:.1f} %"
+        f"{score.method}: {score.n:,} galaxies, bias {score['bias_mean'].value:.4f}, "
+        f"NMAD {score['nmad'].value:.4f}, outliers {100 * score['outliers_015'].value:.1f} %"
     )

@@ -129,8 +129,11 @@ def disagreements(
         count=count,
         seed=seed,
     )
-    say(f"of {run.galaxies:,} test galaxies, {run.rescued:,} are right by images and wrong by photometry,")
-    say(f"{run.lost:,} the other way round")
+    say(
+        f"of {run.galaxies:,} test galaxies, {run.right_by_images:,} are right by images and wrong by "
+        "photometry,"
+    )
+    say(f"{run.right_by_photometry:,} the other way round")
     for space, share in run.far_neighbours.items():
         say(f"neighbours of all by {space}: {100 * share:.1f} % beyond 0.15 (1 + z)")
     say(f"{run.output}: figure of {run.shown:,}, and tables; {run.rejects.summary()}")

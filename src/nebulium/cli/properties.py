@@ -184,7 +184,11 @@ def evaluate(
     missing: Missing = None,
     all_rows: Annotated[
         bool,
-        typer.Option("--all-rows", help="Score every galaxy: only for those that the model never saw."),
+        typer.Option("--all-rows", help="Score every galaxy: only if the model was trained on none of them."),
+    ] = False,
+    traditional: Annotated[
+        bool,
+        typer.Option("--traditional", help="Also fit a random forest to the integrated light, and score it."),
     ] = False,
     against: Annotated[
         list[str] | None,
@@ -204,8 +208,8 @@ def evaluate(
 
     Example: `nebulium properties evaluate --images cutouts --labels z.csv --id objid --model mine -o scores`
     """
-    from nebulium.metrics.evaluation import check_evaluation_place
     from nebulium.properties.scores.evaluate_file import evaluate_file
+    from nebulium.verbs.evaluation import check_evaluation_place
 
     check_evaluation_place(output)
     result = evaluate_file(
@@ -216,14 +220,15 @@ def evaluate(
         bands=_split(bands),
         missing=missing,
         all_rows=all_rows,
+        traditional=traditional,
         against=against or (),
         seed=seed,
     )
     result.write(output)
-    for score in result.scores:
-        say(f"{score.target}: {score.galaxies:,} galaxies, RMSE {score.rmse.value:.4f}")
-    say(f"{output}: scores and figures; {result.about['images_set_aside']}")
-    say_notes(result.about["supposed"])
+    for score in result.of_all(result.about["method"]):
+        say(f"{score.target}: {score.n:,} galaxies, RMSE {score['rmse'].value:.4f}")
+    say(f"{output}: scores and figures; {result.rejects.summary()}")
+    say_notes(result.notes)
 
 
 @app.command("explain")

@@ -13,6 +13,7 @@ from nebulium.lines.model import LineDensity, LineModel
 from nebulium.lines.observed import marginalised_quantiles, measured_quantiles
 from nebulium.lines.predict import Predictions, median_ews, predict_file, predict_table
 from nebulium.lines.recipe import LinesConfig, train
+from nebulium.lines.scores.evaluate import evaluate_file
 from nebulium.lines.training_file import train_file
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "colours",
     "continuum_bins",
     "emission_lines",
+    "evaluate_file",
     "features_from_spectra",
     "inject_file",
     "inject_lines",

@@ -14,11 +14,10 @@ from nebulium.photoz.images.recipe import RedshiftConfig
 from nebulium.photoz.methods import METHODS
 from nebulium.photoz.predict import PredictedRedshifts, predict_galaxies
 from nebulium.photoz.prediction_file import embed_file, predict_file
-from nebulium.photoz.scores.evaluate import compare_redshifts, evaluate_redshifts
+from nebulium.photoz.scores.evaluate import evaluate_redshifts
 from nebulium.photoz.scores.evaluate_file import evaluate_file
-from nebulium.photoz.scores.galaxies import ScoredGalaxies
 from nebulium.photoz.scores.label_fraction_file import label_fraction_file
-from nebulium.photoz.scores.scores import score_redshifts
+from nebulium.photoz.scores.scores import redshift_columns
 from nebulium.photoz.space.disagreements_file import disagreements_file
 from nebulium.photoz.space.neighbours import nearest
 from nebulium.photoz.space.neighbours_file import neighbours_file
@@ -38,10 +37,8 @@ __all__ = [
     "RedshiftDensities",
     "RedshiftGrid",
     "RedshiftPrediction",
-    "ScoredGalaxies",
     "TemplateModel",
     "TrainDistributionModel",
-    "compare_redshifts",
     "embed_file",
     "evaluate_file",
     "evaluate_redshifts",
@@ -53,7 +50,7 @@ __all__ = [
     "predict_galaxies",
     "read_qp",
     "recalibrated",
+    "redshift_columns",
     "disagreements_file",
-    "score_redshifts",
     "train_file",
 ]

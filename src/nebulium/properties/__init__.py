@@ -12,7 +12,7 @@ from nebulium.properties.recipe import PropertiesConfig, train
 from nebulium.properties.scores.evaluate import evaluate_predictions
 from nebulium.properties.scores.evaluate_file import evaluate_file
 from nebulium.properties.scores.mass_metallicity import MassRelation, fit_mass_relation, more_than_mass
-from nebulium.properties.scores.scores import score_property
+from nebulium.properties.scores.scores import property_columns
 from nebulium.properties.training_file import train_file
 
 __all__ = [
@@ -35,8 +35,8 @@ __all__ = [
     "more_than_mass",
     "predict_file",
     "predict_images",
+    "property_columns",
     "read_labels",
-    "score_property",
     "train",
     "train_file",
 ]

@@ -69,7 +69,7 @@ def test_from_images_to_redshifts_and_scores():
     assert np.all(table["redshift_median"] <= table["redshift_q84"])
     assert model.grid.bins == 20
     scores = evaluate_file(MOCK, models=["mine"])
-    assert scores.scores[0].galaxies == np.sum(labelled & (part == "test"))
+    assert scores.scores[0].n == np.sum(labelled & (part == "test"))
 
 
 def test_labels_do_not_leak_from_the_test_part():

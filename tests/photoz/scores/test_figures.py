@@ -9,33 +9,32 @@ from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.scores import calibration_figures as score_figures
 from nebulium.photoz.scores import figures
-from nebulium.photoz.scores.galaxies import ScoredGalaxies, all_galaxies, equal_samples
-from nebulium.photoz.scores.scores import score_redshifts
+from nebulium.photoz.scores.scores import METRICS
+from nebulium.verbs.score import Bootstrap, equal_samples, score_method
 
 RANDOM = np.random.default_rng(0)
 N = 2500
 GRID = RedshiftGrid(4.0, 100)
 TRUE = RANDOM.uniform(0.1, 3.0, N)
-SAID = TRUE + RANDOM.normal(0, 0.03, N) * (1 + TRUE)
+PREDICTED = TRUE + RANDOM.normal(0, 0.03, N) * (1 + TRUE)
 HOLES = np.where(RANDOM.random(N) < 0.2, np.nan, TRUE)
 PIT = RANDOM.uniform(size=N)
 DENSITIES = RedshiftDensities(GRID, RANDOM.dirichlet(np.ones(100), N).astype(np.float32))
 GALAXIES = {
-    name: ScoredGalaxies(TRUE, SAID + shift, PIT, PIT, PIT, PIT)
+    name: {"true": TRUE, "predicted": PREDICTED + shift, "delta": (PREDICTED + shift - TRUE) / (1 + TRUE)}
     for name, shift in (("pita", 0), ("photometry", 0.1))
 }
+FEW = Bootstrap(resamples=2)
 ALONG = [
-    score_redshifts(name, those, part, resamples=2)
+    score_method(name, those, METRICS, sample=part, bootstrap=FEW)
     for name, those in GALAXIES.items()
     for part in equal_samples("redshift", TRUE, 4)
 ]
-WHOLE = {
-    name: [score_redshifts(name, those, all_galaxies(N), resamples=2)] * 3 for name, those in GALAXIES.items()
-}
+WHOLE = {name: [score_method(name, those, METRICS, bootstrap=FEW)] * 3 for name, those in GALAXIES.items()}
 
 FIGURES = {
-    "predicted": lambda: figures.predicted_against_spectroscopic(HOLES, SAID, title="pita"),
-    "predicted_few": lambda: figures.predicted_against_spectroscopic(HOLES[:60], SAID[:60]),
+    "predicted": lambda: figures.predicted_against_spectroscopic(HOLES, PREDICTED, title="pita"),
+    "predicted_few": lambda: figures.predicted_against_spectroscopic(HOLES[:60], PREDICTED[:60]),
     "densities": lambda: figures.density_panels(
         DENSITIES.select(slice(0, 5)), HOLES[:5], names=list("abcde"), title="pita"
     ),

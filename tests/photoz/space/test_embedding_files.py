@@ -168,7 +168,7 @@ def test_neighbours_of_nobody_are_refused():
 def test_only_what_taught_both_is_a_neighbour_and_only_what_neither_saw_is_looked_at():
     run = disagreements_file("mock.parquet", "disagreements", model="pita", photometry="photometry", count=3)
     assert run.galaxies == np.sum(LABELLED & (PART == "test"))
-    assert 0 <= run.shown <= run.rescued
+    assert 0 <= run.shown <= run.right_by_images
     assert set(run.far_neighbours) == {"images", "photometry"}
     assert imread("disagreements/disagreements.png").shape[1] > 1000
     assert sorted(path.name for path in Path("disagreements").iterdir()) == [
@@ -178,17 +178,18 @@ def test_only_what_taught_both_is_a_neighbour_and_only_what_neither_saw_is_looke
         disagreements_file("mock.parquet", "new", model="photometry", photometry="photometry")
 
 
-def test_counts_and_tables_of_a_rescue():
+def test_counts_and_tables_of_disagreements():
     near = Neighbours(np.array([[0, 1], [1, 0], [2, 1]]), np.zeros((3, 2), np.float32))
     z = np.array([0.5, 1.0, 2.0])
-    said = {"images": np.array([0.51, 2.0, 2.0]), "photometry": np.array([1.5, 1.0, 2.0])}
-    rescue = Disagreements(np.array([7, 8, 9]), z, said, np.array([4, 5, 6]), z, dict.fromkeys(said, near))
-    counts = rescue.counts()
-    assert (counts["galaxies"], counts["rescued"], counts["lost"]) == (3, 1, 1)
+    predicted = {"images": np.array([0.51, 2.0, 2.0]), "photometry": np.array([1.5, 1.0, 2.0])}
+    nearest = dict.fromkeys(predicted, near)
+    found = Disagreements(np.array([7, 8, 9]), z, predicted, np.array([4, 5, 6]), z, nearest)
+    counts = found.counts()
+    assert (counts["galaxies"], counts["right_by_images"], counts["right_by_photometry"]) == (3, 1, 1)
     assert counts["far_neighbours"]["images"] == pytest.approx(0.5)
-    galaxies, neighbours = rescue.galaxies(), rescue.neighbours()
+    galaxies, neighbours = found.galaxies(), found.neighbours()
     assert galaxies["target_id"].tolist() == [7, 8]
-    assert galaxies["rescued"].tolist() == [True, False]
+    assert galaxies["right_by_images"].tolist() == [True, False]
     assert neighbours["neighbour_id"].tolist() == [4, 5, 5, 4] * 2
     assert neighbours["neighbour_redshift_spec"].tolist() == [0.5, 1.0, 1.0, 0.5] * 2
 

@@ -1,14 +1,14 @@
-"""What the models are compared with: a silly predictor and two traditional ones, in one API.
+"""What the models are compared with: a trivial predictor and two traditional ones, in one API.
 
 Each is built by `.fit(continuum_flux, redshift, ew_aa)` and asked by `.predict(continuum_flux, redshift)`,
 and returns equivalent widths of shape (n, 10), as a model does. The traditional ones are those of the
 literature, one regressor a line, on the galaxies that have the line. They see what the published network
-sees: 11 colours, and the luminosity unless told otherwise.
+sees: 11 colours, and the luminosity by default.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,6 @@ from jaxtyping import Float
 from nebulium.errors import from_extra
 from nebulium.lines.continuum.features import colours, log_luminosity
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.metrics.point import spearman
 
 Continua = Float[np.ndarray, "n 12"]
 Redshifts = Float[np.ndarray, " n"]
@@ -38,24 +37,6 @@ LARGEST_WEIGHT_RATIO = 1e3
 # Added to the normal equations, relative to their trace: neighbours may lie in a plane.
 RIDGE = 1e-8
 QUERIES_AT_ONCE = 250
-
-
-class Galaxies(NamedTuple):
-    """What a baseline is fitted to or tried on.
-
-    Parameters
-    ----------
-    continuum_flux : ndarray of shape (n, 12)
-        Flux density in the bins, 1e-17 erg/s/cm2/AA.
-    redshift : ndarray of shape (n,)
-        Redshift.
-    ew_aa : ndarray of shape (n, 10)
-        Equivalent widths, AA; NaN where missing.
-    """
-
-    continuum_flux: Continua
-    redshift: Redshifts
-    ew_aa: Widths
 
 
 class Baseline(Protocol):
@@ -81,7 +62,8 @@ class TrainingMedian:
     @classmethod
     def fit(cls, continuum_flux: Continua, redshift: Redshifts, ew_aa: Widths) -> "TrainingMedian":
         """Take the medians."""
-        return cls(np.nanmedian(ew_aa, axis=0))
+        known = [column[np.isfinite(column)] for column in ew_aa.T]
+        return cls(np.array([np.median(values) if len(values) else np.nan for values in known]))
 
     def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
         """Predict the same for every galaxy."""
@@ -239,50 +221,3 @@ def _local_plane(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -
     size = normal.shape[1]
     normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(size)
     return np.linalg.solve(normal, weighted @ log_ew[..., None])[:, 0, 0]
-
-
-@dataclass(frozen=True)
-class ComponentChoice:
-    """Outcome of `choose_components`.
-
-    Parameters
-    ----------
-    best : int
-        Number of components with the highest mean score.
-    scores : dict of int to float
-        Spearman's rho on the validation set, mean over the lines, for each number tried.
-    """
-
-    best: int
-    scores: dict[int, float]
-
-
-def choose_components(
-    method: type[PcaNearestNeighbours] | type[PcaLocalLinear],
-    train: Galaxies,
-    validation: Galaxies,
-    *,
-    candidates: Sequence[int] = (2, 4, 6, 8, 10, 11),
-    neighbours: int | None = None,
-    luminosity: bool = True,
-) -> ComponentChoice:
-    """Try numbers of principal components on galaxies kept aside."""
-    settings: dict[str, Any] = {"luminosity": luminosity}
-    if neighbours is not None:
-        settings["neighbours"] = neighbours
-    scores = {}
-    for components in candidates:
-        fitted = method.fit(*train, components=components, **settings)
-        scores[components] = _mean_spearman(
-            validation.ew_aa, fitted.predict(validation.continuum_flux, validation.redshift)
-        )
-    return ComponentChoice(max(scores, key=scores.__getitem__), scores)
-
-
-def _mean_spearman(observed: Widths, predicted: Widths) -> float:
-    """Rank correlation of each line where it was observed and predicted, averaged over the lines."""
-    both = np.isfinite(observed) & np.isfinite(predicted)
-    rho = [
-        spearman(observed[:, place], predicted[:, place], mask=both[:, place]) for place in range(len(LINES))
-    ]
-    return float(np.nanmean(rho))

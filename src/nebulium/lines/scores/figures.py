@@ -3,7 +3,6 @@
 No function touches pyplot or its settings; save one with `figure.savefig(path)`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,21 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from nebulium.lines.continuum.line_list import COMPONENTS, DISPLAY_NAMES, LINES, line_index
+from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES, line_index
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.lines.scores.panels import label_axes, line_panels, name_panel, shared_legend
-from nebulium.metrics.figure_style import (
-    BLACK,
-    BLUE,
-    FULL_WIDTH,
-    GREEN,
-    PURPLE,
-    SKY,
-    SMALL,
-    STYLES,
-    TEXT,
-    VERMILION,
-)
+from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SKY, SMALL, STYLES, TEXT, VERMILION
+from nebulium.metrics.panels import draw_pit_histogram
 from nebulium.metrics.point import nmad, spearman
 
 __all__ = [
@@ -36,7 +25,6 @@ __all__ = [
     "pit_histograms",
     "predicted_against_observed",
     "score_table",
-    "spectrum_figure",
 ]
 
 Widths = Float[np.ndarray, "n 10"]
@@ -44,7 +32,6 @@ Widths = Float[np.ndarray, "n 10"]
 HISTOGRAM_BINS = 60
 # Fits at their bound reach down to 1e-6 AA: a panel ends at this fraction of its brightest lines.
 SMALLEST_SHOWN = 1.0 / 3000.0
-MARKERS = "os^DvXP"
 EW_LABEL = "EW / Å (rest frame)"
 
 
@@ -54,13 +41,13 @@ def predicted_against_observed(
     """Two-dimensional histograms of predicted against observed equivalent width, a panel a line."""
     figure, panels = line_panels(lines, title, square=True)
     for axes, line in zip(panels, lines, strict=True):
-        seen, said = observed[:, line_index(line)], predicted[:, line_index(line)]
-        both = (seen > 0) & (said > 0)
+        x, y = observed[:, line_index(line)], predicted[:, line_index(line)]
+        both = (x > 0) & (y > 0)
         if both.sum() < 2:
             name_panel(axes, line, "no galaxies")
             continue
-        _density(axes, seen[both], said[both])
-        rho, spread = spearman(seen[both], said[both]), nmad(seen[both], said[both])
+        _density(axes, x[both], y[both])
+        rho, spread = spearman(x[both], y[both]), nmad(x[both], y[both])
         name_panel(axes, line, f"ρ {rho:.3f}   NMAD {spread:.2g} Å")
         axes.text(0.95, 0.05, f"{both.sum():,}", transform=axes.transAxes, ha="right", fontsize=SMALL - 1)
     label_axes(figure, "Observed " + EW_LABEL, "Predicted " + EW_LABEL)
@@ -116,16 +103,12 @@ def _fractions(values: Float[np.ndarray, " n"], edges: Float[np.ndarray, " edge"
     return np.histogram(values, edges)[0] / max(values.size, 1)
 
 
-def pit_histograms(pit: Mapping[str, Float[np.ndarray, " n"]], *, title: str = "", bins: int = 20) -> Figure:
+def pit_histograms(pit: Mapping[str, Float[np.ndarray, " n"]], *, title: str = "") -> Figure:
     """Histograms of probability integral transforms, a panel a line; flat is calibrated."""
     figure, panels = line_panels(tuple(pit), title)
     for axes, (line, values) in zip(panels, pit.items(), strict=True):
-        density = np.histogram(values, bins, range=(0, 1))[0] * bins / max(values.size, 1)
-        noise = 1.96 * math.sqrt((bins - 1) / max(values.size, 1))
-        axes.axhspan(1 - noise, 1 + noise, color="0.85")
-        axes.axhline(1, color=BLACK, linewidth=0.8, linestyle="--")
-        axes.stairs(density, np.linspace(0, 1, bins + 1), color=BLUE, linewidth=1.2)
-        axes.set(xlim=(0, 1), ylim=(0, max(2.0, 1.25 * density.max())))
+        if values.size:
+            draw_pit_histogram(axes, values)
         name_panel(axes, line)
         axes.text(0.95, 0.05, f"{values.size:,}", transform=axes.transAxes, ha="right", fontsize=SMALL - 1)
     label_axes(figure, "Probability integral transform", "Density")
@@ -172,9 +155,7 @@ def score_table(
     places = np.arange(len(lines))
     shifts = np.linspace(-0.25, 0.25, len(scores)) if len(scores) > 1 else [0.0]
     colours = (colour for colour, _ in (*STYLES, (BLACK, "-"), (SKY, "-")))
-    for (name, values), shift, colour, marker in zip(
-        scores.items(), shifts, colours, "os^DvXP", strict=False
-    ):
+    for (name, values), shift, colour, marker in zip(scores.items(), shifts, colours, MARKERS, strict=False):
         axes.plot(places + shift, values, color=colour, marker=marker, linestyle="", markersize=5, label=name)
     axes.set_xticks(places, [DISPLAY_NAMES[line] for line in lines], rotation=30, ha="right", fontsize=TEXT)
     axes.set_ylabel(quantity, fontsize=TEXT)
@@ -183,68 +164,3 @@ def score_table(
     axes.grid(axis="y", color="0.9")
     axes.legend(fontsize=SMALL, frameon=False)
     return figure
-
-
-def spectrum_figure(
-    wave_aa: Float[np.ndarray, " wave"],
-    spectra: Mapping[str, Float[np.ndarray, " wave"]],
-    *,
-    redshift: float,
-    unit: str = "10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹",
-    title: str = "",
-) -> Figure:
-    """One or more spectra of a galaxy, with the emission lines named."""
-    figure = Figure(figsize=(FULL_WIDTH, 0.42 * FULL_WIDTH), layout="constrained")
-    axes = figure.add_subplot()
-    colours = ("0.6", VERMILION, BLUE, GREEN, PURPLE)
-    for (name, flux), colour in zip(spectra.items(), colours, strict=False):
-        axes.plot(wave_aa, flux, color=colour, linewidth=0.9, label=name)
-    _limit(axes, wave_aa, list(spectra.values()))
-    _name_lines(axes, redshift, (float(wave_aa[0]), float(wave_aa[-1])))
-    axes.set_xlabel("Observed wavelength / Å (vacuum)", fontsize=TEXT)
-    axes.set_ylabel(f"Flux density / {unit}", fontsize=TEXT)
-    axes.set_title(title, fontsize=TEXT)
-    axes.tick_params(labelsize=SMALL)
-    if len(spectra) > 1:
-        axes.legend(fontsize=SMALL, frameon=False, loc="upper right")
-    return figure
-
-
-def _limit(axes: Axes, wave_aa: np.ndarray, fluxes: list[np.ndarray]) -> None:
-    """Limits that a few wild pixels do not set, with room for the names on top."""
-    values = _present(np.concatenate(fluxes))
-    low, high = np.percentile(values, [0.2, 99.95]) if values.size else (0.0, 1.0)
-    span = max(high - low, 1e-3 * abs(high), 1e-30)
-    axes.set(xlim=(wave_aa[0], wave_aa[-1]), ylim=(low - 0.08 * span, high + 0.6 * span))
-
-
-# Behind a name, so that a line that runs through it does not make it illegible.
-PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-# Lines too close together to be named one by one.
-GROUPS = {
-    "OII_DOUBLET": "[O II]",
-    "HGAMMA": "Hγ",
-    "HBETA": "Hβ",
-    "OIII_4959": "",
-    "OIII_5007": "[O III]",
-    "NII_6548": "",
-    "HALPHA": "Hα + [N II]",
-    "NII_6584": "",
-    "SII_6716": "[S II]",
-    "SII_6731": "",
-}
-
-
-def _name_lines(axes: Axes, redshift: float, limits: tuple[float, float]) -> None:
-    """A tick for each component, a name for each group."""
-    top = axes.get_xaxis_transform()
-    for line, parts in COMPONENTS.items():
-        for part in parts:
-            wave = part.wave_rest_aa * (1 + redshift)
-            if limits[0] < wave < limits[1]:
-                axes.plot([wave, wave], [0.74, 0.77], color=BLACK, linewidth=0.6, transform=top)
-        wave = parts[0].wave_rest_aa * (1 + redshift)
-        if GROUPS[line] and limits[0] < wave < limits[1]:
-            axes.text(
-                wave, 0.785, GROUPS[line], transform=top, rotation=90, fontsize=SMALL, ha="center", bbox=PLATE
-            )

@@ -1,4 +1,4 @@
-"""Galaxies with measured lines, as models are scored on them: rows checked."""
+"""Galaxies with measured lines, as models are scored on them."""
 
 from dataclasses import dataclass
 
@@ -65,16 +65,17 @@ def measured_galaxies(
     gaps = np.isnan(good.continuum_flux).any(axis=1)
     good = good.select(rejects.set_aside([(reason, gaps)], good.ids, rows=good.places))
     measured = table.select(good.places)
-    ew = np.stack([np.asarray(measured[f"ew_{line}"], float) for line in LINES], axis=1)
+    ew = _widths(measured, "ew")
     has_published = all(f"published_ew_{line}" in table for line in LINES)
-    published = (
-        [np.asarray(measured[f"published_ew_{line}"], float) for line in LINES] if has_published else []
-    )
     return MeasuredGalaxies(
         good.ids,
         good.continuum_flux,
         good.redshift,
         np.where(ew > 0, ew, np.nan),
         good.sigma_aa.astype(float),
-        np.stack(published, axis=1).astype(float) if published else None,
+        _widths(measured, "published_ew") if has_published else None,
     )
+
+
+def _widths(table: Table, prefix: str) -> Float[np.ndarray, "n 10"]:
+    return np.stack([np.asarray(table[f"{prefix}_{line}"], float) for line in LINES], axis=1)

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SMALL, STYLES, TEXT
 from nebulium.metrics.panels import draw_pit_histogram, finish, leave_empty
-from nebulium.photoz.scores.scores import KS_LIMIT, RedshiftScore
+from nebulium.verbs.score import KS_LIMIT, Score
 
 __all__ = ["calibration_figure", "label_fraction_figure", "scores_against"]
 
@@ -74,11 +74,11 @@ def _histograms(axes: Axes, pit: Mapping[str, Values]) -> None:
     axes.set_ylim(0, tallest)
 
 
-def scores_against(scores: Sequence[RedshiftScore], label: str, *, title: str = "") -> Figure:
+def scores_against(scores: Sequence[Score], label: str, *, title: str = "") -> Figure:
     """Bias, scatter and outliers of methods along a quantity."""
     methods = list(dict.fromkeys(score.method for score in scores))
     by_method = {name: [score for score in scores if score.method == name] for name in methods}
-    places = {name: np.array([score.middle for score in those]) for name, those in by_method.items()}
+    places = {name: np.array([score.sample.middle for score in those]) for name, those in by_method.items()}
     step = min((float(np.ptp(x)) / max(len(x), 1) for x in places.values()), default=0.0) * 0.08
     middle = (len(methods) - 1) / 2
     shifted = {name: x + (place - middle) * step for place, (name, x) in enumerate(places.items())}
@@ -87,7 +87,7 @@ def scores_against(scores: Sequence[RedshiftScore], label: str, *, title: str = 
 
 def label_fraction_figure(
     fractions: Mapping[str, Sequence[float]],
-    scores: Mapping[str, Sequence[RedshiftScore]],
+    scores: Mapping[str, Sequence[Score]],
     *,
     title: str = "",
 ) -> Figure:
@@ -103,7 +103,7 @@ def label_fraction_figure(
 
 
 def _panels(
-    places: Mapping[str, Values], scores: Mapping[str, Sequence[RedshiftScore]], label: str, title: str
+    places: Mapping[str, Values], scores: Mapping[str, Sequence[Score]], label: str, title: str
 ) -> Figure:
     """A panel for each of bias, scatter and outliers, a curve for each method."""
     figure = Figure(figsize=(FULL_WIDTH, 2.5), layout="constrained")
@@ -112,8 +112,7 @@ def _panels(
         finish(axes, label, name)
         for (method, those), (colour, dash), marker in zip(scores.items(), STYLES * 2, MARKERS, strict=False):
             values, bars = (
-                [factor * getattr(getattr(score, metric), part) for score in those]
-                for part in ("value", "error")
+                [factor * getattr(score[metric], part) for score in those] for part in ("value", "error")
             )
             axes.errorbar(
                 places[method], values, bars, color=colour, linestyle=dash, marker=marker, markersize=4,

@@ -1,6 +1,6 @@
 """From densities and true redshifts to scores and figures, of one method or of several side by side.
 
-Independent of any model. Which galaxies may be scored is for the caller to say: those that no method was
+Independent of any model. Which galaxies may be scored is for the caller to decide: those that no method was
 trained, stopped or recalibrated on.
 """
 
@@ -12,64 +12,61 @@ from matplotlib.figure import Figure
 
 from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.output import file_stem
-from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
+from nebulium.metrics.estimates import FEWEST
+from nebulium.photoz.baselines import fit_train_distribution
 from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.scores.calibration_figures import calibration_figure, scores_against
-from nebulium.photoz.scores.comparison import compare_methods
-from nebulium.photoz.scores.evaluation import Evaluation
 from nebulium.photoz.scores.figures import (
     density_panels,
     predicted_against_spectroscopic,
     redshift_distribution,
 )
-from nebulium.photoz.scores.galaxies import (
-    ScoredGalaxies,
-    all_galaxies,
-    equal_samples,
-    score_galaxies,
-)
-from nebulium.photoz.scores.scores import RedshiftScore, score_redshifts
-
-__all__ = ["Evaluation", "compare_redshifts", "evaluate_redshifts"]
+from nebulium.photoz.scores.scores import METRICS, redshift_columns
+from nebulium.verbs.evaluation import Evaluation, Methods, galaxy_table, score_methods
+from nebulium.verbs.score import Bootstrap, Columns, Score, all_galaxies, equal_samples
 
 Values = Float[np.ndarray, " _"]
 
+TARGET = "redshift"
 #: Samples along each quantity, and galaxies whose densities are drawn.
 SAMPLES, DRAWN = 6, 8
+#: The trivial baseline, by whose redshifts it knows.
+TRAINING_DISTRIBUTION, SCORED_DISTRIBUTION = "training distribution", "distribution of the scored"
 
 
 def evaluate_redshifts(
-    densities: RedshiftDensities,
+    densities: Mapping[str, RedshiftDensities],
     redshift: Values,
     *,
     ids: np.ndarray,
-    mag: Values | None = None,
-    colour: Values | None = None,
-    mag_label: str = "Magnitude / AB mag",
-    colour_label: str = "Colour / AB mag",
-    method: str = "model",
+    id_column: str = "target_id",
+    along: Mapping[str, tuple[Values, str]] | None = None,
+    training_redshift: Values | None = None,
     point: str = "median",
     samples: int = SAMPLES,
     resamples: int = 200,
     seed: int = 0,
 ) -> Evaluation:
-    """Score the redshifts of one method and draw the figures.
+    """Score the redshifts of methods on the same galaxies, and compare the first with each of the others.
 
     Parameters
     ----------
-    densities : RedshiftDensities
-        Of the galaxies.
+    densities : mapping of str to RedshiftDensities
+        By method; the same galaxies in the same order.
     redshift : ndarray of shape (n,)
         True ones; galaxies where it is NaN are not scored.
     ids : ndarray of int or str of shape (n,)
         Each there once.
-    mag, colour : ndarray of shape (n,), optional
-        What to score the galaxies along, besides the redshift; NaN where missing.
-    mag_label, colour_label : str
-        Their names and units on the axes.
-    method : str
-        What made the densities.
+    id_column : str
+        What they are called.
+    along : mapping of str to tuple of ndarray of shape (n,) and str, optional
+        Quantities to score the galaxies along, besides the redshift, and their names and units on the axes;
+        NaN where missing.
+    training_redshift : ndarray of shape (m,), optional
+        Redshifts of other galaxies, whose distribution is the trivial baseline; that of the scored galaxies
+        themselves if not given.
     point : str
         The redshift of a density: median, mode or mean.
     samples : int
@@ -88,173 +85,110 @@ def evaluate_redshifts(
 
     Examples
     --------
-    >>> from nebulium.photoz.density.grid import RedshiftGrid
     >>> grid, draw = RedshiftGrid(3.0, 60), np.random.default_rng(0)
     >>> bins = draw.integers(10, 50, 300)
     >>> sure = RedshiftDensities(grid, np.eye(60, dtype=np.float32)[bins])
-    >>> found = evaluate_redshifts(sure, grid.centres[bins] + 0.01, ids=np.arange(300), resamples=2)
-    >>> round(found.scores[0].bias_mean.value, 3), sorted(found.figures)[:2]
-    (-0.005, ['calibration', 'densities'])
+    >>> found = evaluate_redshifts({"sure": sure}, grid.centres[bins], ids=np.arange(300), resamples=2)
+    >>> [(score.method, round(score["nmad"].value, 1)) for score in found.of_all()]
+    [('distribution of the scored', 0.3), ('sure', 0.0)]
     """
-    return compare_redshifts(
-        {method: densities},
-        redshift,
-        ids=ids,
-        mag=mag,
-        colour=colour,
-        mag_label=mag_label,
-        colour_label=colour_label,
-        point=point,
-        samples=samples,
-        resamples=resamples,
-        seed=seed,
-    )
-
-
-def compare_redshifts(
-    densities: Mapping[str, RedshiftDensities],
-    redshift: Values,
-    *,
-    ids: np.ndarray,
-    mag: Values | None = None,
-    colour: Values | None = None,
-    mag_label: str = "Magnitude / AB mag",
-    colour_label: str = "Colour / AB mag",
-    point: str = "median",
-    samples: int = SAMPLES,
-    resamples: int = 200,
-    seed: int = 0,
-) -> Evaluation:
-    """Score several methods on the same galaxies, and the first against each of the others.
-
-    Parameters
-    ----------
-    densities : mapping of str to RedshiftDensities
-        By method; the same galaxies in the same order.
-    redshift : ndarray of shape (n,)
-        True ones; galaxies where it is NaN are not scored.
-    ids : ndarray of int or str of shape (n,)
-        Each there once.
-    mag, colour : ndarray of shape (n,), optional
-        What to score the galaxies along, besides the redshift; NaN where missing.
-    mag_label, colour_label : str
-        Their names and units on the axes.
-    point : str
-        The redshift of a density: median, mode or mean.
-    samples : int
-        Samples of equally many galaxies along each quantity.
-    resamples, seed : int
-        Of the bootstrap that gives the errors.
-
-    Returns
-    -------
-    Evaluation
-
-    Raises
-    ------
-    TableError
-        As in `evaluate_redshifts`.
-
-    Examples
-    --------
-    >>> from nebulium.photoz.density.grid import RedshiftGrid
-    >>> grid, draw = RedshiftGrid(3.0, 60), np.random.default_rng(0)
-    >>> bins = draw.integers(10, 50, 300)
-    >>> sure = {d: RedshiftDensities(grid, np.eye(60, dtype=np.float32)[bins + int(d)]) for d in "01"}
-    >>> found = compare_redshifts(sure, grid.centres[bins], ids=np.arange(300), resamples=2)
-    >>> found.gains[0].rival, found.gains[0].difference.value > 0.01
-    ('1', True)
-    """
-    labelled = _labelled(densities, redshift, ids, {"mag": mag, "colour": colour})
-    true = redshift[labelled].astype(np.float64)
-    along = {"redshift": (true, "Spectroscopic redshift")}
-    if mag is not None:
-        along["mag"] = (mag[labelled].astype(np.float64), mag_label)
-    if colour is not None:
-        along["colour"] = (colour[labelled].astype(np.float64), colour_label)
-    chosen = {name: one.select(labelled) for name, one in densities.items()}
-    galaxies = {name: score_galaxies(one, true, point=point) for name, one in chosen.items()}
-    parts = [all_galaxies(len(true))]
-    parts += [part for name, (values, _) in along.items() for part in equal_samples(name, values, samples)]
-    draws = {"resamples": resamples, "seed": seed}
-    scores = tuple(
-        score_redshifts(name, those, part, **draws) for part in parts for name, those in galaxies.items()
-    )
-    gains = compare_methods(galaxies, parts, **draws)
-    labels = {name: label for name, (_, label) in along.items()}
-    figures = _figures(chosen, galaxies, scores, labels, ids[labelled], seed)
-    about = {
-        "methods": list(densities),
-        "point": point,
-        "galaxies_scored": len(true),
-        "galaxies_without_redshift": len(redshift) - len(true),
-        "bootstrap_resamples": resamples,
-        "seed": seed,
+    along, bootstrap = along or {}, Bootstrap(resamples, seed)
+    labelled = _labelled(densities, redshift, ids, {name: values for name, (values, _) in along.items()})
+    true, ids = redshift[labelled].astype(np.float64), ids[labelled]
+    quantities = {TARGET: (true, "Spectroscopic redshift")} | {
+        name: (values[labelled].astype(np.float64), label) for name, (values, label) in along.items()
     }
-    return Evaluation(scores, gains, figures, _table(ids[labelled], galaxies), about)
+    chosen = {name: one.select(labelled) for name, one in densities.items()}
+    methods = {name: {TARGET: redshift_columns(one, true, point=point)} for name, one in chosen.items()}
+    baseline = baseline_columns(training_redshift, true, next(iter(densities.values())).grid, point=point)
+    scores, comparison = score_methods(
+        {name: {TARGET: columns} for name, columns in baseline.items()} | methods,
+        METRICS,
+        method=next(iter(methods)),
+        samples=[
+            all_galaxies(len(true)),
+            *(
+                part
+                for name, (values, _) in quantities.items()
+                for part in equal_samples(name, values, samples)
+            ),
+        ],
+        bootstrap=bootstrap,
+    )
+    labels = {name: label for name, (_, label) in quantities.items()}
+    return Evaluation(
+        scores,
+        comparison,
+        METRICS,
+        _figures(chosen, methods, scores, labels, ids, seed),
+        galaxies=galaxy_table(ids, methods, id_column=id_column),
+        about={
+            "methods": list(densities),
+            "point": point,
+            "galaxies_scored": len(true),
+            "galaxies_without_redshift": len(redshift) - len(true),
+            "bootstrap_resamples": resamples,
+            "seed": seed,
+        },
+    )
 
 
 def _labelled(
     densities: Mapping[str, RedshiftDensities],
     redshift: Values,
     ids: np.ndarray,
-    columns: Mapping[str, Values | None],
+    columns: Mapping[str, Values],
 ) -> np.ndarray:
     """Galaxies with a redshift, once everything is known to be of the same galaxies."""
-    lengths = {name: len(one) for name, one in densities.items()} | {"redshift": len(redshift)}
-    lengths |= {name: len(values) for name, values in columns.items() if values is not None}
+    lengths = {name: len(one) for name, one in densities.items()} | {TARGET: len(redshift)}
+    lengths |= {name: len(values) for name, values in columns.items()}
     if set(lengths.values()) != {len(ids)}:
         problem = f"of {len(ids)} galaxies expected, got {lengths}"
         raise TableError("redshifts to evaluate", problem, "give the same galaxies in the same order")
     check_unique_ids(lambda: [ids], where="redshifts to evaluate")
     labelled = np.flatnonzero(np.isfinite(redshift))
     if not len(labelled):
-        raise TableError(
-            "redshifts to evaluate",
-            f"have no true redshift among {len(ids)} galaxies",
-            "give galaxies with spectroscopic redshifts",
-        )
+        problem = f"have no true redshift among {len(ids)} galaxies"
+        raise TableError("redshifts to evaluate", problem, "give galaxies with spectroscopic redshifts")
     return labelled
 
 
-def _table(ids: np.ndarray, galaxies: Mapping[str, ScoredGalaxies]) -> Table:
-    """What each method says of each galaxy."""
-    first = next(iter(galaxies.values()))
-    columns = {"target_id": ids, "redshift": first.redshift}
-    for name, those in galaxies.items():
-        start = f"{name}_" if len(galaxies) > 1 else ""
-        columns |= {
-            f"{start}redshift_predicted": those.point,
-            f"{start}pit": those.pit,
-            f"{start}crps": those.crps,
-            f"{start}odds": those.odds,
-        }
-    return Table(columns, {}, "galaxies")
+def baseline_columns(
+    training: Values | None, true: Values, grid: RedshiftGrid, *, point: str = "median"
+) -> dict[str, Columns]:
+    """One distribution for all galaxies, by its name; none where there are too few redshifts for one."""
+    for name, known in {TRAINING_DISTRIBUTION: training, SCORED_DISTRIBUTION: true}.items():
+        if known is not None and np.sum((known >= 0) & (known <= grid.most)) >= FEWEST:
+            mass = np.asarray(fit_train_distribution(known, grid, bands=()).mass)
+            densities = RedshiftDensities(grid, np.tile(mass, (len(true), 1)))
+            return {name: redshift_columns(densities, true, point=point)}
+    return {}
 
 
 def _figures(
     densities: Mapping[str, RedshiftDensities],
-    galaxies: Mapping[str, ScoredGalaxies],
-    scores: tuple[RedshiftScore, ...],
+    methods: Methods,
+    scores: tuple[Score, ...],
     labels: Mapping[str, str],
     ids: np.ndarray,
     seed: int,
 ) -> dict[str, Figure]:
     """All figures, by name; those of single methods bear their names where there are several."""
-    true = next(iter(galaxies.values())).redshift
+    columns = {name: of[TARGET] for name, of in methods.items()}
+    true = next(iter(columns.values()))["true"]
     figures = {
-        "calibration": calibration_figure({name: those.pit for name, those in galaxies.items()}),
+        "calibration": calibration_figure({name: those["pit"] for name, those in columns.items()}),
         "redshift_distribution": redshift_distribution(true, densities),
     }
     for quantity, label in labels.items():
-        along = [score for score in scores if score.quantity == quantity]
+        along = [one for one in scores if one.sample.quantity == quantity and one.method in columns]
         figures[f"scores_against_{quantity}"] = scores_against(along, label)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(true))[:DRAWN])
     names = [str(one) for one in ids[drawn]]
-    for method, those in galaxies.items():
-        ending, title = (f"_{file_stem(method)}", method) if len(galaxies) > 1 else ("", "")
+    for method, those in columns.items():
+        ending, title = (f"_{file_stem(method)}", method) if len(columns) > 1 else ("", "")
         figures[f"predicted_against_spectroscopic{ending}"] = predicted_against_spectroscopic(
-            true, those.point, title=title
+            true, those["predicted"], title=title
         )
         figures[f"densities{ending}"] = density_panels(
             densities[method].select(drawn), true[drawn], names=names, title=title

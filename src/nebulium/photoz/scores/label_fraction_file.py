@@ -1,7 +1,7 @@
 """How redshifts fare with fewer labels: models trained with fractions of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,46 +9,19 @@ import numpy as np
 
 from nebulium.data.output import output_error
 from nebulium.data.splits import Split
-from nebulium.data.tables.table import Table
 from nebulium.errors import NebuliumError, OutputError
-from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder, markdown_table, written
-from nebulium.metrics.score_records import plain_record, record_table
-from nebulium.modelfile import describe_model
 from nebulium.photoz.scores.calibration_figures import label_fraction_figure
-from nebulium.photoz.scores.evaluation import HEADINGS
-from nebulium.photoz.scores.galaxies import all_galaxies, score_galaxies
+from nebulium.photoz.scores.evaluate import TARGET, baseline_columns
 from nebulium.photoz.scores.held_out import predict_held_out
-from nebulium.photoz.scores.scores import RedshiftScore, score_redshifts
+from nebulium.photoz.scores.scores import METRICS, redshift_columns
 from nebulium.photoz.training_file import method_of, train_file
+from nebulium.verbs.evaluation import Evaluation, check_evaluation_place, describe_run
+from nebulium.verbs.held_out import TEST
+from nebulium.verbs.score import Bootstrap, score_method
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.5, 1.0)
 #: Ending of the folder beside the output that keeps the models.
 MODELS_ENDING = ".models"
-
-
-@dataclass(frozen=True, eq=False)
-class LabelFractions:
-    """What the experiment found.
-
-    Attributes
-    ----------
-    output : Path
-        Folder of the table and the figure.
-    models : Path
-        Folder of the models.
-    fractions : tuple of float
-        Of the labels, a score each.
-    labels : tuple of int
-        Labelled galaxies trained on.
-    scores : tuple of RedshiftScore
-        Of all test galaxies, by method and fraction.
-    """
-
-    output: Path
-    models: Path
-    fractions: tuple[float, ...]
-    labels: tuple[int, ...]
-    scores: tuple[RedshiftScore, ...]
 
 
 def label_fraction_file(
@@ -66,7 +39,7 @@ def label_fraction_file(
     seed: int = 0,
     resume: bool = False,
     progress: Callable[[str], Any] | None = None,
-) -> LabelFractions:
+) -> Evaluation:
     """Train methods with fractions of the labels, and score all on the same test galaxies.
 
     Parameters
@@ -94,11 +67,13 @@ def label_fraction_file(
     resume : bool
         Take the models that are there already, and train the others.
     progress : callable of str, optional
-        Told the model that is trained.
+        Called with the name of each model before it is trained.
 
     Returns
     -------
-    LabelFractions
+    Evaluation
+        A score a model, with the columns `label_fraction` and `labels`, the number of labelled galaxies that
+        were trained on.
 
     Raises
     ------
@@ -114,9 +89,12 @@ def label_fraction_file(
     splits = {fraction: Split(split_seed, label_fraction=fraction) for fraction in sorted(set(fractions))}
     models = output.with_name(output.name + MODELS_ENDING)
     _make_folder(models, resume)
-    runs = [(method, fraction) for method in methods for fraction in splits]
-    paths = [models / f"{method}-{100 * fraction:g}" for method, fraction in runs]
-    for (method, fraction), path in zip(runs, paths, strict=True):
+    runs = {
+        models / f"{method}-{100 * fraction:g}": (method, fraction)
+        for method in methods
+        for fraction in splits
+    }
+    for path, (method, fraction) in runs.items():
         if path.exists():
             continue
         if progress is not None:
@@ -132,22 +110,8 @@ def label_fraction_file(
             recalibrate=recalibrate,
             resume=resume,
         )
-    found = predict_held_out(data, paths, columns=columns, curves=curves)
-    redshift = found.galaxies.redshift.astype(np.float64)
-    every = all_galaxies(len(redshift))
-    scores = tuple(
-        score_redshifts(
-            method,
-            score_galaxies(found.densities[path.name], redshift),
-            every,
-            resamples=resamples,
-            seed=seed,
-        )
-        for (method, _), path in zip(runs, paths, strict=True)
-    )
-    labels = tuple(describe_model(path).config["split"]["galaxies"]["train"] for path in paths)
-    result = LabelFractions(output, models, tuple(fraction for _, fraction in runs), labels, scores)
-    _write(result, data)
+    result = _evaluated(data, runs, columns, curves, Bootstrap(resamples, seed))
+    result.write(output)
     return result
 
 
@@ -171,41 +135,41 @@ def _make_folder(models: Path, resume: bool) -> None:
         raise output_error(models, error) from error
 
 
-def _write(result: LabelFractions, data: str | Path) -> None:
-    """One table and one figure."""
-    scores, fractions = result.scores, np.array(result.fractions)
-    of = {
-        score.method: [row for row, one in enumerate(scores) if one.method == score.method]
-        for score in scores
-    }
-    table = record_table(scores)
-    first = {"label_fraction": fractions, "labels": np.array(result.labels)}
-    table = Table({**first, **table.columns}, table.units, "label fractions")
-    rows = [
-        [
-            score.method,
-            f"{100 * fraction:g} %",
-            f"{labels:,}",
-            *(written(getattr(score, one)) for one in HEADINGS),
-        ]
-        for score, fraction, labels in zip(scores, result.fractions, result.labels, strict=True)
+def _evaluated(
+    data: str | Path,
+    runs: Mapping[Path, tuple[str, float]],
+    columns: Mapping[str, Any] | None,
+    curves: str | Path | None,
+    bootstrap: Bootstrap,
+) -> Evaluation:
+    """All models on the same galaxies; the baseline learns from the labels of the smallest fraction."""
+    found = predict_held_out(data, list(runs), columns=columns, curves=curves)
+    redshift = found.galaxies.redshift.astype(np.float64)
+    grid = next(iter(found.densities.values())).grid
+    baseline = baseline_columns(found.training.redshift.astype(np.float64), redshift, grid)
+    known = [
+        *baseline.items(),
+        *((runs[path][0], redshift_columns(found.densities[path.name], redshift)) for path in runs),
     ]
-    document = {
-        "about": {"data": str(data), "models": str(result.models), "galaxies_scored": scores[0].galaxies},
-        "scores": [
-            {"label_fraction": fraction, "labels": labels, **plain_record(score)}
-            for score, fraction, labels in zip(scores, result.fractions, result.labels, strict=True)
-        ],
-    }
-    figure = label_fraction_figure(
-        {method: fractions[those].tolist() for method, those in of.items()},
-        {method: [scores[row] for row in those] for method, those in of.items()},
+    scores = tuple(
+        score_method(method, those, METRICS, target=TARGET, bootstrap=bootstrap) for method, those in known
     )
-    with evaluation_folder(
-        result.output,
-        document=document,
-        tables={"scores.ecsv": table},
-        figures={"label_fraction": figure},
-    ) as partial:
-        headings = ["method", "labels used", "labels", *HEADINGS.values()]
-        (partial / "scores.md").write_text(markdown_table(headings, rows), encoding="utf-8")
+    labels = [folder.config["split"]["galaxies"]["train"] for folder in found.models.values()]
+    shares = [fraction for _, fraction in runs.values()]
+    figure = label_fraction_figure(
+        {method: [share for name, share in runs.values() if name == method] for method, _ in runs.values()},
+        {method: [one for one in scores if one.method == method] for method, _ in runs.values()},
+    )
+    return Evaluation(
+        scores,
+        (),
+        METRICS,
+        {"label_fraction": figure},
+        about=describe_run(data, found.models, TEST, len(redshift), bootstrap),
+        notes=found.notes,
+        rejects=found.rejects,
+        columns={
+            "label_fraction": [*shares[: len(baseline)], *shares],
+            "labels": [*labels[: len(baseline)], *labels],
+        },
+    )

@@ -1,18 +1,16 @@
-"""Scores of photometric redshifts in the conventions of the field, with their errors.
+"""What is known of each galaxy about its predicted redshift, and the metrics of it.
 
 Residuals are delta = (z_pred - z) / (1 + z). What PITA (Khederlarian et al. 2026, arXiv:2602.10207) and RAIL
 mean by bias and by outliers differs, and so do the names here; their NMAD and sigma_MAD are one number.
 Densities are scored by coverage, PIT, CRPS and CDE loss.
 """
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.metrics.estimates import estimate
 from nebulium.metrics.point import (
     bias_mean,
     bias_median,
@@ -22,141 +20,94 @@ from nebulium.metrics.point import (
     rmse,
     sigma_iqr,
 )
-from nebulium.metrics.probabilistic import Estimate, pit_ks
-from nebulium.photoz.scores.galaxies import Sample, ScoredGalaxies
+from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, average, smaller
 
 Values = Float[np.ndarray, " n"]
 
-#: Kolmogorov-Smirnov distance from uniform, times sqrt(n), that chance exceeds in 5 % of samples.
-KS_LIMIT = 1.36
-
-
-@dataclass(frozen=True)
-class RedshiftScore:
-    """How well one method does on one sample.
-
-    Attributes
-    ----------
-    method : str
-        Which.
-    quantity : str
-        What the galaxies of the sample have in common; "all" for all.
-    low, middle, high : float
-        Least, median and greatest value of it in the sample; NaN for all.
-    galaxies : int
-        Number of galaxies.
-    pit_ks_limit : float
-        `pit_ks` that calibrated densities exceed in 5 % of samples of as many galaxies: 1.36 / sqrt(n).
-    bias_mean, nmad, outliers_015 : Estimate
-        PITA: mean of delta, 1.4826 median|delta - median(delta)|, share with |delta| > 0.15. The NMAD is also
-        the sigma_MAD of RAIL.
-    bias_median, sigma_iqr, outliers_rail : Estimate
-        RAIL: median of delta, its interquartile range / 1.349, share with |delta| > max(0.06, 3 sigma_iqr).
-    rms : Estimate
-        Root mean square of delta, outliers included.
-    coverage_68, coverage_95 : Estimate
-        Share of true redshifts in the central 68 and 95 % of their densities.
-    pit_ks : Estimate
-        Kolmogorov-Smirnov distance of the PIT values from uniform.
-    crps, cde_loss, odds : Estimate
-        Means over the galaxies.
-    """
-
-    method: str
-    quantity: str
-    low: float
-    middle: float
-    high: float
-    galaxies: int
-    pit_ks_limit: float
-    bias_mean: Estimate
-    nmad: Estimate
-    outliers_015: Estimate
-    bias_median: Estimate
-    sigma_iqr: Estimate
-    outliers_rail: Estimate
-    rms: Estimate
-    coverage_68: Estimate
-    coverage_95: Estimate
-    pit_ks: Estimate
-    crps: Estimate
-    cde_loss: Estimate
-    odds: Estimate
-
-
-def _of_delta(metric: Callable[..., float]) -> Callable[[Values], float]:
-    # The metrics take observed and predicted values: those of delta are 0 and delta.
-    return lambda delta: metric(np.zeros_like(delta), delta)
-
-
-def _covered(level: float) -> Callable[[Values], float]:
-    return lambda pit: float(np.mean(np.abs(pit - 0.5) <= level / 2))
-
-
-def _average(values: Values) -> float:
-    return float(np.mean(values))
-
-
-#: What each metric is measured of, and how.
-METRICS: Mapping[str, tuple[str, Callable[[Values], float]]] = {
-    "bias_mean": ("delta", _of_delta(bias_mean)),
-    "nmad": ("delta", _of_delta(nmad)),
-    "outliers_015": ("delta", _of_delta(outlier_fraction)),
-    "bias_median": ("delta", _of_delta(bias_median)),
-    "sigma_iqr": ("delta", _of_delta(sigma_iqr)),
-    "outliers_rail": ("delta", _of_delta(outlier_fraction_rail)),
-    "rms": ("delta", _of_delta(rmse)),
-    "coverage_68": ("pit", _covered(0.68)),
-    "coverage_95": ("pit", _covered(0.95)),
-    "pit_ks": ("pit", pit_ks),
-    "crps": ("crps", _average),
-    "cde_loss": ("cde_loss", _average),
-    "odds": ("odds", _average),
+#: The redshift of a density, by name.
+POINTS: Mapping[str, Callable[[RedshiftDensities], np.ndarray]] = {
+    "median": RedshiftDensities.median,
+    "mode": RedshiftDensities.mode,
+    "mean": RedshiftDensities.mean,
 }
 
 
-def score_redshifts(
-    method: str, galaxies: ScoredGalaxies, sample: Sample, *, resamples: int = 200, seed: int = 0
-) -> RedshiftScore:
-    """Score one method on one sample.
+def _of_delta(measure: Callable[..., float], heading: str, loss: Callable[[Values], Values]) -> Metric:
+    # The metrics take observed and predicted values: those of delta are 0 and delta.
+    return Metric(lambda delta: measure(np.zeros_like(delta), delta), heading, ("delta",), loss=loss)
+
+
+#: PITA: mean of delta, 1.4826 median|delta - median(delta)|, share with |delta| > 0.15. RAIL: median of
+#: delta, its interquartile range / 1.349, share with |delta| > max(0.06, 3 sigma_iqr).
+METRICS: Mapping[str, Metric] = {
+    "bias_mean": _of_delta(bias_mean, "mean bias", np.abs),
+    "nmad": _of_delta(nmad, "NMAD", smaller),
+    "outliers_015": _of_delta(outlier_fraction, "outliers > 0.15", smaller),
+    "bias_median": _of_delta(bias_median, "median bias", np.abs),
+    "sigma_iqr": _of_delta(sigma_iqr, "σ(IQR)", smaller),
+    "outliers_rail": _of_delta(outlier_fraction_rail, "outliers (RAIL)", smaller),
+    "rms": _of_delta(rmse, "RMS", smaller),
+    **DISTRIBUTION_METRICS,
+    # The CDE loss has no zero to be a share of.
+    "cde_loss": replace(
+        DISTRIBUTION_METRICS["crps"], heading="CDE loss", columns=("cde_loss",), has_share=False
+    ),
+    "odds": Metric(average, "mean odds", ("odds",)),
+}
+
+
+def redshift_columns(densities: RedshiftDensities, redshift: Values, *, point: str = "median") -> Columns:
+    """What the metrics are measured on.
 
     Parameters
     ----------
-    method : str
-        Its name.
-    galaxies : ScoredGalaxies
-    sample : Sample
-    resamples : int
-        Draws of the bootstrap that gives the errors.
-    seed : int
-        Its seed; the same galaxies are drawn for every method.
+    densities : RedshiftDensities
+        Of n galaxies.
+    redshift : ndarray of shape (n,)
+        True ones, all finite.
+    point : str
+        The redshift of a density: median, mode or mean.
 
     Returns
     -------
-    RedshiftScore
-        Scores of fewer than 10 galaxies are NaN.
+    mapping of str to ndarray of shape (n,)
+        "true", "predicted", "delta" (the residual over 1 + z), "pit" (the probability below the true
+        redshift), "inside_68" and "inside_95" (1 or 0), "crps", "cde_loss" and "odds".
+
+    Raises
+    ------
+    ValueError
+        If the redshifts are not finite, or as many as the densities.
 
     Examples
     --------
-    >>> from nebulium.photoz.scores.galaxies import all_galaxies
-    >>> true, nothing = np.linspace(0.1, 1.0, 50), np.zeros(50)
-    >>> galaxies = ScoredGalaxies(true, true + 0.01 * (1 + true), nothing, nothing, nothing, nothing)
-    >>> score = score_redshifts("shifted", galaxies, all_galaxies(50), resamples=2)
-    >>> round(score.bias_mean.value, 3), score.outliers_015.value
-    (0.01, 0.0)
+    >>> from nebulium.photoz.density.grid import RedshiftGrid
+    >>> grid = RedshiftGrid(3.0, 60)
+    >>> sure = RedshiftDensities(grid, np.eye(60, dtype=np.float32)[[20, 30]])
+    >>> redshift_columns(sure, grid.centres[[20, 30]])["delta"].round(2).tolist()
+    [0.0, 0.0]
     """
-    chosen = galaxies.select(sample.rows)
-    estimates = {
-        name: estimate(metric, getattr(chosen, column), resamples=resamples, seed=seed)
-        for name, (column, metric) in METRICS.items()
+    if len(densities) != len(redshift) or not np.isfinite(redshift).all():
+        raise ValueError(f"{len(densities)} finite redshifts expected, got {np.isfinite(redshift).sum()}")
+    true = redshift.astype(np.float64)
+    parts = [
+        {
+            "predicted": POINTS[point](piece),
+            "pit": piece.cdf(true[rows]),
+            "crps": piece.crps(true[rows]),
+            "cde_loss": piece.cde_loss(true[rows]),
+            "odds": piece.odds(),
+        }
+        for rows, piece in densities.chunks()
+    ]
+    names = ("predicted", "pit", "crps", "cde_loss", "odds")
+    columns = {name: np.concatenate([part[name] for part in parts] or [true]) for name in names}
+    off = np.abs(columns["pit"] - 0.5)
+    return {
+        "true": true,
+        **columns,
+        "delta": (columns["predicted"] - true) / (1.0 + true),
+        "inside_68": (off <= 0.68 / 2).astype(np.float64),
+        "inside_95": (off <= 0.95 / 2).astype(np.float64),
     }
-    return RedshiftScore(
-        method,
-        sample.quantity,
-        sample.low,
-        sample.middle,
-        sample.high,
-        len(chosen),
-        KS_LIMIT / math.sqrt(len(chosen)) if len(chosen) else math.nan,
-        **estimates,
-    )

@@ -1,6 +1,5 @@
 """Galaxies that photometry gets wrong and the images get right, with their neighbours in both spaces."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +14,7 @@ from matplotlib.figure import Figure
 
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import Split
 from nebulium.errors import TableError
-from nebulium.metrics.evaluation import check_evaluation_place, evaluation_folder
-from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.predict import RedshiftPredictor
 from nebulium.photoz.scores.figures import OUTLIER
 from nebulium.photoz.scores.held_out import HeldOutGalaxies, predict_held_out
@@ -26,8 +22,8 @@ from nebulium.photoz.space.disagreements import RIGHT, Disagreements
 from nebulium.photoz.space.embedding import FluxEmbedder, ImageEmbedder
 from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neighbours_figure
 from nebulium.photoz.space.neighbours import nearest
-from nebulium.photoz.training_galaxies import read_corrected
 from nebulium.verbs import find_predictor, predict_all
+from nebulium.verbs.evaluation import check_evaluation_place, evaluation_folder
 
 #: The two, in this order: what puts their galaxies into a space, and what stands above their neighbours.
 EMBEDDERS: Mapping[str, type[RedshiftPredictor[Any]]] = {"images": ImageEmbedder, "photometry": FluxEmbedder}
@@ -45,8 +41,8 @@ class DisagreementsRun:
         The folder.
     galaxies : int
         Test galaxies that were looked at.
-    rescued, lost : int
-        Of these, those that only the images get right, and those that only the photometry gets right.
+    right_by_images, right_by_photometry : int
+        How many of them only the images get right, and how many only the photometry.
     shown : int
         Galaxies in the figure.
     far_neighbours : mapping of str to float
@@ -60,8 +56,8 @@ class DisagreementsRun:
 
     output: Path
     galaxies: int
-    rescued: int
-    lost: int
+    right_by_images: int
+    right_by_photometry: int
     shown: int
     far_neighbours: Mapping[str, float]
     rejects: Rejects
@@ -127,78 +123,63 @@ def disagreements_file(
     check_evaluation_place(output)
     paths = dict(zip(EMBEDDERS, (model, photometry), strict=True))
     embedders = {name: find_predictor(path, verb="embed", of=EMBEDDERS[name]) for name, path in paths.items()}
-    unseen = predict_held_out(data, [model, photometry], columns=columns, curves=curves)
-    told = {"columns": columns, "curves": curves}
-    rescue = _rescue(unseen, data, embedders, told, count)
-    shown = np.sort(np.random.default_rng(seed).permutation(rescue.rescued)[:n])
-    counts = rescue.counts()
+    held_out = predict_held_out(data, [model, photometry], columns=columns, curves=curves)
+    options = {"columns": columns, "curves": curves}
+    found = _disagreements(held_out, data, embedders, options, count)
+    shown = np.sort(np.random.default_rng(seed).permutation(found.right_by_images)[:n])
+    counts = found.counts()
     about = {"data": str(data), "models": {name: str(path) for name, path in paths.items()}, "seed": seed}
-    picture = partial(_pictures, data, embedders["images"], told)
-    figure = _figure(unseen, rescue, shown, picture, _title(counts, len(shown)))
-    with evaluation_folder(
-        output,
-        document={"about": about, **counts},
-        tables={"galaxies.parquet": rescue.galaxies(), "neighbours.parquet": rescue.neighbours()},
-        figures={FIGURE: figure},
-    ):
+    picture = partial(_pictures, data, embedders["images"], options)
+    figure = _figure(held_out, found, shown, picture, _title(counts, len(shown)))
+    tables = {"galaxies.parquet": found.galaxies(), "neighbours.parquet": found.neighbours()}
+    with evaluation_folder(output, {"about": about, **counts}, tables, {FIGURE: figure}):
         pass
     return DisagreementsRun(
-        Path(output), **counts, shown=len(shown), rejects=unseen.rejects, notes=unseen.notes
+        Path(output), **counts, shown=len(shown), rejects=held_out.rejects, notes=held_out.notes
     )
 
 
-def _rescue(
-    unseen: HeldOutGalaxies,
+def _disagreements(
+    held_out: HeldOutGalaxies,
     data: str | Path,
     embedders: Mapping[str, RedshiftPredictor[Any]],
-    told: Mapping[str, Any],
+    options: Mapping[str, Any],
     count: int,
 ) -> Disagreements:
-    """Test galaxies, and their neighbours among those that taught both models."""
-    test, taught = unseen.galaxies, _taught(data, embedders, told)
-    wanted = np.concatenate([test.ids, taught.ids])
-    points = {name: predict_all(one, one.open(data, **told, ids=wanted)) for name, one in embedders.items()}
-    in_both = np.all([rows_of_ids(taught.ids, one.ids) >= 0 for one in points.values()], axis=0)
-    taught = taught.select(in_both)
+    """Test galaxies, and their neighbours among those that both models have learned from."""
+    test, training = held_out.galaxies, held_out.training
+    if not len(training):
+        problem = "has no galaxy from whose redshift both models have learned"
+        raise TableError(test.name, problem, "give the data that both models were trained on")
+    wanted = np.concatenate([test.ids, training.ids])
+    points = {
+        name: predict_all(one, one.open(data, **options, ids=wanted)) for name, one in embedders.items()
+    }
+    in_both = np.all([rows_of_ids(training.ids, one.ids) >= 0 for one in points.values()], axis=0)
+    training = training.select(in_both)
     found = {}
     for name, one in points.items():
-        among, asked = (one.detail.vectors[rows_of_ids(those.ids, one.ids)] for those in (taught, test))
+        among, asked = (one.detail.vectors[rows_of_ids(those.ids, one.ids)] for those in (training, test))
         found[name] = nearest(among, asked, count, distance=one.detail.space.distance)
+    densities = held_out.densities.values()
     return Disagreements(
         ids=test.ids,
         redshift=test.redshift.astype(np.float64),
-        predicted={
-            name: said.median() for name, said in zip(embedders, unseen.densities.values(), strict=True)
-        },
-        taught_ids=taught.ids,
-        taught_redshift=taught.redshift.astype(np.float64),
+        predicted={name: one.median() for name, one in zip(embedders, densities, strict=True)},
+        training_ids=training.ids,
+        training_redshift=training.redshift.astype(np.float64),
         nearest=found,
     )
 
 
-def _taught(
-    data: str | Path, embedders: Mapping[str, RedshiftPredictor[Any]], told: Mapping[str, Any]
-) -> PhotometricGalaxies:
-    """Galaxies from whose redshifts both models have learned."""
-    first = embedders["images"].reading(data, **told)
-    galaxies = read_corrected(
-        first.source, first.layout, first.curves, rejects=Rejects(), counted=Counter()
-    ).galaxies
-    taught = [Split.from_dict(one.config["split"]).taught(galaxies.ids) for one in embedders.values()]
-    rows = np.flatnonzero(np.isfinite(galaxies.redshift) & np.all(taught, axis=0))
-    if not len(rows):
-        problem = "has no galaxy from whose redshift both models have learned"
-        raise TableError(galaxies.name, problem, "give the data that both models were trained on")
-    return galaxies.select(rows)
-
-
 def _title(counts: Mapping[str, Any], shown: int) -> str:
-    """What the figure shows, and of how many: the reader should see how it was chosen."""
-    chosen = "all shown" if shown == counts["rescued"] else f"{shown} of them shown, drawn at random"
+    """What the figure shows, out of how many: the reader should see how it was chosen."""
+    right = counts["right_by_images"]
+    chosen = "all shown" if shown == right else f"{shown} of them shown, drawn at random"
     far = counts["far_neighbours"]
     return (
-        f"Photometry wrong, images right: {counts['rescued']:,} of {counts['galaxies']:,} test galaxies, "
-        f"{chosen}\nImages wrong, photometry right: {counts['lost']:,}. "
+        f"Photometry wrong, images right: {right:,} of {counts['galaxies']:,} test galaxies, "
+        f"{chosen}\nImages wrong, photometry right: {counts['right_by_photometry']:,}. "
         f"Right is |Δz|/(1+z) < {RIGHT}, wrong is > {OUTLIER}\n"
         f"Neighbours that far off, over all test galaxies: {100 * far['images']:.0f} % by image, "
         f"{100 * far['photometry']:.0f} % by photometry"
@@ -206,26 +187,26 @@ def _title(counts: Mapping[str, Any], shown: int) -> str:
 
 
 def _figure(
-    unseen: HeldOutGalaxies,
-    rescue: Disagreements,
+    held_out: HeldOutGalaxies,
+    found: Disagreements,
     shown: np.ndarray,
     picture: Callable[[np.ndarray], UInt8[np.ndarray, "k height width 3"]],
     title: str,
 ) -> Figure:
-    rows = {name: found.rows[shown] for name, found in rescue.nearest.items()}
-    ids = [rescue.ids[shown], *(rescue.taught_ids[one.ravel()] for one in rows.values())]
+    rows = {name: one.rows[shown] for name, one in found.nearest.items()}
+    ids = [found.ids[shown], *(found.training_ids[one.ravel()] for one in rows.values())]
     pictures = picture(np.concatenate(ids))
     own, *others = np.split(pictures, np.cumsum([len(one) for one in ids])[:-1])
     neighbours = {
         HEADINGS[name]: ShownNeighbours(
-            their.reshape(*rows[name].shape, *their.shape[1:]), rescue.taught_redshift[rows[name]]
+            their.reshape(*rows[name].shape, *their.shape[1:]), found.training_redshift[rows[name]]
         )
         for name, their in zip(rows, others, strict=True)
     }
-    densities = zip(rescue.predicted, unseen.densities.values(), strict=True)
+    densities = zip(found.predicted, held_out.densities.values(), strict=True)
     return neighbours_figure(
         own,
-        rescue.redshift[shown],
+        found.redshift[shown],
         {name: one.select(shown) for name, one in densities},
         neighbours,
         names=[str(one) for one in ids[0].tolist()],
@@ -234,11 +215,11 @@ def _figure(
 
 
 def _pictures(
-    data: str | Path, embedder: RedshiftPredictor[Any], told: Mapping[str, Any], ids: np.ndarray
+    data: str | Path, embedder: RedshiftPredictor[Any], options: Mapping[str, Any], ids: np.ndarray
 ) -> UInt8[np.ndarray, "k height width 3"]:
     """Of galaxies in this order, some perhaps twice: the part of the images that the network sees."""
     model = embedder.model
-    read = list(embedder.open(data, **told, ids=np.unique(ids)).chunks)
+    read = list(embedder.open(data, **options, ids=np.unique(ids)).chunks)
     side = model.crops.size
     if not read:
         return np.zeros((0, side, side, 3), np.uint8)

@@ -43,6 +43,11 @@ def magnitudes_of(images: Images, *, aperture: float = 1.0) -> Float[np.ndarray,
     return -2.5 * np.log10(light)
 
 
+def light_features(images: Images) -> Float[np.ndarray, "_ feature"]:
+    """Magnitudes in each band of the whole image and of its central quarter."""
+    return np.concatenate([magnitudes_of(images, aperture=side) for side in (1.0, 0.5)], axis=1)
+
+
 def _central(side: int, aperture: float) -> slice:
     """The middle of a side, at least one pixel of it."""
     margin = min(round(side * (1.0 - aperture) / 2), (side - 1) // 2)

@@ -11,15 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.data.id_join import rows_of_ids
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.source import ImageSource
 from nebulium.data.output import file_stem, replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import nearest
 from nebulium.errors import ImageError
-from nebulium.modelfile import describe_model, load_model
 from nebulium.nn.convolution import Image
-from nebulium.nn.image_model import model_images
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.explanation.gradients import (
     averaged_over_orientations,
@@ -27,10 +26,11 @@ from nebulium.properties.explanation.gradients import (
     grad_cam,
     integrated_gradients,
 )
-from nebulium.properties.model import ImageNetwork, PropertyModel, PropertyPrediction
-from nebulium.properties.predict import BATCH
+from nebulium.properties.model import ImageNetwork, PropertyModel
+from nebulium.properties.predict import BATCH, PropertyPredictor
 from nebulium.properties.scores.evaluate import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
+from nebulium.verbs.predictor import find_predictor
 
 GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
 #: Names of the maps in the file.
@@ -112,28 +112,31 @@ def explain_file(
     --------
     >>> explain_file("cutouts", "maps", model="mine", n=8)  # doctest: +SKIP
     """
-    output, loaded = Path(output), load_model(model, of=PropertyModel)
-    matched = open_for_model(images, loaded.form, bands=bands)
-    source, rejects = matched.source, Rejects()
-    rows = _rows(source, galaxies, n, seed)
-    shown = list(model_images(source, loaded, rejects=rejects, rows=rows))
+    output, predictor = Path(output), find_predictor(model, of=PropertyPredictor)
+    loaded, units = predictor.model, predictor.config["units"]
+    source = open_for_model(images, loaded.form, bands=bands).source
+    wanted = source.ids[_rows(source, galaxies, n, seed)]
+    opened = predictor.open(Path(images), bands=bands, ids=wanted)
+    shown = list(opened.chunks)
     if not shown:
-        raise ImageError(str(images), f"has no image to explain ({rejects.summary()})", "check the images")
+        problem = f"has no image to explain ({opened.rejects.summary()})"
+        raise ImageError(str(images), problem, "check the images")
     ids, pixels = (np.concatenate(parts) for parts in zip(*shown, strict=True))
+    order = np.argsort(rows_of_ids(ids, wanted))
+    ids, pixels = ids[order], pixels[order]
     predicted = map_galaxies(loaded, pixels, batch=BATCH)
-    units = describe_model(model).config["units"]
     gaps, files = [], []
     with replace_on_success(output, folder_with=f"{file_stem(loaded.targets[0])}.npz") as partial:
         partial.mkdir()
         for place, target in enumerate(loaded.targets):
             maps, gap = _explained(loaded, pixels, place)
             gaps.append(float(np.max(np.abs(gap) / predicted.sigma[:, place])))
-            captions = [_caption(one, predicted, row, place) for row, one in enumerate(ids.tolist())]
+            numbers = zip(ids.tolist(), predicted.median[:, place], predicted.sigma[:, place], strict=True)
+            captions = [f"{one}\n{median:.2f} ± {sigma:.2f}" for one, median, sigma in numbers]
             unit = units[target] or UNITS.get(target, f"unit of {target}")
             _write(partial, target, unit, ids, pixels, maps, captions)
             files.append(f"{file_stem(target)}.png")
-    notes = matched.notes(loaded.form.preparation.size, rejects)
-    return ExplanationRun(output, tuple(files), len(ids), max(gaps), notes, rejects)
+    return ExplanationRun(output, tuple(files), len(ids), max(gaps), tuple(opened.notes), opened.rejects)
 
 
 def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np.ndarray:
@@ -148,10 +151,6 @@ def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np
         hint = f" (the nearest is {near})" if near else f" (its ids begin with {next(iter(row_of))})"
         raise ImageError(str(source.path), f"has no galaxy {lacking[0]}{hint}", "check the ids")
     return np.array([row_of[one] for one in galaxies], np.int64)
-
-
-def _caption(identifier: object, predicted: PropertyPrediction, row: int, place: int) -> str:
-    return f"{identifier}\n{predicted.median[row, place]:.2f} ± {predicted.sigma[row, place]:.2f}"
 
 
 def _explained(

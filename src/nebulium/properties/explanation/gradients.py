@@ -80,16 +80,3 @@ def averaged_over_orientations(explain: Callable[[Image], Array], image: Image) 
     with_bands = found.reshape(*found.shape[:3], -1)
     back = [orientations(one)[way] for one, way in zip(with_bands, WAYS_BACK, strict=True)]
     return jnp.mean(jnp.stack(back), axis=0).reshape(found.shape[1:])
-
-
-def share_by_radius(shares: Map, edges: Float[Array, " edge"]) -> Float[Array, " ring"]:
-    """How much of what a network looks at lies at which distance from the centre."""
-    height, width = shares.shape
-    rows, columns = (jnp.linspace(-(side - 1) / 2, (side - 1) / 2, side) for side in (height, width))
-    radius = jnp.sqrt(rows[:, None] ** 2 + columns[None, :] ** 2)
-    size = jnp.abs(shares)
-    rings = [
-        jnp.sum(jnp.where((radius >= low) & (radius < high), size, 0.0))
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
-    return jnp.stack(rings) / jnp.sum(size)

@@ -1,29 +1,35 @@
-"""From images, labels and a model to scores and figures, of the galaxies that the model never saw."""
+"""From images, labels and a model to scores and figures, of galaxies that the model was not trained on."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from nebulium.data.id_join import rows_of_ids
 from nebulium.data.images.matching import open_for_model
-from nebulium.data.images.source import ImageSource
 from nebulium.data.missing import Missing
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
-from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table, concatenate
-from nebulium.errors import ImageError, TableError
-from nebulium.modelfile import ModelFolder, describe_model, load_model
-from nebulium.nn.image_model import model_images
+from nebulium.errors import ImageError
+from nebulium.metrics.estimates import FEWEST
+from nebulium.properties.baselines.baselines import BASELINES
+from nebulium.properties.baselines.integrated_light import light_features
 from nebulium.properties.labels import ID, LabelledRows, join_labels, read_labels
-from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import predict_images
-from nebulium.properties.scores.evaluate import CONTEXT, DISPLAY, evaluate_predictions
-from nebulium.properties.scores.evaluation import Evaluation
+from nebulium.properties.predict import PreparedImages, PropertyPredictor
+from nebulium.properties.scores.evaluate import CONTEXT, DISPLAY, Baselines, evaluate_predictions
 from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
+from nebulium.verbs.evaluation import Evaluation, describe_run, named_models
+from nebulium.verbs.held_out import TEST, HeldOut, held_out_galaxies
+from nebulium.verbs.predictor import Opened, find_predictor
+from nebulium.verbs.score import Bootstrap
+
+TRAINING_MEAN, RIDGE, FOREST = "training mean", "ridge on integrated light", "forest on integrated light"
+#: Galaxies that the baselines learn from at most: their images are read for it.
+MOST_TEACHERS = 4000
 
 
 def evaluate_file(
@@ -35,6 +41,7 @@ def evaluate_file(
     bands: Sequence[str] | None = None,
     missing: Missing = None,
     all_rows: bool = False,
+    traditional: bool = False,
     against: Sequence[str] = (),
     resamples: int = 200,
     seed: int = 0,
@@ -57,8 +64,10 @@ def evaluate_file(
     model : str or Path
         Name of a packaged model, or a model folder.
     all_rows : bool
-        Score every galaxy: right only for galaxies that the model never saw. By default those in the test
-        part of the model's own split.
+        Score every galaxy: right only if the model was trained on none. By default those in the test part of
+        the model's own split.
+    traditional : bool
+        Also fit a random forest to the light of the training galaxies, and score it.
     against : sequence of str
         More columns of the labels to draw residuals against.
     resamples, seed : int
@@ -67,7 +76,8 @@ def evaluate_file(
     Returns
     -------
     Evaluation
-        With a gallery of galaxies for each property.
+        With the mean of the training galaxies and a regression on their integrated light, where training
+        galaxies are among the images, and a gallery of galaxies for each property.
 
     Raises
     ------
@@ -78,85 +88,102 @@ def evaluate_file(
     --------
     >>> evaluate_file("cutouts", "labels.ecsv", model="mine", id_column="objid")  # doctest: +SKIP
     """
-    found, loaded = describe_model(model), load_model(model, of=PropertyModel)
-    matched = open_for_model(images, loaded.form, bands=bands)
-    source, targets, rejects = matched.source, loaded.targets, Rejects()
-    beside = [*(name for name in CONTEXT if name not in targets), *against]
+    models, predictor = named_models([model]), find_predictor(model, of=PropertyPredictor)
+    name, part, targets = next(iter(models)), None if all_rows else TEST, predictor.model.targets
+    source = open_for_model(images, predictor.model.form, bands=bands).source
+    beside = [*(column for column in CONTEXT if column not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
     labelled = join_labels(source, table, targets, Rejects(), missing=missing)
-    part = _part(labelled, found, all_rows)
-    tables = list(predict_images(source, loaded, rejects=rejects, rows=labelled.rows[part]))
-    if not tables:
-        raise ImageError(str(images), f"has no image to score ({rejects.summary()})", "check the images")
-    predictions = dataclasses.replace(concatenate(tables), name=found.name)
-    known = table.select(labelled.label_rows[part])
+    held = held_out_galaxies(
+        labelled.ids, list(models.values()), where=str(images), part=part, id_column=id_column or ID
+    )
+    galaxies = _Galaxies(predictor, Path(images), bands, labelled)
+    opened = galaxies.open(held.rows)
+    seen = [(predictor(chunk).as_table(), light_features(chunk[1])) for chunk in opened.chunks]
+    if not seen:
+        problem = f"has no image to score ({opened.rejects.summary()})"
+        raise ImageError(str(images), problem, "check the images")
+    predictions, light = concatenate([one for one, _ in seen]), np.concatenate([one for _, one in seen])
     scored = evaluate_predictions(
-        predictions, known, targets, method=found.name, against=against, resamples=resamples, seed=seed
+        dataclasses.replace(predictions, name=name),
+        table.select(labelled.label_rows[held.rows]),
+        targets,
+        method=name,
+        baselines=galaxies.baselines(held, predictions[ID], light, traditional),
+        against=against,
+        resamples=resamples,
+        seed=seed,
     )
-    about = {
-        "model": found.name,
-        "images": str(images),
-        "part": "all" if all_rows else "test",
-        "images_set_aside": rejects.summary(),
-        "supposed": [
-            *matched.notes(loaded.form.preparation.size, rejects),
-            *_seen_notes(found),
-        ],
-    }
-    shown = {
-        f"{file_stem(target)}_gallery": _gallery(source, loaded, labelled, predictions, target, seed)
-        for target in targets
-    }
-    return dataclasses.replace(scored, about={**scored.about, **about}, figures={**scored.figures, **shown})
-
-
-def _seen_notes(found: ModelFolder) -> tuple[str, ...]:
-    """A model without a test part cannot be scored on its own sample."""
-    if Split.from_dict(found.config["split"]).fractions["train"] < 1.0:
-        return ()
-    count = found.config["split"]["galaxies"]["train"]
-    return (f"the model was trained on every galaxy of its sample ({count:,}): a score on those is too good",)
-
-
-def _part(labelled: LabelledRows, found: ModelFolder, all_rows: bool) -> np.ndarray:
-    """Which of the labelled galaxies are scored."""
-    if all_rows:
-        return np.arange(len(labelled))
-    part = np.flatnonzero(Split.from_dict(found.config["split"]).held_out(labelled.ids))
-    if not len(part):
-        problem = f"none of {len(labelled)} galaxies is in the test part of the model's split"
-        mend = "give more galaxies, or score all (--all-rows) if the model never saw them"
-        raise TableError(f"model {found.name}", problem, mend)
-    return part
-
-
-def _gallery(
-    source: ImageSource,
-    model: PropertyModel,
-    labelled: LabelledRows,
-    predictions: Table,
-    target: str,
-    seed: int,
-) -> Figure:
-    """Galaxies of low, high and any value, with what is predicted."""
-    place = rows_of_ids(predictions[ID], labelled.ids)
-    true = labelled.values[place, model.targets.index(target)].astype(np.float64)
-    groups = gallery_rows(true, seed=seed)
-    pictures = {kind: _pictures(source, model, labelled.rows[place[rows]]) for kind, rows in groups.items()}
-    values = {name: predictions[target + name].astype(np.float64) for name in ("", "_sigma")}
-    return gallery(
-        pictures,
-        {kind: true[rows] for kind, rows in groups.items()},
-        {kind: values[""][rows] for kind, rows in groups.items()},
-        sigma={kind: values["_sigma"][rows] for kind, rows in groups.items()},
-        title=DISPLAY.get(target, target),
+    shown = {f"{file_stem(one)}_gallery": galaxies.gallery(predictions, one, seed) for one in targets}
+    run = describe_run(images, models, part, len(predictions), Bootstrap(resamples, seed))
+    return dataclasses.replace(
+        scored,
+        about={**scored.about, **run},
+        figures={**scored.figures, **shown},
+        notes=(*opened.notes, *held.notes),
+        rejects=opened.rejects,
     )
 
 
-def _pictures(source: ImageSource, model: PropertyModel, rows: np.ndarray) -> np.ndarray:
-    """Images of galaxies that were predicted before."""
-    chunks = [images for _, images in model_images(source, model, rejects=Rejects(), rows=rows)]
-    side = model.form.preparation.side
-    return as_pictures(
-        np.concatenate([np.zeros((0, side, side, len(model.form.bands)), np.float32), *chunks])
-    )
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Galaxies:
+    """Galaxies with labels, whose images are read as a model takes them."""
+
+    predictor: PropertyPredictor
+    images: Path
+    bands: Sequence[str] | None
+    labelled: LabelledRows
+
+    def open(self, rows: np.ndarray) -> Opened[PreparedImages]:
+        """The images of some of them."""
+        return self.predictor.open(self.images, bands=self.bands, ids=self.labelled.ids[rows])
+
+    def baselines(
+        self, held: HeldOut, ids: np.ndarray, light: Float[np.ndarray, "k feature"], traditional: bool
+    ) -> Baselines | None:
+        """What simpler methods learn from the training galaxies, if these are enough, about the scored."""
+        training = held.training
+        if len(training) > MOST_TEACHERS:
+            training = np.sort(np.random.default_rng(0).choice(training, MOST_TEACHERS, replace=False))
+        seen = [(ids, light_features(images)) for ids, images in self.open(training).chunks]
+        if not seen:
+            return None
+        their_ids, their_light = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        values = self._values(their_ids)
+        if np.any(np.isfinite(values).sum(axis=0) < FEWEST):
+            return None
+        names = {TRAINING_MEAN: "mean", RIDGE: "ridge"} | ({FOREST: "random forest"} if traditional else {})
+        place = rows_of_ids(self.labelled.ids[held.rows], ids)
+        return {
+            name: {
+                target: BASELINES[kind](their_light, column).predict(light)[place]
+                for target, column in zip(self.labelled.targets, values.T, strict=True)
+            }
+            for name, kind in names.items()
+        }
+
+    def gallery(self, predictions: Table, target: str, seed: int) -> Figure:
+        """Galaxies of low, high and any value, with what is predicted."""
+        ids = predictions[ID]
+        true = self._values(ids)[:, self.labelled.targets.index(target)]
+        groups = gallery_rows(true, seed=seed)
+        predicted, sigma = (predictions[target + part].astype(np.float64) for part in ("", "_sigma"))
+        return gallery(
+            {kind: self._pictures(ids[rows]) for kind, rows in groups.items()},
+            {kind: true[rows] for kind, rows in groups.items()},
+            {kind: predicted[rows] for kind, rows in groups.items()},
+            sigma={kind: sigma[rows] for kind, rows in groups.items()},
+            title=DISPLAY.get(target, target),
+        )
+
+    def _values(self, ids: np.ndarray) -> Float[np.ndarray, "k target"]:
+        """The labels of some galaxies."""
+        return self.labelled.values[rows_of_ids(ids, self.labelled.ids)].astype(np.float64)
+
+    def _pictures(self, ids: np.ndarray) -> np.ndarray:
+        """Images of galaxies that were predicted before, in this order."""
+        if not len(ids):
+            return np.zeros((0, 1, 1, 3))
+        chunks = list(self.open(rows_of_ids(ids, self.labelled.ids)).chunks)
+        found, images = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        return as_pictures(images[rows_of_ids(ids, found)])

@@ -5,23 +5,19 @@ are in `nebulium.properties.scores.mass_figures`, those that show galaxies in
 `nebulium.properties.scores.galleries`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from nebulium.metrics.figure_style import (
     BLACK,
     BLUE,
     FULL_WIDTH,
     HALF_WIDTH,
-    MARKERS,
     SMALL,
-    STYLES,
-    VERMILION,
 )
 from nebulium.metrics.panels import (
     FEWEST_IN_A_BIN,
@@ -35,18 +31,13 @@ from nebulium.metrics.panels import (
     say,
 )
 from nebulium.metrics.point import nmad, rmse
-from nebulium.metrics.probabilistic import Estimate
 from nebulium.properties.scores.scores import Intervals, pit_of_intervals
 
-__all__ = ["calibration_figure", "predicted_against_true", "residuals_against", "resolution_figure"]
+__all__ = ["calibration_figure", "predicted_against_true", "residuals_against"]
 
 Values = Float[np.ndarray, " _"]
 
 HISTOGRAM_BINS = 40
-#: Root mean square residuals, dex, of Wu & Boada (2019) by the side of the image in pixels.
-PUBLISHED_RESOLUTION: Mapping[int, float] = {
-    1: 0.1609, 2: 0.1587, 4: 0.1290, 8: 0.1125, 16: 0.1053, 32: 0.0927, 64: 0.0893, 128: 0.0851,
-}  # fmt: skip
 
 
 def predicted_against_true(true: Values, predicted: Values, *, label: str, title: str = "") -> Figure:
@@ -116,12 +107,12 @@ def residuals_against(
 def calibration_figure(
     true: Values, predicted: Values, intervals: Intervals, *, label: str, title: str = ""
 ) -> Figure:
-    """Whether the error bars are right: PIT histogram, and scatter found against scatter said."""
+    """Whether the error bars are right: PIT histogram, and scatter found against scatter predicted."""
     figure = Figure(figsize=(FULL_WIDTH * 2 / 3, 2.4), layout="constrained")
     figure.suptitle(title, fontsize=SMALL + 1)
     left, right = figure.subplots(1, 2)
     finish(left, "Probability integral transform", "Density")
-    finish(right, f"Half-width said, {label}", "Half-width found")
+    finish(right, f"Half-width predicted, {label}", "Half-width found")
     there = np.isfinite(true) & np.isfinite(predicted) & np.isfinite(intervals.q16 + intervals.q84)
     if there.sum() < FEWEST_IN_A_BIN:
         leave_empty(left, "too few galaxies")
@@ -138,46 +129,14 @@ def calibration_figure(
 def _spread_against_error(axes: Axes, residual: Values, half_width: Values) -> None:
     """Half the 68 % range of the residuals in groups by half-width, with its sampling error."""
     groups = np.array_split(np.argsort(half_width, kind="stable"), min(len(residual) // FEWEST_IN_A_BIN, 8))
-    said = np.array([np.median(half_width[group]) for group in groups])
+    given = np.array([np.median(half_width[group]) for group in groups])
     found = np.array([np.diff(np.quantile(residual[group], [0.16, 0.84]))[0] / 2 for group in groups])
     counts = np.array([len(group) for group in groups])
     # Of a Gaussian, a quantile at 16 % has 1.5 times the error of the mean, and half a difference of two
     # that are all but independent has 1 / sqrt 2 of that.
-    axes.errorbar(said, found, 1.06 * found / np.sqrt(counts), fmt="o", color=BLUE, markersize=4, linewidth=1)
-    limits = (0.0, 1.15 * float(max(said.max(), found.max())))
+    axes.errorbar(
+        given, found, 1.06 * found / np.sqrt(counts), fmt="o", color=BLUE, markersize=4, linewidth=1
+    )
+    limits = (0.0, 1.15 * float(max(given.max(), found.max())))
     axes.plot(limits, limits, color=BLACK, linewidth=0.8, linestyle="--")
     axes.set(xlim=limits, ylim=limits)
-
-
-def resolution_figure(
-    sides: Sequence[int],
-    errors: Mapping[str, Sequence[Estimate]],
-    *,
-    unit: str = "dex",
-    others: Mapping[str, float] | None = None,
-    published: Mapping[int, float] | None = PUBLISHED_RESOLUTION,
-    title: str = "",
-) -> Figure:
-    """How the error falls with the resolution of the images."""
-    figure = Figure(figsize=(HALF_WIDTH + 0.9, 2.8), layout="constrained")
-    axes = figure.add_subplot()
-    finish(axes, "Side of the image / pixels", f"RMSE / {unit}" if unit else "RMSE", title)
-    if published:
-        axes.plot(
-            list(published), list(published.values()), color="0.55", marker="x", linestyle=":",
-            markersize=4, label="Wu & Boada (2019)",
-        )  # fmt: skip
-    for (name, estimates), (colour, style), marker in zip(errors.items(), STYLES, MARKERS, strict=False):
-        values, bars = ([getattr(one, part) for one in estimates] for part in ("value", "error"))
-        axes.errorbar(
-            list(sides), values, bars, color=colour, linestyle=style, marker=marker, markersize=4, label=name
-        )
-    for (name, value), (_, style) in zip((others or {}).items(), STYLES[1:], strict=False):
-        axes.axhline(value, color=VERMILION, linestyle=style, linewidth=0.8, label=name)
-    axes.set_xscale("log", base=2)
-    shown = sorted({*sides, *(published or {})})
-    axes.set_xticks(shown, [str(side) for side in shown])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize=SMALL, frameon=False, loc="lower left")
-    return figure

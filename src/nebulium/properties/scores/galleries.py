@@ -85,8 +85,8 @@ def gallery(
 
 
 def _values(true: float, predicted: float, sigma: float) -> str:
-    said = "no prediction" if not np.isfinite(predicted) else f"{predicted:.2f}"
-    return f"{true:.2f} → {said}" + (f" ± {sigma:.2f}" if np.isfinite(sigma) else "")
+    shown = "no prediction" if not np.isfinite(predicted) else f"{predicted:.2f}"
+    return f"{true:.2f} → {shown}" + (f" ± {sigma:.2f}" if np.isfinite(sigma) else "")
 
 
 def _show(axes: Axes, picture: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nebulium.metrics.estimates import UNKNOWN
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, GREEN, PURPLE, SMALL, VERMILION
 from nebulium.metrics.panels import (
     Limits,
@@ -20,13 +21,12 @@ from nebulium.metrics.panels import (
     say,
 )
 from nebulium.metrics.point import nmad
-from nebulium.metrics.probabilistic import Estimate
 from nebulium.properties.scores.mass_metallicity import (
     FEWEST,
-    MassComparison,
     MassRelation,
     fit_mass_relation,
 )
+from nebulium.verbs.score import Score
 
 __all__ = ["mass_metallicity_figure", "more_than_mass_figure"]
 
@@ -95,7 +95,7 @@ def more_than_mass_figure(
     log_mstar: Values,
     true: Values,
     predicted: Values,
-    comparison: MassComparison,
+    comparison: Score,
     *,
     unit: str = "dex",
     title: str = "",
@@ -105,7 +105,7 @@ def more_than_mass_figure(
     figure.suptitle(title, fontsize=SMALL + 1)
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     _offsets_panel(left, log_mstar, true, predicted, unit)
-    rho = comparison.partial_correlation
+    rho = comparison["partial_correlation"]
     say(left, f"partial correlation\nρ = {rho.value:.3f} ± {rho.error:.3f}")
     _errors_panel(right, comparison, unit)
     return figure
@@ -126,14 +126,15 @@ def _offsets_panel(axes: Axes, log_mstar: Values, true: Values, predicted: Value
     finish(axes, f"True offset from the mean relation{of}", f"Predicted offset{of}")
 
 
-def _errors_panel(axes: Axes, comparison: MassComparison, unit: str) -> None:
+def _errors_panel(axes: Axes, comparison: Score, unit: str) -> None:
     """Errors as points with bars, the image's in another colour."""
-    rows: dict[str, Estimate] = {
-        "image": comparison.rmse_image,
-        "mean relation,\ntrue mass": comparison.rmse_mass,
-        "mean relation,\nmass from the image": comparison.rmse_predicted_mass,
+    rows = {
+        "image": "rmse_image",
+        "mean relation,\ntrue mass": "rmse_mass",
+        "mean relation,\nmass from the image": "rmse_predicted_mass",
     }
-    known = {name: one for name, one in rows.items() if np.isfinite(one.value)}
+    found = {name: comparison.estimates.get(metric, UNKNOWN) for name, metric in rows.items()}
+    known = {name: one for name, one in found.items() if np.isfinite(one.value)}
     for place, (name, one) in enumerate(known.items()):
         colour = BLUE if name == "image" else VERMILION
         axes.errorbar(one.value, place, xerr=one.error, fmt="o", color=colour, markersize=5)

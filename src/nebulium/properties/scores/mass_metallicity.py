@@ -6,16 +6,15 @@ and see whether the image does better, and whether it knows on which side of the
 same holds for any property that goes with mass.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from nebulium.errors import TableError
-from nebulium.metrics.estimates import UNKNOWN, estimate
 from nebulium.metrics.point import nmad, rmse, spearman
-from nebulium.metrics.probabilistic import Estimate
-from nebulium.properties.scores.scores import rmse_gain
+from nebulium.verbs.score import Bootstrap, Metric, Score, score_method
 
 Values = Float[np.ndarray, " _"]
 
@@ -102,43 +101,6 @@ def fit_mass_relation(log_mstar: Values, values: Values) -> MassRelation:
     return MassRelation((constant, linear, quadratic), (low, high))
 
 
-@dataclass(frozen=True)
-class MassComparison:
-    """What a prediction knows beyond the mass.
-
-    Attributes
-    ----------
-    galaxies : int
-        Galaxies with label, prediction and mass.
-    rmse_image : Estimate
-        Of the prediction.
-    rmse_mass : Estimate
-        Of the mean relation at the true mass, fitted to the labels of these very galaxies: the best that the
-        mass alone can do.
-    gain : Estimate
-        Second minus first, drawn together: above 0 if the image tells more than the true mass.
-    rmse_predicted_mass, gain_over_predicted_mass : Estimate
-        The same with masses that were predicted from the images too; NaN where there are none.
-    partial_correlation : Estimate
-        Spearman's, between label and prediction at given mass: 0 for a network that only weighs galaxies.
-    scatter_true, scatter_predicted : Estimate
-        NMAD of labels and of predictions about their own mean relation with the true mass.
-    scatter_ratio : Estimate
-        Second over first. Predictions that are means scatter less than the truth.
-    """
-
-    galaxies: int
-    rmse_image: Estimate
-    rmse_mass: Estimate
-    gain: Estimate
-    rmse_predicted_mass: Estimate
-    gain_over_predicted_mass: Estimate
-    partial_correlation: Estimate
-    scatter_true: Estimate
-    scatter_predicted: Estimate
-    scatter_ratio: Estimate
-
-
 def more_than_mass(
     true: Values,
     predicted: Values,
@@ -147,7 +109,7 @@ def more_than_mass(
     *,
     resamples: int = 200,
     seed: int = 0,
-) -> MassComparison:
+) -> Score:
     """Compare a prediction with what the mass alone would say.
 
     Parameters
@@ -163,12 +125,25 @@ def more_than_mass(
 
     Returns
     -------
-    MassComparison
+    Score
+        Of the galaxies with label, prediction and mass, the estimates
+
+        - ``rmse_image`` of the prediction, and ``rmse_mass`` of the mean relation at the true mass, fitted to
+          the labels of these very galaxies: the best that the mass alone can do;
+        - ``difference``, the second minus the first, drawn together: above 0 if the image tells more than the
+          true mass;
+        - ``rmse_predicted_mass`` and ``difference_predicted_mass``, the same with masses that were predicted
+          from the images too, where there are any;
+        - ``partial_correlation``, Spearman's, between label and prediction at given mass: 0 for a network
+          that only weighs galaxies;
+        - ``scatter_true`` and ``scatter_predicted``, the NMAD of labels and of predictions about their own
+          mean relation with the true mass, and ``scatter_ratio``, the second over the first. Predictions that
+          are means scatter less than the truth.
 
     Raises
     ------
     TableError
-        As in `fit_mass_relation`.
+        If fewer than 20 galaxies have label, prediction and mass, or all have one mass.
 
     References
     ----------
@@ -181,42 +156,46 @@ def more_than_mass(
     >>> true = TREMONTI_2004.at(mass) + offset
     >>> only_mass = more_than_mass(true, TREMONTI_2004.at(mass) + draw.normal(0, 0.03, 800), mass)
     >>> more = more_than_mass(true, true + draw.normal(0, 0.05, 800), mass)
-    >>> abs(only_mass.partial_correlation.value) < 0.1, more.partial_correlation.value > 0.8
+    >>> abs(only_mass["partial_correlation"].value) < 0.1, more["partial_correlation"].value > 0.8
     (True, True)
     """
     rows = np.isfinite(true) & np.isfinite(predicted) & np.isfinite(log_mstar)
     true, predicted, mass = true[rows], predicted[rows], log_mstar[rows]
     of_labels, of_predictions = fit_mass_relation(mass, true), fit_mass_relation(mass, predicted)
     by_mass = of_labels.at(mass)
-    draws = {"resamples": resamples, "seed": seed}
     off_true, off_predicted = true - by_mass, predicted - of_predictions.at(mass)
-    by_predicted_mass = None if log_mstar_predicted is None else of_labels.at(log_mstar_predicted[rows])
-    return MassComparison(
-        galaxies=int(rows.sum()),
-        rmse_image=estimate(rmse, true, predicted, **draws),
-        rmse_mass=estimate(rmse, true, by_mass, **draws),
-        gain=rmse_gain(true, predicted, by_mass, **draws),
-        **_with_predicted_mass(true, predicted, by_predicted_mass, **draws),
-        partial_correlation=estimate(spearman, off_true, off_predicted, **draws),
-        scatter_true=estimate(_scatter, off_true, **draws),
-        scatter_predicted=estimate(_scatter, off_predicted, **draws),
-        scatter_ratio=estimate(lambda t, p: _scatter(p) / _scatter(t), off_true, off_predicted, **draws),
-    )
+    columns = {"true": true, "predicted": predicted, "by_mass": by_mass}
+    columns |= {"off_true": off_true, "off_predicted": off_predicted}
+    if log_mstar_predicted is not None:
+        columns["by_predicted_mass"] = of_labels.at(log_mstar_predicted[rows])
+    known = {name: metric for name, metric in METRICS.items() if {*metric.columns} <= {*columns}}
+    return score_method("image", columns, known, bootstrap=Bootstrap(resamples, seed))
 
 
-def _with_predicted_mass(
-    true: Values, predicted: Values, by_mass: Values | None, *, resamples: int, seed: int
-) -> dict[str, Estimate]:
-    """The comparison with masses predicted from the images, where there are any."""
-    if by_mass is None:
-        return {"rmse_predicted_mass": UNKNOWN, "gain_over_predicted_mass": UNKNOWN}
-    there = np.isfinite(by_mass)
-    true, predicted, by_mass = true[there], predicted[there], by_mass[there]
-    return {
-        "rmse_predicted_mass": estimate(rmse, true, by_mass, resamples=resamples, seed=seed),
-        "gain_over_predicted_mass": rmse_gain(true, predicted, by_mass, resamples=resamples, seed=seed),
-    }
+def _difference(true: Values, predicted: Values, rival: Values) -> float:
+    return rmse(true, rival) - rmse(true, predicted)
 
 
 def _scatter(offsets: Values) -> float:
     return nmad(np.zeros(len(offsets)), offsets)
+
+
+def _scatter_ratio(off_true: Values, off_predicted: Values) -> float:
+    return _scatter(off_predicted) / _scatter(off_true)
+
+
+METRICS: Mapping[str, Metric] = {
+    "rmse_image": Metric(rmse, "RMSE"),
+    "rmse_mass": Metric(rmse, "RMSE of the relation", ("true", "by_mass")),
+    "difference": Metric(_difference, "difference", ("true", "predicted", "by_mass")),
+    "rmse_predicted_mass": Metric(
+        rmse, "RMSE of the relation, mass predicted", ("true", "by_predicted_mass")
+    ),
+    "difference_predicted_mass": Metric(
+        _difference, "difference, mass predicted", ("true", "predicted", "by_predicted_mass")
+    ),
+    "partial_correlation": Metric(spearman, "partial correlation", ("off_true", "off_predicted")),
+    "scatter_true": Metric(_scatter, "scatter of the labels", ("off_true",)),
+    "scatter_predicted": Metric(_scatter, "scatter of the predictions", ("off_predicted",)),
+    "scatter_ratio": Metric(_scatter_ratio, "ratio of the scatters", ("off_true", "off_predicted")),
+}
