@@ -17,6 +17,7 @@ from nebulium.data.images.source import ImageSource
 from nebulium.data.images.stretches import Stretch, measure_softening
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
+from nebulium.metrics.estimates import estimate
 from nebulium.metrics.figure_style import BLUE, HALF_WIDTH, SMALL
 from nebulium.metrics.panels import finish
 from nebulium.metrics.point import rmse
@@ -142,7 +143,7 @@ def _resolved(sample: MockSample, side: int, scratch: Path) -> Estimate:
     model, _ = train_on_store(parts, TARGETS[:1], config=RESOLVED)
     predicted = map_galaxies(model, parts["test"].images)
     true = parts["test"].labels["value"]
-    return bootstrapped(rmse, true[:, 0].astype(float), predicted.median[:, 0].astype(float))
+    return estimate(rmse, true[:, 0].astype(float), predicted.median[:, 0].astype(float))
 
 
 def _forests(sample: MockSample, said: PropertyPrediction) -> Result:
