@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from nebulium.data.output import replace_on_success
+from nebulium.data.output import check_place, file_stem, output_error, replace_on_success
+from nebulium.data.output_checks import check_free, check_not_input, write_rejects
 from nebulium.data.rejects import Rejects, rejects_path
 from nebulium.data.tables.reading import Table, TableWriter, write_table
 from nebulium.errors import OutputError
@@ -221,7 +222,8 @@ def test_fits_refuses_what_it_cannot_hold(tmp_path):
 def test_rejects_are_written_in_the_order_of_the_rows(tmp_path):
     rejects = Rejects()
     rejects.add([5], np.array([50]), "redshift is negative")
-    rejects.add_masked(np.array([True, False]), np.array([10, 20]), 'flux is "NaN", or worse', first_row=1)
+    faults = [('flux is "NaN", or worse', np.array([True, False]))]
+    rejects.set_aside(faults, np.array([10, 20]), rows=np.array([1, 2]))
     path = rejects.write(tmp_path / "lines.fits.gz")
     assert path == tmp_path / "lines.rejects.csv"
     assert path.read_text().splitlines() == [
@@ -245,3 +247,40 @@ def test_where_rejects_go():
     assert rejects_path("a/b.parquet") == Path("a/b.rejects.csv")
     assert rejects_path("runs/desi.v1") == Path("runs/desi.v1.rejects.csv")
     assert os.fspath(rejects_path("b.ecsv")) == "b.rejects.csv"
+
+
+def test_a_name_becomes_part_of_the_name_of_a_file():
+    assert file_stem("O/H") == "O_H"
+
+
+def test_what_the_system_says_comes_with_a_mend():
+    error = output_error("lines.parquet", OSError(28, "No space left on device"))
+    assert error.problem == "cannot be written: the disk is full"
+    assert error.mend == "free some space, or write to another disk"
+
+
+def test_a_folder_with_other_things_is_no_place(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(OutputError, match="is a folder with other things in it, which would be lost"):
+        check_place(tmp_path, folder_with="scores.json")
+
+
+def test_an_input_is_no_output(tmp_path):
+    source = tmp_path / "a.parquet"
+    check_not_input(source, tmp_path / "b.parquet")
+    source.write_text("")
+    with pytest.raises(OutputError, match="is the input, which would be lost"):
+        check_not_input(source, source)
+
+
+def test_a_new_folder_needs_a_place(tmp_path):
+    check_free(tmp_path / "model")
+    with pytest.raises(OutputError, match="there is no folder .*nowhere. To mend: make it: mkdir"):
+        check_free(tmp_path / "nowhere" / "model")
+    with pytest.raises(OutputError, match="is there already"):
+        check_free(tmp_path)
+
+
+def test_without_rejects_no_list_is_written(tmp_path):
+    assert write_rejects(Rejects(), tmp_path / "lines.parquet") is None
+    assert list(tmp_path.iterdir()) == []

@@ -89,3 +89,9 @@ def test_a_run_on_four_devices_resumes_to_itself(folder, four):
 
 def test_one_device_needs_no_mesh():
     assert devices.batch_mesh(64) is None
+
+
+def test_without_a_mesh_nothing_moves():
+    tree = {"weight": 1.0}
+    assert devices.replicated(tree, None) == devices.on_one_device(tree, None) == tree
+    assert devices.split_batch(tree, None) == tree

@@ -22,7 +22,9 @@ from nebulium.data.spectra.reading import (
     read_spectra,
     write_spectra,
 )
-from nebulium.data.spectra.wavelengths import air_from_vacuum, vacuum_from_air
+from nebulium.data.spectra.redshifts import join_redshifts
+from nebulium.data.spectra.sdss import ids_from_text
+from nebulium.data.spectra.wavelengths import air_from_vacuum, not_rising, vacuum_from_air
 from nebulium.data.tables.reading import Table, write_table
 from nebulium.errors import NebuliumError, SpectrumError, TableError
 
@@ -532,3 +534,30 @@ def test_the_fibre_map_s_reddening_is_rescaled(nebulium_data):
     np.testing.assert_allclose(spectra.columns["ebv_corrected"], 0.86 * 0.0514118, rtol=1e-5)
     assert "SFD" in spectra.metadata["galactic_extinction"]["ebv"]
     assert np.median(spectra.flux_lambda / read_spectra(path).flux_lambda) > 1.05
+
+
+def test_redshifts_are_joined_by_id_whatever_its_type():
+    wave = np.linspace(4000, 5000, 6, dtype=np.float32).reshape(2, 3)
+    spectra = Spectra(np.array([7, 8]), wave, wave, wave, np.full(2, np.nan))
+    table = Table({"target_id": np.array(["8", "9"]), "redshift": np.array([0.1, 0.2])})
+    np.testing.assert_array_equal(join_redshifts(spectra, table).redshift, [np.nan, 0.1])
+
+
+def test_ids_are_numbers_only_if_all_are():
+    assert ids_from_text(np.array(["7", "8"])).tolist() == [7, 8]
+    assert ids_from_text(np.array(["7", "NGC 1"])).tolist() == ["7", "NGC 1"]
+    assert ids_from_text(np.array(["007"])).tolist() == ["007"]
+
+
+@pytest.mark.parametrize(
+    ("wave", "fault"),
+    [
+        ([4000.0, 4001.0], None),
+        ([4000.0, 3999.0], "has unsorted wavelengths (4000 at pixel 0, then 3999)"),
+        ([4000.0, 4001.0, 4001.0], "has a wavelength twice (4001 at pixels 1 and 2)"),
+        ([4000.0, np.nan], "has a wavelength that is not finite (pixel 1)"),
+        ([0.0, 4000.0], "has a wavelength that is not positive (0 at pixel 0)"),
+    ],
+)
+def test_wavelengths_rise(wave, fault):
+    assert not_rising(np.array(wave)) == fault

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.tables.column_checks import checked_column
 from nebulium.data.tables.column_mapping import FASTSPECFIT, column_mapping
+from nebulium.data.tables.ecsv import plain_column
 from nebulium.data.tables.reading import (
     Table,
     TableWriter,
@@ -24,7 +28,9 @@ from nebulium.data.tables.reading import (
     read_table,
     write_table,
 )
-from nebulium.errors import NebuliumError, OutputError, TableError
+from nebulium.data.tables.source import ending_of, in_memory, stem_of
+from nebulium.data.tables.table import missing_column
+from nebulium.errors import MissingColumnError, NebuliumError, OutputError, TableError
 
 WRITTEN = (".parquet", ".fits", ".fits.gz", ".ecsv")
 QUICK = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -464,3 +470,40 @@ def test_the_desi_table_is_read(nebulium_data):
     missing = np.isnan(table["ew_HALPHA"])
     assert 0 < missing.mean() < 0.5
     assert np.nanmin(table["ew_HALPHA"]) > 0
+
+
+def test_a_column_is_of_the_kind_that_its_name_calls_for():
+    place = ColumnPlace("a.fits", "Z")
+    read = checked_column(np.array([0, -99]), "redshift", place, missing=[-99.0])
+    np.testing.assert_array_equal(read, [0.0, np.nan])
+    with pytest.raises(TableError, match="column Z: expected a number for redshift, found 'n/a' in row 1"):
+        checked_column(np.array(["0.1", "n/a"]), "redshift", place)
+    with pytest.raises(TableError, match="found '0.1' in rows 0, 1"):
+        checked_column(np.array(["0.1", "0.2"]), "redshift", place)
+
+
+def test_masked_columns_of_astropy():
+    masked = AstropyTable({"n": [1, 2], "s": ["a", "b"]}, masked=True)
+    masked["n"].mask = masked["s"].mask = [False, True]
+    np.testing.assert_array_equal(plain_column(masked["n"]), [1.0, np.nan])
+    assert plain_column(masked["s"]).tolist() == ["a", ""]
+
+
+def test_endings_and_stems():
+    assert ending_of(Path("fastspec.v1.FITS.gz")) == ".fits.gz"
+    assert ending_of(Path("notes.txt")) is None
+    assert stem_of(Path("out/lines.fits.gz")) == "lines"
+    assert stem_of(Path("runs/run.1")) == "run.1"
+
+
+def test_a_table_in_memory_comes_in_chunks():
+    chunks = in_memory({"redshift": np.array([0.1, 0.2, 0.3])})
+    assert [chunk["redshift"].tolist() for chunk in chunks(["redshift"], 2)] == [[0.1, 0.2], [0.3]]
+
+
+def test_a_missing_column_is_an_error_of_its_own():
+    error = missing_column("a.fits", "ew_HALPHA", ["TARGETID", "HALPHA_EW"])
+    assert isinstance(error, MissingColumnError)
+    assert error.column == "ew_HALPHA"
+    assert "the nearest is 'HALPHA_EW'; it has TARGETID, HALPHA_EW" in error.problem
+    assert "columns={'ew_HALPHA': 'HALPHA_EW'}" in error.mend
