@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import prepared_chunks
 from nebulium.data.rejects import Rejects

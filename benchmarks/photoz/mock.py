@@ -14,7 +14,7 @@ from benchmarks.photoz.information import learn_all
 from benchmarks.photoz.runs import FOLDER, GALAXIES, PIXELS, SEED, SURVEY, Run, all_runs
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, figure_path, save_figure
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, data_folder
-from nebulium.data.id_hash import hash_ids
+from nebulium.data.ids import hash_ids
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import prepared_chunks
 from nebulium.data.rejects import Rejects

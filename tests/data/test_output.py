@@ -13,9 +13,15 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from nebulium.data.output import check_place, file_stem, output_error, replace_on_success
-from nebulium.data.output_checks import check_free, check_not_input, write_rejects
-from nebulium.data.rejects import Rejects, rejects_path
+from nebulium.data.output import (
+    check_free,
+    check_not_input,
+    check_place,
+    file_stem,
+    output_error,
+    replace_on_success,
+)
+from nebulium.data.rejects import Rejects, rejects_path, write_rejects
 from nebulium.data.tables.reading import Table, TableWriter, write_table
 from nebulium.errors import OutputError
 

@@ -6,11 +6,11 @@ import math
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from nebulium.metrics.evaluation import markdown_table
+from nebulium.metrics.score_records import plain_record, record_table
 
 from nebulium.metrics import panels
 from nebulium.metrics.estimates import Estimate
-from nebulium.metrics.evaluation import markdown_table
-from nebulium.metrics.score_records import plain_record, record_table
 
 
 @pytest.fixture

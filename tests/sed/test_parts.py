@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from nebulium.sed.band_fluxes import photometry_of_flux
+from nebulium.sed.cosmology import as_float
 from nebulium.sed.dsps_adapter import calzetti_k, noll_k, salim_k
 from nebulium.sed.piecewise import PiecewiseLinear
-from nebulium.sed.scalars import as_float
 
 
 def test_curves_of_dust():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sedpy.observate import Filter
 
-from nebulium.data.spectra.wavelengths import vacuum_from_air
+from nebulium.data.spectra.spectrum_set import vacuum_from_air
 from nebulium.errors import SpectrumError
 from nebulium.sed import (
     FilterCurve,

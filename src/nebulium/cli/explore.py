@@ -10,7 +10,7 @@ import typer
 
 from nebulium.cli.options import IdColumn, Seed, ends_well, say
 from nebulium.cli.progress import going_on
-from nebulium.data.output_checks import check_free
+from nebulium.data.output import check_free
 from nebulium.errors import MissingExtraError
 
 #: Packages of the extra.

@@ -3,8 +3,7 @@
 from nebulium.data.batches import in_batches
 from nebulium.data.extinction import deredden, extinction_per_ebv
 from nebulium.data.glossary import lookup
-from nebulium.data.id_hash import hash_ids
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import hash_ids, rows_of_ids
 from nebulium.data.images.mmu import Images, iter_images, read_images, write_images
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import Preparation
@@ -15,8 +14,7 @@ from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.reading import read_spectra, write_spectra
 from nebulium.data.spectra.sdss import read_sdss_lines
-from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.spectra.wavelengths import air_from_vacuum, vacuum_from_air
+from nebulium.data.spectra.spectrum_set import Spectra, air_from_vacuum, vacuum_from_air
 from nebulium.data.splits import Split
 from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.reading import iter_table, read_table

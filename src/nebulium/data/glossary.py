@@ -1,7 +1,7 @@
 """The one glossary of column names: what each means, its unit, and whether it holds numbers or ids."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -173,3 +173,10 @@ def unit_of(name: str) -> str | None:
 def units_of(names: Iterable[str]) -> dict[str, str]:
     """Units of those columns that have one."""
     return {name: unit for name in names if (unit := unit_of(name))}
+
+
+def about_column(name: str, units: Mapping[str, str]) -> dict[str, str]:
+    """Unit and meaning of a column, for the metadata of its field."""
+    entry = lookup(name)
+    about = {"unit": units.get(name, ""), "description": entry.meaning if entry else ""}
+    return {key: text for key, text in about.items() if text}

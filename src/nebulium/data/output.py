@@ -108,6 +108,24 @@ def output_error(path: str | Path, error: OSError) -> OutputError:
     return OutputError(str(path), f"cannot be written: {problem}", mend)
 
 
+def check_not_input(source: Path, output: Path) -> None:
+    """Refuse to replace the input, or a file in a folder that is the input."""
+    if source.exists() and output.exists() and source.samefile(output):
+        raise OutputError(str(output), "is the input, which would be lost", "choose another name")
+    if source.is_dir() and output.exists() and source.resolve() in output.resolve().parents:
+        problem = f"is a file of the input {source}, which might be lost"
+        raise OutputError(str(output), problem, "choose another name, or remove it first")
+
+
+def check_free(output: Path) -> None:
+    """Refuse a folder that is there, or has no place, before a long training and not after it."""
+    if output.exists():
+        raise OutputError(str(output), "is there already", "choose another folder, or remove it")
+    if not output.parent.is_dir():
+        problem = f"there is no folder {output.parent}"
+        raise OutputError(str(output), problem, f"make it: mkdir -p '{output.parent}'")
+
+
 def check_place(path: str | Path, *, folder_with: str | None = None) -> None:
     """Refuse a place where nothing can be written, or where other things would be lost: before long work."""
     target = Path(path).resolve()

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from nebulium.data.output import replace_on_success
-from nebulium.data.tables.source import stem_of
+from nebulium.data.tables.table import stem_of
 
 #: A reason, and the rows that it holds for.
 Fault = tuple[str, Bool[np.ndarray, " n"]]
@@ -180,3 +180,12 @@ def rejects_path(output: str | Path) -> Path:
     """Where the rows go that an output lacks."""
     output = Path(output)
     return output.with_name(f"{stem_of(output)}.rejects.csv")
+
+
+def write_rejects(rejects: Rejects, output: Path) -> Path | None:
+    """List the rejects beside an output that is there; if that fails, neither stays."""
+    try:
+        return rejects.write(output)
+    except BaseException:
+        output.unlink(missing_ok=True)
+        raise

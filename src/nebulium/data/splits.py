@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from nebulium.data.id_hash import hash_ids
+from nebulium.data.ids import hash_ids
 from nebulium.errors import ModelFileError, NebuliumError, TableError
 
 #: Fractions of the galaxies in each part, in the order in which the unit interval is cut.

@@ -32,9 +32,8 @@ from nebulium.lines.injection.profiles import (
     lines_on_continuum,
 )
 from nebulium.sed.band_fluxes import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, as_float
 from nebulium.sed.filters import Filters
-from nebulium.sed.scalars import as_float
 from nebulium.sed.spectrum import Galaxy, RestSpectrum, observe, rest_spectrum
 from nebulium.sed.ssp import SSPGrid
 

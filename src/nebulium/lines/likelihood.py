@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float
 from nebulium.lines.measurement import BOUND_SNR, N_LINES, STRONG_OF_WEAK, WEAK, NoiseLaw, Selection
 from nebulium.lines.model import FREE, LOG_EW_BOUND, LineModel
 from nebulium.nn import SinhArcsinh
-from nebulium.nn.sinh_arcsinh import HALF_LOG_TWO_PI
+from nebulium.nn.copula import HALF_LOG_TWO_PI
 
 #: What is assumed of galaxies whose line is missing. ``truncated``: nothing, only positive measurements are
 #: modelled. ``censored``: their measurement was negative. ``learned``: a smooth chance to be recorded.

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from nebulium.data.batches import padded_batches
-from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.reading import ROWS_PER_CHUNK
 from nebulium.data.tables.table import Table

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table

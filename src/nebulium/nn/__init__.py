@@ -2,11 +2,10 @@
 
 from nebulium.nn.convnext import ConvNeXt
 from nebulium.nn.convolution import Convolution, DepthwiseConvolution
+from nebulium.nn.copula import SinhArcsinh, copula_log_density, factor_correlation
 from nebulium.nn.densities import GaussianHead, MixtureHead, QuantileHead
 from nebulium.nn.encoders import make_encoder
-from nebulium.nn.gaussian_copula import copula_log_density, factor_correlation
 from nebulium.nn.residual import ResNet
-from nebulium.nn.sinh_arcsinh import SinhArcsinh
 from nebulium.nn.training_domain import TrainingDomain, measure_domain
 
 __all__ = [

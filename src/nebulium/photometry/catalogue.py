@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.column_faults import ColumnPlace
-from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.ids import check_unique_ids
 from nebulium.data.missing import MissingNumbers
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.tables.column_checks import checked_column

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nebulium.data.output_checks import check_free
+from nebulium.data.output import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.errors import NebuliumError

@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from nebulium.data.column_faults import ColumnPlace
-from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.source import ImageSource
 from nebulium.data.missing import Missing, MissingNumbers, missing_numbers, without
 from nebulium.data.rejects import Fault, Rejects

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nebulium import verbs
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects

@@ -15,7 +15,7 @@ import numpy as np
 
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.source import ImageSource
-from nebulium.data.output_checks import check_free
+from nebulium.data.output import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.missing import Missing
-from nebulium.data.output_checks import check_free
+from nebulium.data.output import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.modelfile import describe_model, load_model
 from nebulium.properties.labels import ID, NAMED, LabelledRows, join_labels, read_labels

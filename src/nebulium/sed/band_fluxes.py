@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from nebulium.sed.cosmology import as_float
 from nebulium.sed.filters import Filters
 from nebulium.sed.piecewise import PiecewiseLinear
-from nebulium.sed.scalars import as_float
 from nebulium.sed.spectrum import SPEED_OF_LIGHT_AA_S
 
 AB_ZERO_NJY = 31.4  # -2.5 log10 f_nu - 48.60 in cgs, for nJy

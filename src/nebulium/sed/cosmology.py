@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from astropy import constants
 from astropy import units as u
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from nebulium.errors import NebuliumError
-from nebulium.sed.scalars import as_float
 
 HUBBLE_DISTANCE_MPC = float(constants.c.to_value("km/s")) / 100.0  # times 100 over H0
 HUBBLE_TIME_GYR = float((1.0 / (100.0 * u.km / u.s / u.Mpc)).to_value("Gyr"))  # times 100 over H0
@@ -22,6 +21,16 @@ _NODES = _NODES + 0.5
 # Energy density of massive neutrinos over that of massless ones: Komatsu et al. 2011, ApJS 192, 18.
 _NEUTRINO_SCALE, _NEUTRINO_POWER = 0.3173, 1.83
 _NEUTRINO_PER_PHOTON = 7.0 / 8.0 * (4.0 / 11.0) ** (4.0 / 3.0)
+
+
+def as_float(value: ArrayLike) -> Float[Array, "..."]:
+    """Array of floats, of the default precision where the value has none of its own.
+
+    Weak types are made strong, so that 1.0 and jnp.float32(1.0) share one compiled function.
+    """
+    array = jnp.asarray(value)
+    floating = jnp.issubdtype(array.dtype, jnp.floating)
+    return array.astype(array.dtype if floating else jnp.result_type(float))
 
 
 class Cosmology(eqx.Module):

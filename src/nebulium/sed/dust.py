@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nebulium.sed import dsps_adapter
-from nebulium.sed.scalars import as_float
+from nebulium.sed.cosmology import as_float
 
 R_V = 4.05  # of Calzetti et al. (2000), kept by the curves derived from theirs
 

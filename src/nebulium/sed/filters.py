@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.spectra.wavelengths import vacuum_from_air
+from nebulium.data.spectra.spectrum_set import vacuum_from_air
 from nebulium.errors import SpectrumError, from_extra
 
 N_STEPS = 256  # of each filter: magnitudes of template spectra come out within 0.5 mmag, red leaks included

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.sed.scalars import as_float
+from nebulium.sed.cosmology import as_float
 from nebulium.sed.ssp import SSPGrid
 
 LYMAN_LIMIT_AA = 911.8

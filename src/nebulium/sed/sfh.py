@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
+from nebulium.sed.cosmology import as_float
 from nebulium.sed.piecewise import PiecewiseLinear
-from nebulium.sed.scalars import as_float
 
 Scalar = Float[Array, ""]
 Lookbacks = Float[Array, " time"]

@@ -8,9 +8,8 @@ from astropy import units as u
 from jaxtyping import Array, Float
 
 from nebulium.sed import dsps_adapter
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr, observing_distance_mpc
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr, as_float, observing_distance_mpc
 from nebulium.sed.dust import AbstractDust, NoDust
-from nebulium.sed.scalars import as_float
 from nebulium.sed.sfh import AbstractHistory, age_weights, mass_fraction_since
 from nebulium.sed.ssp import SSPGrid
 

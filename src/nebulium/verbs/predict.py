@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.output_checks import check_not_input, write_rejects
-from nebulium.data.rejects import Rejects
+from nebulium.data.output import check_not_input
+from nebulium.data.rejects import Rejects, write_rejects
 from nebulium.data.tables.writer import TableWriter
 from nebulium.verbs.predictor import Opened, Prediction, Predictor, find_predictor, none_predicted
 

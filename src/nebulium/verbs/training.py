@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 
-from nebulium.data.output import output_error
-from nebulium.data.output_checks import check_free
+from nebulium.data.output import check_free, output_error
 from nebulium.data.rejects import Rejects
 from nebulium.errors import OutputError
 from nebulium.training import FitConfig, FitResult, fit, trained_part

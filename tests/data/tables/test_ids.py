@@ -5,10 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nebulium.data import duplicates
-from nebulium.data.duplicates import Duplicate, check_unique_ids, find_duplicates
-from nebulium.data.id_hash import hash_ids
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data import ids as duplicates
+from nebulium.data.ids import Duplicate, check_unique_ids, find_duplicates, hash_ids, rows_of_ids
 from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError
 

@@ -28,8 +28,7 @@ from nebulium.data.tables.reading import (
     read_table,
     write_table,
 )
-from nebulium.data.tables.source import ending_of, in_memory, stem_of
-from nebulium.data.tables.table import missing_column
+from nebulium.data.tables.table import ending_of, in_memory, missing_column, stem_of
 from nebulium.errors import MissingColumnError, NebuliumError, OutputError, TableError
 
 WRITTEN = (".parquet", ".fits", ".fits.gz", ".ecsv")

@@ -1,7 +1,7 @@
 """Parquet files and Arrow's columns, for tables, spectra and images alike."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from nebulium.data.files.damage import reading
-from nebulium.data.glossary import lookup
 from nebulium.errors import NebuliumError, TableError
 
 #: Key of the file's metadata under which nebulium keeps its own, as JSON.
@@ -45,13 +44,6 @@ def own_metadata(schema: pa.Schema) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def about_column(name: str, units: Mapping[str, str]) -> dict[str, str]:
-    """Unit and meaning of a column, for the metadata of its field."""
-    entry = lookup(name)
-    about = {"unit": units.get(name, ""), "description": entry.meaning if entry else ""}
-    return {key: text for key, text in about.items() if text}
 
 
 def declared_units(fields: Any) -> dict[str, str]:

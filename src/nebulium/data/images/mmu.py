@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float
 
 from nebulium.data.files.arrow import (
     METADATA_KEY,
-    about_column,
     declared_units,
     is_list,
     list_lengths,
@@ -22,6 +21,7 @@ from nebulium.data.files.arrow import (
     own_metadata,
     to_numpy,
 )
+from nebulium.data.glossary import about_column
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.tables.table import Table

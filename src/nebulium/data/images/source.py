@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.ids import check_unique_ids
 from nebulium.data.images.checks import checked_image
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.tables.table import Table

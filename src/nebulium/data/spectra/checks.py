@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.spectra.wavelengths import check_looks_like_aa, check_rising, not_rising, vacuum_from_air
+from nebulium.data.spectra.spectrum_set import (
+    Spectra,
+    check_looks_like_aa,
+    check_rising,
+    not_rising,
+    vacuum_from_air,
+)
 from nebulium.data.units import FLUX_UNIT, WAVE_UNIT, conversion_factor
 from nebulium.errors import SpectrumError
 

@@ -10,13 +10,18 @@ from nebulium.data.extinction import deredden
 from nebulium.data.files.arrow import opened_parquet
 from nebulium.data.files.fits import opened_fits
 from nebulium.data.spectra.checks import Told, with_redshift
-from nebulium.data.spectra.desi import is_desi_coadd, read_desi_coadd, read_desi_stack
+from nebulium.data.spectra.desi import (
+    is_desi_coadd,
+    join_redshifts,
+    read_desi_coadd,
+    read_desi_stack,
+    read_redshifts,
+)
 from nebulium.data.spectra.fits import read_spectrum_fits, write_spectrum_fits
 from nebulium.data.spectra.mmu import read_mmu, write_mmu
-from nebulium.data.spectra.redshifts import join_redshifts, read_redshifts
 from nebulium.data.spectra.sdss import is_sdss_spec, read_sdss_lines, read_sdss_spec
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.tables.source import READABLE, ending_of
+from nebulium.data.tables.table import READABLE, ending_of
 from nebulium.errors import OutputError, SpectrumError
 
 __all__ = ["Spectra", "deredden", "is_spectrum_file", "read_sdss_lines", "read_spectra", "write_spectra"]

@@ -9,7 +9,7 @@ import pyarrow.csv
 
 from nebulium.data.files.arrow import declared_units, opened_parquet, own_metadata, reading_parquet, to_numpy
 from nebulium.data.files.damage import reading
-from nebulium.data.tables.source import TableSource
+from nebulium.data.tables.table import TableSource
 
 #: Read-ahead of each column. Without it, Arrow holds whole row groups in memory.
 STREAM_BYTES = 1 << 18

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files.damage import reading
-from nebulium.data.tables.source import TableSource, in_memory
+from nebulium.data.tables.table import TableSource, in_memory
 
 
 def open_ecsv(path: Path, wanted: Sequence[str] | None) -> TableSource:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
-from nebulium.data.tables.source import TableSource
-from nebulium.data.tables.table import missing_column
+from nebulium.data.tables.table import TableSource, missing_column
 from nebulium.errors import TableError
 
 #: Keyword of the header under which nebulium keeps its metadata, as JSON.

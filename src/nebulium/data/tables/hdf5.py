@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files.damage import reading
-from nebulium.data.tables.source import TableSource
-from nebulium.data.tables.table import missing_column
+from nebulium.data.tables.table import TableSource, missing_column
 from nebulium.errors import TableError, from_extra
 
 #: Attributes in which programs keep the unit of a dataset.

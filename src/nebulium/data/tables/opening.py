@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nebulium.data.tables.source import READABLE, TableSource, ending_of
+from nebulium.data.tables.table import READABLE, TableSource, ending_of
 from nebulium.errors import TableError
 
 

@@ -12,8 +12,7 @@ from nebulium.data.missing import MissingNumbers
 from nebulium.data.tables.column_checks import checked_column
 from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.opening import open_table
-from nebulium.data.tables.source import TableSource
-from nebulium.data.tables.table import Table, concatenate, missing_column
+from nebulium.data.tables.table import Table, TableSource, concatenate, missing_column
 from nebulium.data.tables.writer import TableWriter, write_table
 from nebulium.data.units import conversion_factor
 from nebulium.errors import TableError

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.arrow import about_column
-from nebulium.data.glossary import lookup
+from nebulium.data.glossary import about_column, lookup
 from nebulium.data.output import replace_on_success
-from nebulium.data.tables.source import READABLE, WRITABLE, ending_of
-from nebulium.data.tables.table import Table, concatenate
+from nebulium.data.tables.table import READABLE, WRITABLE, Table, concatenate, ending_of
 from nebulium.errors import OutputError
 
 

@@ -9,8 +9,7 @@ from string import Template
 
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
-from nebulium.data.output import replace_on_success
-from nebulium.data.output_checks import check_free
+from nebulium.data.output import check_free, replace_on_success
 from nebulium.errors import TableError
 from nebulium.explore.export.data import SAMPLE_SEED, PageData
 from nebulium.explore.export.encoding import script

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.data.output import file_stem
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from nebulium.data.id_hash import hash_ids
+from nebulium.data.ids import hash_ids
 from nebulium.errors import TableError
 from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.lines.prediction_rows import FLUX_COLUMNS, single

@@ -12,8 +12,7 @@ import numpy as np
 
 from nebulium.data.output import output_error
 from nebulium.data.tables.reading import read_table
-from nebulium.data.tables.source import stem_of
-from nebulium.data.tables.table import Table
+from nebulium.data.tables.table import Table, stem_of
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.modelfile import WEIGHTS, ModelFolder

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from nebulium.data.column_faults import ColumnPlace
-from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.source import ImageSource
 from nebulium.data.tables.column_checks import checked_column

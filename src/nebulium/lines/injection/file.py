@@ -6,16 +6,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.data.duplicates import check_unique_ids
 from nebulium.data.glossary import units_of
-from nebulium.data.id_join import rows_of_ids
-from nebulium.data.output_checks import check_not_input, write_rejects
-from nebulium.data.rejects import Rejects
+from nebulium.data.ids import check_unique_ids, rows_of_ids
+from nebulium.data.output import check_not_input
+from nebulium.data.rejects import Rejects, write_rejects
 from nebulium.data.spectra.reading import write_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import column_names, read_table
-from nebulium.data.tables.source import stem_of
-from nebulium.data.tables.table import Table
+from nebulium.data.tables.table import Table, stem_of
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.continuum.feature_table import features_from_spectra

@@ -26,8 +26,7 @@ from nebulium.lines.continuum.line_list import (
     line_index,
 )
 from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, SPEED_OF_LIGHT_KM_S, pixel_edges
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, observing_distance_mpc
-from nebulium.sed.scalars import as_float
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, as_float, observing_distance_mpc
 
 FWHM_PER_SIGMA = 2.354820045
 NARROWEST_AA = 1e-3  # a line without width is given this sigma, far below any pixel

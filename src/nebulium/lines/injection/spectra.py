@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from nebulium.data.batches import in_batches
-from nebulium.data.id_hash import hash_ids
+from nebulium.data.ids import hash_ids
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.lines.continuum.masks import line_windows, mask_lines
 from nebulium.lines.injection.profiles import (

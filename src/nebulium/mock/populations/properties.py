@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nebulium.sed import dsps_adapter
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr
-from nebulium.sed.scalars import as_float
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr, as_float
 from nebulium.sed.sfh import Exponential, age_weights
 from nebulium.sed.spectrum import RECENT_GYR
 from nebulium.sed.ssp import load_ssp

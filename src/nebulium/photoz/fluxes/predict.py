@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.photometry.catalogue import open_photometry
 from nebulium.photometry.dereddening import check_extinction, corrected, known_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies

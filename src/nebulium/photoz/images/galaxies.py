@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.source import ImageSource, with_factors

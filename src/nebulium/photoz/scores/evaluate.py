@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from nebulium.data.duplicates import check_unique_ids
+from nebulium.data.ids import check_unique_ids
 from nebulium.data.output import file_stem
 from nebulium.errors import TableError
 from nebulium.metrics.estimates import FEWEST

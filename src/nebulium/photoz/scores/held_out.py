@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.data.rejects import Rejects
 from nebulium.errors import TableError
 from nebulium.modelfile import ModelFolder

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import rows_of_ids
 from nebulium.data.rejects import Rejects
 from nebulium.errors import TableError
 from nebulium.photoz.predict import RedshiftPredictor

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64
 
-from nebulium.data.id_join import rows_of_ids
-from nebulium.data.output_checks import check_not_input
+from nebulium.data.ids import rows_of_ids
+from nebulium.data.output import check_not_input
 from nebulium.data.tables.reading import column_names, iter_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError

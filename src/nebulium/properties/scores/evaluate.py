@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from matplotlib.figure import Figure
 
-from nebulium.data.duplicates import check_unique_ids
-from nebulium.data.id_join import rows_of_ids
+from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.output import file_stem
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError

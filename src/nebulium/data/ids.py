@@ -1,0 +1,194 @@
+"""Ids of galaxies: hashed the same for ever, found among others, and refused where they stand twice."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from nebulium.errors import TableError
+
+
+def hash_ids(ids: np.ndarray, *, seed: str = "") -> np.ndarray:
+    """A 64-bit hash of each id.
+
+    Whole numbers go through the finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA), with an offset
+    that depends on the seed; it is a bijection, so different numbers never share a hash. Text goes through
+    BLAKE2b, but text that spells a whole number of 64 bits is hashed as that number: the id 7 and the id
+    "7" are one galaxy.
+
+    Parameters
+    ----------
+    ids : array of int or str of shape (n,)
+        The ids.
+    seed : str
+        Another seed gives independent hashes.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (n,)
+        The hashes.
+
+    Raises
+    ------
+    TypeError
+        If the ids are neither whole numbers nor text.
+
+    Examples
+    --------
+    >>> bool(np.all(hash_ids(np.array([7, -1])) == hash_ids(np.array(["7", "-1"]))))
+    True
+    """
+    ids = np.asarray(ids)
+    if ids.dtype.kind in "iu":
+        # Two's complement: -1 becomes 2**64 - 1.
+        return _mix(ids.astype(np.uint64, casting="unsafe"), seed)
+    if ids.dtype.kind == "U" or all(isinstance(identifier, str) for identifier in ids.tolist()):
+        return _hash_text(ids, seed)
+    raise TypeError(f"ids must be whole numbers or text, got {ids.dtype}")
+
+
+def _hash_text(ids: np.ndarray, seed: str) -> np.ndarray:
+    """Text to 64 bits one by one, then all together through the same finaliser as numbers."""
+    codes = np.fromiter((_code(text) for text in ids.tolist()), np.uint64, count=len(ids))
+    return _mix(codes, seed)
+
+
+def _code(text: str) -> int:
+    """The number that a text spells, if no other text spells it; else its BLAKE2b digest."""
+    if len(text) <= 20 and text.lstrip("-").isdecimal() and text.isascii():
+        number = int(text)
+        if str(number) == text and -(2**63) <= number < 2**64:
+            return number % 2**64
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def _mix(codes: np.ndarray, seed: str) -> np.ndarray:
+    """The finaliser of SplitMix64, in place of a loop of digests: a hundred times faster."""
+    offset = int.from_bytes(hashlib.blake2b(seed.encode(), digest_size=8).digest(), "big")
+    mixed = codes + np.uint64(offset)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def rows_of_ids(ids: np.ndarray, among: np.ndarray) -> Int64[np.ndarray, " n"]:
+    """Where each id stands among others.
+
+    The id 7 and the id "7" are one galaxy: one of the tables may hold its ids as text.
+
+    Parameters
+    ----------
+    ids : array of int or str of shape (n,)
+        The ids to look for.
+    among : array of int or str of shape (m,)
+        The ids to look in, each there once; there may be none.
+
+    Returns
+    -------
+    ndarray of int64 of shape (n,)
+        Rows of `among`; -1 where the id is absent.
+
+    Raises
+    ------
+    TypeError
+        If ids are neither whole numbers nor text.
+
+    Examples
+    --------
+    >>> rows_of_ids(np.array([7, 8, 9]), np.array(["9", "7"])).tolist()
+    [1, -1, 0]
+    """
+    if not len(among):
+        return np.full(len(ids), -1, np.int64)
+    wanted, known = hash_ids(ids), hash_ids(among)
+    order = np.argsort(known)
+    rows = order[np.minimum(np.searchsorted(known, wanted, sorter=order), len(order) - 1)]
+    return np.where(known[rows] == wanted, rows, -1).astype(np.int64)
+
+
+#: A generator function of chunks of ids; called again for a second pass.
+IdChunks = Callable[[], Iterable[np.ndarray]]
+
+
+#: Rows that a message names for one id.
+ROWS_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """An id that occurs more than once.
+
+    Parameters
+    ----------
+    target_id : int or str
+        The id.
+    rows : tuple of int
+        The first rows where it stands, counted from 0.
+    """
+
+    target_id: int | str
+    rows: tuple[int, ...]
+
+
+def find_duplicates(chunks: IdChunks, *, rows: int | None = None, most: int = 3) -> list[Duplicate]:
+    """Find ids that occur more than once in a table too long for memory.
+
+    Whole numbers are held as they are and text as 64-bit hashes, 8 bytes a row, and sorted in place. Where
+    two are equal, a second pass over the ids names the rows, and compares the texts themselves, so that two
+    texts of one hash (odds of 3 in a million for 1e7 rows) are no duplicate.
+    """
+    keys = _gathered(chunks, rows)
+    keys.sort()
+    repeated = np.unique(keys[1:][keys[1:] == keys[:-1]])
+    del keys
+    return _named(chunks, repeated, most) if len(repeated) else []
+
+
+def check_unique_ids(chunks: IdChunks, *, where: str, rows: int | None = None) -> None:
+    """Refuse a table in which an id occurs more than once."""
+    found = find_duplicates(chunks, rows=rows)
+    if found:
+        listed = "; ".join(f"{one.target_id} in rows {_listed(one.rows)}" for one in found)
+        mend = "keep one row of each id, or map another id column"
+        raise TableError(where, f"expected every id once, found {listed}", mend)
+
+
+def _gathered(chunks: IdChunks, rows: int | None) -> np.ndarray:
+    """All keys in one array."""
+    if rows is None:
+        return np.concatenate([_keys(ids) for ids in chunks()] or [np.zeros(0, np.uint64)])
+    keys = np.empty(rows, np.uint64)
+    first = 0
+    for ids in chunks():
+        keys[first : first + len(ids)] = _keys(ids)
+        first += len(ids)
+    return keys[:first]
+
+
+def _keys(ids: np.ndarray) -> np.ndarray:
+    """A whole number is its own key."""
+    return ids.astype(np.uint64) if ids.dtype.kind in "iu" else hash_ids(ids)
+
+
+def _named(chunks: IdChunks, repeated: np.ndarray, most: int) -> list[Duplicate]:
+    """Second pass: the rows of the keys that repeat, by the id itself."""
+    rows_of: dict[int | str, list[int]] = {}
+    first = 0
+    for ids in chunks():
+        keys = _keys(ids)
+        places = np.minimum(np.searchsorted(repeated, keys), len(repeated) - 1)
+        for row in np.flatnonzero(repeated[places] == keys).tolist():
+            rows_of.setdefault(ids[row].item(), []).append(first + row)
+        rows_of = {identifier: rows[:ROWS_NAMED] for identifier, rows in rows_of.items()}
+        first += len(ids)
+        if sum(len(rows) > 1 for rows in rows_of.values()) >= most:
+            break
+    found = [Duplicate(identifier, tuple(rows)) for identifier, rows in rows_of.items() if len(rows) > 1]
+    return found[:most]
+
+
+def _listed(rows: tuple[int, ...]) -> str:
+    """Such as "1, 5 and 8"."""
+    return f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"
