@@ -1,10 +1,17 @@
 """Strictness for every test and every docstring example; the package itself sets nothing global."""
 
 import importlib
+import os
 from pathlib import Path
 
-import jax
-from jaxtyping import install_import_hook
+# Most of a test's time is compilation: what one test, worker or subprocess compiled, the others read here.
+# JAX reads these variables when it is imported; a folder that is set already is kept.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import jax  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 SRC = Path(__file__).parent / "src"
 

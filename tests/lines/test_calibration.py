@@ -1,5 +1,7 @@
 """Quantiles of measurements hold what they say on galaxies like those that set their levels."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +12,12 @@ from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
 from nebulium.lines.scores.populations import draw_measurements, quantiles_of_measurements
 
-MODEL = LineModel(with_luminosity=False, width=16, noise_width=16, key=jax.random.key(3))
 N = 2400
+
+
+@cache
+def untrained() -> LineModel:
+    return LineModel(with_luminosity=False, width=16, noise_width=16, key=jax.random.key(3))
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +27,7 @@ def narrow() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     flux, redshift = rng.uniform(0.8, 1.2, (N, 12)).astype(np.float32), np.full(N, 0.1, np.float32)
     sigma = np.full((N, 10), 0.5)
     lines = MeasuredLines.from_columns(np.ones((N, 10)), sigma**-2.0)
-    drawn = draw_measurements(MODEL, flux, redshift, lines, seed=1).astype(np.float64)
+    drawn = draw_measurements(untrained(), flux, redshift, lines, seed=1).astype(np.float64)
     middle = np.median(drawn, axis=0)
     return flux, redshift, sigma, middle + 0.6 * (drawn - middle)
 
@@ -32,11 +38,11 @@ def test_levels_set_on_one_half_hold_on_the_other(
     flux, redshift, sigma, ew = narrow
     lines = MeasuredLines.from_columns(ew, sigma**-2.0)
     half = jax.tree.map(lambda leaf: leaf[: N // 2], lines)
-    corrected = calibrated(MODEL, jnp.asarray(flux[: N // 2]), jnp.asarray(redshift[: N // 2]), half)
+    corrected = calibrated(untrained(), jnp.asarray(flux[: N // 2]), jnp.asarray(redshift[: N // 2]), half)
     for own in (sigma[N // 2 :], None):
         before, after = (
             _coverage(model, flux[N // 2 :], redshift[N // 2 :], own, ew[N // 2 :])
-            for model in (MODEL, corrected)
+            for model in (untrained(), corrected)
         )
         assert np.all(before > 0.8)
         assert np.all(np.abs(after - 0.68) < 0.05)
@@ -49,8 +55,8 @@ def test_a_line_with_few_measurements_keeps_its_levels(
     ew = ew.copy()
     ew[900:, 4] = np.nan
     lines = MeasuredLines.from_columns(ew, sigma**-2.0)
-    corrected = calibrated(MODEL, jnp.asarray(flux), jnp.asarray(redshift), lines)
-    same = np.all(np.asarray(corrected.measured_levels == MODEL.measured_levels), axis=(0, 2))
+    corrected = calibrated(untrained(), jnp.asarray(flux), jnp.asarray(redshift), lines)
+    same = np.all(np.asarray(corrected.measured_levels == untrained().measured_levels), axis=(0, 2))
     assert same.tolist() == [place == 4 for place in range(10)]
 
 

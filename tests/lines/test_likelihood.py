@@ -1,5 +1,7 @@
 """The quadrature against brute force, the expectation propagation against sampling, and the missing lines."""
 
+from functools import cache
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,9 +17,13 @@ from nebulium.lines.measurement import NoiseLaw, Selection, select_positive
 from nebulium.lines.model import LineModel
 from nebulium.nn import SinhArcsinh
 
-MODEL = LineModel(with_luminosity=False, width=16, noise_width=16, key=jax.random.key(0))
 FLUX, Z = jnp.ones(12), jnp.array(0.1)
 TEN = jnp.zeros(10)
+
+
+@cache
+def untrained() -> LineModel:
+    return LineModel(with_luminosity=False, width=16, noise_width=16, key=jax.random.key(0))
 
 
 def log_normal_law(log_median: float, width: float) -> SinhArcsinh:
@@ -83,7 +89,7 @@ def test_dependence_is_exact_for_gaussian_measurements() -> None:
     rng = np.random.default_rng(1)
     loadings = rng.standard_normal((8, 2))
     correlation = np.asarray(
-        MODEL.free_correlation_of(jnp.asarray(_padded(loadings), jnp.float32)), np.float64
+        untrained().free_correlation_of(jnp.asarray(_padded(loadings), jnp.float32)), np.float64
     )
     mean, noise = rng.standard_normal(10), rng.uniform(0.2, 2.0, 10)
     variance = 1 / (1 + 1 / noise)
@@ -101,9 +107,8 @@ def test_dependence_is_exact_for_gaussian_measurements() -> None:
 
 
 def _padded(loadings: np.ndarray) -> np.ndarray:
-    return np.concatenate([loadings, np.zeros((8, MODEL.copula_rank - loadings.shape[1]))], axis=1).reshape(
-        -1
-    )
+    more = untrained().copula_rank - loadings.shape[1]
+    return np.concatenate([loadings, np.zeros((8, more))], axis=1).reshape(-1)
 
 
 @given(
@@ -122,7 +127,7 @@ def test_likelihood_and_gradient_are_finite_whatever_was_measured(
         jnp.exp(jnp.array(log_sigma, jnp.float32)),
         jnp.array(present),
     )
-    value, gradient = _value_and_gradient[kind](MODEL, lines)
+    value, gradient = _value_and_gradient[kind](untrained(), lines)
     assert np.isfinite(value)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(eqx.filter(gradient, eqx.is_array)))
 
@@ -143,8 +148,8 @@ def test_what_is_missing_is_not_looked_at() -> None:
         lambda m: (m.ew_aa, m.sigma_aa), other, (one.ew_aa.at[4].set(77.0), one.sigma_aa.at[4].set(9.0))
     )
     for kind in SELECTION_KINDS:
-        assert float(galaxy_log_likelihood(MODEL, FLUX, Z, one, kind)) == pytest.approx(
-            float(galaxy_log_likelihood(MODEL, FLUX, Z, other, kind)), rel=1e-6
+        assert float(galaxy_log_likelihood(untrained(), FLUX, Z, one, kind)) == pytest.approx(
+            float(galaxy_log_likelihood(untrained(), FLUX, Z, other, kind)), rel=1e-6
         )
 
 
