@@ -115,8 +115,8 @@ def test_anything_that_the_page_may_send_gives_a_state(sent):
         ("selection=map:0,0;1,1", "selection: expected 3 to 300 corners"),
         ("selection=map:0,0;1,1;a,b", "selection: expected corners as x,y;x,y;x,y"),
         ("selection=/tmp:0,0;1,1;0,1", "selection: there is no diagram to select in called “/tmp”"),
-        ("file=/etc/passwd", "“file” is nothing that this page knows"),
-        ("__proto__=x", "“__proto__” is nothing that this page knows"),
+        ("file=/etc/passwd", "“file” is not known to this page"),
+        ("__proto__=x", "“__proto__” is not known to this page"),
         ("pin=" + "9" * 500, "pin: there is no galaxy “" + "9" * 39 + "…”"),
     ],
 )

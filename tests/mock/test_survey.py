@@ -372,7 +372,7 @@ def test_a_fault_in_a_process_is_told_here(tmp_path):
 
 def test_a_process_that_dies_is_told_here(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(SurveyError, match=r"ended with code 1 \(it said nothing\)"):
+    with pytest.raises(SurveyError, match=r"ended with code 1 \(it printed nothing\)"):
         make_blocks(tmp_path, [0, 1], processes=2)
 
 

@@ -11,7 +11,7 @@ from nebulium.cli.options import ReportOutput, Seed, ends_well, say
 @ends_well
 def demo(
     output: ReportOutput = Path("demo"),
-    galaxies: Annotated[int, typer.Option("--galaxies", min=10, help="How many.")] = 3000,
+    galaxies: Annotated[int, typer.Option("--galaxies", min=10, help="Number of galaxies.")] = 3000,
     seed: Seed = 0,
 ) -> None:
     """Make a few thousand galaxies with emission lines: spectra, magnitudes, BPT diagram, a table.
@@ -21,4 +21,4 @@ def demo(
     from nebulium.lines.demo.demonstration import run_demo
 
     result = run_demo(output, n_galaxies=galaxies, seed=seed)
-    say(f"{result.galaxies:,} galaxies in {result.seconds:.0f} s; {result.folder}/README.md tells more")
+    say(f"{result.galaxies:,} galaxies in {result.seconds:.0f} s; {result.folder}/README.md describes them")

@@ -32,7 +32,7 @@ def explore(
         typer.Option(
             "--model",
             metavar="NAME_OR_DIR",
-            help="What predicts: lines, redshifts or properties. [default: the packaged models of lines "
+            help="A model of lines, redshifts or properties. [default: the packaged models of lines "
             "where there is a continuum]",
             show_default=False,
         ),
@@ -41,7 +41,7 @@ def explore(
         Literal["continuum", "colours", "photometry", "latent"] | None,
         typer.Option(
             "--embedding",
-            help="What the map is made of: twelve bins of the continuum, their colours, colours of the "
+            help="The numbers behind the map: twelve bins of the continuum, their colours, colours of the "
             "photometry, or the latent space of --model. [default: continuum, else photometry]",
             show_default=False,
         ),
@@ -67,7 +67,7 @@ def explore(
     seed: Seed = 0,
     id_column: IdColumn = None,
 ) -> None:
-    """Look at galaxies in the browser: a map of them, spectra, images, diagrams, what a model says.
+    """Look at galaxies in the browser: a map of them, spectra, images, diagrams, predictions of a model.
 
     The map and the predictions are computed once and kept beside the table, in TABLE.explore. Ctrl-C ends it.
 

@@ -34,7 +34,7 @@ def make(
     ] = None,
     seed: Seed = 0,
     processes: Annotated[
-        int, typer.Option("--processes", help="How many work side by side; best one a core.")
+        int, typer.Option("--processes", help="Number of processes that work side by side; best one a core.")
     ] = 1,
     shards: Annotated[int, typer.Option("--shards", help="Number of files with images.")] = 1,
     pixels: Annotated[
@@ -90,13 +90,13 @@ def make(
     say(
         f"{run.folder}: {run.galaxies:,} galaxies, {run.made:,} of them made now in {run.seconds:.0f} s{rate}"
     )
-    say(f"{run.folder}/README.md tells what is there, {run.folder}/figures shows it")
+    say(f"{run.folder}/README.md describes the files, {run.folder}/figures shows them")
 
 
 @app.command("show")
 @ends_well
 def show(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of a survey.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.", show_default=False)],
 ) -> None:
     """Draw the pictures of a survey into DIR/figures.
 
@@ -116,5 +116,5 @@ def _keeps_what_is_made() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say("What is made stays; the same command with --resume goes on.")
+        say("The galaxies made so far stay; the same command with --resume goes on.")
         raise

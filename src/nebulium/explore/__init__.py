@@ -1,4 +1,4 @@
-"""A page to look at galaxies, their lines, and what the models say of them."""
+"""A page to look at galaxies, their emission lines and the predictions of models."""
 
 from nebulium.explore.export.writing import ExportedPage, export_page
 from nebulium.explore.page.explored import Explored, explore

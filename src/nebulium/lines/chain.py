@@ -99,7 +99,7 @@ class SyntheticGalaxy(eqx.Module):
     stars : SyntheticStars
         The same galaxy without lines.
     continuum_flux : array (12,)
-        What the line model saw: continuum through the fibre in the twelve bins, 1e-17 erg/s/cm2/AA.
+        Input of the line model: continuum through the fibre in the twelve bins, 1e-17 erg/s/cm2/AA.
     lines : EmissionLines
         Of the whole galaxy, by name: `lines["HALPHA"].line_flux`.
     wave_aa : array (fine,)
@@ -125,11 +125,23 @@ class LineChain(eqx.Module):
     Parameters
     ----------
     ssp : SSPGrid
+        Templates of the stars.
     filters : Filters
+        The bands of the magnitudes.
     line_model : LineModel
+        Gives the equivalent widths.
     cosmology : Cosmology
+        Distances and ages.
     wave_rest_aa : array (fine,)
         Rest wavelength of the spectra with lines, AA.
+
+    Examples
+    --------
+    >>> from nebulium.sed import load_filters, load_ssp
+    >>> ssp = load_ssp()
+    >>> chain = make_chain(ssp, load_filters("sdss_r0"), lambda flux, redshift: jnp.full(10, 20.0))
+    >>> chain.wave_rest_aa.size > ssp.wave_aa.size
+    True
     """
 
     ssp: SSPGrid
@@ -148,6 +160,7 @@ class LineChain(eqx.Module):
         Parameters
         ----------
         galaxy : Galaxy
+            Its star-formation history, mass, redshift, metallicity and dust.
 
         Returns
         -------
@@ -174,6 +187,7 @@ class LineChain(eqx.Module):
         Parameters
         ----------
         galaxy : Galaxy
+            Its star-formation history, mass, redshift, metallicity and dust.
         log_aperture : scalar
             log10 of the light in the fibre over that of the whole galaxy, 0 or less. The line models
             were trained on fibre spectra: one that knows the luminosity must see the fibre's. Equivalent
@@ -220,6 +234,7 @@ def make_chain(
         Any callable (continuum_flux (12,), redshift ()) -> ew_aa (10,), such as `model.median_ew`;
         with a key as third argument if it draws samples, such as `SampledLines(model)`.
     cosmology : Cosmology, optional
+        Distances and ages.
 
     Returns
     -------
@@ -287,10 +302,11 @@ def synthesise(
     Parameters
     ----------
     chain : LineChain
+        From `make_chain`.
     galaxies : Galaxy
-        With leaves of shape (n, ...).
+        In arrays (n, ...).
     log_aperture, velocity_dispersion_km_s : scalar or array (n,)
-        As in `LineChain`.
+        log10 of the light in the fibre over that of the galaxy, and sigma of the gas.
     key : jax key, optional
         One key for all; each galaxy gets its own, whatever the batch.
     batch : int, optional
@@ -299,12 +315,12 @@ def synthesise(
     Returns
     -------
     SyntheticGalaxy
-        With leaves of shape (n, ...).
+        In arrays (n, ...).
 
     Raises
     ------
     NebuliumError
-        The galaxies' leaves are scalars or of different lengths.
+        Parameters of the galaxies are scalars or of different lengths.
 
     Examples
     --------
@@ -343,7 +359,7 @@ def _count(galaxies: Galaxy) -> int:
     if len(lengths) != 1 or 0 in lengths:
         raise NebuliumError(
             "galaxies",
-            f"have leaves of lengths {sorted(lengths)}, 0 for a scalar; expected one, that of the batch",
+            f"have arrays of lengths {sorted(lengths)}, 0 for a scalar; expected one, that of the batch",
             "give every parameter an array (n,), the defaults too, or map over single galaxies",
         )
     return lengths.pop()

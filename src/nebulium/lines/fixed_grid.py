@@ -1,4 +1,4 @@
-"""What the chain does on a rest-frame grid that never changes: prepared once, not for each galaxy."""
+"""Steps of the chain on a rest-frame grid that never changes, prepared once and not for each galaxy."""
 
 import equinox as eqx
 import jax

@@ -1,4 +1,4 @@
-"""The stars of bulge, old disc and young disc: one star-formation history dealt out by age."""
+"""The stars of bulge, old disc and young disc: one star-formation history divided by age."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -25,7 +25,7 @@ def formed_shares(
 
     The shares of the three add up to those of the whole history. The bulge has the part `bulge_share` of
     the surviving mass of the galaxy, or all old stars where these are fewer. It is a recipe, chosen to be
-    smooth and to make bulges red; no observation says how the ages are dealt out.
+    smooth and to make bulges red; no observation shows how the ages are divided.
     """
     young, old = _young_and_old(history, lg_age_gyr, t_obs_gyr)
     surviving = dsps_adapter.surviving_fraction(lg_age_gyr)

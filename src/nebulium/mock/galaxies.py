@@ -1,4 +1,4 @@
-"""From a key to a galaxy that a survey has seen: properties, structure, light, photometry, label."""
+"""From a key to a galaxy as a survey measures it: properties, structure, light, photometry, label."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,20 +29,22 @@ class Population(Protocol):
 
 
 class MockGalaxy(eqx.Module):
-    """One galaxy of a mock survey, or many with leaves (n, ...).
+    """One galaxy of a mock survey, or many in arrays (n, ...).
 
     Parameters
     ----------
     properties : GalaxyProperties
+        Its physical properties.
     structure : Structure
+        Its bulge, discs, arms and clumps.
     light : Light
-        The truth.
+        Its true light.
     half_light_radius_kpc : scalar
-        Of the whole galaxy along its major axis, in the band of the magnitude limit.
+        Half-light radius of the whole galaxy along its major axis, in the band of the magnitude limit.
     measured : MeasuredPhotometry
-        With noise.
+        Its photometry with noise.
     redshift_spec : scalar
-        NaN where the galaxy has no spectrum.
+        Spectroscopic redshift; NaN where the galaxy has no spectrum.
     selected : scalar of bool
         Whether it passes the magnitude limit, and its half-light radius is smaller than the survey's largest.
     """
@@ -62,8 +64,17 @@ class GalaxyMaker(eqx.Module):
     Parameters
     ----------
     survey : Survey
+        The survey that sees the galaxies.
     light_model : LightModel
+        Makes their light.
     noise : PhotometricNoise
+        Measures their photometry.
+
+    Examples
+    --------
+    >>> from nebulium.mock.survey.survey_list import find_survey
+    >>> make_galaxy_maker(find_survey("sdss")).survey.limit.band
+    'r'
     """
 
     survey: Survey = eqx.field(static=True)
@@ -71,11 +82,12 @@ class GalaxyMaker(eqx.Module):
     noise: PhotometricNoise
 
     def __call__(self, properties: GalaxyProperties, key: Key[Array, ""]) -> MockGalaxy:
-        """What becomes of one galaxy.
+        """Make one galaxy.
 
         Parameters
         ----------
         properties : GalaxyProperties
+            Its physical properties.
         key : jax key
             Draws its structure, its lines, the noise and the label.
 
@@ -107,7 +119,7 @@ class GalaxyMaker(eqx.Module):
 
 
 def make_galaxy_maker(survey: Survey, **options: Any) -> GalaxyMaker:
-    """Prepare all that galaxies of a survey are made with.
+    """Prepare to make the galaxies of a survey.
 
     Parameters
     ----------
@@ -146,6 +158,7 @@ def load_population(survey: Survey) -> Population:
     Parameters
     ----------
     survey : Survey
+        From `find_survey`.
 
     Returns
     -------
@@ -174,10 +187,7 @@ def load_population(survey: Survey) -> Population:
 
 
 def half_light_radius_kpc(structure: Structure, flux: Float[Array, " component"]) -> Scalar:
-    """Half-light radius of a whole galaxy along its major axis.
-
-    See `nebulium.mock.structure.half_light_radius`.
-    """
+    """Half-light radius in kpc of a whole galaxy along its major axis."""
     return half_light_radius(
         flux / jnp.sum(flux),
         structure.bulge_sersic_n,

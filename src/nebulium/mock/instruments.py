@@ -47,7 +47,7 @@ class Band:
     Parameters
     ----------
     name : str
-        As the survey calls it.
+        Name that the survey uses.
     filter : str
         Name of the transmission curve for `nebulium.sed.load_filters`.
     pivot_aa : float
@@ -88,14 +88,16 @@ class Band:
 
 @dataclass(frozen=True)
 class Instrument:
-    """What an image is made with.
+    """An instrument: its bands, its pixels and its point-spread function.
 
     Parameters
     ----------
     name : str
+        By which `instrument` finds it.
     about : str
-        One line on which data it imitates.
+        One line on the data that it imitates.
     bands : tuple of Band
+        In the order of the images.
     pixel_scale_arcsec : float
         Side of a pixel, arcsec.
     stamp_pixels : int

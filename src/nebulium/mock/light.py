@@ -1,4 +1,4 @@
-"""From a galaxy's properties and build to its light: spectra, lines and photometry of its components."""
+"""From the properties and the structure of a galaxy to its light: spectra, lines, photometry."""
 
 import equinox as eqx
 import jax
@@ -25,7 +25,7 @@ from nebulium.sed.ssp import SSPGrid, load_ssp
 
 Scalar = Float[Array, ""]
 YOUNG = COMPONENTS.index("young")
-# Of the galaxies that the packaged line models learnt from.
+# The highest redshift of the galaxies that the packaged line models were trained on.
 LINES_REDSHIFT_MOST = 0.3
 
 
@@ -70,7 +70,7 @@ class Light(eqx.Module):
     log_mformed : scalar
         log10 of all mass ever formed, Msun.
     continuum_flux : array (12,)
-        What the line model saw, 1e-17 erg/s/cm2/AA.
+        Continuum that the line model saw, 1e-17 erg/s/cm2/AA.
     """
 
     flux_njy: Float[Array, "*n component band"]
@@ -85,9 +85,9 @@ class Light(eqx.Module):
 
 
 class LightModel(eqx.Module):
-    """Properties and build of one galaxy in, its light out; make one with `make_light_model`.
+    """Properties and structure of one galaxy in, its light out; make one with `make_light_model`.
 
-    What it holds to be true:
+    It assumes:
 
     - All components have the galaxy's metallicity and its dust, the curve of Calzetti et al. (2000) with
       the galaxy's A_V, so that they add up to the spectrum of the whole history: the light that a fit
@@ -95,8 +95,8 @@ class LightModel(eqx.Module):
       components by the ages of their stars alone.
     - No ionising light leaves the galaxy: below the Lyman limit, 911.8 AA at rest, there is none. Further
       hydrogen is that of the intergalactic medium on average (Inoue et al. 2014).
-    - Ten lines of the optical, of which the equivalent widths are drawn given the total continuum, with the
-      dust, inclination and mix of galaxies of the training set. Lyman alpha and the lines of the
+    - Ten optical lines, whose equivalent widths are drawn given the total continuum, with the dust,
+      inclination and mix of galaxies of the training set. Lyman alpha and the lines of the
       ultraviolet and infrared are missing.
 
     For many galaxies use `jax.vmap`, and hand the model to the jitted function as an argument: as a constant
@@ -105,10 +105,19 @@ class LightModel(eqx.Module):
     Parameters
     ----------
     ssp : SSPGrid
-        With the Lyman steps resolved and no ionising light.
+        Templates with the Lyman steps resolved and no ionising light.
     filters : Filters
+        The bands.
     line_model : LineModel
+        Draws the equivalent widths.
     cosmology : Cosmology
+        Distances and ages.
+
+    Examples
+    --------
+    >>> from nebulium.sed import load_filters
+    >>> make_light_model(load_filters("sdss_g0", "sdss_r0")).filters.names
+    ('sdss_g0', 'sdss_r0')
     """
 
     ssp: SSPGrid
@@ -125,8 +134,9 @@ class LightModel(eqx.Module):
         Parameters
         ----------
         properties : GalaxyProperties
+            Its physical properties.
         structure : Structure
-            Of which the share of the bulge is used.
+            Its share of the bulge is used.
         key : jax key
             Draws the lines.
 
@@ -157,7 +167,7 @@ class LightModel(eqx.Module):
         )
 
     def _lines_in_domain(self, continuum_flux: Float[Array, "12"], redshift: Scalar) -> Bool[Array, ""]:
-        """The model knows colours alone, and gas at high redshift differs behind the same colours."""
+        """The model sees colours alone, and gas at high redshift differs behind the same colours."""
         alike = self.line_model.domain.contains(self.line_model.features(continuum_flux, redshift))
         return alike & (redshift <= LINES_REDSHIFT_MOST)
 
@@ -167,7 +177,9 @@ class LightModel(eqx.Module):
         Parameters
         ----------
         properties : GalaxyProperties
+            Its physical properties.
         structure : Structure
+            Its share of the bulge is used.
 
         Returns
         -------
@@ -209,12 +221,13 @@ def make_light_model(
     filters : Filters
         From `nebulium.sed.load_filters`.
     line_model : LineModel, optional
-        The packaged ``desi-lines-colours`` unless given. It reads colours alone. The model with luminosity
-        knows that of the light in a fibre, at redshifts below 0.5: a mock galaxy has no fibre, and most of
+        The packaged ``desi-lines-colours`` unless given. It sees colours alone. The model with luminosity
+        was trained on the light in a fibre, at redshifts below 0.5: a mock galaxy has no fibre, and most of
         them lie beyond.
     ssp : SSPGrid, optional
         The shipped grid unless given.
     cosmology : Cosmology, optional
+        Distances and ages.
 
     Returns
     -------
@@ -252,5 +265,5 @@ def make_light_model(
 
 
 def _without_ionising_light(ssp: SSPGrid) -> SSPGrid:
-    leaves = (ssp.wave_aa > LYMAN_LIMIT_AA).astype(ssp.flux.dtype)
-    return eqx.tree_at(lambda grid: grid.flux, ssp, ssp.flux * leaves[None, None, :])
+    passes = (ssp.wave_aa > LYMAN_LIMIT_AA).astype(ssp.flux.dtype)
+    return eqx.tree_at(lambda grid: grid.flux, ssp, ssp.flux * passes[None, None, :])

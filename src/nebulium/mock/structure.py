@@ -1,4 +1,4 @@
-"""The build of a galaxy: bulge, disc, inclination, arms and clumps, from its properties.
+"""The structure of a galaxy: bulge, disc, inclination, arms and clumps, from its properties.
 
 The whole galaxy's half-light radius follows the published relation of size with mass, redshift and type. How
 that light divides between bulge, old disc and young disc, and the arms and clumps of the young stars, follow
@@ -44,7 +44,7 @@ _LOG_RADII = np.linspace(-2.0, 1.6, 181, dtype=np.float32)
 
 
 class Structure(eqx.Module):
-    """The build of one galaxy, or of many in arrays (n,).
+    """The structure of one galaxy, or of many in arrays (n,).
 
     Parameters
     ----------
@@ -69,14 +69,18 @@ class Structure(eqx.Module):
     clump_share : scalar
         Share of the young light in clumps.
     n_clumps : int scalar
+        Number of clumps.
     clump_fwhm_kpc : scalar
+        Full width at half maximum of a clump, kpc.
     arm_contrast : scalar
         Share of the young light outside clumps that lies in spiral arms; the old disc has a third of it
         there.
     n_arms : int scalar
+        Number of spiral arms.
     pitch_angle_rad : scalar
         Angle between an arm and the circle through it.
     arm_phase_rad : scalar
+        Angle at which the first arm starts.
     pattern_seed : uint32 scalar
         Seeds the places of clumps and the knots of arms.
 
@@ -151,6 +155,7 @@ def draw_structure(properties: GalaxyProperties, key: PRNGKeyArray) -> Structure
     properties : GalaxyProperties
         Of one galaxy; `jax.vmap` for many.
     key : PRNG key
+        Draws all that the properties leave open.
 
     Returns
     -------

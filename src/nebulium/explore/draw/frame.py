@@ -1,4 +1,4 @@
-"""What all figures have in common: a template, a description for screen readers, places for words."""
+"""The frame of all figures: a template, a description for screen readers, places for words."""
 
 import re
 from collections.abc import Sequence

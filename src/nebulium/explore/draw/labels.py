@@ -23,7 +23,7 @@ _QUANTITIES = {
 }
 _OF_A_WIDTH = {"ew_": "", "predicted_ew_": "predicted ", "drawn_ew_": "drawn ", "published_ew_": "published "}
 _SUPERSCRIPTS = str.maketrans("-0123456789./", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·ᐟ")
-#: The order in which flux densities are said.
+#: The order of the units of a flux density.
 _FIRST = ("erg", "s", "cm", "Å")
 
 
@@ -63,7 +63,7 @@ def power_of_ten(power: int) -> str:
 
 
 def column_label(column: str, unit: str = "") -> str:
-    """What an axis that shows a column is called."""
+    """The title of an axis that shows a column."""
     if column in _QUANTITIES:
         return _QUANTITIES[column]
     for start, what in _OF_A_WIDTH.items():

@@ -30,7 +30,7 @@ class Points:
     ----------
     xy : (m, 2) float
     values : (m,), optional
-        What they are coloured by; NaN where missing.
+        Values that give their colours; NaN where missing.
     rows : (m,) int
         Of the table: what the browser sends back of a point that is pointed at.
     """
@@ -42,7 +42,7 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """What is drawn over the galaxies of a map.
+    """Marks over the galaxies of a map.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Marks:
     selection : (corner, 2) float, optional
         Outline of the lasso or the box.
     track : (step, 2) float, optional
-        How a synthetic galaxy moves through the map; NaN where it has no place.
+        Places of a synthetic galaxy in the map; NaN where it has none.
     track_at : (x, y), optional
         Where it is.
     """
@@ -125,7 +125,7 @@ def _galaxies(drawn: Raster | Points, scale: ColourScale) -> dict[str, Any]:
         "customdata": drawn.rows.astype(np.int32),
         "marker": {"color": scale.colours_of(values), "coloraxis": "coloraxis", "size": size},
         "hoverinfo": "skip",
-        # The outline tells what is selected: points keep their colours.
+        # The outline shows the selection: points keep their colours.
         "unselected": {"marker": {"opacity": 0.35}},
     }
 

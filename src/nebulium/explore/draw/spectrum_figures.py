@@ -1,4 +1,4 @@
-"""What one galaxy emits: continuum and lines, equivalent widths, fluxes through filters."""
+"""The light of one galaxy: continuum and lines, or fluxes through filters."""
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
@@ -22,7 +22,7 @@ Quantiles = tuple[float, float, float]
 
 #: Sigma with which lines are drawn, AA at rest: broader than they are, to be seen in 3600 AA.
 SIGMA_AA = 6.0
-#: A line higher than so many times the continuum is cut: equivalent widths tell the rest.
+#: A line higher than so many times the continuum is cut: the equivalent width is not.
 HIGHEST = 6.0
 #: Names over the spectrum: lines so near to each other that their names would collide share one.
 GROUPS = {
@@ -50,17 +50,17 @@ def spectrum_figure(
     known = continuum is not None and bool(np.isfinite(continuum).any())
     flux = np.asarray(continuum, np.float64) if continuum is not None and known else np.ones(12)
     measured = _finite_lines(observed)
-    said = {line: q for line, q in predicted.items() if line in LINES and np.isfinite(q).all()}
-    if not (known or measured or said):
+    expected = {line: q for line, q in predicted.items() if line in LINES and np.isfinite(q).all()}
+    if not (known or measured or expected):
         return empty_figure("This galaxy has neither a continuum in twelve bins nor lines.", theme)
     shift = 1.0 + _redshift(redshift, frame)
     traces = [_steps(flux, shift, theme)]
     if measured:
         line = {"color": theme.observed, "width": 2}
         traces.append(curve("observed lines", *_with_lines(flux, measured, shift), line))
-    if said:
-        traces += _predicted_lines(flux, said, shift, theme)
-    medians = {line: q[1] for line, q in said.items()}
+    if expected:
+        traces += _predicted_lines(flux, expected, shift, theme)
+    medians = {line: q[1] for line, q in expected.items()}
     top = HIGHEST * float(np.nanmax(np.abs(flux))) or 1.0
     highest = _highest(flux, measured, medians)
     layout = {
@@ -73,11 +73,11 @@ def spectrum_figure(
             "range": [min(0.0, 1.1 * float(np.nanmin(flux))), 1.08 * min(max(highest, 1e-30), top)],
         },
         "annotations": _line_names(shift, theme),
-        "shapes": _line_places({*measured, *said}, shift, theme),
+        "shapes": _line_places({*measured, *expected}, shift, theme),
         # Two rows of names below plotly's buttons.
         "margin": {"t": 74},
     }
-    lines = f"{len(measured)} observed and {len(said)} predicted emission lines"
+    lines = f"{len(measured)} observed and {len(expected)} predicted emission lines"
     words = f"Continuum in twelve bins with {lines}, {_frame(redshift, frame)} frame."
     return framed(traces, layout, theme, name=f"spectrum-{_frame(redshift, frame)}", description=words)
 
@@ -168,11 +168,11 @@ def _highest(flux: np.ndarray, *widths: Mapping[str, float]) -> float:
 
 
 def _predicted_lines(
-    flux: np.ndarray, said: Mapping[str, Quantiles], shift: float, theme: Theme
+    flux: np.ndarray, expected: Mapping[str, Quantiles], shift: float, theme: Theme
 ) -> list[dict[str, Any]]:
     """The median dashed, the range between the quantiles shaded."""
     low, middle, high = (
-        _with_lines(flux, {line: q[place] for line, q in said.items()}, shift) for place in range(3)
+        _with_lines(flux, {line: q[place] for line, q in expected.items()}, shift) for place in range(3)
     )
     band = {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": "predicted"}
     filled = {"fill": "toself", "fillcolor": faint(theme.predicted)}
@@ -180,16 +180,16 @@ def _predicted_lines(
     return [
         curve("68 %", *_between(*low, high[1]), {}) | band | filled,
         curve("predicted lines, 68 %", *middle, line) | {"legendgroup": "predicted"},
-        _predicted_tops(flux, said, shift, theme),
+        _predicted_tops(flux, expected, shift, theme),
     ]
 
 
 def _predicted_tops(
-    flux: np.ndarray, said: Mapping[str, Quantiles], shift: float, theme: Theme
+    flux: np.ndarray, expected: Mapping[str, Quantiles], shift: float, theme: Theme
 ) -> dict[str, Any]:
     """Tops of the predicted lines with bars: in the whole spectrum a line is but a few pixels wide."""
-    wave = np.array([LINE_WAVES_AA[line] for line in said])
-    q16, q50, q84 = np.array([[_height(flux, line, width) for width in q] for line, q in said.items()]).T
+    wave = np.array([LINE_WAVES_AA[line] for line in expected])
+    q16, q50, q84 = np.array([[_height(flux, line, width) for width in q] for line, q in expected.items()]).T
     bars = error_bars(q84 - q50, q50 - q16)
     marker = {"symbol": "line-ew", "size": 12, "line": {"color": theme.predicted, "width": 3}}
     tops = dots("predicted lines", wave * shift, _continuum_at(flux, wave) + q50, marker)

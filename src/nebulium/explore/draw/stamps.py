@@ -1,4 +1,4 @@
-"""Images of galaxies as small colour pictures, with the faint light as bright as one likes."""
+"""Images of galaxies as small colour pictures, with an adjustable stretch of the faint light."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ WHITE_SHARE, LEAST_WHITE = 0.002, 12.0
 SKY_GREY = 0.08
 #: Longest side of a picture, pixels.
 LONGEST = 160
-#: The middle of an image that tells what is white: a half of the side.
+#: White is measured in the middle of an image: a half of the side.
 MIDDLE = 4
 
 Picture = Num[np.ndarray, "height width band"]
@@ -29,7 +29,7 @@ Picture = Num[np.ndarray, "height width band"]
 
 @dataclass(frozen=True)
 class Levels:
-    """What is white and what is noise in the images of one survey.
+    """The levels of white and of noise in the images of one survey.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Levels:
 
 
 def measure_levels(images: Sequence[Picture]) -> Levels:
-    """What is white and what is noise, from some images of a survey."""
+    """Measure the levels of white and of noise in some images of a survey."""
     bands = images[0].shape[-1] if len(images) else 1
     lights = np.full((len(images) or 1, bands), np.nan)
     noises = lights.copy()

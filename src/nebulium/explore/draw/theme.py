@@ -1,7 +1,7 @@
 """Light and dark: the colours of the page and of its figures.
 
-Colours of marks are those of Okabe & Ito (2008); colour scales are even in lightness. All can be told apart
-by the colour-blind, and nothing is told by colour alone.
+Colours of marks are those of Okabe & Ito (2008); colour scales are even in lightness. The colour-blind
+can tell all of them apart, and no meaning rests on colour alone.
 """
 
 from collections.abc import Mapping
@@ -29,16 +29,16 @@ STOPS = 17
 
 @dataclass(frozen=True)
 class Theme:
-    """What is drawn in which colour.
+    """The colours of the page and its figures.
 
     Attributes
     ----------
     name : {"light", "dark"}
     background, ink, muted, missing, grid, edge : str
-        Of the page, of text and curves, of what is less important, of galaxies without a value, of grid
+        Of the page, of text and curves, of minor text, of galaxies without a value, of grid
         lines, and of the rims of marks that must be seen on every colour.
     observed, predicted : str
-        Of measurements and of what a model says.
+        Of measurements and of predictions.
     pinned, selected : str
         Of the galaxy that was clicked on, and of those chosen with lasso or box.
     line_colours : mapping of str to str

@@ -1,4 +1,4 @@
-"""What diagrams of galaxies are made of: all galaxies, those selected, the pinned one, curves."""
+"""Traces of the diagrams: all galaxies, those selected, the pinned one, curves."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the page without a server holds: a sample of the galaxies, cells of all, colours, spectra."""
+"""The data of the page without a server: a sample of the galaxies, cells of all, colours, spectra."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -26,7 +26,7 @@ MOST_COLUMNS = 16
 #: The first of these that is there colours the map at first.
 OPENS_WITH = ("ew_HALPHA", "redshift_spec", "redshift")
 PIN_PERCENTILE = 90
-#: Columns that tell little by themselves have these in their names.
+#: Columns of little meaning by themselves have these in their names.
 UNTELLING = ("_err_", "_ivar_", "_sigma", "_q16", "_q84")
 #: Digits that are shown of numbers of single and half precision.
 DIGITS: dict[Code, int] = {"f4": 5, "f2": 3}
@@ -134,7 +134,7 @@ class PageData:
         return int(np.nanargmin(np.abs(values - np.nanpercentile(values, PIN_PERCENTILE))))
 
     def _names(self) -> list[dict[str, Any]]:
-        """What the choice of colours offers."""
+        """The labels of the choice of colours, and the panels of each."""
         first = [columns[0] for columns in self.colours]
         labels = distinct_labels(first, self.explored.galaxies.units, LONGEST)
         quantities = self.explored.quantities

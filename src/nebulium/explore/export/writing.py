@@ -25,17 +25,23 @@ MADE_OF = ("page.css", "data.js", "map.js", "spectrum.js", "page.js", "plotly-li
 
 @dataclass(frozen=True)
 class ExportedPage:
-    """A page that was written.
+    """The result of an export.
 
     Attributes
     ----------
     folder : Path
+        Where the page is.
     galaxies : int
-        How many its map shows.
+        Number of galaxies in its map.
     sampled : int
-        How many of them can be pointed at.
+        Number of them that can be pointed at.
     size_bytes : int
-        Of all files.
+        Size of all files.
+
+    Examples
+    --------
+    >>> print(ExportedPage(Path("page"), 40, 40, 5_000_000))
+    page: 5.0 MB, 40 galaxies; open page/index.html
     """
 
     folder: Path
@@ -64,7 +70,7 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
     folder : str or Path
         A new one.
     model : str or Path, optional
-        What predicted, if it was not the packaged models of lines; the page says its name.
+        The model of the predictions, if these are not by the packaged models of lines; the page names it.
 
     Returns
     -------
@@ -79,7 +85,16 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
 
     Examples
     --------
-    >>> export_page(explore("galaxies.parquet"), "page")  # doctest: +SKIP
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from nebulium.data import Table, write_table
+    >>> from nebulium.explore import explore
+    >>> fluxes = {f"flux_njy_{band}": np.random.default_rng(0).lognormal(size=40) for band in "gri"}
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table(fluxes), f"{scratch}/mine.parquet")
+    ...     page = export_page(explore(f"{scratch}/mine.parquet"), f"{scratch}/page")
+    >>> page.galaxies, page.index.name
+    (40, 'index.html')
     """
     folder = Path(folder)
     check_free(folder)
@@ -108,11 +123,11 @@ def _files(data: PageData, about: list[str]) -> Iterator[tuple[str, str]]:
 def _about(data: PageData, model: str | Path | None) -> list[str]:
     """Where all of it is from: on the page and in its README."""
     explored = data.explored
-    told = explored.galaxy_map.embedding.about if explored.galaxy_map else {}
+    about_map = explored.galaxy_map.embedding.about if explored.galaxy_map else {}
     rows = f"{len(explored.galaxies):,} rows, {len(data.placed):,} of them in the map"
     lines = [
         f"Galaxies: {explored.galaxies.name}, {rows}.",
-        f"Map: {told.get('method')}, seed {told.get('seed')}, of {told.get('features')}.",
+        f"Map: {about_map.get('method')}, seed {about_map.get('seed')}, of {about_map.get('features')}.",
     ]
     if explored.quantities:
         lines.append(f"Predictions: {_model_name(model)}.")

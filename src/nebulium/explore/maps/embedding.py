@@ -17,12 +17,12 @@ from nebulium.explore.maps.placement import MOST_TREE_DIMENSIONS, N_NEIGHBOURS, 
 MIN_DIST = 0.1
 #: Galaxies that the map is fitted to; the others are placed.
 MOST_FITTED = 100_000
-#: Fewer galaxies than this have no shape that neighbours could tell: their principal axes are drawn.
+#: Fewer galaxies than this have no shape that neighbours could show: their principal axes are drawn.
 LEAST_FITTED = 3 * N_NEIGHBOURS
 #: Galaxies between two reports of progress.
 STEP = 8192
 
-#: Told what is being done, and which share of it is done.
+#: Takes the work in progress, and the share of it that is done.
 Progress = Callable[[str, float], Any]
 
 
@@ -35,7 +35,7 @@ class Embedding:
     ids : ndarray of str of shape (n,)
         Of the galaxies, in their order.
     xy : (n, 2) float32
-        NaN where a galaxy has no place, because it lacks what the map is made of.
+        NaN where a galaxy has no place, because it lacks the features of the map.
     fitted : (n,) bool
         Whether the place was found by the fit; the others were placed amid their neighbours.
     about : mapping
@@ -66,7 +66,7 @@ def fit_embedding(
     progress: Progress | None = None,
 ) -> Embedding:
     """Draw a map with UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426)."""
-    tell = progress or (lambda _doing, _share: None)
+    report = progress or (lambda _doing, _share: None)
     usable = np.flatnonzero(features.usable)
     if not len(usable):
         problem = f"has no galaxy to put into the map ({features.sentence})"
@@ -79,7 +79,7 @@ def fit_embedding(
     fitted = np.zeros(len(ids), bool)
     fitted[chosen] = True
     xy = np.full((len(ids), 2), np.nan, np.float32)
-    xy[chosen] = _principal_axes(values) if by_axes else _umap(values, seed, tell)
+    xy[chosen] = _principal_axes(values) if by_axes else _umap(values, seed, report)
     about = {
         "features": features.sentence,
         "kind": features.kind,
@@ -89,7 +89,7 @@ def fit_embedding(
         "seed": seed,
         "fitted": len(chosen),
     }
-    return place_others(Embedding(ids, xy, fitted, about), features, tell)
+    return place_others(Embedding(ids, xy, fitted, about), features, report)
 
 
 def place_others(embedding: Embedding, features: MapFeatures, progress: Progress | None = None) -> Embedding:
@@ -109,7 +109,7 @@ def _umap(values: Float[np.ndarray, "m feature"], seed: int, progress: Progress)
     known = _all_neighbours(values, progress) if few_dimensions else (None, None, None)
     progress("loading UMAP", 0.0)
     with warnings.catch_warnings():
-        # It says that it has no TensorFlow, that a seed costs threads, and more of the kind.
+        # It warns that it has no TensorFlow, that a seed costs threads, and more of the kind.
         warnings.simplefilter("ignore")
         with from_extra("umap-learn", "explore"):
             from umap import UMAP

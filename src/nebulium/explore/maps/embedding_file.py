@@ -1,4 +1,4 @@
-"""A map kept as a table beside the data, taken up as long as its galaxies are the same."""
+"""A map kept as a table in the cache, used again as long as its galaxies are the same."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ SHARE_KEPT = 0.5
 
 @dataclass(frozen=True, eq=False)
 class GalaxyMap:
-    """A map, what it is made of, and how it came about.
+    """A map, its features, and notes on its origin.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ def write_embedding(path: Path, embedding: Embedding, features: MapFeatures) -> 
 
 
 def _saved(path: Path, seed: int) -> tuple[Table | None, tuple[str, ...]]:
-    """The file of a map of this seed, or in words why there is none."""
+    """The file of a map of this seed, or the reason why there is none."""
     if not path.is_file():
         return None, ()
     try:

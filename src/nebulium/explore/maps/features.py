@@ -1,4 +1,4 @@
-"""What a map is made of: numbers of each galaxy by which those alike come to lie together."""
+"""Features of a map: numbers of each galaxy by which those alike come to lie together."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -33,9 +33,9 @@ class MapFeatures:
     values : (n, feature) float32
         Compared by their Euclidean distance; NaN in the rows that are not usable.
     source : (n, number) float32
-        The numbers that they were made of, by which it is seen whether a galaxy has changed.
+        The numbers behind the features, which show whether a galaxy has changed.
     sentence : str
-        What they are, and how many galaxies have them.
+        Description of the features, with the number of galaxies that have them.
     """
 
     kind: Kind
@@ -119,7 +119,7 @@ def _described(kind: Kind, values: Features, source: Float[np.ndarray, "n number
 
 
 def _lacking(galaxies: Galaxies, columns: str, kind: str) -> TableError:
-    problem = f"lacks the {columns}, which the map of kind {kind} is made of"
+    problem = f"lacks the {columns}, which the map of kind {kind} needs"
     able = [other for other in ("continuum", "photometry") if other != kind]
     mend = f"give a table with them, or choose another map: --embedding {' or '.join(able)}"
     return TableError(galaxies.name, problem, mend)

@@ -1,4 +1,4 @@
-"""What the page asks of the server: each answer follows from the galaxies and from what the question says."""
+"""Answers of the server to the page: each follows from the galaxies and from the question alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ MOST_NOTES = 4
 
 
 def register(app: Dash, explored: Explored, choices: Choices) -> None:
-    """Tell the application what to answer."""
+    """Register all callbacks with the application."""
     _register_browser(app)
     _register_state(app, choices)
     _register_views(app, explored, choices)
@@ -35,7 +35,7 @@ def register(app: Dash, explored: Explored, choices: Choices) -> None:
 
 
 def _register_browser(app: Dash) -> None:
-    """What the browser does by itself, in assets/explore.js."""
+    """Register the callbacks that run in the browser, in assets/explore.js."""
 
     def called(name: str) -> ClientsideFunction:
         return ClientsideFunction("nebulium", name)
@@ -51,7 +51,7 @@ def _register_browser(app: Dash) -> None:
     app.clientside_callback(
         called("change"), *(Input(name, "value") for name in CONTROLS), prevent_initial_call=True
     )
-    for name, store in (("settle", "settled"), ("pin", "pinned"), ("tell", "told")):
+    for name, store in (("settle", "settled"), ("pin", "pinned"), ("notify", "message")):
         app.clientside_callback(called(name), Input(store, "data"), prevent_initial_call=True)
     app.clientside_callback(called("zoom"), Input("map", "relayoutData"), prevent_initial_call=True)
     app.clientside_callback(
@@ -66,20 +66,20 @@ def _register_state(app: Dash, choices: Choices) -> None:
     @app.callback(
         *(Output(name, "value") for name in CONTROLS),
         Output("settled", "data"),
-        Output("told", "data"),
+        Output("message", "data"),
         Input("query", "data"),
         prevent_initial_call=True,
     )
     def settle(query: Any) -> tuple[Any, ...]:
         state, notes = from_query(query if isinstance(query, str) else "", choices)
         shown = [*notes[:MOST_NOTES], *(["…"] if len(notes) > MOST_NOTES else [])]
-        told = (
+        message = (
             {"text": "\n".join(["Not all of the address makes sense here.", *shown])} if notes else no_update
         )
         values = {name: getattr(state, name) for name in CONTROLS}
         for name, names in (("colour", choices.columns), ("quantity", choices.quantities)):
             values[name] = place_of(values[name], names)
-        return (*values.values(), to_texts(state, choices), told)
+        return (*values.values(), to_texts(state, choices), message)
 
 
 def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
@@ -189,7 +189,7 @@ def _register_pointer(app: Dash, explored: Explored, choices: Choices) -> None:
 
     @app.callback(
         Output("pinned", "data", allow_duplicate=True),
-        Output("told", "data", allow_duplicate=True),
+        Output("message", "data", allow_duplicate=True),
         Input("search", "n_submit"),
         State("search", "value"),
         prevent_initial_call=True,
@@ -198,8 +198,8 @@ def _register_pointer(app: Dash, explored: Explored, choices: Choices) -> None:
         found = _found(explored, text if isinstance(text, str) else "")
         if len(found) == 1:
             return {"pin": found[0]}, no_update
-        told = f"{len(found)} ids begin so" if found else "There is no such galaxy."
-        return no_update, {"text": told, "asked": _}
+        text = f"{len(found)} ids begin with these characters" if found else "There is no such galaxy."
+        return no_update, {"text": text, "asked": _}
 
 
 def _register_downloads(app: Dash, explored: Explored, choices: Choices) -> None:
@@ -229,7 +229,7 @@ def saved(explored: Explored, rows: np.ndarray, kind: str) -> tuple[str, bytes]:
 
 
 def _if_new(state: ViewState, shown: tuple[str, ...], drawn: Any, besides: str = "") -> str:
-    """What is drawn now, in words; nothing is drawn twice."""
+    """The parts of the state that a view shows, as text; an update is prevented if they have not changed."""
     new = repr([*(getattr(state, name) for name in shown), besides])
     if new == drawn:
         raise PreventUpdate

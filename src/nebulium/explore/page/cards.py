@@ -20,7 +20,7 @@ UNKNOWN = "–"
 
 
 def number(value: float) -> str:
-    """A number as it is read out."""
+    """A number with as many digits as are read."""
     if not math.isfinite(value):
         return UNKNOWN
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
@@ -32,12 +32,12 @@ def short(text: str) -> str:
 
 
 def label(explored: Explored, column: str) -> str:
-    """A column as it is called, with its unit."""
+    """The readable name of a column, with its unit."""
     return unescape(column_label(column, explored.galaxies.units.get(column, "")))
 
 
 def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component]:
-    """What is said of the galaxy under the pointer."""
+    """The card of the galaxy under the pointer."""
     columns = [*columns_of(explored, state).values(), "redshift"]
     quantity = explored.quantities.get(state.quantity)
     if quantity is not None:
@@ -46,19 +46,19 @@ def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component
 
 
 def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
-    """The heading of the pinned galaxy, which a screen reader says when it changes."""
+    """The heading of the pinned galaxy, which a screen reader reads out when it changes."""
     if row is None:
         return [
             html.Strong("No galaxy is pinned"),
             html.Span("click on one in the map, or search for its id"),
         ]
     values = explored.galaxies.values
-    told = [
+    known = [
         f"{label(explored, column)} {number(float(values[column][row]))}"
         for column in ("redshift", "redshift_median", "log_mstar", "ew_HALPHA")
         if column in values
     ]
-    return [html.Strong(short(str(explored.galaxies.ids[row]))), *map(html.Span, told)]
+    return [html.Strong(short(str(explored.galaxies.ids[row]))), *map(html.Span, known)]
 
 
 def neighbour_buttons(explored: Explored, row: int | None) -> list[Component]:
@@ -93,7 +93,7 @@ def summary_table(explored: Explored, rows: np.ndarray, columns: Sequence[str]) 
 
 
 def sample_note(explored: Explored, state: ViewState) -> str:
-    """What is said above the views of many galaxies: how many are selected, what the slider stands for."""
+    """The note above the views of many galaxies: how many are selected, or the galaxy of the slider."""
     if state.sample_view == "history" and not explored.synthetic.lacks:
         galaxy = explored.synthetic.at(state.history)
         width = galaxy.ew_aa["HALPHA"][1]

@@ -1,4 +1,4 @@
-"""All that the page knows of the galaxies: read once, and never changed by a visitor."""
+"""The galaxies of the page with their map and predictions: read once, and never changed by a visitor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ NEIGHBOURS = 8
 #: How far an arrow key reaches, as a share of the view.
 STEP = 0.04
 DIRECTIONS = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
-#: What is compared at first, where it can be.
+#: The quantity that is compared at first, where it can be.
 FIRST_QUANTITY = "ew_HALPHA"
 #: Columns that colour the map at first, where there is nothing to compare.
 FIRST_COLUMNS = ("redshift", "redshift_spec", "redshift_median")
@@ -44,7 +44,7 @@ FIRST_COLUMNS = ("redshift", "redshift_spec", "redshift_median")
 
 @dataclass(frozen=True, eq=False)
 class Explored:
-    """Galaxies, their map, and what is derived of them once.
+    """Galaxies, their map, and all that is computed of them once.
 
     Parameters
     ----------
@@ -55,13 +55,15 @@ class Explored:
     density_of : callable of int returning RedshiftDensities or None, optional
         p(z) of the galaxy in a row.
     line_model : str or Path
-        Of the synthetic galaxy's lines.
+        Model of the synthetic galaxy's lines.
     notes : tuple of str
-        What a visitor should know, besides the notes of the galaxies.
+        Notes for the visitor, besides those of the galaxies.
 
     Examples
     --------
-    See `nebulium.explore.page.server.make_app`.
+    >>> galaxies = Galaxies("a.parquet", np.array(["7"]), {"redshift": np.array([0.1])})
+    >>> Explored(galaxies, None).columns
+    ('redshift',)
     """
 
     galaxies: Galaxies
@@ -89,7 +91,7 @@ class Explored:
 
     @cached_property
     def quantities(self) -> dict[str, Quantity]:
-        """What can be compared with a prediction, the most telling first."""
+        """Quantities that can be compared with a prediction, the most telling first."""
         found = quantities_of(self.galaxies)
         return dict(sorted(found.items(), key=lambda item: item[0] != FIRST_QUANTITY))
 
@@ -267,16 +269,16 @@ def explore(
     model : str or Path, optional
         Name of a packaged model, or a model folder.
     embedding : str, optional
-        What the map is made of, one of `nebulium.explore.maps.features.KINDS`; by default the continuum, or
-        photometry. Without either, and unless one is asked for, there is no map.
+        The numbers behind the map: ``continuum``, ``colours``, ``photometry`` or ``latent``; by default the
+        continuum, or photometry. Without either, and unless one is asked for, there is no map.
     seed : int
-        Of the map.
+        Seed of the map.
     refit : bool
         Whether to draw the map anew.
     id_column : str, optional
-        As in `read_galaxies`.
+        The column of ids; by default one of the usual names, or the numbers of the rows.
     progress : callable of (str, float), optional
-        Gets what is being done, and how much of it is.
+        Takes the work in progress and the share of it that is done.
 
     Returns
     -------
@@ -289,12 +291,20 @@ def explore(
 
     Examples
     --------
-    >>> explored = explore("galaxies.parquet")  # doctest: +SKIP
+    >>> import tempfile
+    >>> from nebulium.data import Table, write_table
+    >>> rng = np.random.default_rng(0)
+    >>> fluxes = {f"flux_njy_{band}": rng.lognormal(size=40) for band in "gri"}
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table({"target_id": np.arange(40), **fluxes}), f"{scratch}/mine.parquet")
+    ...     explored = explore(f"{scratch}/mine.parquet")
+    >>> explored.xy.shape
+    (40, 2)
     """
     galaxies = read_galaxies(table, id_column=id_column)
-    companion = cache_folder(galaxies.path)
-    galaxies = with_predictions(galaxies, model, companion.folder, progress=progress)
-    notes = list(companion.notes)
+    cache = cache_folder(galaxies.path)
+    galaxies = with_predictions(galaxies, model, cache.folder, progress=progress)
+    notes = list(cache.notes)
     galaxy_map = None
     try:
         kind = embedding or usual_kind(galaxies)
@@ -302,23 +312,23 @@ def explore(
         notes.append(f"There is no map: {error}")
     else:
         galaxy_map = open_embedding(
-            galaxies, companion.folder, kind, model=model, seed=seed, refit=refit, progress=progress
+            galaxies, cache.folder, kind, model=model, seed=seed, refit=refit, progress=progress
         )
-        notes += [*galaxy_map.notes, _told_of_map(galaxy_map)]
+        notes += [*galaxy_map.notes, _map_note(galaxy_map)]
     return Explored(
-        galaxies, galaxy_map, redshift_densities(galaxies, model, companion.folder), notes=tuple(notes)
+        galaxies, galaxy_map, redshift_densities(galaxies, model, cache.folder), notes=tuple(notes)
     )
 
 
-def _told_of_map(galaxy_map: GalaxyMap) -> str:
-    """How the map came about, and how far to trust it."""
+def _map_note(galaxy_map: GalaxyMap) -> str:
+    """The method of the map, and its errors."""
     about = galaxy_map.embedding.about
     error = about.get("left_out") or {}
-    told = f"The map: {about.get('method')}, seed {about.get('seed')}, of {about.get('features')}."
+    made = f"The map: {about.get('method')}, seed {about.get('seed')}, of {about.get('features')}."
     if error.get("median") is None:
-        return told
+        return made
     return (
-        f"{told} A galaxy that is placed among the others lies {error['median']:.3f} of the map's median "
+        f"{made} A galaxy that is placed among the others lies {error['median']:.3f} of the map's median "
         f"radius from where the fit puts it (median), and keeps {error['neighbours_kept']:.0%} of its 15 "
         f"nearest."
     )

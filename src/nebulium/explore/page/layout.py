@@ -1,4 +1,4 @@
-"""What stands where on the page: controls, maps, and the two cards of views.
+"""The layout of the page: controls, maps, and the two cards of views.
 
 Every text from a table is a plain child of a component, which the browser shows as text.
 """
@@ -70,9 +70,9 @@ def place_of(name: str, names: Sequence[str]) -> str | None:
 
 
 def _stores(choices: Choices, first: ViewState) -> list[Component]:
-    """What the page remembers, and what it asks of the server."""
+    """The stores in which the page keeps its state and its questions to the server."""
     defaults = {name: _text(getattr(first, name)) for name in (*CONTROLS, "theme")}
-    asked = ("texts", "query", "settled", "pointer", "pick", "step", "pinned", "told", "made")
+    asked = ("texts", "query", "settled", "pointer", "pick", "step", "pinned", "message", "made")
     drawn = ("map-drawn", "galaxy-drawn", "sample-drawn", "stamps-drawn")
     return [
         dcc.Store("defaults", data=defaults),
@@ -184,8 +184,8 @@ def _sample_card(first: ViewState, labels: Labels) -> Component:
 
 def _footer(notes: Sequence[str]) -> Component:
     keys = [part for key, does in KEYS for part in (html.Kbd(key), html.Span(does))]
-    told = html.Details([html.Summary("About these galaxies"), html.Ul([html.Li(note) for note in notes])])
-    return html.Footer([html.Div(keys, className="keys"), *([told] if notes else [])])
+    about = html.Details([html.Summary("About these galaxies"), html.Ul([html.Li(note) for note in notes])])
+    return html.Footer([html.Div(keys, className="keys"), *([about] if notes else [])])
 
 
 def _figure(name: str) -> Component:
@@ -195,7 +195,7 @@ def _figure(name: str) -> Component:
 def _graph(name: str, *, wheel: bool = False) -> Component:
     clear = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
     nothing = {"layout": {"xaxis": {"visible": False}, "yaxis": {"visible": False}, **clear}}
-    # A double click on the map shows all of it: that is for the state to know, not for the figure alone.
+    # A double click on the map shows all of it: the state must hear of it, not the figure alone.
     config = graph_config(name, wheel=wheel) | {"doubleClick": False}
     return dcc.Graph(id=name, figure=nothing, config=config, responsive=True)
 

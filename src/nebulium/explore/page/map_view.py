@@ -1,4 +1,4 @@
-"""The map as a visitor sees it: what is drawn of the galaxies in view, in one panel or in three."""
+"""The map as a visitor sees it: the galaxies in view, in one panel or in three."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ NO_MAP = (
     "There is no map: it needs continuum_flux_0 to continuum_flux_11, flux_njy_BAND, or a model with "
     "--embedding latent."
 )
-#: What of the state the map shows.
+#: Fields of the state that the map shows.
 SHOWN = ("colour", "quantity", "panels", "theme", "window", "pin", "selection")
 
 
@@ -74,7 +74,7 @@ def marks_of(explored: Explored, state: ViewState) -> Marks:
 
 
 def shown_by(state: ViewState) -> tuple[str, ...]:
-    """What of a state the map shows."""
+    """The fields of a state that the map shows."""
     return (*SHOWN, "sample_view", "history") if state.sample_view == "history" else (*SHOWN, "sample_view")
 
 

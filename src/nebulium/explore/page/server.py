@@ -68,7 +68,7 @@ def make_app(explored: Explored) -> Dash:
         assets_folder=str(ASSETS),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         add_log_handler=False,
-        on_error=_tell_of_error,
+        on_error=_report_error,
     )
     choices, galaxies = choices_of(explored), explored.galaxies
     app.layout = page(
@@ -129,29 +129,30 @@ def serve(
     open_browser: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Serve the page until Ctrl-C or SIGTERM, both of which end it well.
+    """Serve the page until Ctrl-C or SIGTERM, which both end it in order.
 
     Parameters
     ----------
     app : Dash
-        See `make_app`.
+        From `make_app`.
     host : str
-        Address at which it is served.
+        Address of this machine; with the default, nobody else can reach the page.
     port : int
-        Port at which it is served.
+        0 takes any that is free.
     open_browser : bool
         Whether to show the page.
     say : callable of str
-        Gets the address, and a line at the end.
+        Takes the address, and a line at the end.
 
     Raises
     ------
     NebuliumError
-        As `open_server` does.
+        The port is taken, or the host is not an address of this machine.
 
     Examples
     --------
-    >>> serve(make_app(explore("galaxies.parquet")), open_browser=True)  # doctest: +SKIP
+    >>> serve(make_app(explore("galaxies.parquet")), port=0, say=print)  # doctest: +SKIP
+    http://127.0.0.1:40123/ shows the galaxies; Ctrl-C ends it
     """
     server = open_server(app, host=host, port=port)
     shown = f"[{host}]" if ":" in host else host
@@ -196,7 +197,7 @@ class _Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True
 
     def log_request(self, *_: Any) -> None:
-        """Say nothing."""
+        """Requests are not logged."""
 
 
 @contextmanager
@@ -215,7 +216,7 @@ def _ended_by_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell_of_error(error: Exception) -> None:
-    """A fault in one view leaves the page as it is; the terminal gets the particulars."""
+def _report_error(error: Exception) -> None:
+    """Report a fault in one view: the page stays as it is, and the terminal gets the traceback."""
     _log.error("A view could not be drawn.", exc_info=error)
-    set_props("told", {"data": {"text": "Something went wrong there; the terminal tells more."}})
+    set_props("message", {"data": {"text": "Something went wrong there; see the terminal."}})

@@ -1,4 +1,4 @@
-"""What a visitor looks at: read from the address or from the page, and written into the address.
+"""The state of the page, read from the address or from the page, and written into the address.
 
 The page keeps its state as a few short texts by name, the same that stand behind the `?` of the address, and
 the server keeps none. Whatever arrives is checked here, each time: a name is looked up among what the
@@ -46,14 +46,14 @@ class Selection:
 
 @dataclass(frozen=True)
 class Choices:
-    """What a state may name: all that is not here is nonsense.
+    """The names that a state may hold: all others are refused.
 
     Parameters
     ----------
     columns : tuple of str
         Columns that can colour the map; the first is the default.
     quantities : tuple of str
-        Names of what has both a measured and a predicted column; the first is the default.
+        Quantities with a measured and a predicted column; the first is the default.
     row_of : callable of str returning int or None
         The row of an id.
     galaxy_views, sample_views : tuple of str
@@ -72,14 +72,14 @@ class Choices:
 
 @dataclass(frozen=True)
 class ViewState:
-    """What a visitor looks at.
+    """All that decides what a visitor sees.
 
     Parameters
     ----------
     colour : str
         The column that colours the map; empty where there is none.
     quantity : str
-        What is compared with its prediction; empty where there is nothing to compare.
+        The quantity compared with its prediction; empty where there is nothing to compare.
     panels : str
         `one` map, or `three`: measured, predicted, predicted plus scatter and noise.
     frame : str
@@ -95,7 +95,7 @@ class ViewState:
     window : tuple of four floats, optional
         The part of the map in view: left, right, bottom, top; all of it if not given.
     selection : Selection, optional
-        What is selected.
+        The outline that selects galaxies.
     history : float
         Where the slider on the star-formation history stands, 0 to 1.
     """
@@ -118,7 +118,7 @@ FIELDS = tuple(field.name for field in fields(ViewState))
 
 
 def default_state(choices: Choices) -> ViewState:
-    """What a visitor sees first, of what there is to choose."""
+    """The state of a page that is opened without one."""
     first = [
         names[0] if names else ""
         for names in (choices.columns, choices.quantities, choices.galaxy_views, choices.sample_views)
@@ -142,7 +142,7 @@ def from_texts(texts: Any, choices: Choices) -> tuple[ViewState, list[str]]:
     state, notes = default_state(choices), []
     for name, text in texts.items() if isinstance(texts, Mapping) else ():
         if name not in FIELDS or not isinstance(text, str):
-            notes.append(f"“{shortened(str(name), SHOWN)}” is nothing that this page knows")
+            notes.append(f"“{shortened(str(name), SHOWN)}” is not known to this page")
             continue
         try:
             state = replace(state, **{name: _READERS[name](text, choices)})
@@ -152,7 +152,7 @@ def from_texts(texts: Any, choices: Choices) -> tuple[ViewState, list[str]]:
 
 
 def to_texts(state: ViewState, choices: Choices) -> dict[str, str]:
-    """The state as short texts by name; what is as it was at first is left out."""
+    """The state as short texts by name, without the fields that have their first value."""
     first = default_state(choices)
     changed = [name for name in FIELDS if getattr(state, name) != getattr(first, name)]
     return {name: _written(getattr(state, name)) for name in changed}

@@ -1,4 +1,4 @@
-"""The views beside the map: what each needs of the galaxies, and what it draws of a state."""
+"""The views next to the map: the columns that each needs, and the figure that it draws of a state."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -44,11 +44,11 @@ class View:
     label : str
         On its tab.
     lacks : callable of Explored returning str
-        What it needs that the galaxies have not, in words; empty if it can be opened.
+        Names what the galaxies lack for it; empty if it can be opened.
     draw : callable of Explored and ViewState
-        Gives a figure, or what else is shown.
+        Gives a figure or another component.
     shows : tuple of str
-        What of the state it shows besides the theme: it is drawn again only when that changes.
+        Fields of the state that it shows besides the theme: it is drawn again only when they change.
     space : str
         Name of the plane in which it places galaxies, if it does: there one can click and select.
     """
@@ -98,7 +98,7 @@ def _density(explored: Explored, state: ViewState) -> Figure:
         return empty_figure(NOT_PINNED, theme)
     density = explored.density_of(row) if explored.density_of else None
     if density is None:
-        return empty_figure("The model says nothing of this galaxy.", theme)
+        return empty_figure("The model has no prediction for this galaxy.", theme)
     return redshift_density_figure(density.grid.edges, density.mass[0], theme, known=explored.redshift(row))
 
 
@@ -204,7 +204,7 @@ def _selection(explored: Explored, state: ViewState) -> Component:
 
 
 def _telling_columns(explored: Explored, state: ViewState) -> list[str]:
-    """What colours the maps and what is predicted first, then the other columns."""
+    """The columns of the maps and the predictions first, then the other columns."""
     quantity = explored.quantities.get(state.quantity)
     first = [state.colour, *(quantity.columns if quantity else ())]
     return list(dict.fromkeys([*first, *explored.columns]))[:MOST_COLUMNS]
@@ -235,7 +235,7 @@ def labels_of() -> dict[str, dict[str, str]]:
 
 
 def choices_of(explored: Explored) -> Choices:
-    """What a visitor of these galaxies may ask for."""
+    """The columns, galaxies and views that a visitor may ask for."""
     return Choices(
         explored.columns,
         tuple(explored.quantities),
@@ -247,7 +247,7 @@ def choices_of(explored: Explored) -> Choices:
 
 
 def drawn_view(view: View, explored: Explored, state: ViewState) -> dict[str, Any] | Component:
-    """A view of a state; where the galaxies lack what it needs, words that say so."""
+    """A view of a state, or words that name the columns it lacks."""
     lacks = view.lacks(explored)
     if lacks:
         return message(f"This view stays closed: it needs {lacks}.")

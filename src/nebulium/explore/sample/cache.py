@@ -1,4 +1,4 @@
-"""What was computed for a table, kept beside it as tables: maps, predictions, latent vectors."""
+"""The cache of a table: maps, predictions and latent vectors, kept as tables in a folder next to it."""
 
 import hashlib
 import os
@@ -22,13 +22,13 @@ ENDING = "explore"
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder for what belongs to a table.
+    """The folder of a table's cache.
 
     Attributes
     ----------
     folder : Path
     notes : tuple of str
-        Where it is, if it is not beside the table.
+        Where the cache is, if it is not next to the table.
     """
 
     folder: Path
@@ -36,7 +36,7 @@ class Cache:
 
 
 def cache_folder(path: Path | None) -> Cache:
-    """The folder beside a table or in a mock survey; in the user's cache if that cannot be written."""
+    """The folder next to a table or in a mock survey; in the user's cache if that cannot be written."""
     if path is None:
         return Cache(_made(_cache() / "example"))
     beside = path / ENDING if path.is_dir() else path.with_name(f"{stem_of(path)}.{ENDING}")
@@ -48,16 +48,16 @@ def cache_folder(path: Path | None) -> Cache:
         name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
         folder = _made(_cache() / name)
         return Cache(
-            folder, (f"{beside} cannot be written ({error.strerror}): what is computed is in {folder}.",)
+            folder, (f"{beside} cannot be written ({error.strerror}): results are kept in {folder}.",)
         )
 
 
 def cached_table(path: Path, about: Mapping[str, Any], make: Callable[[], Table]) -> Table:
-    """A table from its file, if the file says the same of itself; else made, and written there."""
+    """A table from its file, if the file was made from the same input; else made, and written there."""
     if path.is_file():
         try:
             found = read_table(path)
-        except TableError:  # damaged: what can be made again is not worth a question
+        except TableError:  # a damaged file is made again
             pass
         else:
             if found.metadata.get("about") == about:
@@ -84,8 +84,8 @@ def weights_of(found: ModelFolder) -> str:
 
 def _cache() -> Path:
     """As the XDG base directory specification has it; a path there must be absolute."""
-    told = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (told if told.is_absolute() else Path.home() / ".cache") / "nebulium" / ENDING
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "nebulium" / ENDING
 
 
 def _made(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The galaxies that are looked at: any table, a mock survey, or the example."""
+"""The galaxies of the page: those of any table, of a mock survey, or of the example."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,12 +33,12 @@ FLUX_ERR_PREFIX = "flux_njy_err_"
 
 @dataclass(frozen=True, eq=False)
 class Galaxies:
-    """Columns of galaxies, by what can be done with them.
+    """Galaxies: columns of numbers and of text, units and images.
 
     Parameters
     ----------
     name : str
-        Where they are from, to be shown.
+        Name of the table, to be shown.
     ids : ndarray of str of shape (n,)
         Each once.
     values : mapping of str to ndarray of float of shape (n,)
@@ -48,6 +48,7 @@ class Galaxies:
     units : mapping of str to str
         Of the numbers; a column without a unit has no entry.
     images : ImageSource, optional
+        Images of the galaxies.
     image_rows : ndarray of int64 of shape (n,), optional
         Rows of the images; -1 where a galaxy has none.
     path : Path, optional
@@ -55,7 +56,7 @@ class Galaxies:
     id_column : str, optional
         The file's column of ids; None if there is none.
     notes : tuple of str
-        What was supposed in reading them.
+        Assumptions made in reading them.
 
     Examples
     --------
@@ -130,8 +131,9 @@ class Galaxies:
         Parameters
         ----------
         values : mapping of str to ndarray of float of shape (n,)
+            The new columns.
         units : mapping of str to str
-            Theirs.
+            Their units.
         notes : sequence of str
             Added to the others.
 
@@ -237,7 +239,7 @@ def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxie
 
 
 def _ids(table: Table, id_column: str | None) -> tuple[np.ndarray, str | None, tuple[str, ...]]:
-    """The ids, the column that they are from, and what was supposed."""
+    """The ids, their column, and notes."""
     if id_column is not None and id_column not in table:
         raise missing_column(table.name, id_column, table.columns)
     by_case = {name.lower(): name for name in reversed(list(table.columns))}

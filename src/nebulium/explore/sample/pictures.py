@@ -41,7 +41,7 @@ class Pictures:
 
     @cached_property
     def levels(self) -> Levels:
-        """What is white and what is noise in this survey."""
+        """The levels of white and of noise in this survey."""
         first = np.flatnonzero(self.image_rows >= 0)[:MEASURED]
         return measure_levels(list(self._read(tuple(first.tolist())).values()))
 
@@ -52,7 +52,7 @@ class Pictures:
         return dict(zip(images, made, strict=True))
 
     def bands(self, row: int, stretch: float) -> dict[str, str]:
-        """Pictures of one galaxy, in colour and in each band, by what they show; none without an image."""
+        """Pictures of one galaxy, in colour and in each band, by name; none without an image."""
         image = self._read((row,)).get(row)
         if image is None:
             return {}

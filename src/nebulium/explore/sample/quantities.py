@@ -1,4 +1,4 @@
-"""What has both a measured and a predicted column, so that the two can be compared."""
+"""Quantities with a measured and a predicted column, so that the two can be compared."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class Quantity:
     drawn : str
         Column of the prediction plus scatter; empty if there is none.
     unit : str
-        Of all of them.
+        Unit of all of them.
     with_noise : bool
-        Whether what is drawn has the noise of the measurement as well.
+        Whether the drawn column has the noise of the measurement as well.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Quantity:
 
     @property
     def panels(self) -> tuple[str, ...]:
-        """What to write above the linked maps."""
+        """The titles of the linked maps."""
         *first, drawn = PANELS
         return (*first, f"{drawn} and noise" if self.with_noise else drawn)[: len(self.columns)]
 

@@ -1,4 +1,4 @@
-"""Some of the galaxies: those in a shape drawn on the map, what they are like, and as a table in a file."""
+"""A selection of galaxies: the rows in an outline, their summary, and their table as a file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -23,13 +23,13 @@ from nebulium.lines.model import LineModel
 from nebulium.lines.predictor import WITH_LUMINOSITY
 from nebulium.modelfile import load_model
 
-#: Maps in which a continuum has a place, and what they are made of.
+#: Features of the maps in which a continuum has a place.
 FEATURES = {"continuum": continuum_features, "colours": colour_features}
 
 
 @dataclass(frozen=True, eq=False)
 class Synthetic:
-    """A galaxy whose star formation declines as slowly as the slider says.
+    """A galaxy whose star formation declines as slowly as the slider is set.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Synthetic:
 
     @property
     def lacks(self) -> str:
-        """What is missing for it; empty if nothing is."""
+        """The package that is missing for it; empty if none is."""
         return str(missing_extra() or "")
 
     def at(self, place: float) -> SyntheticGalaxy:

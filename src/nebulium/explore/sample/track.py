@@ -42,7 +42,7 @@ DUST_SLOPE = -0.4
 
 @dataclass(frozen=True)
 class History:
-    """What the synthetic galaxy is made of.
+    """The properties of the synthetic galaxy.
 
     Attributes
     ----------

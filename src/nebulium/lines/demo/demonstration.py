@@ -38,8 +38,8 @@ README = """# {n:,} synthetic galaxies with emission lines
 Made by `nebulium demo` (nebulium {version}, seed {seed}).
 
 Star-formation histories, metallicities and dust were drawn, the spectra of the stars computed with DSPS on
-the shipped template grid (Bruzual & Charlot 2003), and the equivalent widths of ten lines drawn from what the
-model `{model}` learnt from DESI galaxies with such continua. The model saw {share:.0%} of the light of each
+the shipped template grid (Bruzual & Charlot 2003), and the equivalent widths of ten lines drawn by the
+model `{model}`, which was trained on DESI galaxies. The model saw {share:.0%} of the light of each
 galaxy ({aperture:+.2f} dex), about what a fibre catches.
 
 Pictures:
@@ -52,7 +52,7 @@ Pictures:
 
 Data:
 
-- `galaxies.parquet`: a row a galaxy. What it is made of; its continuum in the model's bins, through the
+- `galaxies.parquet`: a row a galaxy: its properties; its continuum in the model's bins, through the
   fibre; its lines, of the whole galaxy; AB magnitudes with lines (`mag_ab_BAND`) and without
   (`mag_ab_BAND_stars`). `in_domain` is false where the model saw no such continuum in training.
 - `spectra.parquet`, `continua.parquet`: observed-frame spectra with and without lines, without noise, in the
@@ -67,7 +67,7 @@ Table and spectra are inputs for the commands, too:
 
 @dataclass(frozen=True)
 class DemoRun:
-    """What a demonstration made.
+    """The result of a demonstration.
 
     Parameters
     ----------

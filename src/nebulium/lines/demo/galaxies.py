@@ -36,7 +36,7 @@ def demo_galaxies(n: int, *, seed: int = 0) -> Galaxy:
 
 
 def _parameters(n: int, seed: int) -> dict[str, np.ndarray]:
-    """Arrays (n,) of what the galaxies are made of."""
+    """Arrays (n,) of the parameters of the galaxies."""
     rng = np.random.default_rng(seed)
     redshift = rng.uniform(*REDSHIFTS, n)
     log_mstar = 10.0 + 1.8 * np.log10(redshift / 0.125) + rng.normal(0.0, 0.42, n)

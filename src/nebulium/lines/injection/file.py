@@ -28,7 +28,7 @@ MEDIAN, SAMPLE = "median", "sample"
 
 @dataclass(frozen=True)
 class InjectionRun:
-    """What a run wrote.
+    """The files that a run wrote.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def inject_file(
         Ending in .parquet or .fits. Beside it appears ``<stem>.lines.ecsv``, a table of the lines, and
         ``<stem>.rejects.csv`` if some spectra were set aside.
     ew : str or Path
-        ``median`` or ``sample`` of what the model predicts from each continuum; or a table with `target_id`
+        ``median`` or ``sample`` of the model's prediction from each continuum; or a table with `target_id`
         and `ew_LINE` (or `ew_LINE_q50`, as `predict_file` writes them), in AA; NaN adds no line.
     model : LineModel, str or Path, optional
         A model in memory, a folder, or the name of a packaged model; the packaged ones if not given.

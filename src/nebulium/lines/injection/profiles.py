@@ -113,6 +113,7 @@ def emission_lines(
         Take the continuum as the mean within so many rest-frame AA of the line (20 suits noisy
         spectra); 0 takes the spectrum's own value at the line, interpolated.
     cosmology : Cosmology, optional
+        Gives the distance.
 
     Returns
     -------
@@ -173,6 +174,7 @@ def add_lines(
     ew_aa : array (10,)
         Rest-frame equivalent widths in the order of `LINES`, emission positive; NaN is missing.
     redshift : scalar
+        Of the galaxy.
     velocity_dispersion_km_s : scalar, optional
         Sigma of the gas.
     lsf_sigma_aa : scalar or array (wave,), optional
@@ -180,7 +182,8 @@ def add_lines(
     oii_ratio : scalar, optional
         Flux of [OII] 3729 over 3727: 1.3, from about 1.45 at low density to 0.35 at high.
     continuum_half_width_aa : float, optional
-        As in `emission_lines`.
+        Take the continuum as the mean within so many rest-frame AA of the line; 0 takes the spectrum's
+        own value at the line.
 
     Returns
     -------

@@ -112,12 +112,15 @@ def sample_ews(
     Parameters
     ----------
     model : LineModel
+        Gives the distribution of the widths.
     ids : ndarray of int or str of shape (n,)
         The draw depends on the id and the seed, not on the order of the rows.
     continuum_flux : ndarray of shape (n, 12)
         NaN where a bin is missing: it is drawn with the lines, from galaxies of the training set.
     redshift : ndarray of shape (n,)
+        Not used by a model without luminosity.
     seed : int
+        Names the draw.
 
     Returns
     -------
@@ -183,14 +186,14 @@ def _lines_on(
     redshift: Float[Array, ""],
     ew_aa: Float[Array, "10"],
 ) -> EmissionLines:
-    """Upon the mean near each line; on a grid too coarse for that, upon the value at the line."""
+    """Lines upon the mean continuum near each; on a grid too coarse for that, upon the value at the line."""
     windows = jnp.asarray(line_windows())
     continuum = jnp.where(ivar > 0, mask_lines(wave / (1.0 + redshift), flux, ivar, windows), jnp.nan)
     at_line = emission_lines(wave, continuum, ew_aa, redshift)
     near = emission_lines(wave, continuum, ew_aa, redshift, continuum_half_width_aa=CONTINUUM_HALF_WIDTH_AA)
     chosen = jax.tree.map(lambda a, b: jnp.where(jnp.isfinite(a), a, b), near, at_line)
     # A line in a gap wider than itself has a mean nearby, but no place in the spectrum; and noise can make a
-    # continuum negative, of which an equivalent width means nothing.
+    # continuum negative, where an equivalent width has no meaning.
     kept = _seen(wave, ivar, redshift) & (chosen.line_flux * ew_aa >= 0)
     return EmissionLines(
         ew_aa,

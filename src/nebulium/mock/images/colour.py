@@ -57,6 +57,7 @@ def petrosian_radii(image: np.ndarray, pixel_scale_arcsec: float) -> PetrosianRa
     image : array (row, column)
         Without noise, or with little.
     pixel_scale_arcsec : float
+        Side of a pixel, arcsec.
 
     Returns
     -------
@@ -130,6 +131,7 @@ def petrosian_cutout(
     rng : numpy Generator
         For the noise.
     neighbours : sequence of Neighbour, optional
+        Other galaxies in the image.
 
     Returns
     -------
@@ -178,7 +180,7 @@ def galaxy_radii(
 
 
 def _through_jpeg(colours: np.ndarray) -> np.ndarray:
-    """What is left of a colour image once it has been a JPEG."""
+    """A colour image after compression as JPEG."""
     file = io.BytesIO()
     Image.fromarray(colours).save(file, "JPEG", quality=FRAME_JPEG_QUALITY)
     return np.asarray(Image.open(file))

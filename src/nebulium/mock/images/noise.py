@@ -50,14 +50,16 @@ def noise_sigma(image: np.ndarray, instrument: Instrument) -> np.ndarray:
 def add_noise(image: np.ndarray, instrument: Instrument, rng: np.random.Generator) -> np.ndarray:
     """Image with noise.
 
-    Photons of the source are counted as normal numbers: next to the sky's, few pixels have few.
+    Photons of the source are drawn from a normal law: with those of the sky, few pixels have few.
 
     Parameters
     ----------
     image : array (row, column, band)
         Without noise, in the instrument's units.
     instrument : Instrument
+        Gives the depth of each band.
     rng : numpy Generator
+        Draws the noise.
 
     Returns
     -------

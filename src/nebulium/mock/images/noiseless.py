@@ -37,6 +37,7 @@ class Neighbour:
     flux_njy : array (component, band)
         Flux of bulge, old disc and young stars, nJy.
     redshift : float
+        Above 0.
     x_arcsec, y_arcsec : float
         Offset from the middle of the stamp, along columns and rows.
 
@@ -101,6 +102,7 @@ def noiseless_image(
     redshift : float
         Above 0.
     instrument : Instrument
+        Gives bands, pixels and point-spread functions.
     pixels : int, optional
         Side of the image; the instrument's stamp unless given.
     neighbours : sequence of Neighbour, optional

@@ -12,7 +12,7 @@ from nebulium.mock.images.noise import sky_sigma
 from nebulium.mock.instruments import Instrument
 
 COLUMNS = 8
-# Room above and beside an image, in its width, and for the title.
+# Space above and between images, in units of their width, and for the title.
 CAPTION, GAP, TITLE_INCHES = 0.17, 0.02, 0.22
 # SDSS's sky in i, nanomaggies, that the stretch of its colour images is made for.
 SDSS_SKY = 0.042
@@ -34,6 +34,7 @@ def stamp_colours(image: Float[np.ndarray, "height width band"], instrument: Ins
     image : ndarray of shape (height, width, band)
         In the units of the instrument.
     instrument : Instrument
+        Gives the bands and the depth.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def stamp_page(
     images : ndarray of shape (n, height, width, band)
         In the units of the instrument.
     instrument : Instrument
-        Whose bands they are.
+        Gives the bands and the depth.
     captions : sequence of str
         One an image.
     title : str

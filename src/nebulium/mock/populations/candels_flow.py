@@ -1,4 +1,4 @@
-"""A normalizing flow over what a fit of templates on a grid gives: redshift, age, tau, A_V, mass.
+"""A normalizing flow over the results of a fit of templates on a grid: redshift, age, tau, A_V, mass.
 
 Needs flowjax; `nebulium.mock.populations.candels` imports it late.
 
@@ -136,7 +136,7 @@ class Conditionals(AbstractBijection):
     log_share_z : array (redshift,)
         Logarithm of the number of galaxies in each cell of redshift, up to a constant.
     age, tau, av, mass : MLP
-        Networks that say how the next variable is distributed.
+        Networks that give the distribution of the next variable.
     knots : int
         Inner knots of the spline of the mass.
     """

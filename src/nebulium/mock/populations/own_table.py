@@ -1,4 +1,4 @@
-"""A population of one's own: the galaxies of a table."""
+"""A population given by the user: the galaxies of a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from nebulium.sed.cosmology import age_gyr
 
 @dataclass(frozen=True)
 class _Range:
-    """What the values of a column may be."""
+    """The values that a column may have."""
 
     least: float
     most: float
@@ -67,7 +67,7 @@ class TablePopulation(eqx.Module):
 
 
 def table_population(table: Table, *, seed: int = 0) -> TablePopulation:
-    """The galaxies of a table of one's own.
+    """The galaxies of a user's table.
 
     Metallicities that the table does not have are drawn by the relations of
     `nebulium.mock.populations.metallicity`,

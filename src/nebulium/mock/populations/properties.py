@@ -1,4 +1,4 @@
-"""What one galaxy of a mock universe is, before any light is made."""
+"""Physical properties of the galaxies of a mock universe, before any light is made."""
 
 from functools import cache
 
@@ -24,6 +24,7 @@ class GalaxyProperties(eqx.Module):
     Parameters
     ----------
     redshift : scalar
+        Cosmological redshift.
     log_mstar : scalar
         log10 of the surviving stellar mass in Msun.
     age_gyr : scalar
@@ -70,6 +71,7 @@ class GalaxyProperties(eqx.Module):
         Parameters
         ----------
         cosmology : Cosmology, optional
+            Gives the age of the Universe.
 
         Returns
         -------

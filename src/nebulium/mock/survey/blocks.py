@@ -33,7 +33,7 @@ from nebulium.mock.survey.survey_list import Survey, find_survey
 
 #: Candidates for one block after which the population is taken to hold nothing that the limit lets pass.
 MOST_CANDIDATES = 2000 * BLOCK
-# Streams of random numbers beside jax's: of the neighbours and of the noise of the image.
+# Streams of random numbers besides jax's: of the neighbours, and of the noise of the image.
 _NEIGHBOURS, _NOISE = 1, 2
 
 
@@ -69,7 +69,7 @@ class BlockMaker:
     neighbours : float
         Mean number of other galaxies in a stamp.
     table : Table, optional
-        Properties of one's own: galaxy i is row i, and none is left out.
+        The user's galaxies: galaxy i is row i, and none is left out.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class BlockMaker:
         return chosen
 
     def _place_neighbours(self, index: int) -> Placed:
-        """Others of the block, in places that know nothing of the galaxy."""
+        """Others of the block, in places independent of the galaxy."""
         rng = np.random.default_rng([self.seed, index, _NEIGHBOURS])
         others = np.delete(np.arange(min(BLOCK, self._last(index) + 1)), index % BLOCK)
         count = min(int(rng.poisson(self.neighbours)), MOST_NEIGHBOURS, others.size)
@@ -165,7 +165,7 @@ class BlockMaker:
             ids=ids,
             bands=instrument.filters,
             flux=flux,
-            # The sky's alone, as surveys have it: that of the galaxy's own photons would tell its true image.
+            # The sky's alone, as surveys have it: that of the galaxy's own photons would betray its image.
             ivar=np.broadcast_to(np.array(sky, np.float32) ** -2, flux.shape),
             bad=np.broadcast_to(~covered[:, None, None, :], flux.shape),
             psf_fwhm_arcsec=np.broadcast_to(np.array(fwhm, np.float32), cells),
@@ -206,7 +206,7 @@ def _made_of_rows(
 
 
 def _rows(population: TablePopulation, rows: np.ndarray) -> GalaxyProperties:
-    """Rows of a table of one's own, as leaves (n,)."""
+    """Rows of a user's table, in arrays (n,)."""
     return jax.vmap(population.row)(jnp.asarray(rows, jnp.int32))
 
 
@@ -242,7 +242,7 @@ def _image_units(instrument: Instrument) -> str:
 
 
 def block_maker(folder: Path) -> BlockMaker:
-    """What makes the blocks of the run in a folder."""
+    """The maker of the blocks of the run in a folder."""
     settings = read_run(folder).settings
     return BlockMaker(
         find_survey(settings.survey),

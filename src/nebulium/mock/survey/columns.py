@@ -13,7 +13,7 @@ MOST_NEIGHBOURS = 5
 
 
 def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """All that is known of galaxies, the truth first and what was measured after it."""
+    """All columns of galaxies, the truth first and the measurements after it."""
     light, measured = galaxies.light, galaxies.measured
     columns: dict[str, Any] = {
         **_fields(galaxies.properties),

@@ -1,4 +1,4 @@
-"""Make a mock survey: galaxies, their truth, what was measured of them, and their images, in a folder."""
+"""Make a mock survey: galaxies, their truth, their measurements and their images, in a folder."""
 
 import shutil
 import time
@@ -28,16 +28,23 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class SurveyRun:
-    """What a run left.
+    """The result of a run.
 
     Parameters
     ----------
     folder : Path
+        Where the survey is.
     galaxies : int
-        Of the whole survey.
+        Number of galaxies of the whole survey.
     made : int
-        Of them, those made by this call; fewer when a run is taken up.
+        Number of them that this call made; fewer when it resumes a run.
     seconds : float
+        Wall time of this call.
+
+    Examples
+    --------
+    >>> SurveyRun(Path("mock"), galaxies=200, made=72, seconds=10.0).made
+    72
     """
 
     folder: Path
@@ -77,7 +84,7 @@ def make_survey(
     seed : int, optional
         0 to 4294967295.
     processes : int, optional
-        How many work side by side; best one a core.
+        Number of processes that work side by side; best one a core.
     shards : int, optional
         Number of files in ``data/``.
     pixels : int, optional
@@ -85,7 +92,7 @@ def make_survey(
     neighbours : float, optional
         Mean number of other galaxies in an image; by the surface density of the survey if not given.
     table : str, Path or Table, optional
-        Properties of one's own in place of the survey's population: galaxy i is row i, whether or not it
+        Galaxies of your own in place of the survey's population: galaxy i is row i, whether or not it
         passes the survey's magnitude limit.
     resume : bool, optional
         Go on with a run that was stopped.
@@ -106,7 +113,11 @@ def make_survey(
 
     Examples
     --------
-    >>> make_survey("sdss", "mock", 1000, seed=1)  # doctest: +SKIP
+    >>> make_survey("sdss", "mock", n=200, seed=1, processes=2).galaxies  # doctest: +SKIP
+    200
+    >>> make_survey("sdss", "mock", n=0)
+    Traceback (most recent call last):
+    nebulium.errors.SurveyError: n: is 0, expected 1 or more. To mend: choose another
     """
     start, folder = time.perf_counter(), Path(output)
     found, own = find_survey(survey), _read_own(table)
@@ -177,7 +188,7 @@ def _settings(
 def _count(n: int | None, population: TablePopulation | None) -> int:
     if n is None:
         if population is None:
-            raise SurveyError("n", "is not given", "say how many galaxies, such as --n 1000")
+            raise SurveyError("n", "is not given", "give the number of galaxies, such as --n 1000")
         return len(population)
     _check_positive("n", n)
     if population is not None and n > len(population):
@@ -191,7 +202,7 @@ def _check_positive(name: str, value: int) -> None:
 
 
 def _prepare_work(folder: Path, own: Table | None) -> None:
-    """The hidden folder of unfinished things; the user's table goes there for the processes to read."""
+    """Make the hidden folder of unfinished blocks, with the user's table for the processes to read."""
     try:
         (folder / WORK).mkdir(exist_ok=True)
     except OSError as error:
@@ -201,7 +212,7 @@ def _prepare_work(folder: Path, own: Table | None) -> None:
 
 
 def _check_space(folder: Path, survey: Survey, galaxies: int, pixels: int) -> None:
-    """Say at once that the disk is too small, not after an hour."""
+    """Refuse a disk that is too small at once, not after an hour."""
     each = 4 * pixels**2 * len(survey.instrument().bands) + BYTES_OF_COLUMNS
     needed, free = galaxies * each, shutil.disk_usage(folder).free
     if needed > free:

@@ -50,7 +50,7 @@ def show_survey(folder: str | Path) -> list[Path]:
     Parameters
     ----------
     folder : str or Path
-        Of a finished survey.
+        The folder of a finished survey.
 
     Returns
     -------
@@ -65,6 +65,10 @@ def show_survey(folder: str | Path) -> list[Path]:
     Examples
     --------
     >>> show_survey("mock")  # doctest: +SKIP
+    [PosixPath('mock/figures/stamps_by_redshift.png'), ...]
+    >>> show_survey("no-survey")
+    Traceback (most recent call last):
+    nebulium.errors.OutputError: no-survey: holds no mock survey (FileNotFoundError: ...
     """
     folder = Path(folder)
     try:

@@ -1,4 +1,4 @@
-"""The README of a mock survey: what is in the folder, and what is not in the mock."""
+"""The README of a mock survey: the contents of the folder, and the limits of the mock."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ TEXT = """# {n:,} mock galaxies: {survey}
 Made by `nebulium mock make --survey {survey} --n {n} --seed {seed}` ({options}) with {versions}.
 Survey: {about}. {own}
 
-**These galaxies are invented.** They follow published relations, and they know nothing that these do not say.
+**These galaxies are invented.** They follow published relations and hold no information beyond these.
 
 | file | what |
 |---|---|
@@ -30,8 +30,7 @@ Survey: {about}. {own}
 ## Read it
 
 ```python
-from nebulium import read_table
-from nebulium.data.images.mmu import iter_images
+from nebulium.data import iter_images, read_table
 
 truth = read_table("catalogue.parquet")
 for images in iter_images("data/{first_shard}"):

@@ -1,4 +1,4 @@
-"""What a run was asked for, kept in its folder, so that it can be taken up and so that it explains itself."""
+"""The settings of a run, kept in its folder, so that it can be resumed and explains itself."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ VERSIONS_OF = (
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What decides every number of a survey, and into how many files it is cut.
+    """The settings that decide every number of a survey, and into how many files it is cut.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def resume_run(folder: Path, settings: RunSettings) -> None:
 
 
 def read_run(folder: Path) -> RunFile:
-    """Read what a run was asked for."""
+    """Read the settings of a run."""
     try:
         document = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
         if document["format"] != FORMAT_VERSION:

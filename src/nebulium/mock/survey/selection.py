@@ -1,4 +1,4 @@
-"""What a survey makes of galaxies before any image: noise of the photometry, limits, spectroscopic labels."""
+"""Galaxies as a survey measures them, before any image: photometric noise, limits, spectroscopic labels."""
 
 from dataclasses import dataclass
 
@@ -75,7 +75,7 @@ def photometric_noise(instrument: Instrument) -> PhotometricNoise:
 
 @dataclass(frozen=True)
 class MagnitudeLimit:
-    """What is bright enough to be in a survey.
+    """The magnitude down to which a survey goes.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class MagnitudeLimit:
     faintest_mag_ab: float
 
     def passes(self, mag_ab: Float[Array, "*n"]) -> Bool[Array, "*n"]:
-        """Whether magnitudes pass; what has none does not."""
+        """Whether magnitudes pass; a galaxy without one does not."""
         return mag_ab < self.faintest_mag_ab
 
 

@@ -1,4 +1,4 @@
-"""Blocks on disk, the shards they become, and the catalogue: files that appear whole or not at all."""
+"""Blocks on disk, the shards made from them, and the catalogue: files that appear whole or not at all."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -11,17 +11,20 @@ from nebulium.mock.survey.selection import MagnitudeLimit, SpectroscopicSample
 
 @dataclass(frozen=True)
 class Survey:
-    """What makes a survey.
+    """A survey: its galaxies, its instrument and its limits.
 
     Parameters
     ----------
     name : str
+        By which `find_survey` finds it.
     population : {"candels", "sdss"}
-        Which galaxies.
+        The galaxies.
     instrument_name : str
-        Which instrument sees them.
+        The instrument that sees them.
     limit : MagnitudeLimit
+        The band and the magnitude of the limit.
     labels : SpectroscopicSample
+        The galaxies that have a spectroscopic redshift.
     neighbours_per_arcmin2 : float
         Surface density of galaxies above the limit, which sets how often one falls into another's stamp.
     about : str

@@ -1,7 +1,8 @@
 """A process that makes blocks: ``python -m nebulium.mock.survey.worker FOLDER``.
 
 It reads numbers of blocks from its standard input, a line each, writes the blocks to the folder and answers
-with a line of JSON each. It ends when its input ends, so that it does not outlive the one who started it.
+with a line of JSON each. It ends when its input ends, so that it does not outlive its
+parent.
 """
 
 import json
@@ -19,7 +20,7 @@ def answer_blocks(folder: Path) -> None:
     """Make blocks until the standard input ends."""
     # Ctrl-C reaches the whole group of processes; the one at the top decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What a library prints must not get in between the answers.
+    # Output that a library prints must not get in between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:

@@ -31,13 +31,13 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, eq=False)
 class _Worker:
-    """One process, a `subprocess.Popen` with pipes, and the file of what it says beside its answers."""
+    """One process, a `subprocess.Popen` with pipes, and the file of its standard error."""
 
     process: Any
-    said: Any
+    errors: Any
 
     def ask(self, block: int) -> None:
-        """Set it to work; if it is gone, its silence will tell."""
+        """Set it to work; if it is gone, its answer will be missing."""
         try:
             self.process.stdin.write(f"{block}\n")
             self.process.stdin.flush()
@@ -49,18 +49,18 @@ class _Worker:
         line = self.process.stdout.readline()
         if not line:
             raise self._died()
-        said = json.loads(line)
-        if "fault" in said:
-            kind = getattr(nebulium.errors, said["kind"], NebuliumError)
-            raise kind(*said["fault"])
-        if "bug" in said:
-            raise RuntimeError(f"a process that makes galaxies failed:\n{said['bug']}")
-        return int(said["block"])
+        answer = json.loads(line)
+        if "fault" in answer:
+            kind = getattr(nebulium.errors, answer["kind"], NebuliumError)
+            raise kind(*answer["fault"])
+        if "bug" in answer:
+            raise RuntimeError(f"a process that makes galaxies failed:\n{answer['bug']}")
+        return int(answer["block"])
 
     def _died(self) -> SurveyError:
         code = self.process.wait()
-        self.said.seek(0)
-        last = (self.said.read().strip().splitlines() or ["it said nothing"])[-1]
+        self.errors.seek(0)
+        last = (self.errors.read().strip().splitlines() or ["it printed nothing"])[-1]
         problem = f"ended with code {code} ({last})"
         mend = "resume the run; with fewer processes if the memory was short (code -9)"
         return SurveyError("a process that makes galaxies", problem, mend)
@@ -94,17 +94,17 @@ def _workers(folder: Path, count: int) -> Iterator[list[_Worker]]:
     with ExitStack() as stack:
         workers = []
         for _ in range(count):
-            said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            errors = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
             process = subprocess.Popen(
                 [sys.executable, "-m", "nebulium.mock.survey.worker", str(folder.resolve())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=errors,
                 text=True,
                 env={**os.environ, **ENVIRONMENT},
             )
             stack.callback(_end, process)
-            workers.append(_Worker(process, said))
+            workers.append(_Worker(process, errors))
         yield workers
 
 
@@ -117,7 +117,7 @@ def _end(process: Any) -> None:
 
 
 def _close(pipe: Any) -> None:
-    """What it was still to be asked goes nowhere."""
+    """A pipe to a process that is gone cannot be flushed."""
     try:
         pipe.close()
     except BrokenPipeError:

@@ -94,8 +94,8 @@ Nothing here makes HTML of a text. */
     pin: function (found) {
       if (found && found.pin) merge({ pin: found.pin });
     },
-    tell: function (told) {
-      if (told && told.text) notice(told.text);
+    notify: function (message) {
+      if (message && message.text) notice(message.text);
     },
     zoom: function () {
       const moved = window.dash_clientside.callback_context.triggered[0];
