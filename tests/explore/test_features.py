@@ -97,7 +97,7 @@ def test_the_order_of_numbers_matters_to_a_hash():
     ("kind", "model", "message"),
     [
         ("continuum", None, "lacks the columns continuum_flux_0 to 11.*--embedding photometry"),
-        ("colours", None, "which the map of kind colours is made of"),
+        ("colours", None, "which the map of kind colours needs"),
         ("photometry", None, "at least 3 bands.*--embedding continuum"),
         ("latent", None, "needs a model"),
         ("latent", "desi-lines", "nothing that a model with a latent space could see"),
