@@ -235,6 +235,14 @@ def line_spectrum(
         Flux of [OII] 3729 over 3727: 1.3, from about 1.45 at low density to 0.35 at high.
     line_flux : array (10,)
         1e-17 erg/s/cm2; NaN adds nothing.
+    redshift : scalar
+        Of the galaxy.
+    velocity_dispersion_km_s : scalar, optional
+        Sigma of the gas.
+    lsf_sigma_aa : scalar or array (wave,), optional
+        Sigma of the instrument's line-spread function, observed AA.
+    oii_ratio : scalar, optional
+        Flux of [OII] 3729 over 3727.
 
     Returns
     -------
