@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from nebulium.explore.draw.colours import HIGHEST, LOWEST, MISSING, ColourScale, colour_scale, count_scale
+from nebulium.explore.draw.colours import HIGHEST, LOWEST, MISSING, ColourScale, colour_scale
 from nebulium.explore.draw.labels import LONGEST, column_label, plain, unit_text
 from nebulium.explore.draw.theme import DARK, LIGHT
 
@@ -94,10 +94,6 @@ def test_missing_is_grey_and_small_is_not_missing():
     colours = scale.colours_of(np.array([[np.nan, 0.0], [-5.0, 1e9]], np.float32))
     assert colours.tolist() == [[MISSING, LOWEST], [LOWEST, HIGHEST]]
     assert colours.dtype == np.uint8
-
-
-def test_counts_begin_at_one():
-    assert count_scale(0).high > count_scale(0).low == 1.0
 
 
 @pytest.mark.parametrize(

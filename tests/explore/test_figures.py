@@ -36,6 +36,10 @@ def axis_titles(figure) -> list[str]:
     return [axis.get("title", {}).get("text", "") for name, axis in layout.items() if name[1:5] == "axis"]
 
 
+def one_map(drawn, scale, theme=LIGHT, **options):
+    return map_figure({"": drawn}, scale, theme, window=WINDOW, **options)
+
+
 def cloud_of(n: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(0, 1, (n, 2)).astype(np.float32)
 
@@ -49,8 +53,8 @@ def some_figures(theme):
     ratios = BptRatios(np.linspace(-1, 0, 500), np.linspace(-1, 1, 500))
     rows = np.arange(30)
     return {
-        "raster": map_figure(raster(xy, values, WINDOW, (20, 30)), scale, theme, marks=marks),
-        "points": map_figure(Points(xy, values, np.arange(500)), scale, theme, marks=marks),
+        "raster": one_map(raster(xy, values, WINDOW, (20, 30)), scale, theme, marks=marks),
+        "points": one_map(Points(xy, values, np.arange(500)), scale, theme, marks=marks),
         "spectrum": spectrum_figure(np.ones(12), EWS, QUANTILES, redshift=0.1, theme=theme),
         "photometry": photometry_figure(["g", "r"], np.array([1.0, 50.0]), np.array([0.1, NAN]), theme),
         "bpt": bpt_figure(ratios, theme, selected=rows, pinned=(0.0, 0.0), pinned_predicted=(0.1, 0.1)),
@@ -89,7 +93,7 @@ def test_arrays_travel_as_bytes_and_plotlys_own_template_does_not():
 def test_a_map_is_light():
     xy, values = cloud_of(100_000), np.random.default_rng(1).lognormal(size=100_000)
     cells, scale = raster(xy, values, WINDOW, (200, 200)), colour_scale("x", values)
-    assert len(map_figure(cells, scale, LIGHT).to_json()) < 100_000
+    assert len(one_map(cells, scale).to_json()) < 100_000
 
 
 def test_three_panels_share_one_scale_and_one_zoom():
@@ -97,7 +101,7 @@ def test_three_panels_share_one_scale_and_one_zoom():
     panels = {
         name: Points(xy, values * k, np.arange(50)) for k, name in enumerate(("one", "two", "three"), 1)
     }
-    figure = map_figure(panels, colour_scale("z", values, 3 * values), LIGHT)
+    figure = map_figure(panels, colour_scale("z", values, 3 * values), LIGHT, window=WINDOW)
     assert {trace.marker.coloraxis for trace in figure.data if trace.type == "scattergl"} == {"coloraxis"}
     assert [figure.layout.xaxis3.matches, figure.layout.yaxis2.matches] == ["x", "y"]
     assert all(name in words(figure) for name in panels)
@@ -106,7 +110,7 @@ def test_three_panels_share_one_scale_and_one_zoom():
 def test_cells_without_galaxies_are_clear_and_without_values_grey():
     xy = np.array([[0.1, 0.1], [0.9, 0.9]])
     cells = raster(xy, np.array([1.0, NAN]), WINDOW, (2, 2))
-    z = map_figure(cells, colour_scale("x", np.array([0.0, 1.0])), LIGHT).data[0].z
+    z = one_map(cells, colour_scale("x", np.array([0.0, 1.0]))).data[0].z
     assert z.tolist() == [[255, NOTHING], [NOTHING, MISSING]]
 
 
@@ -114,26 +118,14 @@ def test_cells_without_galaxies_are_clear_and_without_values_grey():
 def test_maps_of_no_galaxy_and_of_one(n):
     xy, values = np.full((n, 2), 0.5, np.float32), np.full(n, NAN)
     scale = colour_scale("x", values)
-    for drawn in (
-        Points(xy, values, np.arange(n)),
-        Points(xy, None, np.arange(n)),
-        raster(xy, values, WINDOW, (3, 3)),
-    ):
-        for chosen in (scale, None):
-            figure = map_figure(drawn, chosen, LIGHT)
-            assert ("no galaxies here" in words(figure)) == (n == 0)
-
-
-def test_galaxies_without_a_place_do_not_spoil_the_view():
-    xy = np.array([[NAN, NAN], [1.0, 2.0], [3.0, 4.0]], np.float32)
-    left, right = map_figure(Points(xy, None, np.arange(3)), None, LIGHT).layout.xaxis.range
-    assert left < 1.0 < 3.0 < right
+    for drawn in (Points(xy, values, np.arange(n)), raster(xy, values, WINDOW, (3, 3))):
+        assert ("no galaxies here" in words(one_map(drawn, scale))) == (n == 0)
 
 
 def test_an_outline_of_the_browser_gives_way_to_the_one_of_the_state():
-    drawn = Points(cloud_of(5), None, np.arange(5))
+    drawn, scale = Points(cloud_of(5), np.ones(5), np.arange(5)), colour_scale("x", np.ones(5))
     names = [
-        map_figure(drawn, None, LIGHT, marks=Marks(selection=outline)).layout.selectionrevision
+        one_map(drawn, scale, marks=Marks(selection=outline)).layout.selectionrevision
         for outline in (None, np.zeros((3, 2)), np.ones((3, 2)))
     ]
     assert len(set(names)) == 3

@@ -108,11 +108,6 @@ def colour_scale(
     return ColourScale(column, column_label(column, unit), *ends, chosen)
 
 
-def count_scale(most: int) -> ColourScale:
-    """A scale for the number of galaxies in a cell."""
-    return ColourScale("", "Galaxies in a cell", 1.0, max(float(most), 2.0), "logarithmic")
-
-
 def _finite(values: np.ndarray) -> np.ndarray:
     """Finite values, every so many of very many."""
     some = values[:: max(1, values.size // ENOUGH)].astype(np.float64)

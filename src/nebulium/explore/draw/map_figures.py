@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float, Integer, Real
 from plotly.graph_objects import Figure
 
-from nebulium.explore.draw.colours import NOTHING, ColourScale, count_scale
+from nebulium.explore.draw.colours import NOTHING, ColourScale
 from nebulium.explore.draw.frame import SELECTABLE, framed, note
-from nebulium.explore.draw.raster import Raster, Window, whole_window
+from nebulium.explore.draw.raster import Raster, Window
 from nebulium.explore.draw.theme import TEXT, Theme
 from nebulium.explore.draw.traces import curve, dots, symbol
 
@@ -29,14 +29,14 @@ class Points:
     Attributes
     ----------
     xy : (m, 2) float
-    values : (m,), optional
+    values : (m,)
         Values that give their colours; NaN where missing.
     rows : (m,) int
         Of the table: what the browser sends back of a point that is pointed at.
     """
 
     xy: Float[np.ndarray, "m 2"]
-    values: Real[np.ndarray, " m"] | None
+    values: Real[np.ndarray, " m"]
     rows: Integer[np.ndarray, " m"]
 
 
@@ -69,27 +69,23 @@ NO_MARKS = Marks()
 
 
 def map_figure(
-    drawn: Raster | Points | Mapping[str, Raster | Points],
-    scale: ColourScale | None,
+    panels: Mapping[str, Raster | Points],
+    scale: ColourScale,
     theme: Theme,
     *,
-    window: Window | None = None,
+    window: Window,
     marks: Marks = NO_MARKS,
 ) -> Figure:
-    """Galaxies in their map, coloured by one quantity."""
-    panels = drawn if isinstance(drawn, Mapping) else {"": drawn}
-    by_count = scale is None
-    scale = scale or count_scale(max((_largest_count(one) for one in panels.values()), default=1))
-    view = window or _view(next(iter(panels.values())))
+    """Galaxies in their map, coloured by one quantity, in a panel for each name."""
     traces: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"annotations": []}
     for place, (name, one) in enumerate(panels.items()):
         on = {"xaxis": f"x{place + 1 if place else ''}", "yaxis": f"y{place + 1 if place else ''}"}
         traces += [{**trace, **on} for trace in [_galaxies(one, scale), SELECTABLE, *_marks(marks, theme)]]
-        layout |= _panel_axes(place, len(panels), view)
+        layout |= _panel_axes(place, len(panels), window)
         layout["annotations"] += _titles(name, one, on, theme)
     layout |= {
-        "coloraxis": scale.axis(theme) | {"showscale": not (by_count and _are_points(panels))},
+        "coloraxis": scale.axis(theme),
         "showlegend": False,
         # The page follows the pointer by itself: plotly's search among many points is slow.
         "hovermode": False,
@@ -106,16 +102,13 @@ def map_figure(
 def _galaxies(drawn: Raster | Points, scale: ColourScale) -> dict[str, Any]:
     """The galaxies of one panel."""
     if isinstance(drawn, Raster):
-        by_count = not scale.column
-        colours = scale.colours_of(drawn.count if by_count else drawn.mean)
         return {
             "type": "heatmap",
-            "z": np.where(drawn.count > 0, colours, NOTHING).astype(np.uint8),
+            "z": np.where(drawn.count > 0, scale.colours_of(drawn.mean), NOTHING).astype(np.uint8),
             **drawn.places,
             "coloraxis": "coloraxis",
             "hoverinfo": "skip",
         }
-    values = np.full(len(drawn.xy), np.nan) if drawn.values is None else drawn.values
     size = float(np.interp(np.log10(max(len(drawn.xy), 1)), [2.0, 4.3], SIZES))
     return {
         "type": "scattergl",
@@ -123,7 +116,7 @@ def _galaxies(drawn: Raster | Points, scale: ColourScale) -> dict[str, Any]:
         "x": drawn.xy[:, 0],
         "y": drawn.xy[:, 1],
         "customdata": drawn.rows.astype(np.int32),
-        "marker": {"color": scale.colours_of(values), "coloraxis": "coloraxis", "size": size},
+        "marker": {"color": scale.colours_of(drawn.values), "coloraxis": "coloraxis", "size": size},
         "hoverinfo": "skip",
         # The outline shows the selection: points keep their colours.
         "unselected": {"marker": {"opacity": 0.35}},
@@ -179,22 +172,11 @@ def _titles(name: str, drawn: Raster | Points, on: Mapping[str, str], theme: The
     domain = {"xref": f"{on['xaxis']} domain", "yref": f"{on['yaxis']} domain"}
     above = note(name, 0.0, 1.0, size=TEXT) | domain | {"yanchor": "bottom", "yshift": 4}
     nothing = note("no galaxies here", 0.5, 0.5, size=TEXT, color=theme.muted) | domain
-    return [above] * bool(name) + [nothing] * (_largest_count(drawn) == 0)
+    return [above] * bool(name) + [nothing] * _is_empty(drawn)
 
 
-def _largest_count(drawn: Raster | Points) -> int:
-    return int(drawn.count.max(initial=0)) if isinstance(drawn, Raster) else min(len(drawn.xy), 1)
-
-
-def _view(drawn: Raster | Points) -> Window:
-    if isinstance(drawn, Raster):
-        x, y = drawn.x_edges, drawn.y_edges
-        return float(x[0]), float(x[-1]), float(y[0]), float(y[-1])
-    return whole_window(drawn.xy)
-
-
-def _are_points(panels: Mapping[str, Raster | Points]) -> bool:
-    return all(isinstance(one, Points) for one in panels.values())
+def _is_empty(drawn: Raster | Points) -> bool:
+    return not (drawn.count.any() if isinstance(drawn, Raster) else len(drawn.xy))
 
 
 def _outline_name(selection: np.ndarray | None) -> str:

@@ -56,37 +56,15 @@ def measure_levels(images: Sequence[Picture]) -> Levels:
     return Levels(_medians(np.where(lights > 0, lights, np.nan)), _medians(noises))
 
 
-def stamp(
-    image: Picture,
-    stretch: float = 0.5,
-    *,
-    levels: Levels | None = None,
-    unit: str = "",
-) -> str:
-    """A picture of one galaxy."""
+def stamp(image: Picture, stretch: float, levels: Levels, unit: str = "") -> str:
+    """A picture of one galaxy as an address for the browser."""
     if unit == DISPLAY_UNIT:
         return _png(_brightened(image, stretch))
-    return _png(stamp_pixels(image, stretch, levels=levels)[::-1])
+    return _png(stamp_pixels(image, stretch, levels)[::-1])
 
 
-def stamp_page(
-    images: Sequence[Picture],
-    stretch: float = 0.5,
-    *,
-    levels: Levels | None = None,
-    unit: str = "",
-) -> list[str]:
-    """Pictures of several galaxies of one survey."""
-    if levels is None and images and unit != DISPLAY_UNIT:
-        levels = measure_levels(images)
-    return [stamp(image, stretch, levels=levels, unit=unit) for image in images]
-
-
-def stamp_pixels(
-    image: Picture, stretch: float = 0.5, *, levels: Levels | None = None
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Red, green and blue of an image of fluxes; see `stamp`."""
-    levels = levels or measure_levels([image])
+def stamp_pixels(image: Picture, stretch: float, levels: Levels) -> UInt8[np.ndarray, "height width 3"]:
+    """Red, green and blue of an image of fluxes."""
     light, noise = _three_colours(image, levels)
     total = light.mean(axis=-1, keepdims=True)
     softening = noise * _between(SOFTENINGS, stretch)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from plotly.graph_objects import Figure
 
-from nebulium.explore.draw.colours import count_scale
+from nebulium.explore.draw.colours import colour_scale
 from nebulium.explore.draw.frame import graph_config
 from nebulium.explore.draw.map_figures import Points, map_figure
 from nebulium.explore.draw.raster import Window
@@ -30,7 +30,9 @@ def map_look(theme: Theme, window: Window) -> dict[str, Any]:
         "faint": faint(theme.predicted),
         "template": theme.template.to_plotly_json(),
         "maps": [
-            layout_of(map_figure(dict.fromkeys(names, point), count_scale(1), theme, window=window))
+            layout_of(
+                map_figure(dict.fromkeys(names, point), colour_scale("", np.zeros(1)), theme, window=window)
+            )
             for names in panels
         ],
     }

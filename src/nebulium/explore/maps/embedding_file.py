@@ -1,10 +1,8 @@
 """A map kept as a table in the cache, used again as long as its galaxies are the same."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -79,8 +77,10 @@ def open_embedding(
                 write_embedding(path, taken_up, features)
             return GalaxyMap(taken_up, features, notes)
     embedding = fit_embedding(galaxies.ids, features, seed=seed, most=most, progress=progress)
-    about = {**embedding.about, "left_out": asdict(left_out_error(embedding, features, seed=seed))}
-    embedding = Embedding(embedding.ids, embedding.xy, embedding.fitted, _for_json(about))
+    errors = asdict(left_out_error(embedding, features, seed=seed))
+    # JSON has no NaN.
+    known = {name: value if np.isfinite(value) else None for name, value in errors.items()}
+    embedding = replace(embedding, about={**embedding.about, "left_out": known})
     write_embedding(path, embedding, features)
     return GalaxyMap(embedding, features, notes)
 
@@ -129,9 +129,3 @@ def _taken_up(
     new = features.usable & ~same
     note = f"{int(new.sum()):,} galaxies were placed in the map of the others; --refit draws it anew."
     return place_others(embedding, features, progress), (note,)
-
-
-def _for_json(about: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN."""
-    errors = {name: value if np.isfinite(value) else None for name, value in about["left_out"].items()}
-    return {**about, "left_out": errors}

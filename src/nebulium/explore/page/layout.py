@@ -83,6 +83,8 @@ def _stores(choices: Choices, first: ViewState) -> list[Component]:
 
 
 def _header(name: str, count: int, choices: Choices, first: ViewState) -> Component:
+    search = dcc.Input(id="search", type="search", placeholder="id", debounce=False, autoComplete="off",
+                       spellCheck=False, maxLength=200)  # fmt: skip
     return html.Header(
         [
             html.Div(
@@ -95,22 +97,11 @@ def _header(name: str, count: int, choices: Choices, first: ViewState) -> Compon
                 ],
                 className="title",
             ),
-            _labelled("Colour", _dropdown("colour", choices.columns, first.colour), "colour-field"),
-            _labelled("Compare", _dropdown("quantity", choices.quantities, first.quantity), "quantity-field"),
-            _labelled(
-                "Panels",
-                _radio("panels", {"one": "One", "three": "Three"}, first.panels, "segments"),
-                "panels-field",
-            ),
-            _labelled(
-                "Find a galaxy",
-                dcc.Input(
-                    id="search", type="search", placeholder="id", debounce=False, autoComplete="off",
-                    spellCheck=False, maxLength=200,
-                ),
-                "search-field",
-            ),
-            _labelled("Stretch", _slider("stretch", first.stretch, "mouseup"), "stretch-field"),
+            _labelled("Colour", _dropdown("colour", choices.columns, first.colour)),
+            _labelled("Compare", _dropdown("quantity", choices.quantities, first.quantity)),
+            _labelled("Panels", _radio("panels", {"one": "One", "three": "Three"}, first.panels, "segments")),
+            _labelled("Find a galaxy", search),
+            _labelled("Stretch", _slider("stretch", first.stretch, "mouseup")),
             html.Div(
                 [
                     _button("clear", "", "Clear pin and selection (Esc)"),
@@ -120,7 +111,7 @@ def _header(name: str, count: int, choices: Choices, first: ViewState) -> Compon
                 className="buttons",
             ),
         ]
-    )  # fmt: skip
+    )
 
 
 def _maps() -> Component:
@@ -142,7 +133,7 @@ def _galaxy_card(first: ViewState, labels: Labels) -> Component:
     head = [
         html.Div(id="galaxy-title", role="status", **{"aria-live": "polite"}),
         _radio("galaxy_view", labels, first.galaxy_view, "tabs", "View of the galaxy"),
-        _labelled("Frame", frames, "frame-field"),
+        _labelled("Frame", frames),
     ]
     view = [_figure("galaxy-figure"), html.Div(id="galaxy-body", className="body")]
     return html.Section(
@@ -164,7 +155,7 @@ def _sample_card(first: ViewState, labels: Labels) -> Component:
     ]
     slider = _slider("history", first.history, "drag")
     settings = [
-        _labelled("Star formation: ended → going on", slider, "history-field"),
+        _labelled("Star formation: ended → going on", slider),
         html.Span(id="sample-note", role="status", **{"aria-live": "polite"}),
         html.Span(downloads, className="downloads"),
     ]
@@ -238,9 +229,9 @@ def _slider(name: str, value: float, when: Any) -> Component:
                       tooltip=None, allow_direct_input=False)  # fmt: skip
 
 
-def _labelled(label: str, control: Component, kind: str) -> Component:
-    return html.Div([html.Span(label, className="label"), control], className=f"field {kind}", role="group",
-                    **{"aria-label": label})  # fmt: skip
+def _labelled(label: str, control: Component) -> Component:
+    return html.Div([html.Span(label, className="label"), control], className=f"field {control.id}-field",
+                    role="group", **{"aria-label": label})  # fmt: skip
 
 
 def _button(name: str, label: str, title: str) -> Component:

@@ -47,7 +47,8 @@ def draw_residuals(explored: Explored, state: ViewState) -> Figure:
     difference, scale = explored.residuals(state.quantity)
     rows = in_window(explored.xy, window)
     drawn = _drawn(explored.xy, difference, window, rows, CELLS_OF_THREE)
-    return map_figure(drawn, scale, theme_of(state.theme), window=window, marks=marks_of(explored, state))
+    marks = marks_of(explored, state)
+    return map_figure({"": drawn}, scale, theme_of(state.theme), window=window, marks=marks)
 
 
 def columns_of(explored: Explored, state: ViewState) -> dict[str, str]:

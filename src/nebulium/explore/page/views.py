@@ -87,10 +87,6 @@ def _spectrum(explored: Explored, state: ViewState) -> Figure:
     )
 
 
-def _no_density(explored: Explored) -> str:
-    return "" if explored.density_of else "a photo-z model, given with --model"
-
-
 def _density(explored: Explored, state: ViewState) -> Figure:
     theme = theme_of(state.theme)
     row = explored.row_pinned(state)
@@ -100,10 +96,6 @@ def _density(explored: Explored, state: ViewState) -> Figure:
     if density is None:
         return empty_figure("The model has no prediction for this galaxy.", theme)
     return redshift_density_figure(density.grid.edges, density.mass[0], theme, known=explored.redshift(row))
-
-
-def _no_ratios(explored: Explored) -> str:
-    return "" if explored.ratios else "ew_NII_6584, ew_HALPHA, ew_OIII_5007 and ew_HBETA"
 
 
 def _bpt(explored: Explored, state: ViewState) -> Figure:
@@ -143,10 +135,6 @@ def _predicted(explored: Explored, state: ViewState) -> Figure:
     )
 
 
-def _no_images(explored: Explored) -> str:
-    return "" if explored.pictures else "images, which the folder of a mock survey has"
-
-
 def _image(explored: Explored, state: ViewState) -> Component:
     row = explored.row_pinned(state)
     if row is None:
@@ -173,10 +161,6 @@ def stamp_buttons(explored: Explored, state: ViewState) -> list[Component]:
     return [pin_button(str(ids[row]), html.Img(src=uri, alt="")) for row, uri in made.items()]
 
 
-def _no_history(explored: Explored) -> str:
-    return explored.synthetic.lacks
-
-
 def _history(explored: Explored, state: ViewState) -> Figure:
     galaxy = explored.synthetic.at(state.history)
     return spectrum_figure(
@@ -187,10 +171,6 @@ def _history(explored: Explored, state: ViewState) -> Figure:
         frame="observed" if state.frame == "observed" else "rest",
         theme=theme_of(state.theme),
     )
-
-
-def _nothing(explored: Explored) -> str:
-    return ""
 
 
 def _selection(explored: Explored, state: ViewState) -> Component:
@@ -212,19 +192,35 @@ def _telling_columns(explored: Explored, state: ViewState) -> list[str]:
 
 GALAXY_VIEWS = {
     "spectrum": View("Spectrum", _no_spectrum, _spectrum, ("pin", "frame")),
-    "image": View("Image", _no_images, _image, ("pin", "stretch")),
-    "density": View("p(z)", _no_density, _density, ("pin",)),
+    "image": View(
+        "Image",
+        lambda explored: "" if explored.pictures else "images, which the folder of a mock survey has",
+        _image,
+        ("pin", "stretch"),
+    ),
+    "density": View(
+        "p(z)",
+        lambda explored: "" if explored.density_of else "a photo-z model, given with --model",
+        _density,
+        ("pin",),
+    ),
 }
 SAMPLE_VIEWS = {
-    "bpt": View("BPT", _no_ratios, _bpt, ("pin", "selection", "quantity"), BPT),
+    "bpt": View(
+        "BPT",
+        lambda explored: "" if explored.ratios else "ew_NII_6584, ew_HALPHA, ew_OIII_5007 and ew_HBETA",
+        _bpt,
+        ("pin", "selection", "quantity"),
+        BPT,
+    ),
     "predicted": View(
         "Predicted vs true", _no_quantity, _predicted, ("pin", "selection", "quantity"), PREDICTED
     ),
     "residuals": View(
         "Residual map", _no_quantity, draw_residuals, ("quantity", "pin", "selection", "window"), MAP
     ),
-    "selection": View("Selection", _nothing, _selection, ("selection", "quantity", "colour")),
-    "history": View("Star formation", _no_history, _history, ("history", "frame")),
+    "selection": View("Selection", lambda _: "", _selection, ("selection", "quantity", "colour")),
+    "history": View("Star formation", lambda one: one.synthetic.lacks, _history, ("history", "frame")),
 }
 
 

@@ -226,7 +226,7 @@ def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxie
     images, image_rows, image_notes = _images(path, raw_ids)
     return Galaxies(
         name=table.name if path is None else path.name,
-        ids=_shown(raw_ids),
+        ids=np.array(raw_ids.astype(np.str_).tolist(), np.str_),
         values=values,
         texts=texts,
         units={name: unit for name, unit in table.units.items() if name in values},
@@ -250,13 +250,6 @@ def _ids(table: Table, id_column: str | None) -> tuple[np.ndarray, str | None, t
     ids = checked_column(table[column], ID, ColumnPlace(table.name, column))
     check_unique_ids(lambda: [ids], where=table.name, rows=len(ids))
     return ids, column, ()
-
-
-def _shown(ids: np.ndarray) -> np.ndarray:
-    """As text, no wider than the longest."""
-    text = ids.astype(np.str_)
-    longest = int(np.char.str_len(text).max(initial=1))
-    return text.astype(f"<U{max(longest, 1)}")
 
 
 def _numbers(column: np.ndarray) -> np.ndarray | None:

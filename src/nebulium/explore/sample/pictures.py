@@ -8,7 +8,7 @@ import numpy as np
 
 from nebulium.data.images.source import ImageSource
 from nebulium.data.images.stretches import DISPLAY_UNIT
-from nebulium.explore.draw.stamps import Levels, measure_levels, stamp, stamp_page
+from nebulium.explore.draw.stamps import Levels, measure_levels, stamp
 from nebulium.explore.sample.galaxies import Galaxies
 
 #: Images by which the brightness of a survey is measured: the first, which lie together.
@@ -48,21 +48,21 @@ class Pictures:
     def stamps(self, rows: np.ndarray, stretch: float) -> dict[int, str]:
         """Pictures by row of the galaxy; those without an image are left out."""
         images = self._read(tuple(sorted(rows.tolist())))
-        made = stamp_page(list(images.values()), stretch, levels=self.levels, unit=self.source.unit)
-        return dict(zip(images, made, strict=True))
+        unit = self.source.unit
+        return {row: stamp(image, stretch, self.levels, unit) for row, image in images.items()}
 
     def bands(self, row: int, stretch: float) -> dict[str, str]:
         """Pictures of one galaxy, in colour and in each band, by name; none without an image."""
         image = self._read((row,)).get(row)
         if image is None:
             return {}
-        made = {"colour": stamp(image, stretch, levels=self.levels, unit=self.source.unit)}
+        made = {"colour": stamp(image, stretch, self.levels, self.source.unit)}
         if self.source.unit == DISPLAY_UNIT or len(self.source.bands) == 1:
             return made
         white, noise = self.levels.white, self.levels.noise
         for place, band in enumerate(self.source.bands):
             level = Levels((white[place],), (noise[place],))
-            made[band] = stamp(image[..., place : place + 1], stretch, levels=level)
+            made[band] = stamp(image[..., place : place + 1], stretch, level)
         return made
 
     @cached_property

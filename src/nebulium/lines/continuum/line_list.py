@@ -10,6 +10,7 @@ known.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,15 @@ TIED: dict[str, tuple[str, float]] = {
     "OIII_4959": ("OIII_5007", 2.98),
     "NII_6548": ("NII_6584", 3.05),
 }
+
+
+def line_columns(**values: Any) -> dict[str, Any]:
+    """Columns KIND_LINE of arrays (n, 10) by kind, line after line."""
+    return {
+        f"{kind}_{line}": array[:, place]
+        for place, line in enumerate(LINES)
+        for kind, array in values.items()
+    }
 
 
 def line_index(line: str) -> int:

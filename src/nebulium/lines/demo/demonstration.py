@@ -17,7 +17,7 @@ from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.lines.chain import SampledLines, SyntheticGalaxy, make_chain, synthesise
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import line_columns
 from nebulium.lines.demo.figures import magnitude_changes, spectra_with_lines, width_histograms
 from nebulium.lines.demo.galaxies import LOG_APERTURE, demo_galaxies
 from nebulium.lines.model import LineModel
@@ -99,7 +99,7 @@ def run_demo(
         galaxies = demo_galaxies(n_galaxies, seed=seed)
         chain = make_chain(load_ssp(), load_filters(*BANDS), SampledLines(loaded))
         made = synthesise(chain, galaxies, log_aperture=LOG_APERTURE, key=jax.random.key(seed))
-        _write_table(partial, galaxies, made, loaded)
+        write_table(demo_table(galaxies, made, loaded), partial / "galaxies.parquet")
         _write_spectra(partial, galaxies, made)
         for name, figure in _figures(galaxies, made, loaded).items():
             figure.savefig(partial / f"{name}.png", dpi=150)
@@ -120,8 +120,7 @@ def demo_table(galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> Tab
         "av_mag": jax.vmap(lambda dust: dust.attenuation_mag(v_band_aa)[0])(galaxies.dust),
     }
     columns |= dict(zip(FLUX_COLUMNS, made.continuum_flux.T, strict=True))
-    for place, line in enumerate(LINES):
-        columns |= {f"ew_{line}": lines.ew_aa[:, place], f"line_flux_{line}": lines.line_flux[:, place]}
+    columns |= line_columns(ew=lines.ew_aa, line_flux=lines.line_flux)
     for place, band in enumerate(BANDS):
         columns[f"mag_ab_{band}"] = made.photometry.mag_ab[:, place]
         columns[f"mag_ab_{band}_stars"] = made.stars.photometry.mag_ab[:, place]
@@ -129,10 +128,6 @@ def demo_table(galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> Tab
     table = Table(arrays, units_of(arrays), "demo")
     flags = predict_table(table, model=model).table["in_domain"]
     return table.with_columns({"in_domain": flags})
-
-
-def _write_table(folder: Path, galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> None:
-    write_table(demo_table(galaxies, made, model), folder / "galaxies.parquet")
 
 
 def _write_spectra(folder: Path, galaxies: Galaxy, made: SyntheticGalaxy) -> None:

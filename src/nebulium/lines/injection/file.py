@@ -17,7 +17,7 @@ from nebulium.data.tables.table import Table, stem_of
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.continuum.feature_table import features_from_spectra
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES, line_columns
 from nebulium.lines.injection.spectra import InjectedSpectra, inject_lines, sample_ews
 from nebulium.lines.input import load_spectra, with_known_redshift
 from nebulium.lines.model import LineModel
@@ -191,6 +191,5 @@ def _write(injected: InjectedSpectra, output: Path) -> InjectionRun:
 def _lines_table(injected: InjectedSpectra) -> Table:
     spectra, lines = injected.spectra, injected.lines
     columns = {"target_id": spectra.ids, "redshift": spectra.redshift}
-    for kind, values in (("ew", lines.ew_aa), ("line_flux", lines.line_flux)):
-        columns |= dict(zip((f"{kind}_{line}" for line in LINES), np.asarray(values).T, strict=True))
+    columns |= line_columns(ew=np.asarray(lines.ew_aa)) | line_columns(line_flux=np.asarray(lines.line_flux))
     return Table(columns, units_of(columns), spectra.name)

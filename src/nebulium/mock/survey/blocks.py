@@ -20,11 +20,11 @@ from nebulium.data.images.mmu import Images
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, SurveyError
-from nebulium.mock.galaxies import GalaxyMaker, MockGalaxy, Population, load_population, make_galaxy_maker
+from nebulium.mock.galaxies import GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
 from nebulium.mock.images.noise import add_noise, sky_sigma
 from nebulium.mock.images.noiseless import Neighbour, noiseless_image
 from nebulium.mock.instruments import Instrument
-from nebulium.mock.populations.own_table import TablePopulation, table_population
+from nebulium.mock.populations.own_table import table_population
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.survey.columns import MOST_NEIGHBOURS, galaxy_columns
 from nebulium.mock.survey.run_file import OWN_TABLE, WORK, read_run
@@ -99,7 +99,8 @@ class BlockMaker:
         """The galaxies of one block, without images."""
         indices = BLOCK * block + np.arange(BLOCK)
         if self._own is not None:
-            rows = _rows(self._own, np.minimum(indices, len(self._own) - 1))
+            places = jnp.asarray(np.minimum(indices, len(self._own) - 1), jnp.int32)
+            rows = jax.vmap(self._own.row)(places)
             return _made_of_rows(self._maker, rows, self._key_seed, jnp.asarray(indices, jnp.uint32))
         return self._made(indices, self._attempts(block))
 
@@ -179,14 +180,6 @@ def _galaxy_key(seed: Array, index: Array) -> Key[Array, ""]:
     return jax.random.fold_in(jax.random.key(seed), index)
 
 
-def _candidate(
-    maker: GalaxyMaker, population: Population, seed: Array, index: Array, attempt: Array
-) -> MockGalaxy:
-    """Candidate number `attempt` of galaxy `index`."""
-    for_properties, for_rest = jax.random.split(jax.random.fold_in(_galaxy_key(seed, index), attempt))
-    return maker(population.draw(for_properties), for_rest)
-
-
 @eqx.filter_jit
 def _made_of_keys(
     maker: GalaxyMaker,
@@ -195,7 +188,11 @@ def _made_of_keys(
     indices: UInt32[Array, " n"],
     attempts: UInt32[Array, " n"],
 ) -> MockGalaxy:
-    return jax.vmap(lambda i, a: _candidate(maker, population, seed, i, a))(indices, attempts)
+    def candidate(index: Array, attempt: Array) -> MockGalaxy:
+        for_properties, for_rest = jax.random.split(jax.random.fold_in(_galaxy_key(seed, index), attempt))
+        return maker(population.draw(for_properties), for_rest)
+
+    return jax.vmap(candidate)(indices, attempts)
 
 
 @eqx.filter_jit
@@ -203,11 +200,6 @@ def _made_of_rows(
     maker: GalaxyMaker, properties: GalaxyProperties, seed: Array, indices: UInt32[Array, " n"]
 ) -> MockGalaxy:
     return jax.vmap(lambda row, i: maker(row, _galaxy_key(seed, i)))(properties, indices)
-
-
-def _rows(population: TablePopulation, rows: np.ndarray) -> GalaxyProperties:
-    """Rows of a user's table, in arrays (n,)."""
-    return jax.vmap(population.row)(jnp.asarray(rows, jnp.int32))
 
 
 def _of(galaxies: MockGalaxy, row: int) -> tuple[Any, Float[np.ndarray, "component band"], float]:
@@ -219,19 +211,15 @@ def _of(galaxies: MockGalaxy, row: int) -> tuple[Any, Float[np.ndarray, "compone
 
 def _neighbour_columns(placed: list[Placed], first: int) -> dict[str, np.ndarray]:
     """Number, ids and places of the neighbours, NaN where there is none."""
-    columns: dict[str, np.ndarray] = {"n_neighbours": np.array([len(p.rows) for p in placed], np.int32)}
-    for number in range(MOST_NEIGHBOURS):
-        cells = [
-            (first + p.rows[number], p.x_arcsec[number], p.y_arcsec[number])
-            if number < len(p.rows)
-            else (np.nan, np.nan, np.nan)
-            for p in placed
-        ]
-        names = ("neighbour_id", "neighbour_x_arcsec", "neighbour_y_arcsec")
-        columns |= {
-            f"{name}_{number}": np.array([cell[place] for cell in cells], np.float64)
-            for place, name in enumerate(names)
-        }
+    cells = np.full((MOST_NEIGHBOURS, 3, len(placed)), np.nan)
+    for row, these in enumerate(placed):
+        cells[: len(these.rows), :, row] = np.stack(
+            [first + these.rows, these.x_arcsec, these.y_arcsec], axis=1
+        )
+    names = ("neighbour_id", "neighbour_x_arcsec", "neighbour_y_arcsec")
+    columns = {"n_neighbours": np.array([len(these.rows) for these in placed], np.int32)}
+    for number, values in enumerate(cells):
+        columns |= {f"{name}_{number}": column for name, column in zip(names, values, strict=True)}
     return columns
 
 

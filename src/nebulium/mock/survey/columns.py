@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import line_columns
 from nebulium.mock.galaxies import MockGalaxy
 
 #: The most neighbours that a stamp can have.
@@ -21,10 +21,9 @@ def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, 
         "log_mformed": light.log_mformed,
         "half_light_radius_kpc": galaxies.half_light_radius_kpc,
         **_fields(galaxies.structure),
+        **line_columns(ew=light.ew_aa, line_flux=light.line_flux),
+        "in_domain": light.lines_in_domain,
     }
-    for place, line in enumerate(LINES):
-        columns |= {f"ew_{line}": light.ew_aa[:, place], f"line_flux_{line}": light.line_flux[:, place]}
-    columns["in_domain"] = light.lines_in_domain
     for place, band in enumerate(filters):
         columns |= {
             f"flux_njy_{band}": np.asarray(light.flux_njy)[:, :, place].sum(axis=1),
