@@ -100,7 +100,7 @@ def test_the_order_of_numbers_matters_to_a_hash():
         ("colours", None, "which the map of kind colours needs"),
         ("photometry", None, "at least 3 bands.*--embedding continuum"),
         ("latent", None, "needs a model"),
-        ("latent", "desi-lines", "nothing that a model with a latent space could see"),
+        ("latent", "desi-lines", "puts galaxies into no space"),
         ("latent", "no-such-model", "neither a folder nor a packaged model"),
     ],
 )
@@ -112,7 +112,7 @@ def test_what_a_map_cannot_be_made_of(tmp_path, kind, model, message):
 
 def test_a_model_of_lines_has_no_latent_space(tmp_path):
     galaxies = Galaxies("a.parquet", IDS, {"z": np.ones(3)}, path=Path("a.parquet"))
-    with pytest.raises(NebuliumError, match="no latent space"):
+    with pytest.raises(NebuliumError, match="puts galaxies into no space"):
         map_features(galaxies, "latent", folder=tmp_path, model="desi-lines")
 
 

@@ -184,7 +184,7 @@ class Explored:
     def _ratios(self, prefix: str) -> BptRatios | None:
         """Ratios of lines whose columns begin so; None if one of the four columns is lacking."""
         widths = [self.galaxies.values.get(prefix + line) for line in BPT_LINES]
-        known = [width for width in widths if width is not None]
+        known = [width.astype(np.float64) for width in widths if width is not None]
         return line_ratios(*known) if len(known) == len(BPT_LINES) else None
 
     @cached_property
