@@ -1,7 +1,5 @@
 """``nebulium mock``: a universe with known answers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -72,7 +70,7 @@ def make(
     """
     from nebulium.mock.survey.making import make_survey
 
-    with _keeps_what_is_made(), counting_to(n, "making", "galaxies") as progress:
+    with counting_to(n, "making", "galaxies") as progress:
         run = make_survey(
             survey,
             output,
@@ -109,12 +107,3 @@ def show(
 
     for path in show_survey(folder):
         say(str(path))
-
-
-@contextmanager
-def _keeps_what_is_made() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("The galaxies made so far stay; the same command with --resume goes on.")
-        raise

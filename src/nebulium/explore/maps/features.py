@@ -87,12 +87,10 @@ def continuum_map_features(galaxies: Galaxies, kind: Literal["continuum", "colou
     """Features of the continuum."""
     if galaxies.continuum is None:
         raise _lacking(galaxies, f"columns {FLUX_COLUMNS[0]} to {FLUX_COLUMNS[-1].rpartition('_')[2]}", kind)
-    make = continuum_features if kind == "continuum" else colour_features
-    what = (
-        "twelve continuum bins over their mean"
-        if kind == "continuum"
-        else "log ratios of neighbouring continuum bins"
-    )
+    make, what = {
+        "continuum": (continuum_features, "twelve continuum bins over their mean"),
+        "colours": (colour_features, "log ratios of neighbouring continuum bins"),
+    }[kind]
     return _described(kind, make(galaxies.continuum), galaxies.continuum, what)
 
 

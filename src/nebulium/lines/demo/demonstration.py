@@ -33,36 +33,7 @@ BANDS = tuple(f"sdss_{band}0" for band in "ugriz")
 WRITTEN_AA = (3300.0, 7100.0)
 #: Places of the examples in the order of Halpha, of 1.
 EXAMPLES = (0.98, 0.75, 0.4, 0.1)
-README = """# {n:,} synthetic galaxies with emission lines
-
-Made by `nebulium demo` (nebulium {version}, seed {seed}).
-
-Star-formation histories, metallicities and dust were drawn, the spectra of the stars computed with DSPS on
-the shipped template grid (Bruzual & Charlot 2003), and the equivalent widths of ten lines drawn by the
-model `{model}`, which was trained on DESI galaxies. The model saw {share:.0%} of the light of each
-galaxy ({aperture:+.2f} dex), about what a fibre catches.
-
-Pictures:
-
-- `bpt.png`: BPT diagram of the lines, contours at 68 and 95 %, curves of Kauffmann et al. (2003) and Kewley
-  et al. (2001)
-- `equivalent_widths.png`: how strong the lines are, drawn and medians alone
-- `spectra.png`: {examples} of the galaxies, from strong lines to weak ones
-- `magnitudes.png`: what the lines do to SDSS magnitudes
-
-Data:
-
-- `galaxies.parquet`: a row a galaxy: its properties; its continuum in the model's bins, through the
-  fibre; its lines, of the whole galaxy; AB magnitudes with lines (`mag_ab_BAND`) and without
-  (`mag_ab_BAND_stars`). `in_domain` is false where the model saw no such continuum in training.
-- `spectra.parquet`, `continua.parquet`: observed-frame spectra with and without lines, without noise, in the
-  layout of the Multimodal Universe
-
-Table and spectra are inputs for the commands, too:
-
-    nebulium lines predict galaxies.parquet --output predicted.parquet
-    nebulium lines inject continua.parquet --ew sample --seed 1 --output other-lines.parquet
-"""
+TEMPLATE = Path(__file__).with_name("readme.md")
 
 
 @dataclass(frozen=True)
@@ -183,7 +154,7 @@ def _examples(galaxies: Galaxy, made: SyntheticGalaxy) -> Figure:
 
 
 def _write_readme(folder: Path, n: int, seed: int, model: LineModel | str | Path) -> None:
-    text = README.format(
+    text = TEMPLATE.read_text(encoding="utf-8").format(
         n=n,
         seed=seed,
         version=version("nebulium"),

@@ -13,66 +13,7 @@ from nebulium.mock.survey.shards import CATALOGUE
 from nebulium.mock.survey.survey_list import find_survey
 
 README = "README.md"
-TEXT = """# {n:,} mock galaxies: {survey}
-
-Made by `nebulium mock make --survey {survey} --n {n} --seed {seed}` ({options}) with {versions}.
-Survey: {about}. {own}
-
-**These galaxies are invented.** They follow published relations and hold no information beyond these.
-
-| file | what |
-|---|---|
-| `catalogue.parquet` | a row a galaxy: the truth, and what was measured |
-| `data/*.parquet` | the same with images, in the layout of the Multimodal Universe |
-| `figures/*.png` | pictures of both; `nebulium mock show` draws them anew |
-| `run.json` | what was asked for, and the versions that made it |
-
-## Read it
-
-```python
-from nebulium.data import iter_images, read_table
-
-truth = read_table("catalogue.parquet")
-for images in iter_images("data/{first_shard}"):
-    print(images.flux.shape, images.bands, images.table["redshift"][:3])  # (galaxy, height, width, band)
-```
-
-Other programs read `image` as a struct of lists with an entry a band: `band`, `flux` (height, width), `ivar`,
-`mask` (true is bad), `psf_fwhm` and `scale` in arcsec. Galaxy i of a seed is the same in every run.
-
-## Images
-
-{pixels} x {pixels} pixels of {scale:g} arcsec. `ivar` is that of the sky; the noise of the galaxy's own
-photons is in the images too. On average {neighbours:.3g} other galaxies of the survey lie in an image
-(at most {most}; `n_neighbours`); a neighbour whose id is not in the catalogue is one of a longer run.
-
-| band | filter | zero point / mag AB | PSF FWHM / arcsec | depth (5 sigma, point source) / mag AB |
-|---|---|---|---|---|
-{bands}
-
-A pixel of value 1 has the AB magnitude of the zero point.
-
-## Columns
-
-Measured are `mag_ab_obs_*`, `flux_njy_obs_*` with their errors, and `redshift_spec`; all the others are the
-truth. Missing is NaN.
-
-| column | unit | meaning |
-|---|---|---|
-{columns}
-
-## What is not in it
-
-- Galaxies are drawn one by one: no clustering, no groups, no mergers; neighbours are at other redshifts.
-- No stars, no cosmic rays, no artefacts, no correlated noise; the PSF is round and the same everywhere.
-- No active nuclei beyond what the line model has learnt of narrow lines, and no dust emission.
-- Lines are those of DESI galaxies (0.06 < z < 0.3) with such continua; where `in_domain` is false, as it
-  is at all higher redshifts, they are an extrapolation.
-- Sizes, bulges, arms and clumps follow mean trends with scatter, not dynamics.
-
-A model that does well here has learnt these relations. It has not been shown to do well on the sky.
-The sources of all relations are in the documentation, page "Relations".
-"""
+TEMPLATE = Path(__file__).with_name("readme.md")
 
 
 def write_readme(folder: Path) -> None:
@@ -81,7 +22,7 @@ def write_readme(folder: Path) -> None:
     settings, survey = run.settings, find_survey(run.settings.survey)
     instrument = survey.instrument()
     schema = pyarrow.parquet.read_schema(folder / CATALOGUE)
-    text = TEXT.format(
+    text = TEMPLATE.read_text(encoding="utf-8").format(
         n=settings.n,
         survey=settings.survey,
         seed=settings.seed,

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,9 @@ class _Worker:
 
     def ask(self, block: int) -> None:
         """Set it to work; if it is gone, its answer will be missing."""
-        try:
+        with suppress(BrokenPipeError):
             self.process.stdin.write(f"{block}\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            return
 
     def answer(self) -> int:
         """The block that it has made."""
@@ -113,12 +111,6 @@ def _end(process: Any) -> None:
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):
-        _close(pipe)
-
-
-def _close(pipe: Any) -> None:
-    """A pipe to a process that is gone cannot be flushed."""
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        return
+        # A pipe to a process that is gone cannot be flushed.
+        with suppress(BrokenPipeError):
+            pipe.close()
