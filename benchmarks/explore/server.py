@@ -14,7 +14,7 @@ from benchmarks.settings import desi_table
 from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.input import FLUX_COLUMNS
 
 ID = "target_id"
 COLUMNS = ("redshift", *FLUX_COLUMNS, *(f"ew_{line}" for line in LINES))

@@ -10,7 +10,7 @@ from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, desi_table
 from nebulium.data.tables.reading import TableWriter
 from nebulium.data.tables.table import Table
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.input import FLUX_COLUMNS
 
 BYTES_OF_AN_ID = 16
 # Allocators keep a little more on a longer run; a table in memory would show as a factor of tens.

@@ -13,9 +13,9 @@ from benchmarks.settings import Settings, desi_table
 from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.likelihood import SELECTION_KINDS, missing_chance
 from nebulium.lines.model import KNOTS, LineModel
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.lines.recipe import LinesConfig, TrainingGalaxies, train
 from nebulium.lines.scores.evaluate import INTRINSIC, OBSERVED, OBSERVED_IVAR, evaluate
 from nebulium.modelfile import describe_model, load_model, save_model

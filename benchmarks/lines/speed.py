@@ -11,15 +11,15 @@ import numpy as np
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, galaxies_of, line_model
 from benchmarks.timing import median_seconds
+from nebulium.data.glossary import FLUX_UNIT
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
-from nebulium.data.units import FLUX_UNIT
 from nebulium.lines.continuum.features import colours, log_luminosity
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.model import LineModel
-from nebulium.lines.predict import median_ews, predict_table
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
-from nebulium.lines.predictor import line_predictor
+from nebulium.lines.predict import line_predictor, predict_table
+from nebulium.lines.quantiles import median_ews
 from nebulium.lines.scores.baselines import PcaLocalLinear, PcaNearestNeighbours
 from nebulium.lines.scores.evaluate import LOCAL_LINEAR, NEAREST_NEIGHBOURS
 from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies

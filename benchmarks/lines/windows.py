@@ -8,9 +8,9 @@ from benchmarks.results import Result, number
 from benchmarks.settings import Settings, data_folder, line_model
 from nebulium.data.spectra.reading import read_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.lines.continuum.feature_table import features_from_spectra
+from nebulium.lines.continuum.bins import HALF_WIDTH_KM_S
+from nebulium.lines.continuum.features import features_from_spectra
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.continuum.masks import HALF_WIDTH_KM_S
 from nebulium.lines.predict import predict_table
 
 HALF_WIDTHS_KM_S = (300.0, 600.0, 900.0, 1200.0, 1500.0)

@@ -15,11 +15,12 @@ from nebulium.cli import app
 from nebulium.data.spectra.reading import read_spectra
 from nebulium.data.tables.column_mapping import FASTSPECFIT
 from nebulium.data.tables.reading import Table, read_table, write_table
-from nebulium.lines import predictor, recipe
+from nebulium.lines import predict as predictor
+from nebulium.lines import recipe
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.demo import demonstration as demo_module
+from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.model import LineModel
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.modelfile import REQUIRED, list_models, save_model
 
 HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "depth": 2, "noise_width": 8}
@@ -225,7 +226,7 @@ def test_an_interrupt_ends_with_130(work, desi, model_folder, monkeypatch):
 def test_what_a_queue_sends_ends_with_130_and_leaves_nothing(tmp_path):
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom nebulium import cli\n"
-        "from nebulium.cli.options import ends_well\nfrom nebulium.data.output import replace_on_success\n"
+        "from nebulium.cli.terminal import ends_well\nfrom nebulium.data.output import replace_on_success\n"
         "@cli.app.command('wait')\n@ends_well\ndef wait(path: str) -> None:\n"
         "    with replace_on_success(path) as partial:\n        partial.write_text('half')\n"
         "        print('on', flush=True)\n        time.sleep(60)\n"

@@ -2,8 +2,7 @@
 
 import pytest
 
-from nebulium.data.glossary import COLUMNS, lookup, unit_of
-from nebulium.data.units import conversion_factor, parse_unit
+from nebulium.data.glossary import COLUMNS, conversion_factor, lookup, parse_unit, unit_of
 from nebulium.errors import TableError
 
 FLUX = "1e-17 erg / (s cm2 Angstrom)"

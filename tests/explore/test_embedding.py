@@ -19,7 +19,7 @@ from nebulium.explore.maps.map_error import left_out_error
 from nebulium.explore.maps.placement import MOST_TREE_DIMENSIONS, Placement, weighted_places
 from nebulium.explore.sample.cache import cache_folder, cached_table, digest
 from nebulium.explore.sample.galaxies import Galaxies
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.input import FLUX_COLUMNS
 
 N = 200
 

@@ -19,7 +19,7 @@ from nebulium.explore.maps.features import (
 )
 from nebulium.explore.maps.latent import map_features, usual_kind
 from nebulium.explore.sample.galaxies import Galaxies
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.input import FLUX_COLUMNS
 
 CONTINUA = arrays(np.float32, (3, 12), elements=st.floats(0.125, 8.0, width=32))
 IDS = np.array(["7", "8", "9"])

@@ -13,9 +13,8 @@ from nebulium.explore.maps.latent import map_features
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.predictions import redshift_densities, with_predictions
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.predict import predict_table
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
-from nebulium.lines.predictor import LinePredictor
+from nebulium.lines.input import FLUX_COLUMNS
+from nebulium.lines.predict import LinePredictor, predict_table
 from nebulium.modelfile import REQUIRED, register, save_model
 from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.properties.model import PropertyModel

@@ -6,9 +6,8 @@ import pytest
 
 from nebulium.data.glossary import lookup
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.lines.continuum import feature_table
-from nebulium.lines.continuum.feature_table import features_from_spectra
-from nebulium.lines.continuum.features import continuum_features
+from nebulium.lines.continuum import features
+from nebulium.lines.continuum.features import continuum_features, features_from_spectra
 
 
 def make(count=5, pixels=700, seed=0):
@@ -43,9 +42,9 @@ def test_batches_change_nothing(batch_size):
 
 def test_the_last_batch_does_not_recompile(monkeypatch):
     calls = []
-    original = feature_table.continuum_features
+    original = features.continuum_features
     monkeypatch.setattr(
-        feature_table,
+        features,
         "continuum_features",
         lambda *args, **options: calls.append(1) or original(*args, **options),
     )

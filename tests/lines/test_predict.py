@@ -13,16 +13,15 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.reading import Spectra, read_spectra, write_spectra
 from nebulium.data.tables.reading import Table, concatenate, read_table, write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
-from nebulium.lines import predictor as predictor_module
+from nebulium.lines import predict as predictor_module
 from nebulium.lines.continuum.features import log_luminosity
 from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.injection.file import inject_file
 from nebulium.lines.injection.spectra import inject_lines
+from nebulium.lines.input import FEWEST_BINS, FLUX_COLUMNS, SMALLEST
 from nebulium.lines.model import LineModel, with_statistics
-from nebulium.lines.predict import median_ews, predict_file, predict_table
-from nebulium.lines.prediction_rows import FEWEST_BINS, FLUX_COLUMNS, SMALLEST
-from nebulium.lines.predictor import LinePredictor
-from nebulium.lines.quantiles import QUANTILES
+from nebulium.lines.predict import LinePredictor, predict_file, predict_table
+from nebulium.lines.quantiles import QUANTILES, median_ews
 from nebulium.verbs import NamedModel
 
 EW_COLUMNS = [f"ew_{line}_{name}" for line in LINES for name in QUANTILES]

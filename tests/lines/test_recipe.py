@@ -14,10 +14,10 @@ from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError, TableError
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
 from nebulium.lines.model import LineModel
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.lines.recipe import (
     EW_COLUMNS,
     IVAR_COLUMNS,

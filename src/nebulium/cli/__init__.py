@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 
 from nebulium.cli import demo, explore, lines, mock, models, photoz, photoz_space, properties
-from nebulium.cli.options import INTERRUPTED
+from nebulium.cli.terminal import (
+    INTERRUPTED,
+)
 
 app = typer.Typer(
     name="nebulium",

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli.options import ReportOutput, Seed, ends_well, say
+from nebulium.cli.options import (
+    ReportOutput,
+    Seed,
+)
+from nebulium.cli.terminal import (
+    ends_well,
+    say,
+)
 
 
 @ends_well

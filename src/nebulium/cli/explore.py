@@ -8,8 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from nebulium.cli.options import IdColumn, Seed, ends_well, say
-from nebulium.cli.progress import going_on
+from nebulium.cli.options import (
+    IdColumn,
+    Seed,
+)
+from nebulium.cli.terminal import (
+    ends_well,
+    going_on,
+    say,
+)
 from nebulium.data.output import check_free
 from nebulium.errors import MissingExtraError
 

@@ -19,6 +19,9 @@ from nebulium.cli.options import (
     Resume,
     Seed,
     SpectraOutput,
+)
+from nebulium.cli.terminal import (
+    counting,
     ends_well,
     number_or_text,
     say,
@@ -26,7 +29,6 @@ from nebulium.cli.options import (
     say_predictions,
     say_trained,
 )
-from nebulium.cli.progress import counting
 
 app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
 

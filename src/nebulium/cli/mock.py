@@ -5,8 +5,14 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli.options import Seed, ends_well, say
-from nebulium.cli.progress import counting_to
+from nebulium.cli.options import (
+    Seed,
+)
+from nebulium.cli.terminal import (
+    counting_to,
+    ends_well,
+    say,
+)
 
 app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
 

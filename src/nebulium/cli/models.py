@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli.options import ends_well, say
+from nebulium.cli.terminal import (
+    ends_well,
+    say,
+)
 
 app = typer.Typer(help="The models inside the package.", no_args_is_help=True)
 

@@ -12,14 +12,16 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
+)
+from nebulium.cli.photoz_columns import takes_columns
+from nebulium.cli.terminal import (
+    counting,
     ends_well,
     say,
     say_notes,
     say_predictions,
     say_trained,
 )
-from nebulium.cli.photoz_columns import takes_columns
-from nebulium.cli.progress import counting
 
 app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
 

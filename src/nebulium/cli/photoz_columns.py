@@ -7,7 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import IdColumn, Missing, number_or_text
+from nebulium.cli.options import (
+    IdColumn,
+    Missing,
+)
+from nebulium.cli.terminal import (
+    number_or_text,
+)
 
 
 def takes_columns(command: Callable[..., None]) -> Callable[..., None]:

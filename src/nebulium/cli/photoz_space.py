@@ -9,14 +9,16 @@ from nebulium.cli.options import (
     PredictionsOutput,
     ReportOutput,
     Seed,
+)
+from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts
+from nebulium.cli.photoz_columns import takes_columns
+from nebulium.cli.terminal import (
+    counting,
     ends_well,
     say,
     say_notes,
     say_predictions,
 )
-from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts
-from nebulium.cli.photoz_columns import takes_columns
-from nebulium.cli.progress import counting
 
 app = typer.Typer()
 

@@ -14,13 +14,15 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
+)
+from nebulium.cli.terminal import (
+    counting,
     ends_well,
     say,
     say_notes,
     say_predictions,
     say_trained,
 )
-from nebulium.cli.progress import counting
 
 app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
 

@@ -2,7 +2,7 @@
 
 from nebulium.data.batches import in_batches
 from nebulium.data.extinction import deredden, extinction_per_ebv
-from nebulium.data.glossary import lookup
+from nebulium.data.glossary import conversion_factor, lookup
 from nebulium.data.ids import hash_ids, rows_of_ids
 from nebulium.data.images.mmu import Images, iter_images, read_images, write_images
 from nebulium.data.images.opening import open_images
@@ -20,7 +20,6 @@ from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.reading import iter_table, read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import TableWriter, write_table
-from nebulium.data.units import conversion_factor
 
 __all__ = [
     "ImageChunk",

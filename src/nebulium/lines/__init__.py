@@ -1,17 +1,16 @@
 """Emission lines from starlight: predict them, put them into spectra, train and score the models."""
 
 from nebulium.lines.chain import LineChain, SampledLines, make_chain, synthesise
-from nebulium.lines.continuum.bins import continuum_bins
-from nebulium.lines.continuum.feature_table import features_from_spectra
-from nebulium.lines.continuum.features import colours, log_luminosity
+from nebulium.lines.continuum.bins import continuum_bins, mask_lines
+from nebulium.lines.continuum.features import colours, features_from_spectra, log_luminosity
 from nebulium.lines.continuum.line_list import LINE_WAVES_AA, LINES
-from nebulium.lines.continuum.masks import mask_lines
 from nebulium.lines.injection.file import inject_file
 from nebulium.lines.injection.profiles import EmissionLines, add_lines, emission_lines, line_spectrum
 from nebulium.lines.injection.spectra import inject_lines, sample_ews
 from nebulium.lines.model import LineDensity, LineModel
 from nebulium.lines.observed import marginalised_quantiles, measured_quantiles
-from nebulium.lines.predict import Predictions, median_ews, predict_file, predict_table
+from nebulium.lines.predict import Predictions, predict_file, predict_table
+from nebulium.lines.quantiles import median_ews
 from nebulium.lines.recipe import LinesConfig, train
 from nebulium.lines.scores.evaluate import evaluate_file
 from nebulium.lines.training_file import train_file

@@ -1,15 +1,21 @@
 """Quantiles of the lines of many galaxies: of the lines themselves or of measurements, gaps or none."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from nebulium.data.batches import in_batches
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles
 
+BATCH = 8192
+#: Rows at a time where each row takes many evaluations of the model.
+SMALL_BATCH = 256
 #: Names of the quantiles in the tables, and their probabilities.
 QUANTILES = {"q50": 0.5, "q16": 0.16, "q84": 0.84, "q025": 0.025, "q975": 0.975}
 
@@ -99,3 +105,37 @@ def _completed_in_domain(
     """Of the likeliest completion, which is the continuum itself where no bin is missing."""
     filled = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
     return model.domain.contains(model.features(filled, redshift))
+
+
+def median_ews(
+    model: LineModel, continuum_flux: Float[np.ndarray, "n 12"], redshift: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n 10"]:
+    """Medians of the intrinsic equivalent widths of many galaxies, and nothing else.
+
+    Parameters
+    ----------
+    model : LineModel
+    continuum_flux : ndarray of shape (n, 12)
+        No bin missing.
+    redshift : ndarray of shape (n,)
+        Not used by a model without luminosity.
+
+    Returns
+    -------
+    ndarray of float32 of shape (n, 10)
+        AA, in the order of `LINES`: the columns `ew_LINE_q50` of `predict_table`.
+
+    Examples
+    --------
+    >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
+    >>> median_ews(model, np.ones((3, 12), np.float32), np.zeros(3, np.float32)).shape
+    (3, 10)
+    """
+    return in_batches(partial(_medians, model), continuum_flux, redshift, size=BATCH)
+
+
+@eqx.filter_jit
+def _medians(
+    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"]
+) -> Float[Array, "n 10"]:
+    return jax.vmap(model.median_ew)(flux, redshift)

@@ -17,10 +17,10 @@ from nebulium.data.tables.table import Table
 from nebulium.lines.calibration import calibrated
 from nebulium.lines.card import described
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
 from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
 from nebulium.nn import measure_domain
 from nebulium.training import FitConfig, FitResult
 from nebulium.verbs import TrainedModel, Training, save_trained, training_run

@@ -20,7 +20,7 @@ ID = "target_id"
 #: The predictors of nebulium's own model classes, by what is wanted of a model, imported when asked for.
 PREDICTORS = {
     "predict": {
-        "LineModel": "nebulium.lines.predictor:LinePredictor",
+        "LineModel": "nebulium.lines.predict:LinePredictor",
         "ImageRedshiftModel": "nebulium.photoz.images.predict:ImagePredictor",
         "PhotometryModel": "nebulium.photoz.fluxes.predict:FluxPredictor",
         "PropertyModel": "nebulium.properties.predict:PropertyPredictor",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, conversion_factor
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.spectrum_set import (
     Spectra,
@@ -13,7 +14,6 @@ from nebulium.data.spectra.spectrum_set import (
     not_rising,
     vacuum_from_air,
 )
-from nebulium.data.units import FLUX_UNIT, WAVE_UNIT, conversion_factor
 from nebulium.errors import SpectrumError
 
 #: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.

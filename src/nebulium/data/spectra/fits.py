@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files.fits import native
+from nebulium.data.glossary import WAVE_UNIT
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
 from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.units import WAVE_UNIT
 from nebulium.errors import OutputError, SpectrumError
 
 #: Names of columns and extensions, in lower case, by what they hold; the first that is there is taken.

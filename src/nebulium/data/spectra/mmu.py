@@ -21,11 +21,11 @@ from nebulium.data.files.arrow import (
     reading_parquet,
     to_numpy,
 )
+from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
 from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.units import FLUX_UNIT, WAVE_UNIT
 from nebulium.errors import SpectrumError
 
 #: Columns beside the spectrum, by our name; letter case does not count.

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.column_faults import ColumnPlace
-from nebulium.data.glossary import unit_of
+from nebulium.data.glossary import conversion_factor, unit_of
 from nebulium.data.missing import MissingNumbers
 from nebulium.data.tables.column_checks import checked_column
 from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.opening import open_table
 from nebulium.data.tables.table import Table, TableSource, concatenate, missing_column
 from nebulium.data.tables.writer import TableWriter, write_table
-from nebulium.data.units import conversion_factor
 from nebulium.errors import TableError
 
 __all__ = ["Table", "TableWriter", "column_names", "concatenate", "iter_table", "read_table", "write_table"]

@@ -210,7 +210,7 @@ def _write_fits(table: Table, partial: Path, described: str, path: Path) -> None
     from astropy import units as astropy_units
     from astropy.io import fits
 
-    from nebulium.data.units import parse_unit
+    from nebulium.data.glossary import parse_unit
 
     columns = []
     for name, values in table.columns.items():

@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-from nebulium.data.units import parse_unit
+from nebulium.data.glossary import parse_unit
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES
 

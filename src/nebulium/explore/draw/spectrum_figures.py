@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Real
 from plotly.graph_objects import Figure
 
-from nebulium.data.units import FLUX_UNIT
+from nebulium.data.glossary import FLUX_UNIT
 from nebulium.explore.draw.frame import empty_figure, framed, note
 from nebulium.explore.draw.labels import plain, unit_text
 from nebulium.explore.draw.theme import SMALL, Theme, faint

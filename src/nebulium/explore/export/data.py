@@ -15,7 +15,7 @@ from nebulium.explore.export.encoding import Code, packed
 from nebulium.explore.export.look import map_look, page_config
 from nebulium.explore.export.spectra import spectra_of
 from nebulium.explore.page.explored import Explored
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.input import FLUX_COLUMNS
 
 #: Galaxies that can be pointed at; of more, a sample by this seed.
 MOST_POINTS, SAMPLE_SEED = 20_000, 0

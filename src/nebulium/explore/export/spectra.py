@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from nebulium.data.units import FLUX_UNIT
+from nebulium.data.glossary import FLUX_UNIT
 from nebulium.explore.draw.labels import plain
 from nebulium.explore.draw.spectrum_figures import HIGHEST, SIGMA_AA
 from nebulium.explore.draw.theme import DARK, LIGHT
@@ -14,7 +14,7 @@ from nebulium.explore.export.look import photometry_layout, spectrum_layout
 from nebulium.explore.page.explored import Explored
 from nebulium.lines.continuum.features import BIN_EDGES_AA
 from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINE_WAVES_AA, LINES
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.input import FLUX_COLUMNS
 
 #: Columns of a line, by what the page calls them.
 OF_A_LINE = {

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 from nebulium.data.ids import hash_ids
 from nebulium.errors import TableError
 from nebulium.explore.sample.galaxies import Galaxies
-from nebulium.lines.prediction_rows import FLUX_COLUMNS, single
+from nebulium.lines.input import FLUX_COLUMNS, single
 
 Kind = Literal["continuum", "colours", "photometry", "latent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -24,7 +24,7 @@ from nebulium.explore.sample.predictions import redshift_densities, with_predict
 from nebulium.explore.sample.quantities import Quantity, quantities_of
 from nebulium.explore.sample.selection import rows_in
 from nebulium.explore.sample.synthetic import Synthetic
-from nebulium.lines.predictor import WITH_LUMINOSITY
+from nebulium.lines.predict import WITH_LUMINOSITY
 from nebulium.lines.scores.bpt import BPT_LINES, BptRatios, line_ratios
 from nebulium.photoz.density.densities import RedshiftDensities
 

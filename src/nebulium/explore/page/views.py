@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 from plotly.graph_objects import Figure
 
-from nebulium.data.units import FLUX_UNIT
+from nebulium.data.glossary import FLUX_UNIT
 from nebulium.explore.draw.diagram_figures import bpt_figure, predicted_against_observed_figure
 from nebulium.explore.draw.frame import empty_figure
 from nebulium.explore.draw.labels import column_label
@@ -21,7 +21,7 @@ from nebulium.explore.page.explored import BPT, MAP, PREDICTED, SPACES, Explored
 from nebulium.explore.page.map_view import draw_residuals
 from nebulium.explore.page.state import Choices, ViewState
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
+from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.scores.bpt import BptRatios
 
 #: Columns of the summary of a selection.

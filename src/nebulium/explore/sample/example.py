@@ -12,7 +12,7 @@ from nebulium.lines.chain import SampledLines, make_chain, synthesise
 from nebulium.lines.demo.demonstration import BANDS, demo_table
 from nebulium.lines.demo.galaxies import LOG_APERTURE, demo_galaxies
 from nebulium.lines.model import LineModel
-from nebulium.lines.predictor import WITH_LUMINOSITY
+from nebulium.lines.predict import WITH_LUMINOSITY
 from nebulium.modelfile import describe_model, load_model
 from nebulium.sed import load_filters, load_ssp
 

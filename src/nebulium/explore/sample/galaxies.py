@@ -20,7 +20,7 @@ from nebulium.errors import NebuliumError, TableError
 from nebulium.explore.sample.cache import cache_folder
 from nebulium.explore.sample.example import example_table
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.prediction_rows import FLUX_COLUMNS, single
+from nebulium.lines.input import FLUX_COLUMNS, single
 from nebulium.mock.survey.shards import CATALOGUE, SHARDS
 
 ID = "target_id"

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from nebulium.explore.maps.embedding import Progress, steps
 from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import GalaxyRows
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
-from nebulium.lines.prediction_rows import GalaxyRows
-from nebulium.lines.predictor import LinePredictor
+from nebulium.lines.predict import LinePredictor
 from nebulium.lines.scores.populations import draw_intrinsic, draw_measurements
 
 DRAW_SEED = 0

@@ -17,8 +17,8 @@ from nebulium.explore.sample.densities import DensityFile
 from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.explore.sample.line_draws import DRAW_SEED, drawn_lines
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
-from nebulium.lines.predictor import LinePredictor, line_predictor
+from nebulium.lines.input import FLUX_COLUMNS
+from nebulium.lines.predict import LinePredictor, line_predictor
 from nebulium.photoz.predict import RedshiftPredictor
 from nebulium.verbs import Opened, Prediction, Predictor, find_predictor
 from nebulium.verbs.predictor import none_predicted

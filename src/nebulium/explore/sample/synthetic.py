@@ -20,7 +20,7 @@ from nebulium.explore.sample.track import (
     tau_of,
 )
 from nebulium.lines.model import LineModel
-from nebulium.lines.predictor import WITH_LUMINOSITY
+from nebulium.lines.predict import WITH_LUMINOSITY
 from nebulium.modelfile import load_model
 
 #: Features of the maps in which a continuum has a place.

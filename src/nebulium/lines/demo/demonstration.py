@@ -20,10 +20,10 @@ from nebulium.lines.chain import SampledLines, SyntheticGalaxy, make_chain, synt
 from nebulium.lines.continuum.line_list import line_columns
 from nebulium.lines.demo.figures import magnitude_changes, spectra_with_lines, width_histograms
 from nebulium.lines.demo.galaxies import LOG_APERTURE, demo_galaxies
+from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.model import LineModel
-from nebulium.lines.predict import median_ews, predict_table
-from nebulium.lines.prediction_rows import FLUX_COLUMNS
-from nebulium.lines.predictor import WITH_LUMINOSITY
+from nebulium.lines.predict import WITH_LUMINOSITY, predict_table
+from nebulium.lines.quantiles import median_ews
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.modelfile import load_model
 from nebulium.sed import Galaxy, load_filters, load_ssp

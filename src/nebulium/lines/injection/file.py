@@ -16,12 +16,12 @@ from nebulium.data.tables.reading import column_names, read_table
 from nebulium.data.tables.table import Table, stem_of
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import SpectrumError, TableError
-from nebulium.lines.continuum.feature_table import features_from_spectra
+from nebulium.lines.continuum.features import features_from_spectra
 from nebulium.lines.continuum.line_list import LINES, line_columns
 from nebulium.lines.injection.spectra import InjectedSpectra, inject_lines, sample_ews
 from nebulium.lines.input import load_spectra, with_known_redshift
 from nebulium.lines.model import LineModel
-from nebulium.lines.predictor import LinePredictor, line_predictor
+from nebulium.lines.predict import LinePredictor, line_predictor
 
 MEDIAN, SAMPLE = "median", "sample"
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from nebulium.data.batches import in_batches
 from nebulium.data.ids import hash_ids
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.lines.continuum.masks import line_windows, mask_lines
+from nebulium.lines.continuum.bins import line_windows, mask_lines
 from nebulium.lines.injection.profiles import (
     FWHM_PER_SIGMA,
     LINE_CENTRES_AA,

@@ -18,7 +18,7 @@ from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import ID, Columns
 from nebulium.lines.model import LineModel
-from nebulium.lines.predict import median_ews
+from nebulium.lines.quantiles import median_ews
 from nebulium.lines.scores.baselines import Baseline, PcaLocalLinear, PcaNearestNeighbours, TrainingMedian
 from nebulium.lines.scores.figures import (
     bpt_diagram,

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import galaxy_rows
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
-from nebulium.lines.prediction_rows import galaxy_rows
 
 
 @dataclass(frozen=True, eq=False)
