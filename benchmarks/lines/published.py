@@ -1,4 +1,4 @@
-"""The model against the published network and the traditional methods, on galaxies it never trained on."""
+"""The model against the published network and the traditional methods, on galaxies it was not trained on."""
 
 import numpy as np
 

@@ -47,7 +47,7 @@ BOOTSTRAP = Bootstrap(resamples=500)
 
 @dataclass(frozen=True, eq=False)
 class TestGalaxies:
-    """Galaxies that no model saw, and what each model says of them.
+    """Galaxies that no model was trained on, and the predictions of each model.
 
     Attributes
     ----------
@@ -122,12 +122,12 @@ def _methods(galaxies: TestGalaxies) -> Result:
             score = _score(run.method, galaxies.scored[run.name], sample)
             cells = [score[metric] for metric in (*PITA_METRICS, "crps", "cde_loss")]
             rows.append([name, score.n, run.method, *cells])
-        gains = _compared(galaxies, OURS, OF_FLUXES, sample)
+        compared = _compared(galaxies, OURS, OF_FLUXES, sample)
         for metric, wanted in WANTED.items():
             # The rival is the better of the two in each metric.
-            gain = min((one for one in gains if one.metric == metric), key=lambda one: one.reduction.value)
-            quantity = f"{PITA_METRICS[metric]} of pita below that of {_method(gain.rival)}, {name}"
-            checks.append(Check(quantity, gain.reduction, Target(least=wanted)))
+            best = min((one for one in compared if one.metric == metric), key=lambda one: one.reduction.value)
+            quantity = f"{PITA_METRICS[metric]} of pita below that of {_method(best.rival)}, {name}"
+            checks.append(Check(quantity, best.reduction, Target(least=wanted)))
     about = (
         f"{_about(galaxies)} Galaxies brighter in F160W than the median of their sample; Δ = (z_pred − z) / "
         "(1 + z), z_pred the median. Checks: differences as shares of the number of the better of photometry "
@@ -165,12 +165,12 @@ def _thirds(galaxies: TestGalaxies) -> Result:
     rows = []
     for name, chosen in galaxies.samples.items():
         for sample in _in_thirds(galaxies, chosen):
-            for gain in _compared(galaxies, OURS, (SAME_ENCODER,), sample):
-                if gain.metric not in PITA_METRICS:
+            for one in _compared(galaxies, OURS, (SAME_ENCODER,), sample):
+                if one.metric not in PITA_METRICS:
                     continue
-                quantity = f"{PITA_METRICS[gain.metric]}, {name}, {sample.name}"
-                check = Check(quantity, gain.difference, Target(least=-gain.difference.error))
-                rows.append([quantity, gain.n, check])
+                quantity = f"{PITA_METRICS[one.metric]}, {name}, {sample.name}"
+                check = Check(quantity, one.difference, Target(least=-one.difference.error))
+                rows.append([quantity, one.n, check])
     return Result(
         "photoz/mock_thirds",
         "Redshifts of the mock: images without labels, by magnitude",
@@ -198,10 +198,10 @@ def _fractions(galaxies: TestGalaxies) -> Result:
         cells = [score[metric] for metric in (*PITA_METRICS, "crps")]
         rows.append([run.method, f"{100 * run.label_fraction:g} %", labels, *cells])
     checks = [
-        Check("NMAD of pita below that of supervised, a tenth of the labels", gain.reduction,
+        Check("NMAD of pita below that of supervised, a tenth of the labels", one.reduction,
               Target(least=GAIN_AT_A_TENTH))
-        for gain in _compared(galaxies, "pita-10", ("supervised-10",), _sample(chosen))
-        if gain.metric == "nmad"
+        for one in _compared(galaxies, "pita-10", ("supervised-10",), _sample(chosen))
+        if one.metric == "nmad"
     ]  # fmt: skip
     return Result(
         "photoz/mock_labels",

@@ -131,7 +131,9 @@ def test_evaluation_scores_the_test_part_only(trained, survey, work):
     both = ("--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid")
     succeeds("evaluate", *both, "--model", trained[0], "-o", "scores", "--against", "log_mstar")
     config = json.loads((trained[0] / "config.json").read_text())
-    score = json.loads((work / "scores" / "scores.json").read_text())["scores"][0]
+    scores = json.loads((work / "scores" / "scores.json").read_text())["scores"]
+    assert [one["method"] for one in scores] == ["training mean", "ridge on integrated light", "mine"]
+    score = scores[0]
     assert score["galaxies"] == config["split"]["galaxies"]["test"] > 0
     assert (work / "scores" / "oh_p50_gallery.png").is_file()
 

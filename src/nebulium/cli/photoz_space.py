@@ -114,7 +114,7 @@ def disagreements(
     """Show galaxies that photometry gets wrong and the images get right, with their neighbours by both.
 
     Looked at are galaxies in the test part of both models; neighbours are galaxies from whose redshifts both
-    have learned. How many it is the other way round is said as well.
+    have learned. The number of galaxies that only photometry gets right is printed too.
 
     Example: `nebulium photoz disagreements mock --model pita --photometry fluxes --output disagreements`
     """

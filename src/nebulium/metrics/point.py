@@ -1,8 +1,8 @@
 """Metrics of point predictions, each convention of the field under its own name.
 
 All take `observed` and `predicted` of shape (n,) and return a float. Missing values are an error unless
-`mask` says which rows count, so that nothing is dropped unseen. Three papers mean three things by "bias" and
-two by "NMAD":
+`mask` says which rows count, so that no row is dropped in silence. Three papers mean three things by "bias"
+and two by "NMAD":
 
 =================================  =======================================================
 Khederlarian et al. 2024 (EWs)     `bias_median_ratio`, `nmad_uncentred`, `spearman`
@@ -310,7 +310,7 @@ def bias_median(
 def sigma_iqr(
     observed: Values, predicted: Values, *, mask: Mask | None = None, scale: Values | None = None
 ) -> float:
-    """Standard deviation of the residuals as told by their interquartile range.
+    """Standard deviation of the residuals, from their interquartile range.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def smaller(values: Values) -> Values:
     return values
 
 
-#: Metrics of predicted distributions, by columns that say of each galaxy how its own one fared.
+#: Metrics of predicted distributions, by columns of how the distribution of each galaxy fared.
 DISTRIBUTION_METRICS: Mapping[str, Metric] = {
     "coverage_68": Metric(average, "68 % coverage", ("inside_68",)),
     "coverage_95": Metric(average, "95 % coverage", ("inside_95",)),

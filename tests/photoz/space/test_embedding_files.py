@@ -23,7 +23,7 @@ from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.fluxes.model import PhotometryModel, measure_features
 from nebulium.photoz.images.model import ImageRedshiftModel
 from nebulium.photoz.prediction_file import embed_file, predict_file
-from nebulium.photoz.space.disagreements import Disagreements
+from nebulium.photoz.space.disagreements import Disagreements, disagrees
 from nebulium.photoz.space.disagreements_file import disagreements_file
 from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neighbours_figure
 from nebulium.photoz.space.neighbours import Neighbours
@@ -176,6 +176,11 @@ def test_only_what_taught_both_is_a_neighbour_and_only_what_neither_saw_is_looke
     ]  # fmt: skip
     with pytest.raises(ModelFileError, match="not places of galaxies by their images"):
         disagreements_file("mock.parquet", "new", model="photometry", photometry="photometry")
+
+
+def test_who_disagrees():
+    found = disagrees(np.ones(3), np.array([1.0, 1.0, 2.0]), np.array([1.0, 2.0, 1.0]))
+    assert found.tolist() == [False, True, False]
 
 
 def test_counts_and_tables_of_disagreements():

@@ -1,4 +1,4 @@
-"""What a model says of many galaxies: distributions of their measurements, and draws of them.
+"""Distributions of the measurements of many galaxies, and draws of them.
 
 One compiled function each, in batches of one size; the last batch is filled up with its own last row. A draw
 depends on the seed and on the place of the galaxy, not on the batch.

@@ -1,4 +1,4 @@
-"""What the networks are compared with: a silly predictor and traditional ones, in one API.
+"""What the networks are compared with: a trivial predictor and traditional ones, in one API.
 
 Each is built by ``.fit(features, values)`` and asked by ``.predict(features)``; one property at a time, the
 features of any origin: colours and magnitudes from `nebulium.properties.baselines.integrated_light`, radial
@@ -52,8 +52,8 @@ class MeanBaseline:
 
     Examples
     --------
-    >>> silly = MeanBaseline.fit(np.zeros((20, 2)), np.arange(20.0))
-    >>> silly.predict(np.zeros((2, 2))).tolist()
+    >>> trivial = MeanBaseline.fit(np.zeros((20, 2)), np.arange(20.0))
+    >>> trivial.predict(np.zeros((2, 2))).tolist()
     [9.5, 9.5]
     """
 
@@ -178,7 +178,7 @@ def _left_out_error(
     return float(np.mean((residual / np.maximum(1.0 - leverage, 1e-9)) ** 2))
 
 
-#: The baselines by their names in the tables, the silly one first.
+#: The baselines by their names in the tables, the trivial one first.
 BASELINES: Mapping[str, Callable[[Features, Values], Baseline]] = {
     "mean": MeanBaseline.fit,
     "ridge": RidgeBaseline.fit,

@@ -155,7 +155,7 @@ def evaluate_predictions(
 def _baseline_columns(
     ours: Mapping[str, Columns], baselines: Baselines | None
 ) -> dict[str, dict[str, Columns]]:
-    """What baselines say of the galaxies that the method predicts."""
+    """Predictions of the baselines for the galaxies that the method predicts."""
     if baselines is None:
         known = {
             target: columns["true"][np.isfinite(columns["true"] + columns["predicted"])]
@@ -216,7 +216,7 @@ def _optional(table: Table, column: str, place: Integer[np.ndarray, " n"]) -> Va
 
 
 def _columns(table: Table, labels: Table, target: str, place: Integer[np.ndarray, " n"]) -> Columns:
-    """What one method says of one property, in the order of the labels; NaN where it says nothing."""
+    """Predictions of one property by one method, in the order of the labels; NaN where there is none."""
     true, noise = _numbers(labels, target), np.nan_to_num(label_sigma(labels, target))
     predicted = np.where(place >= 0, _numbers(table, target)[place], np.nan)
     low, high, sigma = (_optional(table, f"{target}_{part}", place) for part in ("q16", "q84", "sigma"))
