@@ -248,7 +248,7 @@ def _pits(columns: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarr
 def _coverage_figure(scores: Sequence[Score], title: str) -> Figure:
     """Coverage of each line in the fifths by flux."""
     fifths = [one for one in scores if one.sample.quantity == FLUX]
-    flux = np.array(sorted({one.sample.middle for one in fifths}))
+    flux = np.array([one.sample.middle for one in fifths[: len(fifths) // len(LINES)]])
     shares = {
         f"{level} %": np.array([one[f"coverage_{level}"].value for one in fifths]).reshape(len(LINES), -1)
         for level in (68, 95)
