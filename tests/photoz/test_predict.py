@@ -10,11 +10,12 @@ import pytest
 from nebulium.data.tables.reading import read_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ModelFileError, OutputError, TableError
+from nebulium.nn.mapping import map_batch
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns
 from nebulium.photoz.density.qp_export import read_qp
 from nebulium.photoz.fluxes.model import PhotometryModel
-from nebulium.photoz.predict import _predict, predict_galaxies
+from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.training_file import train_file
 from nebulium.verbs import Prediction
@@ -76,7 +77,7 @@ def test_a_galaxy_without_photometry_gets_the_prior(model):
 
 
 def test_one_compilation_for_any_number(model):
-    compiled = _predict._cached
+    compiled = map_batch._cached
     predict_galaxies(model, galaxies(70), batch=32)
     before = compiled._cache_size()
     for n in (1, 33, 64):
