@@ -18,16 +18,20 @@ WORKERS ?= 2
 
 # The theme advertises its successor at each build.
 export NO_MKDOCS_2_WARNING := 1
+# The tests start a hundred processes: modules are compiled to files once, wherever that is switched off.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test bench bench-train docs lint clean
+.PHONY: demo test bench bench-train docs quiet-docs lint clean
 .DEFAULT_GOAL := test
 
 demo: $(STAMP)
 	$(BIN)/nebulium demo --output demo
 
-test: lint
-	$(BIN)/python -m pytest -q -n $(WORKERS) $(TESTS)
-	$(BIN)/mkdocs build --strict --quiet
+# Types and documentation take one core each, so they are checked side by side. How the tests are dealt out:
+# see conftest.py.
+test: $(STAMP)
+	$(MAKE) --jobs 2 --output-sync lint quiet-docs
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
@@ -37,6 +41,9 @@ bench-train: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict
+
+quiet-docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -53,4 +60,4 @@ $(STAMP): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) site demo build dist
+	rm -rf $(VENV) site demo build dist .jax_cache

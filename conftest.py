@@ -11,6 +11,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402
+import pytest  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
 SRC = Path(__file__).parent / "src"
@@ -28,3 +29,16 @@ def pytest_collect_file(file_path: Path) -> None:
     if file_path.suffix == ".py" and SRC in file_path.parents:
         parts = file_path.relative_to(SRC).with_suffix("").parts
         importlib.import_module(".".join(parts).removesuffix(".__init__"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the tests out by files, so that each process makes the fixtures of its own files only.
+
+    A page of the documentation takes minutes: each is dealt out for itself, and all of them first. The
+    examples of the modules, which take seconds, come last.
+    """
+    for item in items:
+        page = item.path.stem == "test_docs" and item.name.startswith("test_blocks_run[")
+        item.add_marker(pytest.mark.xdist_group(item.name if page else item.path.as_posix()))
+    items.sort(key=lambda item: (item.path.stem != "test_docs", SRC in item.path.parents))
