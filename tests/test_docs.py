@@ -103,6 +103,12 @@ def test_blocks_have_a_known_language(page):
     assert {block.language for block in blocks_of(page)} <= {*RUN, *LEFT_ALONE}
 
 
+def test_the_subject_of_the_page_is_short():
+    """Model, recipe, predictor and scores: the page says that they take no more than 120 lines."""
+    of_subject = blocks_of(REPOSITORY / "docs" / "add-a-subject.md")[:4]
+    assert sum(bool(line.strip()) for block in of_subject for line in block.code.splitlines()) <= 120
+
+
 def test_places_that_the_architecture_names_are_there():
     text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = re.findall(r"`((?:\w+/)*\w+(?:\.py|/))`", text)

@@ -200,7 +200,7 @@ def _parts(learner: Learner, galaxies: dict[str, np.ndarray]) -> dict[str, Timed
         f"{VIEWS}, {OURS}": compiled(two, images, keys),
         f"{TEACHER}, {OURS}": compiled(latents, learner.network, views),
         f"{STUDENT}, {OURS}": compiled(gradient, learner.network, views),
-        f"{APERTURES}, {OURS}": compiled(learner.apertures, images, keys[0]),
+        f"{APERTURES}, {OURS}": compiled(learner.noisy_apertures, images, keys[0]),
     }
 
 

@@ -140,7 +140,7 @@ class PropertyModel(ImageModel):
         Galaxies that the training domain is measured by.
     key : key, optional
         Of the first weights.
-    bands, unit, size, stretch, binning
+    bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
         The images: names of their bands in order, unit of the pixels before the stretch, pixels on a side,
         and the rest of `nebulium.data.Preparation`; the stretch as a dict, the binning 1 if not given.
 

@@ -103,7 +103,7 @@ class ImageRedshiftModel(ImageModel):
         Features that the colour head predicts; as many as there are bands if not given.
     key : key, optional
         Of the first weights.
-    bands, unit, size, stretch, binning
+    bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
         The images: names of their bands in order, unit of the pixels before the stretch, pixels on a side,
         and the rest of `nebulium.data.Preparation`; the stretch as a dict, the binning 1 if not given.
 
