@@ -26,14 +26,26 @@ Features = Float[Array, " feature"]
 class Standardisation(eqx.Module):
     """Means and scatters of the training galaxies; measured, not trained.
 
+    Parameters
+    ----------
+    measure : callable
+        Image (height, width, band) -> (feature,): numbers that stand beside the image in a network.
+    bands, features : int
+        How many there are of each.
+
     Attributes
     ----------
     band_mean, band_scale : (band,) float32
         Of the pixels, stretched.
     feature_mean, feature_scale : (feature,) float32
         Of what `measure` finds in an image.
-    measure : callable
-        Image (height, width, band) -> (feature,): numbers that stand beside the image in a network.
+
+    Examples
+    --------
+    >>> brightest = lambda image: jnp.max(image, axis=(0, 1))
+    >>> standardisation = Standardisation(brightest, bands=2, features=2)
+    >>> standardisation.features(jnp.ones((8, 8, 2))).tolist()
+    [1.0, 1.0]
     """
 
     band_mean: Float[Array, " band"]
@@ -57,7 +69,7 @@ class Standardisation(eqx.Module):
 
 
 class ImageModel(eqx.Module):
-    """What every model of images has.
+    """What every model of images has; a subject derives its model from it.
 
     Parameters
     ----------
@@ -70,7 +82,18 @@ class ImageModel(eqx.Module):
     ----------
     standardisation : Standardisation
     form : ImageForm
-        The images that it takes.
+        The images that it takes: bands, unit of the pixels, and how they are prepared.
+
+    Examples
+    --------
+    >>> class Brightest(ImageModel):
+    ...     def __init__(self, *, key=None, **images):
+    ...         super().__init__(images, lambda image: jnp.max(image, axis=(0, 1)), lambda bands: bands)
+    ...     def __call__(self, image):
+    ...         return self.standardisation.features(image)
+    >>> model = Brightest(bands=["g", "r"], unit="nJy", size=8, stretch={"kind": "none", "softening": []})
+    >>> model.form.preparation.size, model(jnp.ones((8, 8, 2))).tolist()
+    (8, [1.0, 1.0])
     """
 
     standardisation: Standardisation
@@ -93,7 +116,37 @@ def measure_standardisation(
     *,
     cut: Callable[[Image], Image] = lambda image: image,
 ) -> Standardisation:
-    """Means and scatters of the pixels of training images, and of the features of what is cut out of them."""
+    """Measure means and scatters on training images.
+
+    Parameters
+    ----------
+    standardisation : Standardisation
+        Says which features of an image are measured.
+    images : StoredImages
+        Some rows of an `ImageStore`; of many, 4,096 evenly spaced ones are read.
+    cut : callable
+        Image -> the part of it whose features are measured; the whole image if not given. The pixels that
+        are measured are those of the whole image.
+
+    Returns
+    -------
+    Standardisation
+        With the means and scatters of the pixels, band by band, and of the features.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nebulium.data import ImageStore, Preparation, Stretch, open_images
+    >>> brightest = lambda image: jnp.max(image, axis=(0, 1))
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.arange(1, 385, dtype=np.float32).reshape(6, 8, 8, 1))
+    ...     source, preparation = open_images(f"{scratch}/a.npy"), Preparation(8, Stretch("none"))
+    ...     store = ImageStore.create(f"{scratch}/store", source, preparation, rejects=Rejects())
+    ...     start = Standardisation(brightest, bands=1, features=1)
+    ...     measured = measure_standardisation(start, StoredImages(store, np.arange(6)))
+    >>> measured.band_mean.tolist(), measured.feature_mean.tolist()
+    ([192.5], [224.0])
+    """
     sample = StoredImages(images.store, images.rows[:: -(-len(images) // MOST_IMAGES)])
     measure = lambda image: standardisation.measure(cut(image))  # noqa: E731
     sums, squares, n_pixels = np.zeros(len(images.store.form.bands)), 0.0, 0

@@ -6,7 +6,6 @@ noise are those of the highest posterior; the mean is the mean of the labels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -106,33 +105,17 @@ def fit_gaussian_process(
     squares = _squares(np.asarray(features, np.float64), groups)
     process = GaussianProcess(groups, n_reference=n, targets=targets)
     fits = [_fit_target(squares, labels[:, t], label_sigma[:, t]) for t in range(targets)]
-    single = lambda values: jnp.asarray(np.stack(values), jnp.float32)  # noqa: E731
     leaves = lambda p: (  # noqa: E731
         p.reference, p.weights, p.whitening, p.log_strength, p.log_length, p.noise_variance
     )  # fmt: skip
-    values = (
-        jnp.asarray(features, jnp.float32),
-        single([fit.weights for fit in fits]),
-        single([fit.whitening for fit in fits]),
-        single([fit.log_strength for fit in fits]),
-        single([fit.log_length for fit in fits]),
-        single([np.float64(fit.noise_variance) for fit in fits]),
-    )
-    return eqx.tree_at(leaves, process, values)
+    values = [features, *(np.stack(of_targets) for of_targets in zip(*fits, strict=True))]
+    return eqx.tree_at(leaves, process, tuple(jnp.asarray(one, jnp.float32) for one in values))
 
 
-@dataclass(frozen=True)
-class _TargetFit:
-    """What is kept of one target."""
-
-    log_strength: np.ndarray
-    log_length: np.ndarray
-    noise_variance: float
-    weights: np.ndarray
-    whitening: np.ndarray
-
-
-def _fit_target(squares: np.ndarray, label: np.ndarray, label_sigma: np.ndarray) -> _TargetFit:
+def _fit_target(
+    squares: np.ndarray, label: np.ndarray, label_sigma: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.float64]:
+    """Weights, whitening, logarithms of strengths and lengths, and the noise of one target."""
     groups = len(squares)
     present = np.isfinite(label)
     # A label that is missing is one of which nothing is known: the arrays keep one shape for all targets.
@@ -149,12 +132,12 @@ def _fit_target(squares: np.ndarray, label: np.ndarray, label_sigma: np.ndarray)
         method="L-BFGS-B",
         bounds=[_LOG_RANGE] * (2 * groups) + [_LOG_NOISE_RANGE],
     ).x
-    strength, length, noise = best[:groups], best[groups:-1], float(np.exp(best[-1]))
+    strength, length, noise = best[:groups], best[groups:-1], np.exp(best[-1])
     covariance = MEAN_VARIANCE + _kernels(strength, length, squares).sum(axis=0)
     covariance[np.diag_indices_from(covariance)] += noise + known_variance
     factor = np.linalg.cholesky(covariance)
     whitening = solve_triangular(factor, np.eye(len(label)), lower=True)
-    return _TargetFit(strength, length, noise, whitening.T @ (whitening @ values), whitening)
+    return whitening.T @ (whitening @ values), whitening, strength, length, noise
 
 
 def _negative_log_posterior(
