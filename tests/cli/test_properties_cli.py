@@ -268,7 +268,7 @@ def test_other_images_than_the_models_are_refused(trained, work):
     np.save("small.npy", np.full((3, 8, 8, 3), 99, np.uint8))
     model = ("--model", trained[0], "-o", "out.parquet")
     said = fails("predict", "--images", "fluxes.npy", *model)
-    assert "expected colours from 0 to 255, found pixels in a unit that is not told" in said
+    assert "expected colours from 0 to 255, found pixels in an unknown unit" in said
     assert "uint8 from 0 to 255" in said
     assert "the model takes red, green, blue" in fails("predict", "--images", "two.npy", *model)
     said = fails("predict", "--images", "small.npy", *model)

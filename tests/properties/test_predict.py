@@ -71,7 +71,7 @@ def test_bands_come_in_the_order_of_the_model(source, model):
 
 
 def test_bands_without_names_are_taken_by_their_place_and_that_is_said(source, model):
-    untold = replace(source, bands=("band_0", "band_1"), bands_told=False, unit="")
+    untold = replace(source, bands=("band_0", "band_1"), bands_named=False, unit="")
     matched = match_to_model(untold, model.form)
     assert matched.source.bands == ("g", "r")
     assert "taken to be g, r, in this order" in matched.supposed[0]

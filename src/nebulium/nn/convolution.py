@@ -1,8 +1,8 @@
 """Convolutions of one image with the bands last, as a processor likes them.
 
 On CPU, XLA's convolutions run twice as fast with the channels last, and a depthwise convolution as a sum of
-shifted images three to four times as fast as the grouped one. What the compiler does badly there, and how it
-is kept from it, is said at each place; other devices get the plain form.
+shifted images three to four times as fast as the grouped one. Comments name what the compiler does badly
+there, and how that is avoided; other devices get the plain form.
 """
 
 from typing import TypeAlias

@@ -32,7 +32,7 @@ _MISSING_VARIANCE = 1e6
 
 
 class GaussianProcess(eqx.Module):
-    """What the labels of reference galaxies say of another galaxy.
+    """The law of a galaxy's properties, given the labels of reference galaxies.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _fit_target(
     """Weights, whitening, logarithms of strengths and lengths, and the noise of one target."""
     groups = len(squares)
     present = np.isfinite(label)
-    # A label that is missing is one of which nothing is known: the arrays keep one shape for all targets.
+    # A missing label is one with a very large error: the arrays keep one shape for all targets.
     known_variance = np.where(present, np.asarray(label_sigma, np.float64) ** 2, _MISSING_VARIANCE)
     values = np.where(present, label, 0.0).astype(np.float64)
     start = np.concatenate(

@@ -1,4 +1,4 @@
-"""What is trained: a network that sees each galaxy in random orientations, and its loss."""
+"""The network in training, which sees each galaxy in random orientations, and its loss."""
 
 import equinox as eqx
 import jax

@@ -19,7 +19,7 @@ from nebulium.properties.profiles import count_profile_features, profile_feature
 from nebulium.training.augmentation import orientations
 
 HIDDEN = 64
-#: Name of the head that is a Gaussian process on profiles and on what frozen networks say.
+#: Name of the head that is a Gaussian process on profiles and on the medians of frozen networks.
 GAUSSIAN_PROCESS = "gaussian-process"
 
 
@@ -91,7 +91,7 @@ class ImageNetwork(eqx.Module):
         return self.head.interval(self.vector(self.embedding(image), profiles))
 
     def embedding(self, image: Image, *, in_half: bool = False) -> Float[Array, " feature"]:
-        """What the encoder makes of a standardised image."""
+        """The vector that the encoder makes of a standardised image."""
         return encode(self.encoder, self.seen(image), in_half=in_half)
 
     def seen(self, image: Image) -> FeatureMap:
@@ -107,7 +107,7 @@ class ImageNetwork(eqx.Module):
     def vector(
         self, embedding: Float[Array, " width"], profiles: Float[Array, " profile"]
     ) -> Float[Array, " hidden"]:
-        """What the head sees; a network without room for profiles leaves them out."""
+        """The vector that the head sees; a network without room for profiles leaves them out."""
         room = self.hidden.weight.shape[1] - embedding.size
         return jax.nn.gelu(self.hidden(jnp.concatenate([embedding, profiles[:room]])))
 
@@ -133,7 +133,8 @@ class PropertyModel(ImageModel):
     with_profiles : bool
         Whether radial profiles stand beside the image in each network.
     network_targets : int, optional
-        What frozen networks under a Gaussian process predict; the number of targets by default.
+        Number of properties that frozen networks under a Gaussian process predict; that of the targets if
+        not given.
     references : int
         Galaxies of the Gaussian process; 0 without one.
     domain_references : int
@@ -232,7 +233,7 @@ class PropertyModel(ImageModel):
         return count_profile_features(len(self.form.bands)), predicted
 
     def process_features(self, image: Image) -> Float[Array, " feature"]:
-        """What a Gaussian process learns from: profiles, then the medians of the frozen networks."""
+        """Features for a Gaussian process: profiles, then the medians of the frozen networks."""
         profiles = self.standardisation.features(image)
         medians = jnp.mean(self._intervals(image, profiles).median, axis=1)
         return jnp.concatenate([profiles, medians.ravel()])

@@ -69,7 +69,7 @@ def test_an_entry_that_is_not_known_is_refused():
     ("stretch", "unit", "bands", "words"),
     [
         ("display", "nJy", "gr", "expected colours from 0 to 255, found pixels in nJy"),
-        ("display", "", "gr", "found pixels in a unit that is not told"),
+        ("display", "", "gr", "found pixels in an unknown unit"),
         ("asinh", "display", "gr", "expected fluxes for the stretch asinh, found colours"),
         ("asinh", "nJy", "gri", "expected 2 bands, as many as the softening has, found 3"),
     ],

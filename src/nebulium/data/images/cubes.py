@@ -20,7 +20,7 @@ from nebulium.errors import ImageError, from_extra
 #: Names that programs give to the arrays.
 IMAGES = ("images", "image", "flux")
 IDS = ("ids", "id", "object_id", "target_id", "objid")
-TOLD = (*IDS, "bands", "unit", "pixel_scale_arcsec", "psf_fwhm_arcsec", "zero_point_ab")
+ENTRIES = (*IDS, "bands", "unit", "pixel_scale_arcsec", "psf_fwhm_arcsec", "zero_point_ab")
 #: What reading a damaged file can end in.
 DAMAGED = "is in a damaged part of its file"
 #: Bytes that are read at a time.
@@ -35,14 +35,14 @@ def open_numpy_cube(path: Path) -> ImageSource:
     """Open images in a .npy or .npz file."""
     in_zip = path.suffix.lower() == ".npz"
     with reading(path, "NumPy", ImageError):
-        stream, told = _npz_contents(path) if in_zip else (lambda: path.open("rb"), {})
+        stream, entries = _npz_contents(path) if in_zip else (lambda: path.open("rb"), {})
         layout = _layout(stream)
         if not in_zip and path.stat().st_size < layout.end:
             raise EOFError(f"expected {layout.end} bytes, found {path.stat().st_size}")
     if layout.fortran:
         raise ImageError(str(path), "is in Fortran order", "save np.ascontiguousarray of the images")
-    told = told if in_zip else {"ids": _ids_beside(path)}
-    return _source(path, layout.shape, layout.dtype, told, lambda: _npy_reading(stream, layout))
+    entries = entries if in_zip else {"ids": _ids_beside(path)}
+    return _source(path, layout.shape, layout.dtype, entries, lambda: _npy_reading(stream, layout))
 
 
 def open_hdf5_cube(path: Path) -> ImageSource:
@@ -56,9 +56,9 @@ def open_hdf5_cube(path: Path) -> ImageSource:
             raise _nothing(path, list(file))
         cube = file[name]
         shape, dtype = tuple(cube.shape), cube.dtype
-        told = {**dict(file.attrs), **dict(cube.attrs)}
-        told |= {key: file[key][()] for key in TOLD if key in file}
-    return _source(path, shape, dtype, told, lambda: _hdf5_reading(path, name))
+        entries = {**dict(file.attrs), **dict(cube.attrs)}
+        entries |= {key: file[key][()] for key in ENTRIES if key in file}
+    return _source(path, shape, dtype, entries, lambda: _hdf5_reading(path, name))
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ def _npz_contents(path: Path) -> tuple[Stream, dict[str, Any]]:
         name = next((name for name in IMAGES if name in arrays.files), None)
         if name is None:
             raise _nothing(path, arrays.files)
-        told = {key: arrays[key] for key in TOLD if key in arrays.files}
+        entries = {key: arrays[key] for key in ENTRIES if key in arrays.files}
     with _member(path, f"{name}.npy") as member:
         # To the end, where the check sum is: damaged pixels would be read as noise.
         while member.read(PIECE):
             pass
-    return lambda: _member(path, f"{name}.npy"), told
+    return lambda: _member(path, f"{name}.npy"), entries
 
 
 @contextmanager
@@ -163,22 +163,22 @@ def _source(
     path: Path,
     shape: tuple[int, ...],
     dtype: np.dtype,
-    told: Mapping[str, Any],
+    entries: Mapping[str, Any],
     opened: Callable[[], AbstractContextManager[Read]],
 ) -> ImageSource:
     """Checks that both formats share."""
     n_bands = _check_shape(path, shape, dtype)
-    bands = _bands(path, told, n_bands, dtype)
+    bands = _bands(path, entries, n_bands, dtype)
     return ImageSource(
         path=path,
-        ids=_ids(path, told, shape[0]),
+        ids=_ids(path, entries, shape[0]),
         bands=bands,
         opened=opened,
-        unit=DISPLAY_UNIT if dtype == np.uint8 else _text(told.get("unit", "")),
-        bands_told="bands" in told,
-        pixel_scale_arcsec=_numbers(path, told, "pixel_scale_arcsec", n_bands),
-        psf_fwhm_arcsec=_numbers(path, told, "psf_fwhm_arcsec", n_bands),
-        zero_point_ab=_numbers(path, told, "zero_point_ab", n_bands),
+        unit=DISPLAY_UNIT if dtype == np.uint8 else _text(entries.get("unit", "")),
+        bands_named="bands" in entries,
+        pixel_scale_arcsec=_numbers(path, entries, "pixel_scale_arcsec", n_bands),
+        psf_fwhm_arcsec=_numbers(path, entries, "psf_fwhm_arcsec", n_bands),
+        zero_point_ab=_numbers(path, entries, "zero_point_ab", n_bands),
     )
 
 
@@ -194,19 +194,19 @@ def _check_shape(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> int:
     return shape[3]
 
 
-def _bands(path: Path, told: Mapping[str, Any], n: int, dtype: np.dtype) -> tuple[str, ...]:
-    """Names as told, else those of colours, else numbers."""
-    if "bands" not in told:
+def _bands(path: Path, entries: Mapping[str, Any], n: int, dtype: np.dtype) -> tuple[str, ...]:
+    """Names of the file, else those of colours, else numbers."""
+    if "bands" not in entries:
         return ("red", "green", "blue") if n == 3 and dtype == np.uint8 else tuple(map(str, range(n)))
-    bands = tuple(_text(band) for band in np.atleast_1d(told["bands"]))
+    bands = tuple(_text(band) for band in np.atleast_1d(entries["bands"]))
     if len(bands) != n or len(set(bands)) != n:
         raise ImageError(str(path), f"has {n} bands, named {', '.join(bands)}", "name each band once")
     return bands
 
 
-def _ids(path: Path, told: Mapping[str, Any], n: int) -> np.ndarray:
-    """Ids as told, else places."""
-    found = next((told[name] for name in IDS if told.get(name) is not None), None)
+def _ids(path: Path, entries: Mapping[str, Any], n: int) -> np.ndarray:
+    """Ids of the file, else places."""
+    found = next((entries[name] for name in IDS if entries.get(name) is not None), None)
     if found is None:
         return np.arange(n, dtype=np.int64)
     ids = np.asarray(found)
@@ -229,11 +229,11 @@ def _ids_beside(path: Path) -> np.ndarray | None:
     return table[name]
 
 
-def _numbers(path: Path, told: Mapping[str, Any], name: str, n: int) -> tuple[float, ...] | None:
+def _numbers(path: Path, entries: Mapping[str, Any], name: str, n: int) -> tuple[float, ...] | None:
     """A number a band; a single one is for all."""
-    if name not in told:
+    if name not in entries:
         return None
-    numbers = np.atleast_1d(np.asarray(told[name], np.float64))
+    numbers = np.atleast_1d(np.asarray(entries[name], np.float64))
     if numbers.shape not in ((1,), (n,)):
         problem = f"has {numbers.size} numbers for {name}, and {n} bands"
         raise ImageError(str(path), problem, "give one a band")

@@ -54,7 +54,7 @@ def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
         pixel_scale_arcsec=first.numbers["pixel_scale_arcsec"],
         psf_fwhm_arcsec=first.numbers["psf_fwhm_arcsec"],
         zero_point_ab=first.numbers["zero_point_ab"],
-        bands_told=first.bands_told,
+        bands_named=first.bands_named,
     )
 
 
@@ -64,7 +64,7 @@ class _Cutout:
 
     pixels: np.ndarray
     bands: tuple[str, ...]
-    bands_told: bool
+    bands_named: bool
     unit: str
     numbers: Mapping[str, tuple[float, ...] | None]
 
@@ -132,11 +132,11 @@ def _cutout(hdus: Sequence[Any]) -> _Cutout | str:
     headers = [hdu.header for hdu in hdus]
     n = pixels.shape[-1]
     names = _names_of_cube(headers[0], n) if planes[0].ndim == 3 else [_name(hdu) for hdu in hdus]
-    told = len(set(names)) == n and all(names)
+    named = len(set(names)) == n and all(names)
     return _Cutout(
         pixels=pixels,
-        bands=tuple(names) if told else tuple(map(str, range(n))),
-        bands_told=told,
+        bands=tuple(names) if named else tuple(map(str, range(n))),
+        bands_named=named,
         unit=str(headers[0].get("BUNIT", "")).strip(),
         numbers={
             "pixel_scale_arcsec": _each([_pixel_scale(header) for header in headers], n),
@@ -149,8 +149,8 @@ def _cutout(hdus: Sequence[Any]) -> _Cutout | str:
 def _name(hdu: Any) -> str:
     """Of one band."""
     # Not hdu.name, which astropy puts into capitals: g and G are two bands.
-    told = (str(hdu.header.get(key, "")).strip() for key in ("BAND", "FILTER", "EXTNAME"))
-    return next((name for name in told if name), "")
+    names = (str(hdu.header.get(key, "")).strip() for key in ("BAND", "FILTER", "EXTNAME"))
+    return next((name for name in names if name), "")
 
 
 def _names_of_cube(header: Any, n: int) -> list[str]:

@@ -187,5 +187,5 @@ def _if_known(values: np.ndarray) -> tuple[float, ...] | None:
 
 def _zero_points(unit: str, bands: Sequence[str]) -> tuple[float, ...] | None:
     """From a unit such as "1 is the AB magnitude of the zero point: g 22.5, r 22.5", as the mocks have it."""
-    told = dict(re.findall(r"([\w-]+) (-?\d+(?:\.\d+)?)(?=,|$)", unit.partition("zero point:")[2]))
-    return tuple(float(told[band]) for band in bands) if set(bands) <= set(told) else None
+    zero_points = dict(re.findall(r"([\w-]+) (-?\d+(?:\.\d+)?)(?=,|$)", unit.partition("zero point:")[2]))
+    return tuple(float(zero_points[band]) for band in bands) if set(bands) <= set(zero_points) else None

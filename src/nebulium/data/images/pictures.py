@@ -37,7 +37,7 @@ def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
         bands=_typical_bands(path, opened, len(names)),
         opened=opened,
         unit=DISPLAY_UNIT,
-        bands_told=False,
+        bands_named=False,
     )
 
 

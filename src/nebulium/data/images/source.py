@@ -57,19 +57,19 @@ class ImageSource:
     ids : ndarray of shape (n,), int64 or str
         Each once.
     bands : tuple of str
-        In the order of the last axis; of colour images red, green and blue, unless told otherwise.
+        In the order of the last axis; of colour images red, green and blue, unless they were named otherwise.
     opened : callable returning a context with a function of rows
         How images are read: rows -> an image each, or the reason why there is none. In images of numbers, bad
         pixels are NaN.
     unit : str
-        Of the pixels; "display" for colours from 0 to 255, empty if not told.
+        Of the pixels; "display" for colours from 0 to 255, empty if not known.
     pixel_scale_arcsec, psf_fwhm_arcsec, zero_point_ab : tuple of float, optional
-        One a band, as the first image has them; None if not told.
+        One a band, as the first image has them; None if not known.
     beside : callable returning Table, optional
         Reads the columns beside the images.
     id_column : str
         What the files call the ids.
-    bands_told : bool
+    bands_named : bool
         False if the bands are only a guess, so that other names may be given to them.
 
     Raises
@@ -98,7 +98,7 @@ class ImageSource:
     zero_point_ab: tuple[float, ...] | None = None
     beside: Callable[[], Table] | None = None
     id_column: str = "target_id"
-    bands_told: bool = True
+    bands_named: bool = True
 
     def __post_init__(self) -> None:
         check_unique_ids(lambda: [self.ids], where=str(self.path), rows=len(self.ids))
@@ -187,8 +187,8 @@ def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
     ('r',)
     """
     asked = tuple(bands)
-    if not source.bands_told and not set(asked) & set(source.bands) and len(asked) == len(source.bands):
-        return replace(source, bands=asked, bands_told=True)
+    if not source.bands_named and not set(asked) & set(source.bands) and len(asked) == len(source.bands):
+        return replace(source, bands=asked, bands_named=True)
     lacking = [band for band in asked if band not in source.bands]
     if lacking or not asked or len(set(asked)) != len(asked):
         problem = f"has the bands {', '.join(source.bands)}, asked for were {', '.join(asked) or 'none'}"

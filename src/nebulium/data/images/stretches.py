@@ -144,7 +144,7 @@ class Stretch:
         nebulium.errors.ImageError: cutouts: expected colours from 0 to 255, found pixels in nJy. To mend: ...
         """
         if self.kind == "display" and unit != DISPLAY_UNIT:
-            problem = f"expected colours from 0 to 255, found pixels in {unit or 'a unit that is not told'}"
+            problem = f"expected colours from 0 to 255, found pixels in {unit or 'an unknown unit'}"
             mend = "give colours (JPG, PNG, or uint8 from 0 to 255), or train a model on such images"
             raise ImageError(where, problem, mend)
         if self.kind == "asinh" and unit == DISPLAY_UNIT:

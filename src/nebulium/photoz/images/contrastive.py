@@ -73,7 +73,7 @@ def info_nce(
     *,
     temperature: float = 0.1,
 ) -> Contrast:
-    """How badly each query is told from the keys of other galaxies."""
+    """Loss of each query: small where its own key is more alike than those of other galaxies."""
     own = jnp.sum(queries * keys, axis=1)
     others = jnp.where(queue.filled[None, :] > 0, queries @ queue.keys.T, -jnp.inf)
     logits = jnp.concatenate([own[:, None], others], axis=1) / temperature

@@ -1,4 +1,4 @@
-"""What is trained: a network of redshifts, and the losses of the three ways to train it."""
+"""The network of redshifts in training, and the losses of the three ways to train it."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -33,7 +33,7 @@ from nebulium.training import FitConfig, FitResult, fit, trained_part
 DOMAIN_REFERENCES = 1024
 #: The methods that are trained here.
 IMAGE_METHODS = ("pita", "supervised", "selfsupervised")
-#: What `pita` meets in an epoch: at least this share has a redshift, if no galaxy is met more often than so.
+#: Least share of the galaxies of an epoch of `pita` that have a redshift, and how often one may come again.
 LABELLED_SHARE, MOST_MEETINGS = 0.15, 16
 #: Learning rate of the passes over labelled images that end `pita`, as a share of the rate before.
 LABELLED_RATE = 0.25
