@@ -40,6 +40,7 @@ def map_galaxies(function: Callable[..., PyTree], *arrays: Rows, batch: int = BA
     Examples
     --------
     >>> import jax.numpy as jnp
+    >>> import numpy as np
     >>> map_galaxies(lambda flux: (jnp.sum(flux), flux[0]), np.arange(6.0).reshape(3, 2), batch=2)
     (array([1., 5., 9.], dtype=float32), array([0., 2., 4.], dtype=float32))
     """

@@ -36,9 +36,10 @@ class PropertyPrediction(eqx.Module):
     Examples
     --------
     >>> median = jnp.array([8.7])
-    >>> prediction = PropertyPrediction(median, median - 8.6, median - 0.1, median + 0.1, jnp.array(True))
-    >>> prediction.sigma.round(2).tolist()
-    [0.1]
+    >>> half = jnp.array([0.5])
+    >>> prediction = PropertyPrediction(median, half, median - half, median + half, jnp.array(True))
+    >>> prediction.sigma.tolist()
+    [0.5]
     """
 
     median: Float[Array, "*batch target"]

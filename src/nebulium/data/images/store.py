@@ -49,7 +49,7 @@ class ImageStore:
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data import open_images
+    >>> from nebulium.data import Stretch, open_images
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     np.save(f"{scratch}/a.npy", 1 + np.arange(192, dtype=np.float32).reshape(3, 8, 8, 1))
     ...     source = open_images(f"{scratch}/a.npy")
@@ -114,7 +114,7 @@ class ImageStore:
         Examples
         --------
         >>> import tempfile
-        >>> from nebulium.data import open_images
+        >>> from nebulium.data import Stretch, open_images
         >>> with tempfile.TemporaryDirectory() as scratch:
         ...     images = np.ones((3, 8, 8, 1), np.float32)
         ...     images[1] = 0.0
@@ -165,7 +165,7 @@ class ImageStore:
         Examples
         --------
         >>> import tempfile
-        >>> from nebulium.data import open_images
+        >>> from nebulium.data import Stretch, open_images
         >>> with tempfile.TemporaryDirectory() as scratch:
         ...     np.save(f"{scratch}/a.npy", np.ones((3, 8, 8, 1), np.float32))
         ...     source, preparation = open_images(f"{scratch}/a.npy"), Preparation(4, Stretch("none"), 2)
