@@ -30,6 +30,8 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 REQUIRED = ("hyperparameters", "preprocessing", "units", "training_domain", "split", "metrics", "citation")
 VERSIONS_OF = ("nebulium", "jax", "equinox", "numpy")
 PACKAGE = "nebulium"
+MEND_COPY = "copy the whole model folder again, or save the model again"
+MEND_NAME = "give a model folder that nebulium wrote for this task (nebulium models list)"
 #: The classes of nebulium's own models, and the modules that define them: a folder names its class alone, so
 #: that a module can move and old folders still load.
 CLASSES = {
@@ -241,7 +243,7 @@ def load_model(name_or_path: str | Path, *, of: type[eqx.Module] | None = None) 
     model_class = _class_of(folder)
     if of is not None and not issubclass(model_class, of):
         raise ModelFileError(
-            where, f"expected a model of class {class_name(of)}, found {folder.config['class']}", _mend_name()
+            where, f"expected a model of class {class_name(of)}, found {folder.config['class']}", MEND_NAME
         )
     try:
         skeleton = _skeleton(model_class, folder.config["hyperparameters"])
@@ -282,11 +284,11 @@ def describe_model(name_or_path: str | Path) -> ModelFolder:
     path = _find(name_or_path)
     for file in (CONFIG, WEIGHTS, CARD):
         if not (path / file).is_file():
-            raise ModelFileError(str(path), f"expected the file {file}, found none", _mend_copy())
+            raise ModelFileError(str(path), f"expected the file {file}, found none", MEND_COPY)
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelFileError(str(path / CONFIG), f"is not valid JSON ({error})", _mend_copy()) from error
+        raise ModelFileError(str(path / CONFIG), f"is not valid JSON ({error})", MEND_COPY) from error
     _check_config(path / CONFIG, config)
     return ModelFolder(path.name, path, config, (path / CARD).read_text(encoding="utf-8"))
 
@@ -346,12 +348,10 @@ def _check_describes(model: eqx.Module, config: Mapping[str, Any]) -> None:
 
 def _check_config(where: Path, config: Any) -> None:
     if not isinstance(config, dict):
-        raise ModelFileError(
-            str(where), f"expected a JSON object, found {type(config).__name__}", _mend_copy()
-        )
+        raise ModelFileError(str(where), f"expected a JSON object, found {type(config).__name__}", MEND_COPY)
     version = config.get("format_version")
     if not isinstance(version, int):
-        raise ModelFileError(str(where), f"expected a format_version, found {version!r}", _mend_name())
+        raise ModelFileError(str(where), f"expected a format_version, found {version!r}", MEND_NAME)
     if version > FORMAT_VERSION:
         raise ModelFileError(
             str(where),
@@ -360,7 +360,7 @@ def _check_config(where: Path, config: Any) -> None:
         )
     missing = [entry for entry in ("class", *REQUIRED) if entry not in config]
     if missing:
-        raise ModelFileError(str(where), f"lacks the entries {', '.join(missing)}", _mend_copy())
+        raise ModelFileError(str(where), f"lacks the entries {', '.join(missing)}", MEND_COPY)
 
 
 def _class_of(folder: ModelFolder) -> type[eqx.Module]:
@@ -384,12 +384,12 @@ def _read_weights(folder: ModelFolder) -> dict[str, np.ndarray]:
         arrays = safetensors.numpy.load(content)
     except SafetensorError as error:
         raise ModelFileError(
-            str(path), f"is truncated or damaged ({error}; {len(content)} bytes)", _mend_copy()
+            str(path), f"is truncated or damaged ({error}; {len(content)} bytes)", MEND_COPY
         ) from error
     written = folder.config.get("weights_sha256")
     if written is not None and hashlib.sha256(content).hexdigest() != written:
         raise ModelFileError(
-            str(path), "is not the file that was written with this config.json (checksum)", _mend_copy()
+            str(path), "is not the file that was written with this config.json (checksum)", MEND_COPY
         )
     return {RENAMED.get(name, name): values for name, values in arrays.items()}
 
@@ -414,11 +414,3 @@ def _find(name_or_path: str | Path) -> Path:
         f"is neither a folder nor a packaged model (these are: {known})",
         "check the spelling, or give the path of a model folder",
     )
-
-
-def _mend_copy() -> str:
-    return "copy the whole model folder again, or save the model again"
-
-
-def _mend_name() -> str:
-    return "give a model folder that nebulium wrote for this task (nebulium models list)"

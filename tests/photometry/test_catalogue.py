@@ -8,10 +8,10 @@ import pytest
 
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.reading import write_table
-from nebulium.data.tables.table import Table
+from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.errors import TableError
 from nebulium.photometry.catalogue import open_photometry, read_photometry
-from nebulium.photometry.galaxies import PhotometricGalaxies, concatenate_galaxies
+from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import (
     BandColumns,
     CatalogueLayout,
@@ -179,7 +179,7 @@ def test_chunks_are_the_whole_and_name_rows_of_the_file(layout):
     assert [len(chunk) for chunk in chunks] == [16, 16, 7]
     assert rejects.rows().tolist() == [33]
     whole = read_photometry(path, layout)
-    np.testing.assert_array_equal(concatenate_galaxies(chunks).flux_njy, whole.flux_njy)
+    np.testing.assert_array_equal(concatenate_rows(chunks).flux_njy, whole.flux_njy)
     with pytest.raises(TableError, match="column z: .* -1 in row 35"):
         list(open_photometry(written(**edited("z", 35, -1.0)), layout).chunks(rows_per_chunk=16))
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64
@@ -116,55 +115,27 @@ IdChunks = Callable[[], Iterable[np.ndarray]]
 ROWS_NAMED = 3
 
 
-@dataclass(frozen=True)
-class Duplicate:
-    """An id that occurs more than once.
-
-    Parameters
-    ----------
-    target_id : int or str
-        The id.
-    rows : tuple of int
-        The first rows where it stands, counted from 0.
-    """
-
-    target_id: int | str
-    rows: tuple[int, ...]
-
-
-def find_duplicates(chunks: IdChunks, *, rows: int | None = None, most: int = 3) -> list[Duplicate]:
-    """Find ids that occur more than once in a table too long for memory.
+def find_duplicates(chunks: IdChunks, *, most: int = 3) -> dict[int | str, list[int]]:
+    """Find ids that occur more than once in a table too long for memory, and their first rows.
 
     Whole numbers are held as they are and text as 64-bit hashes, 8 bytes a row, and sorted in place. Where
     two are equal, a second pass over the ids names the rows, and compares the texts themselves, so that two
     texts of one hash (odds of 3 in a million for 1e7 rows) are no duplicate.
     """
-    keys = _gathered(chunks, rows)
+    keys = np.concatenate([_keys(ids) for ids in chunks()] or [np.zeros(0, np.uint64)])
     keys.sort()
     repeated = np.unique(keys[1:][keys[1:] == keys[:-1]])
     del keys
-    return _named(chunks, repeated, most) if len(repeated) else []
+    return _named(chunks, repeated, most) if len(repeated) else {}
 
 
-def check_unique_ids(chunks: IdChunks, *, where: str, rows: int | None = None) -> None:
+def check_unique_ids(chunks: IdChunks, *, where: str) -> None:
     """Refuse a table in which an id occurs more than once."""
-    found = find_duplicates(chunks, rows=rows)
+    found = find_duplicates(chunks)
     if found:
-        listed = "; ".join(f"{one.target_id} in rows {_listed(one.rows)}" for one in found)
+        listed = "; ".join(f"{identifier} in rows {_listed(rows)}" for identifier, rows in found.items())
         mend = "keep one row of each id, or map another id column"
         raise TableError(where, f"expected every id once, found {listed}", mend)
-
-
-def _gathered(chunks: IdChunks, rows: int | None) -> np.ndarray:
-    """All keys in one array."""
-    if rows is None:
-        return np.concatenate([_keys(ids) for ids in chunks()] or [np.zeros(0, np.uint64)])
-    keys = np.empty(rows, np.uint64)
-    first = 0
-    for ids in chunks():
-        keys[first : first + len(ids)] = _keys(ids)
-        first += len(ids)
-    return keys[:first]
 
 
 def _keys(ids: np.ndarray) -> np.ndarray:
@@ -172,7 +143,7 @@ def _keys(ids: np.ndarray) -> np.ndarray:
     return ids.astype(np.uint64) if ids.dtype.kind in "iu" else hash_ids(ids)
 
 
-def _named(chunks: IdChunks, repeated: np.ndarray, most: int) -> list[Duplicate]:
+def _named(chunks: IdChunks, repeated: np.ndarray, most: int) -> dict[int | str, list[int]]:
     """Second pass: the rows of the keys that repeat, by the id itself."""
     rows_of: dict[int | str, list[int]] = {}
     first = 0
@@ -185,10 +156,10 @@ def _named(chunks: IdChunks, repeated: np.ndarray, most: int) -> list[Duplicate]
         first += len(ids)
         if sum(len(rows) > 1 for rows in rows_of.values()) >= most:
             break
-    found = [Duplicate(identifier, tuple(rows)) for identifier, rows in rows_of.items() if len(rows) > 1]
-    return found[:most]
+    found = [(identifier, rows) for identifier, rows in rows_of.items() if len(rows) > 1]
+    return dict(found[:most])
 
 
-def _listed(rows: tuple[int, ...]) -> str:
+def _listed(rows: list[int]) -> str:
     """Such as "1, 5 and 8"."""
     return f"{', '.join(map(str, rows[:-1]))} and {rows[-1]}"

@@ -16,7 +16,7 @@ from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.opening import open_table
 from nebulium.data.tables.reading import ROWS_PER_CHUNK, iter_table
-from nebulium.data.tables.table import Table, nearest
+from nebulium.data.tables.table import Table, nearest, select_rows
 from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.continuum.bins import BIN_CENTRES_AA
 from nebulium.lines.continuum.features import features_from_spectra
@@ -63,14 +63,7 @@ class GalaxyRows:
 
     def select(self, which: np.ndarray) -> "GalaxyRows":
         """Some of the galaxies."""
-        return GalaxyRows(
-            self.ids[which],
-            self.continuum_flux[which],
-            self.redshift[which],
-            self.sigma_aa[which],
-            self.places[which],
-            self.physical,
-        )
+        return select_rows(self, which)
 
 
 def galaxy_rows(

@@ -13,11 +13,11 @@ from nebulium.data.missing import MissingNumbers
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.tables.column_checks import checked_column
 from nebulium.data.tables.reading import column_names, iter_table
-from nebulium.data.tables.table import Table
+from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.errors import MissingColumnError, TableError, mending
 from nebulium.photometry.checks import check_are_fluxes, check_redshift_errors, check_redshifts
 from nebulium.photometry.fluxes import FLUX, FLUX_ERR, band_fluxes
-from nebulium.photometry.galaxies import PhotometricGalaxies, concatenate_galaxies
+from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, CatalogueLayout
 
 #: The table of a mock survey, in its folder.
@@ -293,7 +293,7 @@ def read_photometry(
     if not parts:
         problem = f"has no galaxy that can be used ({rejects.summary()})"
         raise TableError(str(path), problem, "mend the rows")
-    return concatenate_galaxies(parts)
+    return concatenate_rows(parts)
 
 
 def table_of(path: Path) -> Path:

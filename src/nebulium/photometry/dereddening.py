@@ -44,7 +44,7 @@ def deredden(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> 
     Parameters
     ----------
     galaxies : PhotometricGalaxies
-        With `ebv`; told not to be corrected yet.
+        With `ebv`, and marked as not corrected yet.
     extinction : mapping of str to float
         Band -> extinction in magnitudes for E(B-V) = 1.
 
@@ -56,7 +56,7 @@ def deredden(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> 
     Raises
     ------
     TableError
-        They are corrected already, or it is not told whether they are; or E(B-V) or a band is missing.
+        They are corrected already, or not marked as corrected or not; or E(B-V) or a band is missing.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def deredden(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> 
 
 
 def corrected(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> PhotometricGalaxies:
-    """Correct fluxes where E(B-V) is given and they are told not to be corrected yet; else as they are."""
+    """Correct fluxes where E(B-V) is given and they are marked as not corrected yet; else as they are."""
     to_do = galaxies.ebv is not None and galaxies.dereddened is False
     return deredden(galaxies, extinction) if to_do else galaxies
 

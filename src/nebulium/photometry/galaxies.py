@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from nebulium.data.tables.table import select_rows
 from nebulium.errors import TableError
 
 
@@ -32,7 +33,7 @@ class PhotometricGalaxies:
     name : str
         Where they are from, for messages.
     dereddened : bool, optional
-        Whether the fluxes are corrected for Galactic extinction; None if that is not told.
+        Whether the fluxes are corrected for Galactic extinction; None if that is not known.
 
     Raises
     ------
@@ -78,15 +79,7 @@ class PhotometricGalaxies:
         -------
         PhotometricGalaxies
         """
-        return replace(
-            self,
-            ids=self.ids[rows],
-            flux_njy=self.flux_njy[rows],
-            flux_err_njy=self.flux_err_njy[rows],
-            redshift=self.redshift[rows],
-            redshift_err=self.redshift_err[rows],
-            ebv=None if self.ebv is None else self.ebv[rows],
-        )
+        return select_rows(self, rows)
 
     def in_bands(self, bands: Sequence[str]) -> "PhotometricGalaxies":
         """The galaxies in the bands of a model, in its order.
@@ -119,20 +112,3 @@ class PhotometricGalaxies:
             flux_njy=self.flux_njy[:, places],
             flux_err_njy=self.flux_err_njy[:, places],
         )
-
-
-def concatenate_galaxies(parts: Sequence[PhotometricGalaxies]) -> PhotometricGalaxies:
-    """One set of galaxies after the other."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    ebv = [part.ebv for part in parts if part.ebv is not None]
-    return replace(
-        first,
-        ids=np.concatenate([part.ids for part in parts]),
-        flux_njy=np.concatenate([part.flux_njy for part in parts]),
-        flux_err_njy=np.concatenate([part.flux_err_njy for part in parts]),
-        redshift=np.concatenate([part.redshift for part in parts]),
-        redshift_err=np.concatenate([part.redshift_err for part in parts]),
-        ebv=np.concatenate(ebv) if len(ebv) == len(parts) else None,
-    )

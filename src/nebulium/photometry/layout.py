@@ -1,4 +1,4 @@
-"""Which columns of a catalogue hold what: told once, for training and for predicting."""
+"""Which columns of a catalogue hold what: stated once, for training and for predicting."""
 
 import dataclasses
 import math
@@ -60,7 +60,7 @@ class CatalogueLayout:
         In order; if there are none, the columns ``flux_njy_obs_BAND`` and ``flux_njy_err_BAND``, as a mock
         survey has them.
     magnitudes : bool, optional
-        Whether the values are AB magnitudes. Where it is not told they are fluxes, and what looks like
+        Whether the values are AB magnitudes. If not given, they are fluxes, and what looks like
         magnitudes is refused.
     flux_unit : str, optional
         Of fluxes: a unit, or the AB magnitude of flux 1. The unit that the file declares if not given; one
@@ -78,7 +78,7 @@ class CatalogueLayout:
     ebv : str or float, optional
         Column of the reddening E(B-V) of the Milky Way, mag, or one number for all galaxies.
     dereddened : bool, optional
-        Whether the catalogue is corrected for it already. Must be told with `ebv`.
+        Whether the catalogue is corrected for it already. Must be given with `ebv`.
     extinction : tuple of (str, float)
         Band and its extinction for E(B-V) = 1; computed from filters for the others.
 
@@ -111,12 +111,12 @@ class CatalogueLayout:
         if twice:
             raise TableError(f"band {twice[0]}", "is given twice", "give each band once")
         if self.magnitudes and self.flux_unit is not None:
-            problem = f"is {self.flux_unit}, but the values are told to be magnitudes"
+            problem = f"is {self.flux_unit}, but the values are declared to be magnitudes"
             raise TableError("flux unit", problem, "give one of the two")
         if self.nondetection is not None and not self.magnitudes:
             raise TableError(
                 "non-detections",
-                "are magnitudes, but the values are not told to be",
+                "are magnitudes, but the values are not declared to be",
                 "fluxes need no such number: a faint flux counts with its error, negative or not",
             )
         if self.ebv is not None and self.dereddened is None:
@@ -147,7 +147,7 @@ def layout_from(document: Mapping[str, Any]) -> CatalogueLayout:
 
 
 def changed_layout(recorded: CatalogueLayout | None, given: Mapping[str, Any]) -> CatalogueLayout:
-    """The layout that a model was trained with, and what is told now."""
+    """The layout that a model was trained with, and what is given now."""
     if recorded is None:
         return CatalogueLayout(**given)
     if "bands" in given:

@@ -11,10 +11,11 @@ from jaxtyping import Int64
 
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
+from nebulium.data.tables.table import concatenate_rows
 from nebulium.errors import TableError
 from nebulium.photometry.catalogue import open_photometry
 from nebulium.photometry.dereddening import corrected, known_extinction
-from nebulium.photometry.galaxies import PhotometricGalaxies, concatenate_galaxies
+from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout
 
 
@@ -114,7 +115,7 @@ def read_corrected(
         problem = f"has no galaxy that can be used ({rejects.summary()})"
         raise TableError(str(data), problem, "mend the rows")
     found = replace(catalogue.layout, extinction=tuple(extinction.items()))
-    return CorrectedGalaxies(concatenate_galaxies(parts), found)
+    return CorrectedGalaxies(concatenate_rows(parts), found)
 
 
 def read_training(task: TrainingTask, *, most_redshift: float) -> CorrectedGalaxies:

@@ -139,7 +139,7 @@ def luminosity_distance_mpc(
     redshift : scalar
         Not negative.
     cosmology : Cosmology, optional
-        H0 = 70 and Om0 = 0.3 unless told otherwise.
+        H0 = 70 and Om0 = 0.3 unless others are given.
 
     Returns
     -------

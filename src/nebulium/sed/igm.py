@@ -54,7 +54,7 @@ LYMAN_SERIES: Float[np.ndarray, "line 3"] = np.array(
     ]
 )
 LYMAN_ALPHA_AA = float(LYMAN_SERIES[0, 0])
-# Steps of the transmission that a grid of templates, 20 AA wide, must be told about.
+# Steps of the transmission that a grid of templates, 20 AA wide, must know.
 STEPS_AA = (LYMAN_LIMIT_AA, *(float(wave) for wave in LYMAN_SERIES[4::-1, 0]))
 STEP_WIDTH = 1e-4  # of a step, relative to its wavelength
 # Depth of a line over its coefficient, from each ratio of observed to rest wavelength on:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebulium.data import ids as duplicates
-from nebulium.data.ids import Duplicate, check_unique_ids, find_duplicates, hash_ids, rows_of_ids
+from nebulium.data.ids import check_unique_ids, find_duplicates, hash_ids, rows_of_ids
 from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError
 
@@ -70,26 +70,25 @@ chunked = st.lists(st.lists(st.integers(-5, 5), max_size=6), max_size=6)
 
 
 @settings(max_examples=200)
-@given(chunks=chunked, as_text=st.booleans(), known=st.booleans())
-def test_duplicates_are_those_a_dictionary_finds(chunks, as_text, known):
+@given(chunks=chunked, as_text=st.booleans())
+def test_duplicates_are_those_a_dictionary_finds(chunks, as_text):
     arrays = [np.array(chunk, np.int64) for chunk in chunks]
     arrays = [array.astype(str) for array in arrays] if as_text else arrays
     rows: dict = {}
     for row, identifier in enumerate(value for array in arrays for value in array.tolist()):
         rows.setdefault(identifier, []).append(row)
     expected = {identifier: places for identifier, places in rows.items() if len(places) > 1}
-    total = sum(map(len, arrays)) if known else None
-    found = find_duplicates(lambda: iter(arrays), rows=total)
+    found = find_duplicates(lambda: iter(arrays))
     assert len(found) == min(len(expected), 3)
-    for one in found:
-        assert list(one.rows) == expected[one.target_id][: len(one.rows)]
-        assert len(one.rows) >= 2
+    for identifier, places in found.items():
+        assert places == expected[identifier][: len(places)]
+        assert len(places) >= 2
 
 
 def test_texts_of_one_hash_are_no_duplicate(monkeypatch):
     monkeypatch.setattr(duplicates, "hash_ids", lambda ids: np.zeros(len(ids), np.uint64))
-    assert find_duplicates(lambda: [np.array(["a", "b"])]) == []
-    assert find_duplicates(lambda: [np.array(["a", "b", "a"])]) == [Duplicate("a", (0, 2))]
+    assert find_duplicates(lambda: [np.array(["a", "b"])]) == {}
+    assert find_duplicates(lambda: [np.array(["a", "b", "a"])]) == {"a": [0, 2]}
 
 
 def test_the_message_names_rows():

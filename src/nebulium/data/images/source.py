@@ -101,7 +101,7 @@ class ImageSource:
     bands_named: bool = True
 
     def __post_init__(self) -> None:
-        check_unique_ids(lambda: [self.ids], where=str(self.path), rows=len(self.ids))
+        check_unique_ids(lambda: [self.ids], where=str(self.path))
 
     def __len__(self) -> int:
         return len(self.ids)

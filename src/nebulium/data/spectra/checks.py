@@ -30,8 +30,8 @@ LOG_UNITS = (
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the user says of a file, in place of what it declares.
+class Declared:
+    """What the user declares, in place of what the file declares.
 
     Parameters
     ----------
@@ -96,15 +96,15 @@ class RawSpectra:
     remarks: list[str] = field(default_factory=list)
 
 
-def checked_spectra(raw: RawSpectra, told: Told = Told()) -> Spectra:  # noqa: B008 - frozen
+def checked_spectra(raw: RawSpectra, declared: Declared = Declared()) -> Spectra:  # noqa: B008 - frozen
     """Spectra in nebulium's units; those that cannot be used are set aside.
 
     Pixels whose flux or inverse variance is not finite are masked and counted. A spectrum is set aside if an
     inverse variance is negative, if no pixel is left, or if its own wavelengths are not sorted.
     """
     _check_shapes(raw)
-    wave, lsf, about_wave = _wavelengths(raw, told)
-    flux, ivar, about_flux = _fluxes(raw, told)
+    wave, lsf, about_wave = _wavelengths(raw, declared)
+    flux, ivar, about_flux = _fluxes(raw, declared)
     flux, ivar, unusable = _masked_pixels(flux, ivar, raw.mask)
     rejects, kept = _set_aside(raw, wave, ivar)
     n, pixels = flux.shape
@@ -139,15 +139,15 @@ def _check_shapes(raw: RawSpectra) -> None:
             raise SpectrumError(raw.name, problem, "check how the file was made")
 
 
-def _wavelengths(raw: RawSpectra, told: Told) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+def _wavelengths(raw: RawSpectra, declared: Declared) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
     """Angstrom in vacuum, the LSF with them, and what was assumed."""
-    unit = told.wave_unit if told.wave_unit is not None else raw.wave_unit
+    unit = declared.wave_unit if declared.wave_unit is not None else raw.wave_unit
     wave, factor = _to_aa(raw, unit)
-    if told.wave_unit is None:
+    if declared.wave_unit is None:
         check_looks_like_aa(wave, raw.name)
     if wave.ndim == 1:
         check_rising(wave, raw.name)
-    air = told.air if told.air is not None else raw.air
+    air = declared.air if declared.air is not None else raw.air
     about = {
         "wavelengths": "vacuum" if air is False else "air, converted" if air else "vacuum (not declared)"
     }
@@ -168,14 +168,14 @@ def _to_aa(raw: RawSpectra, unit: str) -> tuple[np.ndarray, float]:
     return wave * factor, factor
 
 
-def _fluxes(raw: RawSpectra, told: Told) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+def _fluxes(raw: RawSpectra, declared: Declared) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Flux and inverse variance in nebulium's units, as arrays of our own, and what was assumed."""
-    unit = told.flux_unit if told.flux_unit is not None else raw.flux_unit
+    unit = declared.flux_unit if declared.flux_unit is not None else raw.flux_unit
     factor = _factor(raw.name, unit, FLUX_UNIT, "flux", "flux_unit")
     with np.errstate(over="ignore"):
         flux = raw.flux.astype(np.float64) * factor
         ivar = np.ones_like(flux) if raw.ivar is None else raw.ivar.astype(np.float64) / factor**2
-    if told.flux_unit is None:
+    if declared.flux_unit is None:
         _check_plausible(raw.name, flux, unit)
     about = {"flux_unit": unit or f"{FLUX_UNIT} (not declared)"}
     if raw.ivar is None:

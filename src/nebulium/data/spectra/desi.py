@@ -9,7 +9,7 @@ import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
 from nebulium.data.ids import check_unique_ids, rows_of_ids
-from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra, with_redshift
+from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra, with_redshift
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import READABLE, Table, ending_of
@@ -102,7 +102,7 @@ def is_desi_coadd(hdus: Any) -> bool:
     return "FIBERMAP" in hdus and any(f"{arm}_WAVELENGTH" in hdus for arm in ARMS)
 
 
-def read_desi_coadd(path: Path, hdus: Any, told: Told) -> Spectra:
+def read_desi_coadd(path: Path, hdus: Any, declared: Declared) -> Spectra:
     """Read a DESI coadd; arms are coadded by inverse variance where they overlap.
 
     A pixel whose mask is not 0 has inverse variance 0. The line-spread function is the second moment of the
@@ -132,30 +132,11 @@ def read_desi_coadd(path: Path, hdus: Any, told: Told) -> Spectra:
         metadata={"format": "DESI coadd", "file": path.name},
         remarks=_remarks(columns),
     )
-    spectra = _without_sky(checked_spectra(raw, told))
+    spectra = _without_sky(checked_spectra(raw, declared))
     redrock = path.with_name(path.name.replace("coadd-", "redrock-", 1))
     if redrock == path or not redrock.exists() or not len(spectra):
         return spectra
     return join_redshifts(spectra, read_redshifts(redrock))
-
-
-def read_desi_stack(path: Path, hdus: Any, told: Told) -> Spectra:
-    """Read stacked DESI spectra (extensions FLUX, IVAR, WAVE and STACKINFO)."""
-    info = hdus["STACKINFO"].data
-    frame = {"vac": False, "air": True}.get(str(hdus["WAVE"].header.get("AIRORVAC", "")).strip().lower())
-    raw = RawSpectra(
-        name=str(path),
-        ids=native(info["STACKID"]).astype(np.int64),
-        wave=native(hdus["WAVE"].data),
-        flux=native(hdus["FLUX"].data),
-        ivar=native(hdus["IVAR"].data) if "IVAR" in hdus else None,
-        redshift=native(info["Z"]),
-        wave_unit=hdus["WAVE"].header.get("BUNIT", ""),
-        flux_unit=hdus["FLUX"].header.get("BUNIT", ""),
-        air=frame,
-        metadata={"format": "DESI stack", "file": path.name},
-    )
-    return checked_spectra(raw, told)
 
 
 def coadd_arms(where: str, arms: list[Arm]) -> Arm:

@@ -1,4 +1,4 @@
-"""Spectra in FITS files of no survey in particular: binary tables, or images with a wavelength axis."""
+"""Spectra in FITS files: binary tables, or images with a wavelength axis."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ import numpy as np
 from nebulium.data.files.fits import native
 from nebulium.data.glossary import WAVE_UNIT
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
+from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
 from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.errors import OutputError, SpectrumError
@@ -36,7 +36,13 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("target_id", "targetid", "object_id", "objid", "specobjid", "stackid", "id"),
     "redshift": ("redshift", "z"),
     "ebv": ("ebv",),
+    "zwarn": ("zwarn", "zwarning"),
+    "dispersion": ("wdisp",),
 }  # fmt: skip
+#: Tables about each spectrum, by which layouts are known: of SDSS's spec files and DESI's stacks.
+ABOUT = {"SPECOBJ": "SDSS spec", "STACKINFO": "DESI stack"}
+#: A pixel of an SDSS coadd is 1e-4 dex wide.
+DEX_PER_PIXEL = 1e-4
 #: What the header may say of the frame of the wavelengths.
 AIR_WORDS = {"air": True, "vac": False, "vacuum": False}
 
@@ -50,8 +56,8 @@ class _Parts:
     air: bool | None
 
 
-def read_spectrum_fits(path: Path, hdus: Any, told: Told) -> Spectra:
-    """Read spectra from a FITS file that follows no survey's layout.
+def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
+    """Read spectra from a FITS file: SDSS's spec files, DESI's stacks, or of no survey in particular.
 
     Either a binary table with columns of wavelength, flux and, if there are, ivar, error or variance and
     mask (a row a pixel, or a row a spectrum with arrays in the cells); or images: extensions named in the
@@ -71,7 +77,9 @@ def read_spectrum_fits(path: Path, hdus: Any, told: Told) -> Spectra:
     if flux.ndim > 2:
         problem = f"has flux of shape {flux.shape}, expected (wave,) or (n, wave)"
         raise SpectrumError(str(path), problem, "extract the spectra from the cube or the raw frame first")
+    values |= _about(hdus, len(flux))
     log = "log" in values
+    columns = {"ebv": np.float64, "zwarn": np.int64}
     raw = RawSpectra(
         name=str(path),
         ids=_ids(path, hdus, values, len(flux)),
@@ -79,18 +87,41 @@ def read_spectrum_fits(path: Path, hdus: Any, told: Told) -> Spectra:
         flux=flux,
         ivar=_ivar(values),
         mask=None if "mask" not in values else values["mask"] != 0,
-        lsf_sigma=values.get("lsf"),
+        lsf_sigma=_lsf_sigma(values),
         redshift=_redshift(hdus, values, len(flux)),
         wave_unit="log10(Angstrom)" if log else parts.units.get("wave", parts.units.get("air", "")),
         flux_unit=parts.units.get("flux", ""),
         air=True if "air" in values else parts.air,
-        columns={"ebv": values["ebv"].astype(np.float64)} if "ebv" in values else {},
-        metadata={"format": "FITS", "file": path.name},
+        columns={name: values[name].astype(kind) for name, kind in columns.items() if name in values},
+        metadata={"format": _layout(hdus), "file": path.name},
     )
-    return checked_spectra(raw, told)
+    return checked_spectra(raw, declared)
 
 
-_PIXELWISE = ("flux", "ivar", "error", "variance", "mask", "lsf")
+_PIXELWISE = ("flux", "ivar", "error", "variance", "mask", "lsf", "dispersion")
+_WHOLE = ("id", "redshift", "ebv", "zwarn")
+
+
+def _layout(hdus: Any) -> str:
+    """Whose layout it is, by the table that it keeps beside the spectra."""
+    return next((layout for table, layout in ABOUT.items() if table in hdus), "FITS")
+
+
+def _about(hdus: Any, count: int) -> dict[str, np.ndarray]:
+    """Id, redshift and warning bits of each spectrum, from the table that surveys keep beside the spectra."""
+    data = next((hdus[table].data for table in ABOUT if table in hdus), None)
+    if data is None or len(data) != count:
+        return {}
+    found = _find(name for name in data.names if data[name].ndim == 1)
+    return {key: native(data[found[key]]) for key in _WHOLE if key in found}
+
+
+def _lsf_sigma(values: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Line-spread function in the unit of the wavelengths; SDSS has it in pixels of 1e-4 dex."""
+    if "dispersion" not in values or "log" not in values:
+        return values.get("lsf")
+    wave = 10.0 ** np.atleast_2d(values["log"]).astype(np.float64)
+    return np.asarray(values["dispersion"] * DEX_PER_PIXEL * np.log(10.0) * wave)
 
 
 def _from_table(hdus: Any) -> _Parts | None:
@@ -104,7 +135,7 @@ def _from_table(hdus: Any) -> _Parts | None:
         values = {key: native(hdu.data[name]) for key, name in found.items()}
         if values["flux"].ndim == 1:
             # A row a pixel: what belongs to the spectrum as a whole cannot be a column.
-            values = {key: array for key, array in values.items() if key not in ("id", "redshift", "ebv")}
+            values = {key: array for key, array in values.items() if key not in _WHOLE}
         units = {key: str(hdu.columns[name].unit or "") for key, name in found.items()}
         return _Parts(values, _with_header_unit(units, hdus, hdu), _air(hdus, hdu, ""))
     return None

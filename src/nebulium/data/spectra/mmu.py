@@ -23,7 +23,7 @@ from nebulium.data.files.arrow import (
 )
 from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
+from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
 from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.errors import SpectrumError
@@ -43,7 +43,7 @@ PARTS = {
 KEPT_COLUMNS = ("ra", "dec", "ebv", "zwarn", "objtype")
 
 
-def read_mmu(path: Path, told: Told) -> Spectra:
+def read_mmu(path: Path, declared: Declared) -> Spectra:
     """Read spectra from Parquet: a struct ``spectrum`` of lists flux, ivar, lsf_sigma, lambda and mask.
 
     The layout is that of the Multimodal Universe (2024, arXiv:2412.02527): wavelengths in Angstrom in
@@ -76,7 +76,7 @@ def read_mmu(path: Path, told: Told) -> Spectra:
         metadata=own_metadata(table.schema).get("metadata", {})
         | {"format": "Multimodal Universe", "file": path.name},
     )
-    return checked_spectra(raw, told)
+    return checked_spectra(raw, declared)
 
 
 def write_mmu(spectra: Spectra, path: str | Path) -> None:

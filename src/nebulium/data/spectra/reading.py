@@ -2,24 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nebulium.data.extinction import deredden
 from nebulium.data.files.arrow import opened_parquet
 from nebulium.data.files.fits import opened_fits
-from nebulium.data.spectra.checks import Told, with_redshift
-from nebulium.data.spectra.desi import (
-    is_desi_coadd,
-    join_redshifts,
-    read_desi_coadd,
-    read_desi_stack,
-    read_redshifts,
-)
+from nebulium.data.spectra.checks import Declared, with_redshift
+from nebulium.data.spectra.desi import is_desi_coadd, join_redshifts, read_desi_coadd, read_redshifts
 from nebulium.data.spectra.fits import read_spectrum_fits, write_spectrum_fits
 from nebulium.data.spectra.mmu import read_mmu, write_mmu
-from nebulium.data.spectra.sdss import is_sdss_spec, read_sdss_lines, read_sdss_spec
+from nebulium.data.spectra.sdss import read_sdss_lines
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import READABLE, ending_of
 from nebulium.errors import OutputError, SpectrumError
@@ -82,7 +75,7 @@ def read_spectra(
     """
     path = Path(path)
     table = read_redshifts(redshifts) if isinstance(redshifts, str | Path) else None
-    spectra = _read(path, Told(wave_unit, flux_unit, air))
+    spectra = _read(path, Declared(wave_unit, flux_unit, air))
     if not len(spectra):
         problem = f"holds no spectrum that can be used ({spectra.rejects.summary()})"
         raise SpectrumError(str(path), problem, "check the file")
@@ -144,32 +137,23 @@ def is_spectrum_file(path: str | Path) -> bool:
 
 
 def _form(path: Path) -> str:
-    """Format by the ending; a file that is not there is told from one of a wrong kind."""
+    """Format by the ending; a file that is not there is another fault than one of a wrong kind."""
     if not path.is_file():
         problem = "is a folder, expected a file" if path.is_dir() else "is not there"
         raise SpectrumError(str(path), problem, "check the path")
     return READABLE.get(ending_of(path) or "", "")
 
 
-def _read(path: Path, told: Told) -> Spectra:
+def _read(path: Path, declared: Declared) -> Spectra:
     """Dispatch on the ending, and for FITS on what is inside."""
     form = _form(path)
     if form == "parquet":
-        return read_mmu(path, told)
+        return read_mmu(path, declared)
     if form != "fits":
         problem = f"has the ending {path.suffix!r}, expected .fits, .fits.gz or .parquet"
         raise SpectrumError(str(path), problem, "convert it to one of these")
     with opened_fits(path, SpectrumError) as hdus:
-        return _fits_reader(hdus)(path, hdus, told)
-
-
-def _fits_reader(hdus: Any) -> Any:
-    """Whose layout it is."""
-    if is_desi_coadd(hdus):
-        return read_desi_coadd
-    if all(name in hdus for name in ("FLUX", "WAVE", "STACKINFO")):
-        return read_desi_stack
-    return read_sdss_spec if is_sdss_spec(hdus) else read_spectrum_fits
+        return (read_desi_coadd if is_desi_coadd(hdus) else read_spectrum_fits)(path, hdus, declared)
 
 
 def _given_redshifts(spectra: Spectra, values: np.ndarray) -> Spectra:

@@ -1,4 +1,4 @@
-"""SDSS spectra (spec-PLATE-MJD-FIBER files), and the line fits that come with them."""
+"""Line fits that come with SDSS spectra (spec-PLATE-MJD-FIBER files), and their ids."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,9 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
-from nebulium.data.spectra.checks import RawSpectra, Told, checked_spectra
-from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import Table
 from nebulium.errors import SpectrumError, TableError
 
-FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
-#: A pixel of the coadd is 1e-4 dex wide; the dispersion is given in pixels.
-DEX_PER_PIXEL = 1e-4
 #: Our lines -> those of the pipeline; the two of the [O II] doublet are fitted apart and add up.
 SPZLINE_NAMES = {
     "OII_DOUBLET": ("[O_II] 3725", "[O_II] 3727"),
@@ -22,44 +17,6 @@ SPZLINE_NAMES = {
     "NII_6548": ("[N_II] 6548",), "HALPHA": ("H_alpha",), "NII_6584": ("[N_II] 6583",),
     "SII_6716": ("[S_II] 6716",), "SII_6731": ("[S_II] 6730",),
 }  # fmt: skip
-
-
-def is_sdss_spec(hdus: Any) -> bool:
-    """Whether a FITS file has the first extension of SDSS's spec files."""
-    columns = getattr(hdus[1], "columns", None) if len(hdus) > 1 else None
-    return columns is not None and {"flux", "loglam", "ivar", "and_mask"} <= {
-        name.lower() for name in columns.names
-    }
-
-
-def read_sdss_spec(path: Path, hdus: Any, told: Told) -> Spectra:
-    """Read an SDSS spec file: wavelengths in vacuum, redshift and id from SPECOBJ.
-
-    A pixel whose ``and_mask`` is not 0 (bad in every exposure) has inverse variance 0.
-    """
-    data = hdus[1].data
-    wave = 10.0 ** native(data["loglam"]).astype(np.float64)
-    vacuum = hdus[0].header.get("VACUUM")
-    lsf = None
-    if "wdisp" in {name.lower() for name in hdus[1].columns.names}:
-        lsf = (native(data["wdisp"]) * DEX_PER_PIXEL * np.log(10.0) * wave)[None]
-    about = _specobj(hdus)
-    raw = RawSpectra(
-        name=str(path),
-        ids=about.pop("target_id", np.array([path.stem])),
-        wave=wave,
-        flux=native(data["flux"])[None],
-        ivar=native(data["ivar"])[None],
-        mask=(native(data["and_mask"]) != 0)[None],
-        lsf_sigma=lsf,
-        redshift=about.pop("redshift", None),
-        wave_unit="Angstrom",
-        flux_unit=hdus[0].header.get("BUNIT", FLUX_UNIT),
-        air=None if vacuum is None else not vacuum,
-        columns=about,
-        metadata={"format": "SDSS spec", "file": path.name},
-    )
-    return checked_spectra(raw, told)
 
 
 def read_sdss_lines(path: str | Path) -> Table:
@@ -115,17 +72,14 @@ def _rest_width(fits: dict[str, np.ndarray], names: tuple[str, ...], redshift: f
 
 
 def _specobj(hdus: Any) -> dict[str, np.ndarray]:
-    """Id, redshift and warning bits; a file without SPECOBJ has none of them."""
+    """Id and redshift; a file without SPECOBJ has neither."""
     if "SPECOBJ" not in hdus:
         return {}
     row = hdus["SPECOBJ"].data[:1]
     if not len(row):
         raise SpectrumError(hdus.filename(), "has an empty SPECOBJ extension", "download it again")
-    names = {name.upper() for name in hdus["SPECOBJ"].columns.names}
     found = {"redshift": native(row["Z"]).astype(np.float64)}
-    if "ZWARNING" in names:
-        found["zwarn"] = native(row["ZWARNING"])
-    if "SPECOBJID" in names:
+    if "SPECOBJID" in {name.upper() for name in hdus["SPECOBJ"].columns.names}:
         found["target_id"] = ids_from_text(native(row["SPECOBJID"]))
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.rejects import Rejects
+from nebulium.data.tables.table import select_rows
 from nebulium.errors import SpectrumError
 
 #: Below this the formula does not hold, and by convention wavelengths are given in vacuum.
@@ -227,17 +228,7 @@ class Spectra:
         >>> spectra.select([1]).ids.tolist(), spectra.select([1]).row_numbers().tolist()
         ([8], [1])
         """
-        return replace(
-            self,
-            ids=self.ids[which],
-            wave_aa=self.wave_aa[which],
-            flux_lambda=self.flux_lambda[which],
-            ivar=self.ivar[which],
-            redshift=self.redshift[which],
-            lsf_sigma_aa=None if self.lsf_sigma_aa is None else self.lsf_sigma_aa[which],
-            columns={name: values[which] for name, values in self.columns.items()},
-            rows=self.row_numbers()[which],
-        )
+        return select_rows(replace(self, rows=self.row_numbers()), which)
 
     def without(self, bad: np.ndarray, reason: str) -> "Spectra":
         """The spectra for which a condition does not hold; the others go to the rejects.

@@ -235,9 +235,9 @@ def _terms(column: str) -> tuple[str, ...]:
     return tuple(term.strip() for term in column.split("+"))
 
 
-def _recipe(source: TableSource, name: str, parts: tuple[str, ...], told: str | None) -> _Recipe:
-    """Units settled: told by the user, else declared by the file, else nebulium's own."""
-    declared = [told if told is not None else source.units.get(part, "") for part in parts]
+def _recipe(source: TableSource, name: str, parts: tuple[str, ...], given: str | None) -> _Recipe:
+    """Units settled: given by the user, else declared by the file, else nebulium's own."""
+    declared = [given if given is not None else source.units.get(part, "") for part in parts]
     wanted = unit_of(name)
     if wanted is None:
         return _Recipe(name, parts, (1.0,) * len(parts), declared[0])

@@ -3,13 +3,42 @@
 import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nebulium.errors import MissingColumnError, TableError
+
+Record = TypeVar("Record", bound=Any)
+
+
+def select_rows(record: Record, rows: Any) -> Record:
+    """The record with some of its rows, as numpy indexes them; what is no array stays."""
+    return replace(
+        record, **{field.name: _rows(getattr(record, field.name), rows) for field in fields(record)}
+    )
+
+
+def concatenate_rows(records: Sequence[Record]) -> Record:
+    """One record below the other; what is no array is that of the first, what one lacks is missing."""
+    values = {field.name: [getattr(record, field.name) for record in records] for field in fields(records[0])}
+    return replace(records[0], **{name: _joined(parts) for name, parts in values.items()})
+
+
+def _rows(value: Any, rows: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rows(entry, rows) for name, entry in value.items()}
+    return value[rows] if isinstance(value, np.ndarray) else value
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    if any(part is None for part in parts):
+        return None
+    if isinstance(parts[0], dict):
+        return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else parts[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +111,7 @@ class Table:
         >>> Table({"redshift": np.array([0.1, 0.2])}).select(np.array([False, True]))["redshift"].tolist()
         [0.2]
         """
-        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+        return select_rows(self, rows)
 
     def with_columns(
         self, columns: Mapping[str, np.ndarray], units: Mapping[str, str] | None = None
@@ -124,10 +153,8 @@ def concatenate(tables: Iterable[Table]) -> Table:
         raise TableError("table", "has no rows", "check the selection that made it")
     if len(parts) == 1:
         return parts[0]
-    first = parts[0]
-    return replace(
-        first, columns={name: np.concatenate([part[name] for part in parts]) for name in first.columns}
-    )
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].columns}
+    return replace(parts[0], columns=columns)
 
 
 def missing_column(where: str, column: str, available: Iterable[str]) -> MissingColumnError:

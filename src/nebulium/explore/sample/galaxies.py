@@ -248,7 +248,7 @@ def _ids(table: Table, id_column: str | None) -> tuple[np.ndarray, str | None, t
         note = "The table has no column of ids: galaxies go by the number of their row; --id names a column."
         return np.arange(len(table)), None, (note,)
     ids = checked_column(table[column], ID, ColumnPlace(table.name, column))
-    check_unique_ids(lambda: [ids], where=table.name, rows=len(ids))
+    check_unique_ids(lambda: [ids], where=table.name)
     return ids, column, ()
 
 

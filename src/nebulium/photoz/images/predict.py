@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.source import ImageSource
+from nebulium.data.tables.table import concatenate_rows
 from nebulium.nn.image_model import model_images
 from nebulium.photometry.catalogue import open_photometry
 from nebulium.photometry.dereddening import check_extinction, corrected, known_extinction
-from nebulium.photometry.galaxies import concatenate_galaxies
 from nebulium.photoz.images.galaxies import check_fluxes, dereddened_images
 from nebulium.photoz.predict import Reading, RedshiftPredictor, predict_arrays
 from nebulium.verbs import Prediction
@@ -49,7 +49,7 @@ class ImagePredictor(RedshiftPredictor[PreparedImages]):
         chunks = list(catalogue.chunks(rejects=reading.rejects, counted=reading.counted))
         if not chunks:
             return source, ~good
-        galaxies = concatenate_galaxies(chunks)
+        galaxies = concatenate_rows(chunks)
         self.check_dust(corrected(galaxies, extinction))
         if not extinction:
             return source, good
