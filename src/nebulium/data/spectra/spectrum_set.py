@@ -85,8 +85,8 @@ def check_looks_like_aa(wave: np.ndarray, where: str) -> None:
     guess = _likely_unit(low, middle, high)
     if guess:
         problem = f"has wavelengths from {low:g} to {high:g}, which looks like {guess} rather than Angstrom"
-        told = {"log10 of Angstrom": "log10(Angstrom)"}.get(guess, guess)
-        mend = f"declare the unit with wave_unit={told!r}, or wave_unit='Angstrom' if they are right"
+        unit = {"log10 of Angstrom": "log10(Angstrom)"}.get(guess, guess)
+        mend = f"declare the unit with wave_unit={unit!r}, or wave_unit='Angstrom' if they are right"
         raise SpectrumError(where, problem, mend)
 
 
