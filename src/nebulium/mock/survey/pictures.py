@@ -71,12 +71,13 @@ def show_survey(folder: str | Path) -> list[Path]:
     nebulium.errors.OutputError: no-survey: holds no mock survey (FileNotFoundError: ...
     """
     folder = Path(folder)
+    settings, galaxies = read_run(folder).settings, _sample(folder)
     try:
         (folder / FIGURES).mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(folder / FIGURES, error) from error
     paths = []
-    for name, figure in _drawn(folder, read_run(folder).settings, _sample(folder)):
+    for name, figure in _drawn(folder, settings, galaxies):
         path = folder / FIGURES / f"{name}.png"
         with replace_on_success(path) as partial:
             figure.savefig(partial, dpi=170)
