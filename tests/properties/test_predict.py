@@ -7,14 +7,17 @@ import pytest
 from nebulium.data.images import preparation
 from nebulium.data.images.labelled import StoredImages
 from nebulium.data.images.matching import match_to_model
+from nebulium.data.images.mmu import Images, write_images
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.table import concatenate
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.predict import predict_images
+from nebulium.properties.predict import PropertyPredictor, predict_images
+from nebulium.verbs import NamedModel, predict_file
 
 
 def made_model(**changed) -> PropertyModel:
@@ -102,3 +105,20 @@ def test_images_far_smaller_than_the_models_are_set_aside(source):
     model, rejects = made_model(size=64), Rejects()
     assert list(predict_images(source, model, rejects=rejects)) == []
     assert "smaller than half of 64 pixels" in rejects.summary()
+
+
+@pytest.mark.parametrize(
+    ("beside", "name"), [({}, "object_id"), ({"target_id": np.arange(2)}, "target_id")], ids=["own", "mock"]
+)
+def test_ids_keep_the_name_that_the_images_give_them(tmp_path, model, beside, name):
+    flux = np.random.default_rng(0).normal(size=(2, 18, 18, 2)).astype(np.float32)
+    cells = np.ones((2, 2), np.float32)
+    unit = {"unit": "nJy"}
+    images = Images(np.arange(2) + 7, ("g", "r"), flux, flux, flux > 99, cells, cells, Table(beside), unit)
+    write_images(images, tmp_path / "a.parquet")
+    config = {"units": {"oh12": "dex", "log_mstar": ""}, "citation": "nobody"}
+    predictor = PropertyPredictor((NamedModel("mine", model, config),))
+    run = predict_file(tmp_path / "a.parquet", tmp_path / "out.parquet", model=predictor)
+    table = read_table(tmp_path / "out.parquet")
+    assert (run.rows, next(iter(table.columns)), table[name].tolist()) == (2, name, [7, 8])
+    assert table.units["oh12_sigma"] == "dex"

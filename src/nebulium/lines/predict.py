@@ -57,26 +57,9 @@ class LinePredictor(Predictor[GalaxyRows]):
 
     predicts = "emission lines"
 
-    def open(
-        self,
-        source: str | Path,
-        *,
-        columns: Columns | None = None,
-        id_column: str | None = None,
-        redshifts: str | Path | float | None = None,
-        ebv: str | float | None = None,
-        rows_per_chunk: int = ROWS_PER_CHUNK,
-        ids: np.ndarray | None = None,
-    ) -> Opened[GalaxyRows]:
-        """Open a table of continuum bins, or spectra: see `nebulium.lines.predict_file`."""
-        found = open_input(
-            source,
-            columns=columns,
-            id_column=id_column,
-            redshifts=redshifts,
-            ebv=ebv,
-            rows_per_chunk=rows_per_chunk,
-        )
+    def open(self, source: str | Path, *, ids: np.ndarray | None = None, **told: Any) -> Opened[GalaxyRows]:
+        """Open a table of continuum bins, or spectra, with what `nebulium.lines.predict_file` is told."""
+        found = open_input(source, **told)
 
         def chunks() -> Iterator[GalaxyRows]:
             check_unique_ids(found.ids, where=found.name)

@@ -18,6 +18,8 @@ from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
 
 DAMAGED = "is in a damaged part of its file"
+#: What ids are called where the file has no name of its own for them, or this one beside its own.
+TARGET_ID = "target_id"
 #: A field of the struct that is not needed here, and as large as the flux.
 UNUSED = "ivar"
 
@@ -40,6 +42,7 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
         psf_fwhm_arcsec=_if_known(first.psf_fwhm_arcsec[0]),
         zero_point_ab=_zero_points(unit, first.bands),
         beside=(lambda: _table(shards)) if shards[0].beside else None,
+        id_column=ID if shards[0].has_ids and TARGET_ID not in shards[0].beside else TARGET_ID,
     )
 
 
