@@ -16,7 +16,6 @@ from nebulium.data.splits import Split
 from nebulium.mock.survey.making import make_survey
 from nebulium.photoz.scores.label_fraction_file import FRACTIONS
 from nebulium.photoz.training_file import train_file
-from nebulium.training.run_folder import RUN_ENDING
 
 FOLDER = RUNS / "photoz_mock"
 SURVEY = "survey"
@@ -92,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
             split=Split(label_fraction=run.label_fraction),
             settings=run.settings,
             recalibrate=run.method != "train-distribution",
-            resume=output.with_name(output.name + RUN_ENDING).exists(),
+            resume=True,
         )
         print(f"{run.name}: {time.perf_counter() - start:.0f} s", flush=True)
     return 0

@@ -31,7 +31,7 @@ from nebulium.mock.survey.survey_list import find_survey
 from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import GAUSSIAN_PROCESS
 from nebulium.properties.recipe import PropertiesConfig, train
-from nebulium.training.run_folder import RUN_ENDING
+from nebulium.verbs.training import Training
 
 DESTINATION = REPOSITORY / "src/nebulium/properties/weights/sdss-metallicity"
 CITATION = (
@@ -70,7 +70,7 @@ def main() -> None:
     all_of_them = {"train": 1.0, "validation": 0.0, "test": 0.0}
     output = work / "sdss-metallicity"
     shutil.rmtree(output, ignore_errors=True)
-    shutil.rmtree(output.with_name(output.name + RUN_ENDING), ignore_errors=True)
+    shutil.rmtree(Training(output).folder, ignore_errors=True)
     train(
         source, labelled, output, config=config, fractions=all_of_them, id_column="objid", citation=CITATION
     )
@@ -85,8 +85,7 @@ def pretrained_networks(work: Path) -> Path:
     images, labels = mock_cutouts(work)
     source = open_images(images)
     labelled = join_labels(source, read_table(labels), MOCK_TARGETS, Rejects())
-    resume = output.with_name(output.name + RUN_ENDING).exists()
-    return train(source, labelled, output, config=PRETRAINING, resume=resume, progress=True)
+    return train(source, labelled, output, config=PRETRAINING, resume=True, progress=True)
 
 
 def mock_cutouts(work: Path) -> tuple[Path, Path]:

@@ -17,7 +17,7 @@ from nebulium.data.tables.reading import Table, read_table, write_table
 from nebulium.errors import OutputError
 from nebulium.nn.densities import HEADS
 from nebulium.nn.encoders import ENCODERS
-from nebulium.properties import training_file as train_file
+from nebulium.properties import training_file
 from nebulium.properties.model import GAUSSIAN_PROCESS
 from nebulium.properties.scores.evaluate_file import evaluate_file
 
@@ -190,12 +190,12 @@ def test_an_interrupt_leaves_nothing(trained, survey, work, monkeypatch):
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_options_reach_the_training(survey, work, monkeypatch, options, field, value):
-    def stop(source, labelled, output, *, config, **_):
+    def stop(source, labelled, split, config, run):
         assert getattr(config, field) == value
-        assert getattr(train_file.PropertiesConfig(), field) != value
+        assert getattr(training_file.PropertiesConfig(), field) != value
         raise OutputError("training", "was only a test", "train")
 
-    monkeypatch.setattr(train_file, "train", stop)
+    monkeypatch.setattr(training_file, "train_on_images", stop)
     assert "was only a test" in fails(*training(survey)[:-2], *options)
 
 
@@ -253,7 +253,7 @@ def test_labels_with_an_id_twice_are_refused(survey, work):
 
 def test_too_few_galaxies_are_refused(survey, work):
     write_table(read_table(survey / "labels.ecsv").select(slice(8, 16)), "few.ecsv")
-    assert "give more labelled images" in fails(*training(survey, labels="few.ecsv"))
+    assert "give more labelled galaxies" in fails(*training(survey, labels="few.ecsv"))
 
 
 def test_a_model_that_is_there_is_not_overwritten(trained, survey, work):
@@ -326,7 +326,7 @@ def test_an_interrupted_training_says_how_to_go_on(survey, work, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_file, "train", interrupt)
+    monkeypatch.setattr(training_file, "train_on_images", interrupt)
     result = nebulium(*training(survey))
     assert result.exit_code == 130
     assert result.stderr.strip() == "Interrupted; to go on: the same command with --resume."

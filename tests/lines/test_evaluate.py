@@ -27,7 +27,7 @@ from nebulium.lines.scores.evaluate import (
 from nebulium.lines.scores.measured_galaxies import measured_galaxies
 from nebulium.lines.scores.populations import draw_intrinsic, draw_measurements, quantiles_of_measurements
 from nebulium.lines.scores.scores import LEVELS, METRICS, line_columns
-from nebulium.modelfile import REQUIRED, save_model
+from nebulium.modelfile import REQUIRED, describe_model, load_model, save_model
 from nebulium.verbs.score import Bootstrap, score_method
 
 SPLIT = {"seed": "mine", "fractions": {"train": 0.5, "test": 0.5}, "id_column": "target_id"}
@@ -127,6 +127,13 @@ def test_all_rows_and_no_ivar(model_folder):
     assert [one.method for one in result.of_all()[:3]] == [SCORED_MEDIAN, INTRINSIC, OBSERVED]
     expected = np.nanmedian(table["ew_HALPHA"])
     assert result.galaxies[f"{SCORED_MEDIAN}_ew_HALPHA_predicted"][0] == pytest.approx(expected)
+
+
+def test_the_ids_are_found_whatever_the_training_table_called_them(model_folder, tmp_path):
+    config = {**describe_model(model_folder).config, "split": {**SPLIT, "id_column": "TARGETID"}}
+    folder = save_model(tmp_path / "other", load_model(model_folder), config=config, card="")
+    both = [evaluate(small_table(60), model=model, resamples=2) for model in (model_folder, folder)]
+    assert both[0].galaxies["target_id"].tolist() == both[1].galaxies["target_id"].tolist()
 
 
 def test_faults_are_explained(model_folder):

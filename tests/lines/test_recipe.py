@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from benchmarks.lines.simulate import fit_location, simulate
 
+from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
-from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.reading import read_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError, TableError
 from nebulium.lines.continuum.line_list import LINES
@@ -27,6 +28,7 @@ from nebulium.lines.recipe import (
     new_model,
     train,
 )
+from nebulium.lines.training_file import read_measured, train_file, usable_rows
 from nebulium.modelfile import describe_model, load_model
 
 SMALL = LinesConfig(width=16, depth=2, epochs=2, batch_size=256)
@@ -107,6 +109,33 @@ def test_too_few_galaxies_are_named(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="at least 200 and 200 are needed"):
         train(made_up_table(300), tmp_path / "few", config=SMALL)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_row_with_a_gap_teaches_nothing() -> None:
+    table = made_up_table(5)
+    flux = table[FLUX_COLUMNS[3]].copy()
+    flux[2] = np.nan
+    rejects = Rejects()
+    usable = usable_rows(table.with_columns({FLUX_COLUMNS[3]: flux}), rejects, with_luminosity=True)
+    assert len(usable) == 4
+    assert rejects.summary() == "1 row set aside: 1 a bin is missing"
+
+
+def test_measured_lines_are_read_without_their_ivar(tmp_path: Path) -> None:
+    table = made_up_table(3)
+    columns = {name: values for name, values in table.columns.items() if name not in IVAR_COLUMNS}
+    write_table(Table(columns), tmp_path / "lines.parquet")
+    assert len(read_measured(tmp_path / "lines.parquet", need_ivar=False)) == 3
+    with pytest.raises(TableError, match="ew_ivar_"):
+        read_measured(tmp_path / "lines.parquet")
+
+
+def test_the_split_names_the_column_of_ids(tmp_path: Path) -> None:
+    table = made_up_table(3000)
+    renamed = {"TARGETID" if name == "target_id" else name: of for name, of in table.columns.items()}
+    write_table(Table(renamed), tmp_path / "lines.parquet")
+    run = train_file(tmp_path / "lines.parquet", tmp_path / "mine", config=SMALL, id_column="TARGETID")
+    assert describe_model(run.model).config["split"]["id_column"] == "TARGETID"
 
 
 def test_missing_column_is_named(tmp_path: Path) -> None:

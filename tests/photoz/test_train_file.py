@@ -17,8 +17,9 @@ from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, band_extinction
 from nebulium.photoz import training_file as module
 from nebulium.photoz.baselines import TrainDistributionModel
-from nebulium.photoz.fluxes.training import recalibrated_on
-from nebulium.photoz.predict import predict_galaxies
+from nebulium.photoz.density.recalibration import with_recalibration
+from nebulium.photoz.fluxes.training import pit_values
+from nebulium.photoz.predict import counted_notes, predict_galaxies
 from nebulium.photoz.prediction_file import predict_file
 from nebulium.photoz.scores.evaluate_file import evaluate_file
 from nebulium.photoz.scores.held_out import predict_held_out
@@ -64,7 +65,7 @@ def test_a_trained_model_says_what_it_is():
     assert [network["best_epoch"] for network in found.config["metrics"]["networks"]] != []
     assert found.config["training"]["epochs"] == 2
     assert found.config["versions"]["nebulium"]
-    assert f"Trained on {run.galaxies['train']:,} galaxies" in found.card
+    assert f"**Trained on**: {run.galaxies['train']:,} galaxies" in found.card
     assert (Path("mine.run") / "network-0" / "metrics.jsonl").is_file()
     assert load_model("mine").bands == BANDS
 
@@ -279,7 +280,7 @@ def test_recalibration_mends_densities():
     shape = {"bands": ["r"], "grid_most": 3.0, "grid_bins": 60}
     plain = TrainDistributionModel(**shape)
     half, other = galaxies.select(slice(0, 200)), galaxies.select(slice(200, 400))
-    mended = recalibrated_on(plain, half)
+    mended = with_recalibration(plain, pit_values(plain, half))
     ks = [
         pit_ks(predict_galaxies(model, other).densities.cdf(other.redshift.astype(np.float64)))
         for model in (plain, mended)
@@ -321,15 +322,14 @@ def test_nothing_is_written_over():
 
 
 def test_an_interrupted_training_can_be_taken_up(monkeypatch):
-    save = module.save_model
+    with monkeypatch.context() as patch:
 
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "save_model", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train_file("mock", "mine", method="photometry", settings=QUICK)
-    monkeypatch.setattr(module, "save_model", save)
+        patch.setattr(module, "save_trained", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_file("mock", "mine", method="photometry", settings=QUICK)
     train_file("mock", "mine", method="photometry", settings=QUICK, resume=True)
     train_file("mock", "again", method="photometry", settings=QUICK)
     checksum = [describe_model(name).config["weights_sha256"] for name in ("mine", "again")]
@@ -401,4 +401,4 @@ def test_settings_count_for_the_methods_that_have_them():
 
 
 def test_notes_name_numbers():
-    assert module.counted_notes(Counter({"fluxes": 1200})) == ("1,200 fluxes: not used",)
+    assert counted_notes(Counter({"fluxes": 1200})) == ("1,200 fluxes: not used",)

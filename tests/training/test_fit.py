@@ -13,8 +13,11 @@ from jaxtyping import TypeCheckError
 from nebulium.errors import NebuliumError
 from nebulium.training import ArrayRows, FitConfig, fit
 from nebulium.training.batches import weighted_mean
-from nebulium.training.epoch import train_epoch
-from nebulium.training.state import FitState
+from nebulium.training.config import learning_rates
+from nebulium.training.devices import on_one_device, replicated, split_batch
+from nebulium.training.epoch import mean_loss, train_epoch
+from nebulium.training.run_folder import fingerprint
+from nebulium.training.state import FitState, keep_best
 
 N = 103
 QUICK = FitConfig(epochs=4, batch_size=16, learning_rate=0.05, averaging=None)
@@ -246,3 +249,32 @@ def test_a_memory_needs_a_loss_to_validate_by():
     data = {"x": np.ones((4, 1), np.float32)}
     with pytest.raises(ValueError, match="validation_loss_fn"):
         fit(model, count_examples_met, data, validation=data, memory=jnp.zeros(()))
+
+
+def test_the_learning_rate_rises_and_falls():
+    rate = learning_rates(FitConfig(learning_rate=0.1, warm_up=0.5), 100)
+    expected = [0.0, 0.05, 0.1, 0.05, 0.0]
+    assert [float(rate(step)) for step in (0, 25, 50, 75, 100)] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_mean_loss_leaves_out_what_fills_the_last_batch():
+    loss = lambda weight, batch, key: (weight - batch) ** 2  # noqa: E731
+    found = mean_loss(jnp.ones(()), None, jnp.arange(3.0), jax.random.key(0), loss_fn=loss, batch_size=2)
+    assert found == pytest.approx(2 / 3)
+
+
+def test_the_best_epoch_is_that_of_the_lowest_loss():
+    epoch, best_epoch, best_loss = jnp.asarray(3), jnp.asarray(2), jnp.asarray(0.5)
+    state = FitState(jnp.ones(1), jnp.ones(1), jnp.zeros(1), None, epoch, best_epoch, best_loss)
+    assert [int(keep_best(state, jnp.asarray(loss)).best_epoch) for loss in (0.4, 0.6)] == [3, 2]
+
+
+def test_a_fingerprint_knows_names_and_values():
+    prints = [fingerprint(tree) for tree in ({"x": jnp.zeros(3)}, {"y": jnp.zeros(3)}, {"x": jnp.ones(3)})]
+    assert len(set(prints)) == 3
+    assert fingerprint({"x": jnp.zeros(3)}) == prints[0]
+
+
+@pytest.mark.parametrize("share", [replicated, split_batch, on_one_device])
+def test_one_device_shares_nothing(share):
+    assert share({"x": 1.0}, None) == {"x": 1.0}

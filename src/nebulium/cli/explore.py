@@ -31,7 +31,6 @@ def explore(
         typer.Argument(
             metavar="TABLE",
             help="A table, or the folder of a mock survey. [default: the galaxies of nebulium demo]",
-            show_default=False,
         ),
     ] = None,
     model: Annotated[
@@ -41,7 +40,6 @@ def explore(
             metavar="NAME_OR_DIR",
             help="A model of lines, redshifts or properties. [default: the packaged models of lines "
             "where there is a continuum]",
-            show_default=False,
         ),
     ] = None,
     embedding: Annotated[
@@ -50,7 +48,6 @@ def explore(
             "--embedding",
             help="The numbers behind the map: twelve bins of the continuum, their colours, colours of the "
             "photometry, or the latent space of --model. [default: continuum, else photometry]",
-            show_default=False,
         ),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8050,
@@ -67,7 +64,6 @@ def explore(
             "--export",
             metavar="DIR",
             help="Instead of serving, write a page that needs no server into a new folder, for a website.",
-            show_default=False,
         ),
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Draw the map anew.")] = False,

@@ -32,9 +32,7 @@ from nebulium.cli.terminal import (
 
 app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
 
-Table = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="Parquet, FITS, ECSV, CSV or HDF5.", show_default=False)
-]
+Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Parquet, FITS, ECSV, CSV or HDF5.")]
 
 
 @app.command("train")
@@ -79,10 +77,7 @@ def train(
 @app.command("predict")
 @ends_well
 def predict(
-    source: Annotated[
-        Path,
-        typer.Argument(metavar="INPUT", help="A table with continuum bins, or spectra.", show_default=False),
-    ],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A table with continuum bins, or spectra.")],
     output: PredictionsOutput,
     model: Model = None,
     observed: Annotated[
@@ -140,8 +135,7 @@ def evaluate(
         typer.Option("--all-rows", help="Score every row: only if the model was trained on none of them."),
     ] = False,
     traditional: Annotated[
-        bool,
-        typer.Option("--traditional", help="Also fit and score PCA + k-NN and PCA + local regression."),
+        bool, typer.Option("--traditional", help="Also fit and score PCA + k-NN and PCA + local regression.")
     ] = False,
     seed: Seed = 0,
 ) -> None:
@@ -172,7 +166,7 @@ def evaluate(
 @app.command("inject")
 @ends_well
 def inject(
-    source: Annotated[Path, typer.Argument(metavar="SPECTRA", help="FITS or Parquet.", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="SPECTRA", help="FITS or Parquet.")],
     output: SpectraOutput,
     ew: Annotated[
         str,
@@ -194,7 +188,6 @@ def inject(
             "--resolving-power",
             min=1.0,
             help="Wavelength over FWHM of the instrument. [default: that of the file]",
-            show_default=False,
         ),
     ] = None,
     seed: Seed = 0,

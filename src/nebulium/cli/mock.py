@@ -29,12 +29,9 @@ def make(
             "sample, r < 17.77; legacy, ps1: the same in those images.",
         ),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="A new or empty folder.", show_default=False)
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new or empty folder.")],
     n: Annotated[
-        int | None,
-        typer.Option("--n", help="How many galaxies. [default: the rows of --table]", show_default=False),
+        int | None, typer.Option("--n", help="How many galaxies. [default: the rows of --table]")
     ] = None,
     seed: Seed = 0,
     processes: Annotated[
@@ -42,15 +39,13 @@ def make(
     ] = 1,
     shards: Annotated[int, typer.Option("--shards", help="Number of files with images.")] = 1,
     pixels: Annotated[
-        int | None,
-        typer.Option("--pixels", help="Side of the images. [default: the instrument's]", show_default=False),
+        int | None, typer.Option("--pixels", help="Side of the images. [default: the instrument's]")
     ] = None,
     neighbours: Annotated[
         float | None,
         typer.Option(
             "--neighbours",
             help="Mean number of other galaxies in an image. [default: by the survey's density]",
-            show_default=False,
         ),
     ] = None,
     table: Annotated[
@@ -60,7 +55,6 @@ def make(
             metavar="FILE",
             help="Galaxies of your own, a row each: redshift, log_mstar, age_gyr, tau_gyr, av_mag, oh12, "
             "lgmet.",
-            show_default=False,
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
@@ -100,7 +94,7 @@ def make(
 @app.command("show")
 @ends_well
 def show(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.")],
 ) -> None:
     """Draw the pictures of a survey into DIR/figures.
 

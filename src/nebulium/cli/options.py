@@ -12,7 +12,6 @@ Model = Annotated[
         metavar="NAME_OR_DIR",
         help="A packaged model (nebulium models list) or a model folder. By default desi-lines where "
         "redshift and flux give a luminosity in its range, and desi-lines-colours elsewhere.",
-        show_default=False,
     ),
 ]
 Columns = Annotated[
@@ -22,14 +21,10 @@ Columns = Annotated[
         metavar="NAME=COLUMN",
         help="nebulium's name = the file's, as often as needed; or a JSON, ECSV or CSV file of them; or "
         "'fastspecfit'.",
-        show_default=False,
     ),
 ]
 IdColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--id", metavar="COLUMN", help="The file's column of ids. [default: target_id]", show_default=False
-    ),
+    str | None, typer.Option("--id", metavar="COLUMN", help="The file's column of ids. [default: target_id]")
 ]
 Missing = Annotated[
     list[str] | None,
@@ -38,7 +33,6 @@ Missing = Annotated[
         metavar="NUMBER|COLUMN=NUMBER",
         help="Stands for a missing value, as -99 or z=-1; as often as needed. 'none': what looks like "
         "one was measured.",
-        show_default=False,
     ),
 ]
 Redshifts = Annotated[
@@ -47,7 +41,6 @@ Redshifts = Annotated[
         "--redshifts",
         metavar="FILE|NUMBER",
         help="For spectra: a Redrock file, a table with target_id and redshift, or one redshift for all.",
-        show_default=False,
     ),
 ]
 Ebv = Annotated[
@@ -57,7 +50,6 @@ Ebv = Annotated[
         metavar="COLUMN|NUMBER",
         help="Correct for Galactic extinction with this E(B-V), mag: a number, or a "
         "column (of spectra: ebv).",
-        show_default=False,
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of all that is random.")]
@@ -69,8 +61,7 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
 ]
 PredictionsOutput = Annotated[
-    Path,
-    typer.Option("--output", "-o", metavar="FILE", help="Table ending in .parquet, .fits or .ecsv."),
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Table ending in .parquet, .fits or .ecsv.")
 ]
 SpectraOutput = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="Spectra ending in .parquet or .fits.")

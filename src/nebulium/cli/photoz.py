@@ -36,14 +36,10 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.",
-        show_default=False,
     ),
 ]
 ModelOfRedshifts = Annotated[
-    str,
-    typer.Option(
-        "--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.", show_default=False
-    ),
+    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
 ]
 Curves = Annotated[
     Path | None,
@@ -52,7 +48,6 @@ Curves = Annotated[
         metavar="TABLE",
         help="Transmission curves of the bands: columns filter, wave_aa, transmission. [default: known by "
         "their names, as acs_wfc_f814w]",
-        show_default=False,
     ),
 ]
 SplitSeed = Annotated[
@@ -60,8 +55,7 @@ SplitSeed = Annotated[
     typer.Option("--split", metavar="NAME", help="Names the split by id into train, validation and test."),
 ]
 AllRows = Annotated[
-    bool,
-    typer.Option("--all-rows", help="Score every galaxy: only if no model was trained on any of them."),
+    bool, typer.Option("--all-rows", help="Score every galaxy: only if no model was trained on any of them.")
 ]
 Point = Annotated[
     Literal["median", "mode", "mean"], typer.Option("--point", help="The redshift that a density stands for.")
@@ -84,10 +78,9 @@ Members = Annotated[
     int | None, typer.Option("--members", min=1, help="Networks of the ensemble; the recipe's if not given.")
 ]
 ImageEncoder = Annotated[
-    Encoder | None,
-    typer.Option("--encoder", help="Network of the image; the recipe's if not given.", show_default=False),
+    Encoder | None, typer.Option("--encoder", help="Network of the image; the recipe's if not given.")
 ]
-MethodSeed = Annotated[int | None, typer.Option("--seed", help="Of all that is random.", show_default=False)]
+MethodSeed = Annotated[int | None, typer.Option("--seed", help="Of all that is random.")]
 
 
 @app.command("train")
@@ -95,7 +88,7 @@ MethodSeed = Annotated[int | None, typer.Option("--seed", help="Of all that is r
 @takes_columns
 def train(
     data: Data,
-    method: Annotated[Method, typer.Option("--method", help="How.", show_default=False)],
+    method: Annotated[Method, typer.Option("--method", help="How.")],
     output: ModelOutput,
     columns: dict[str, Any],
     label_fraction: Annotated[
@@ -171,10 +164,7 @@ def predict(
     pdf: Annotated[
         Path | None,
         typer.Option(
-            "--pdf",
-            metavar="FILE",
-            help="Also write the densities, as a qp ensemble ending in .hdf5.",
-            show_default=False,
+            "--pdf", metavar="FILE", help="Also write the densities, as a qp ensemble ending in .hdf5."
         ),
     ] = None,
     curves: Curves = None,
@@ -224,10 +214,9 @@ def evaluate(
 @takes_columns
 def compare(
     models: Annotated[
-        list[str],
-        typer.Argument(metavar="MODEL...", help="Model folders or packaged models.", show_default=False),
+        list[str], typer.Argument(metavar="MODEL...", help="Model folders or packaged models.")
     ],
-    data: Annotated[Path, typer.Option("--data", metavar="DATA", help="As in train.", show_default=False)],
+    data: Annotated[Path, typer.Option("--data", metavar="DATA", help="As in train.")],
     output: ReportOutput,
     columns: dict[str, Any],
     curves: Curves = None,
@@ -249,8 +238,7 @@ def compare(
 def label_fraction(
     data: Data,
     method: Annotated[
-        list[str],
-        typer.Option("--method", help="photometry, template, ...; as often as needed.", show_default=False),
+        list[str], typer.Option("--method", help="photometry, template, ...; as often as needed.")
     ],
     output: ReportOutput,
     columns: dict[str, Any],
@@ -261,7 +249,6 @@ def label_fraction(
             min=LEAST_FRACTION,
             max=1.0,
             help="Of the labels; as often as needed. [default: 0.05, 0.1, 0.2, 0.5, 1]",
-            show_default=False,
         ),
     ] = None,
     curves: Curves = None,

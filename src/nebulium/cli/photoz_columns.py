@@ -40,7 +40,6 @@ def _told(
             metavar="BAND=COLUMN,ERROR",
             help="A band, and the columns of its flux and error; as often as needed, in order. "
             "[default: flux_njy_obs_BAND,flux_njy_err_BAND, or those the model was trained on]",
-            show_default=False,
         ),
     ] = None,
     magnitudes: Annotated[
@@ -49,7 +48,6 @@ def _told(
             "--magnitudes/--fluxes",
             help="Whether the columns are AB magnitudes. [default: fluxes; what looks like magnitudes is "
             "refused]",
-            show_default=False,
         ),
     ] = None,
     flux_unit: Annotated[
@@ -58,7 +56,6 @@ def _told(
             "--flux-unit",
             metavar="UNIT|NUMBER",
             help="nJy, uJy, ..., or the AB magnitude of flux 1. [default: as the file declares]",
-            show_default=False,
         ),
     ] = None,
     missing: Missing = None,
@@ -68,30 +65,22 @@ def _told(
             "--nondetection",
             metavar="NUMBER",
             help="Magnitude of those too faint, whose error column holds the limit of one sigma (BPZ: 99).",
-            show_default=False,
         ),
     ] = None,
     id_column: IdColumn = None,
     redshift: Annotated[
         str | None,
         typer.Option(
-            "--redshift",
-            metavar="COLUMN",
-            help="Spectroscopic redshifts. [default: redshift_spec]",
-            show_default=False,
+            "--redshift", metavar="COLUMN", help="Spectroscopic redshifts. [default: redshift_spec]"
         ),
     ] = None,
     redshift_error: Annotated[
-        str | None,
-        typer.Option("--redshift-error", metavar="COLUMN", help="Their errors.", show_default=False),
+        str | None, typer.Option("--redshift-error", metavar="COLUMN", help="Their errors.")
     ] = None,
     ebv: Annotated[
         str | None,
         typer.Option(
-            "--ebv",
-            metavar="COLUMN|NUMBER",
-            help="E(B-V) of the Milky Way by Schlegel et al. 1998, mag.",
-            show_default=False,
+            "--ebv", metavar="COLUMN|NUMBER", help="E(B-V) of the Milky Way by Schlegel et al. 1998, mag."
         ),
     ] = None,
     dereddened: Annotated[
@@ -99,7 +88,6 @@ def _told(
         typer.Option(
             "--dereddened/--not-dereddened",
             help="Whether the catalogue is corrected for it; if not, and with --ebv, it will be.",
-            show_default=False,
         ),
     ] = None,
     extinction: Annotated[
@@ -108,7 +96,6 @@ def _told(
             "--extinction",
             metavar="BAND=NUMBER",
             help="Extinction for E(B-V) = 1, mag; as often as needed. [default: from the filters]",
-            show_default=False,
         ),
     ] = None,
 ) -> dict[str, Any]:

@@ -50,14 +50,8 @@ def embed(
 @app.command("neighbours")
 @ends_well
 def neighbours(
-    embeddings: Annotated[
-        Path,
-        typer.Argument(metavar="EMBEDDINGS", help="Table that embed wrote.", show_default=False),
-    ],
-    galaxy: Annotated[
-        list[str],
-        typer.Option("--galaxy", metavar="ID", help="As often as needed.", show_default=False),
-    ],
+    embeddings: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that embed wrote.")],
+    galaxy: Annotated[list[str], typer.Option("--galaxy", metavar="ID", help="As often as needed.")],
     count: Annotated[int, typer.Option("--count", min=1, help="Neighbours of each.")] = 10,
     output: Annotated[
         Path | None,
@@ -66,7 +60,6 @@ def neighbours(
             "-o",
             metavar="FILE",
             help="Table ending in .parquet, .fits or .ecsv; shown here if not given.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -101,7 +94,6 @@ def disagreements(
             "--photometry",
             metavar="DIR_OR_NAME",
             help="A model by the method photometry, trained on the same data.",
-            show_default=False,
         ),
     ],
     output: ReportOutput,

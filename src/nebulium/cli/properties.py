@@ -36,7 +36,6 @@ Images = Annotated[
         metavar="PATH",
         help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, Parquet, or "
         "a mock survey.",
-        show_default=False,
     ),
 ]
 Labels = Annotated[
@@ -45,23 +44,16 @@ Labels = Annotated[
         "--labels",
         metavar="TABLE",
         help="Parquet, FITS, ECSV, CSV or HDF5. [default: the columns beside the images]",
-        show_default=False,
     ),
 ]
 Bands = Annotated[
     str | None,
     typer.Option(
-        "--bands",
-        metavar="A,B,...",
-        help="Bands to use, in order; names for them where the files have none.",
-        show_default=False,
+        "--bands", metavar="A,B,...", help="Bands to use, in order; names for them where the files have none."
     ),
 ]
 ModelOfImages = Annotated[
-    str,
-    typer.Option(
-        "--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.", show_default=False
-    ),
+    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
 ]
 
 
@@ -70,10 +62,7 @@ ModelOfImages = Annotated[
 def train(
     images: Images,
     target: Annotated[
-        list[str],
-        typer.Option(
-            "--target", metavar="COLUMN", help="Label to learn; as often as needed.", show_default=False
-        ),
+        list[str], typer.Option("--target", metavar="COLUMN", help="Label to learn; as often as needed.")
     ],
     output: ModelOutput,
     labels: Labels = None,
@@ -81,10 +70,7 @@ def train(
     bands: Bands = None,
     missing: Missing = None,
     init: Annotated[
-        str | None,
-        typer.Option(
-            "--init", metavar="DIR_OR_NAME", help="Start from the networks of a model.", show_default=False
-        ),
+        str | None, typer.Option("--init", metavar="DIR_OR_NAME", help="Start from the networks of a model.")
     ] = None,
     encoder: Annotated[Encoder, typer.Option("--encoder", help="Network of the image.")] = "resnet-small",
     head: Annotated[
@@ -195,10 +181,7 @@ def evaluate(
     against: Annotated[
         list[str] | None,
         typer.Option(
-            "--against",
-            metavar="COLUMN",
-            help="More columns of the labels to draw residuals against.",
-            show_default=False,
+            "--against", metavar="COLUMN", help="More columns of the labels to draw residuals against."
         ),
     ] = None,
     seed: Seed = 0,
@@ -241,12 +224,7 @@ def explain(
     output: ReportOutput,
     galaxy: Annotated[
         list[str] | None,
-        typer.Option(
-            "--galaxy",
-            metavar="ID",
-            help="As often as needed; some at random if not given.",
-            show_default=False,
-        ),
+        typer.Option("--galaxy", metavar="ID", help="As often as needed; some at random if not given."),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many at random.")] = 6,
     bands: Bands = None,

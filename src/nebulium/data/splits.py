@@ -124,7 +124,7 @@ class Split:
             + f"; at least {train} and {validation} are needed"
         )
         mend = "give more labelled galaxies" + few * ", or a larger --label-fraction"
-        raise TableError(where, problem, f"{mend}; look into the rejects file for what was set aside")
+        raise TableError(where, problem, mend)
 
     def _keeps_label(self, ids: np.ndarray) -> Bool[np.ndarray, " n"]:
         """Which labels are used, by a hash of its own: those of a smaller fraction are among a larger's."""

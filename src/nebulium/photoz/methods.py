@@ -1,9 +1,10 @@
 """The methods by name, and how each is trained."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
+from typing import Any
 
+from nebulium.errors import NebuliumError
 from nebulium.photoz.fluxes.recipe import PhotometryConfig
 from nebulium.photoz.fluxes.training import (
     GridConfig,
@@ -11,10 +12,10 @@ from nebulium.photoz.fluxes.training import (
     take_distribution,
     train_on_photometry,
 )
-from nebulium.photoz.images.recipe import RedshiftConfig
+from nebulium.photoz.images.recipe import IMAGE_METHODS, RedshiftConfig
 from nebulium.photoz.images.training import train_images
 from nebulium.photoz.training_galaxies import TrainingTask
-from nebulium.photoz.training_result import TrainingResult
+from nebulium.verbs import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -23,53 +24,37 @@ class Method:
 
     Attributes
     ----------
-    summary, citation : str
-        For the model card.
     settings : type
         A dataclass: what can be set.
     train : callable of TrainingTask
     """
 
-    summary: str
-    citation: str
     settings: type
-    train: Callable[[TrainingTask], TrainingResult]
-
-
-_PITA = "Khederlarian et al. 2026, arXiv:2602.10207, and the data set that the model was trained on"
-
-
-def _on_images(name: str, summary: str, citation: str) -> Method:
-    train = partial(train_images, method=name)
-    return Method(summary, citation, RedshiftConfig, train)
+    train: Callable[[TrainingTask], TrainedModel]
 
 
 METHODS: Mapping[str, Method] = {
-    "pita": _on_images(
-        "pita", "Images, all of them: contrast of crops, colours, and the redshifts of the labelled", _PITA
-    ),
-    "supervised": _on_images(
-        "supervised", "Images of labelled galaxies alone", "the data set that the model was trained on"
-    ),
-    "selfsupervised": _on_images(
-        "selfsupervised", "Contrast of crops of all images, then redshifts in the latent space", _PITA
-    ),
-    "photometry": Method(
-        "An ensemble of networks on fluxes and their errors",
-        "the data set that the model was trained on",
-        PhotometryConfig,
-        train_on_photometry,
-    ),
-    "template": Method(
-        "Template fitting: chi-square over templates of galaxies, and a prior of redshift and magnitude",
-        "Benitez 2000, ApJ 536, 571; Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
-        GridConfig,
-        make_templates,
-    ),
-    "train-distribution": Method(
-        "The distribution of the training redshifts, for any galaxy: what a method must beat",
-        "the data set that the model was trained on",
-        GridConfig,
-        take_distribution,
-    ),
+    **dict.fromkeys(IMAGE_METHODS, Method(RedshiftConfig, train_images)),
+    "photometry": Method(PhotometryConfig, train_on_photometry),
+    "template": Method(GridConfig, make_templates),
+    "train-distribution": Method(GridConfig, take_distribution),
 }
+
+
+def method_of(name: str) -> Method:
+    """A method by its name."""
+    if name not in METHODS:
+        raise NebuliumError(f"method {name}", "is not known", f"choose {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def settings_of(name: str, given: Mapping[str, Any]) -> Any:
+    """The settings of a method, from those that are given."""
+    kind = method_of(name).settings
+    known = {entry.name for entry in fields(kind)}
+    for setting in given:
+        if setting not in known:
+            listed = ", ".join(entry.name for entry in fields(kind))
+            problem = f"is no setting of the method {name}, which has {listed}"
+            raise NebuliumError(f"--{setting.replace('_', '-')}", problem, "leave it out")
+    return kind(**{**given, "method": name}) if "method" in known else kind(**given)

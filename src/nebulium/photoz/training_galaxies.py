@@ -1,7 +1,6 @@
 """Labelled galaxies of a catalogue, ready to train on: corrected, and split by their ids."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,13 @@ from nebulium.photometry.catalogue import open_photometry
 from nebulium.photometry.dereddening import corrected, known_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout
+from nebulium.photoz.density.recalibration import FEWEST
+from nebulium.verbs import Training
+
+#: Fewest labelled galaxies that anything can be learned from, and judged by.
+LEAST_TRAINING, LEAST_VALIDATION = 10, 2
+#: Largest share of labels that may be exactly 0: where there are more, 0 stands for none, or for stars.
+MOST_ZEROS = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +39,13 @@ class TrainingTask:
         Transmission curves: see `nebulium.photometry.curves.band_filters`.
     split : Split
         Its id column is that of the layout.
-    settings : mapping of str to object
-        Those of the method that are given: `epochs`, `seed`, `grid_most` and others.
+    method : str
+    settings : dataclass
+        Those of the method.
     recalibrate : bool
         Whether densities are set right on the validation galaxies.
-    run : Path
-        Folder of the training, for losses and checkpoints.
-    resume, progress : bool
-        As in `nebulium.training.fit_loop`.
-    rejects : Rejects
-        Takes the galaxies that cannot be used.
+    run : Training
+        Fits networks, and takes notes and the galaxies that cannot be used.
     counted : Counter
         Counts what was taken as missing, or left out, by reason.
     """
@@ -51,19 +54,11 @@ class TrainingTask:
     layout: CatalogueLayout
     curves: Path | None
     split: Split
-    settings: Mapping[str, Any]
+    method: str
+    settings: Any
     recalibrate: bool
-    run: Path
-    resume: bool = False
-    progress: bool = False
-    rejects: Rejects = field(default_factory=Rejects)
+    run: Training
     counted: Counter[str] = field(default_factory=Counter)
-
-
-#: Fewest labelled galaxies that anything can be learned from, and judged by.
-LEAST_TRAINING, LEAST_VALIDATION = 10, 2
-#: Largest share of labels that may be exactly 0: where there are more, 0 stands for none, or for stars.
-MOST_ZEROS = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +115,7 @@ def read_corrected(
 
 def read_training(task: TrainingTask, *, most_redshift: float) -> CorrectedGalaxies:
     """Read the galaxies of a training."""
-    read = read_corrected(task.data, task.layout, task.curves, rejects=task.rejects, counted=task.counted)
+    read = read_corrected(task.data, task.layout, task.curves, rejects=task.run.rejects, counted=task.counted)
     galaxies = read.galaxies
     left_out = {
         f"labels beyond redshift {most_redshift:g}, the highest of the grid": galaxies.redshift
@@ -145,3 +140,11 @@ def read_training(task: TrainingTask, *, most_redshift: float) -> CorrectedGalax
         mend = f"say --missing={column}=0 if it stands for none, or take out the stars"
         raise TableError(galaxies.name, problem, mend)
     return CorrectedGalaxies(replace(galaxies, redshift=redshift), read.layout)
+
+
+def can_recalibrate(task: TrainingTask, validation: int) -> bool:
+    """Whether densities are set right on the validation galaxies; a note says so if they are too few."""
+    if task.recalibrate and validation < FEWEST:
+        few = f"there are {validation} galaxies to validate, and it takes {FEWEST}"
+        task.run.notes.append(f"the densities are not recalibrated: {few}")
+    return task.recalibrate and validation >= FEWEST

@@ -1,9 +1,7 @@
 """From images and labels to a saved model: the settings, the loss, the steps."""
 
 import dataclasses
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +13,15 @@ import numpy as np
 
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.source import ImageSource
-from nebulium.data.output import check_free
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError
-from nebulium.modelfile import describe_model, load_model, save_model
+from nebulium.modelfile import describe_model, load_model
 from nebulium.nn.encoders import computes_in_half
 from nebulium.nn.image_model import measure_standardisation
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.calibration import calibrated
-from nebulium.properties.card import CITATION, model_card, model_config
+from nebulium.properties.card import CITATION, described
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 from nebulium.properties.gaussian_process import MOST_REFERENCES, fit_gaussian_process
 from nebulium.properties.labels import LabelledRows
@@ -34,10 +31,9 @@ from nebulium.properties.model import (
     PropertyModel,
 )
 from nebulium.properties.predict import BATCH
-from nebulium.training import FitConfig, FitResult, fit, trained_part
-from nebulium.training.run_folder import RUN_ENDING, take_run_folder
+from nebulium.training import FitConfig, FitResult
+from nebulium.verbs import TrainedModel, Training, fit_members, save_trained, training_run
 
-STORE = "images"
 DOMAIN_REFERENCES = 1024
 #: Fewer galaxies than this in a part of the split cannot train a model or tell epochs apart.
 LEAST_TRAINING, LEAST_VALIDATION = 20, 5
@@ -105,8 +101,9 @@ class PropertiesConfig:
     conformal: bool = False
     init: str | None = None
 
-    def fitting(self, member: int) -> FitConfig:
-        """Settings of the training loop for one network."""
+    @property
+    def fitting(self) -> FitConfig:
+        """Settings of the training loop for the first network."""
         return FitConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -116,7 +113,7 @@ class PropertiesConfig:
             weight_decay=self.weight_decay,
             averaging=0.99,
             patience=self.patience,
-            seed=self.seed + member,
+            seed=self.seed,
         )
 
     @property
@@ -153,7 +150,7 @@ def train(
     fractions : mapping of str to float
         Of "train", "validation" and "test". A Gaussian process that is not calibrated needs no validation.
     rejects : Rejects, optional
-        Takes the images that cannot be used.
+        Takes the images that cannot be used; they are listed beside the model.
     id_column : str
         What the ids are called, for the record.
     citation : str
@@ -181,57 +178,48 @@ def train(
     --------
     >>> train(source, labelled, "mine", rejects=Rejects())  # doctest: +SKIP
     """
-    config, output = config or PropertiesConfig(), Path(output)
+    config = config or PropertiesConfig()
+    split = Split(config.split_seed, fractions, id_column)
+    with training_run(output, resume=resume, progress=progress, rejects=rejects) as run:
+        return save_trained(run, train_on_images(source, labelled, split, config, run, citation)).model
+
+
+def train_on_images(
+    source: ImageSource,
+    labelled: LabelledRows,
+    split: Split,
+    config: PropertiesConfig,
+    run: Training,
+    citation: str = CITATION,
+) -> TrainedModel:
+    """Prepare images and train a model on those of the training part."""
     start = None if config.init is None else load_model(config.init, of=PropertyModel)
     _check_start(config, start)
-    run = output.with_name(output.name + RUN_ENDING)
-    split = Split(config.split_seed, fractions, id_column)
-    with _run_folder(output, run, resume):
-        parts = prepare_parts(
-            source,
-            labelled.rows,
-            split.parts(labelled.ids),
-            {"value": labelled.values, "sigma": labelled.sigma},
-            run / STORE,
-            preparation=None if start is None else start.form.preparation,
-            size=config.size,
-            binning=config.binning,
-            rejects=Rejects() if rejects is None else rejects,
-        )
-        validated = config.head != GAUSSIAN_PROCESS or config.conformal
-        rows = {name: part.images.rows for name, part in parts.items()}
-        split.check_enough(
-            rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION * validated, where=str(source.path)
-        )
-    model, results = train_on_store(
-        parts, labelled.targets, config=config, start=start, run=run, resume=resume, progress=progress
+    parts = prepare_parts(
+        source,
+        labelled.rows,
+        split.parts(labelled.ids),
+        {"value": labelled.values, "sigma": labelled.sigma},
+        run.scratch,
+        preparation=None if start is None else start.form.preparation,
+        size=config.size,
+        binning=config.binning,
+        rejects=run.rejects,
     )
-    document = model_config(
+    rows = {name: part.images.rows for name, part in parts.items()}
+    validation = LEAST_VALIDATION * (config.head != GAUSSIAN_PROCESS or config.conformal)
+    split.check_enough(rows, train=LEAST_TRAINING, validation=validation, where=str(source.path))
+    model, results = train_on_store(parts, labelled.targets, config=config, start=start, run=run)
+    return described(
         model,
         config,
+        results,
         hyperparameters=hyperparameters(parts["train"], labelled.targets, config, start),
         split=split.as_dict(rows),
-        results=results,
         units=labelled.units,
         start=None if config.init is None else describe_model(config.init).config,
         citation=citation,
     )
-    save_model(output, model, config=document, card=model_card(document))
-    shutil.rmtree(run / STORE, ignore_errors=True)
-    return output
-
-
-@contextmanager
-def _run_folder(output: Path, run: Path, resume: bool) -> Iterator[None]:
-    """A folder of the run, which does not stay if there was nothing to train on."""
-    check_free(output)
-    new = take_run_folder(run, resume=resume)
-    try:
-        yield
-    except BaseException:
-        if new:
-            shutil.rmtree(run, ignore_errors=True)
-        raise
 
 
 def train_on_store(
@@ -240,9 +228,7 @@ def train_on_store(
     *,
     config: PropertiesConfig,
     start: PropertyModel | None = None,
-    run: Path | None = None,
-    resume: bool = False,
-    progress: bool = False,
+    run: Training | None = None,
 ) -> tuple[PropertyModel, list[FitResult[Any]]]:
     """Train a model on prepared images, labelled with `value` and `sigma`: arrays (galaxy, target)."""
     _check_start(config, start)
@@ -251,24 +237,35 @@ def train_on_store(
     if config.head == GAUSSIAN_PROCESS:
         model = _with_process(model, parts["train"])
     else:
-        for member in range(config.members):
-            folder = None if run is None else run / f"network-{member}"
-            resumed = resume and folder is not None and folder.exists()
-            results.append(_fit_network(model, member, parts, config, folder, resumed, progress))
-        model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
-    held_out = parts["validation"]
-    model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, parts))
-    if config.conformal:
-        predicted = map_galaxies(model, held_out.images, batch=BATCH)
-        model = calibrated(
-            model,
-            held_out.labels["value"],
-            median=predicted.median,
-            q16=predicted.q16,
-            q84=predicted.q84,
-            sigma=held_out.labels["sigma"],
+        results = fit_members(
+            run or Training(),
+            [
+                Learner(network, model.standardisation, config.most_shift_px, config.in_half)
+                for network in model.networks
+            ],
+            mean_loss_of_targets,
+            _standardised(model, parts["train"]),
+            validation=_standardised(model, parts["validation"]),
+            config=config.fitting,
+            trained=lambda learner: learner.network,
+            about=dataclasses.asdict(config),
         )
-    return model, results
+        model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
+    model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, parts))
+    return _calibrated(model, parts["validation"]) if config.conformal else model, results
+
+
+def _calibrated(model: PropertyModel, held_out: LabelledImages) -> PropertyModel:
+    """The model with intervals that hold 68 % of the labels of the validation part."""
+    predicted = map_galaxies(model, held_out.images, batch=BATCH)
+    return calibrated(
+        model,
+        held_out.labels["value"],
+        median=predicted.median,
+        q16=predicted.q16,
+        q84=predicted.q84,
+        sigma=held_out.labels["sigma"],
+    )
 
 
 def _check_start(config: PropertiesConfig, start: PropertyModel | None) -> None:
@@ -370,30 +367,6 @@ def _with_process(model: PropertyModel, training: LabelledImages) -> PropertyMod
         features, labels["label"], labels["label_sigma"], groups=model.process_groups
     )
     return eqx.tree_at(lambda m: m.process, model, process)
-
-
-def _fit_network(
-    model: PropertyModel,
-    member: int,
-    parts: Mapping[str, LabelledImages],
-    config: PropertiesConfig,
-    folder: Path | None,
-    resume: bool,
-    progress: bool,
-) -> FitResult[Any]:
-    learner = Learner(model.networks[member], model.standardisation, config.most_shift_px, config.in_half)
-    return fit(
-        learner,
-        mean_loss_of_targets,
-        _standardised(model, parts["train"]),
-        validation=_standardised(model, parts["validation"]),
-        config=config.fitting(member),
-        run_folder=folder,
-        resume=resume,
-        about=dataclasses.asdict(config),
-        trainable=trained_part(learner, lambda one: one.network),
-        progress=progress,
-    )
 
 
 def _measured_domain(model: PropertyModel, parts: Mapping[str, LabelledImages]) -> ProfileDomain:

@@ -1,42 +1,16 @@
 """From a set of images and a table of labels to a trained model."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.missing import Missing
-from nebulium.data.output import check_free
-from nebulium.data.rejects import Rejects
-from nebulium.modelfile import describe_model, load_model
+from nebulium.data.splits import Split
+from nebulium.modelfile import load_model
 from nebulium.properties.labels import ID, NAMED, LabelledRows, join_labels, read_labels
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.recipe import PropertiesConfig, train
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """What a training left.
-
-    Parameters
-    ----------
-    model : Path
-        The model folder.
-    galaxies : mapping of str to int
-        Images in each part of the split: "train", "validation" and "test".
-    notes : tuple of str
-        What was not used, and what was taken for granted.
-    rejects : Rejects
-        Images set aside: without a label, with one that makes no sense, or bad themselves.
-    rejects_path : Path, optional
-        Where they are listed; None if there are none.
-    """
-
-    model: Path
-    galaxies: Mapping[str, int]
-    notes: tuple[str, ...]
-    rejects: Rejects
-    rejects_path: Path | None
+from nebulium.properties.recipe import PropertiesConfig, train_on_images
+from nebulium.verbs import TrainingRun, save_trained, training_run
 
 
 def train_file(
@@ -92,28 +66,17 @@ def train_file(
     --------
     >>> train_file("cutouts", "labels.ecsv", "mine", targets=["oh12"])  # doctest: +SKIP
     """
-    output = Path(output)
-    check_free(output)
     config = config or PropertiesConfig()
-    start = None if config.init is None else load_model(config.init, of=PropertyModel).form
-    matched = open_for_model(images, start, bands=bands)
-    source = matched.source
-    table = read_labels(labels, source, targets, id_column=id_column, missing=missing)
-    rejects = Rejects()
-    labelled = join_labels(source, table, targets, rejects, missing=missing)
-    model = train(
-        source,
-        labelled,
-        output,
-        config=config,
-        rejects=rejects,
-        id_column=id_column or ID,
-        resume=resume,
-        progress=progress,
-    )
-    about = describe_model(model).config
-    notes = (*matched.notes(about["preprocessing"]["size_px"], rejects), *_lost(labelled))
-    return TrainingRun(model, about["split"]["galaxies"], notes, rejects, rejects.write(output))
+    with training_run(output, resume=resume, progress=progress) as run:
+        start = None if config.init is None else load_model(config.init, of=PropertyModel).form
+        matched = open_for_model(images, start, bands=bands)
+        table = read_labels(labels, matched.source, targets, id_column=id_column, missing=missing)
+        labelled = join_labels(matched.source, table, targets, run.rejects, missing=missing)
+        split = Split(config.split_seed, id_column=id_column or ID)
+        trained = train_on_images(matched.source, labelled, split, config, run)
+        run.notes.extend(matched.notes(trained.preprocessing["size_px"], run.rejects))
+        run.notes.extend(_lost(labelled))
+        return save_trained(run, trained)
 
 
 def _lost(labelled: LabelledRows) -> tuple[str, ...]:

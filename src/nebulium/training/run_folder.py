@@ -19,8 +19,6 @@ from nebulium.data.output import output_error, replace_on_success
 from nebulium.errors import OutputError
 
 CONFIG, METRICS, CHECKPOINT = "config.json", "metrics.jsonl", "checkpoint.safetensors"
-#: Ending of the folder beside a model that keeps settings, losses and checkpoints.
-RUN_ENDING = ".run"
 VERSIONS_OF = ("nebulium", "jax", "equinox", "optax", "numpy")
 
 
@@ -93,19 +91,6 @@ class RunFolder:
         with replace_on_success(path) as partial:
             partial.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
         return [EpochRecord(**json.loads(line)) for line in lines]
-
-
-def take_run_folder(run: Path, *, resume: bool) -> bool:
-    """Make the folder of a training, or take up the one that is there."""
-    if run.exists() and not resume:
-        mend = "take it up with --resume (resume=True), or delete it"
-        raise OutputError(str(run), "holds an interrupted training", mend)
-    new = not run.exists()
-    try:
-        run.mkdir(exist_ok=True)
-    except OSError as error:
-        raise output_error(run, error) from error
-    return new
 
 
 def open_run(path: str | Path, settings: Mapping[str, Any], *, resume: bool) -> RunFolder:

@@ -46,7 +46,7 @@ def model_card(card: Card, config: Mapping[str, Any]) -> str:
 def _galaxies(learned_from: str, split: Mapping[str, Any]) -> str:
     galaxies, fraction = split["galaxies"], split["label_fraction"]
     if not galaxies["train"]:
-        return f"nothing was learned from {learned_from}."
+        return f"Nothing was learned from {learned_from}."
     share = f" ({100 * fraction:g} % of the labels there were)" if fraction < 1 else ""
     return (
         f"{galaxies['train']:,} {learned_from}{share}; {galaxies['validation']:,} were used to validate, and "

@@ -14,7 +14,7 @@ from nebulium.data.output import check_free, output_error
 from nebulium.data.rejects import Rejects
 from nebulium.errors import OutputError
 from nebulium.training import FitConfig, FitResult, fit, trained_part
-from nebulium.training.run_folder import CHECKPOINT
+from nebulium.training.run_folder import CHECKPOINT, remove_half_written
 
 #: Ending of the folder beside a model that keeps settings, losses and checkpoints.
 RUN_ENDING = ".run"
@@ -84,7 +84,9 @@ class Training:
 
 
 @contextmanager
-def training_run(output: str | Path, *, resume: bool = False, progress: bool = False) -> Iterator[Training]:
+def training_run(
+    output: str | Path, *, resume: bool = False, progress: bool = False, rejects: Rejects | None = None
+) -> Iterator[Training]:
     """Run a training that leaves a model folder, and beside it the folder of the run.
 
     However it ends, by a fault, Ctrl-C or success, ``<output>.run`` stays if an epoch was finished, and is
@@ -100,6 +102,8 @@ def training_run(output: str | Path, *, resume: bool = False, progress: bool = F
         Take up an interrupted training; where there is none, begin.
     progress : bool
         Show a progress bar.
+    rejects : Rejects, optional
+        Takes the rows that cannot be used; those that are in it already are listed with them.
 
     Yields
     ------
@@ -118,7 +122,7 @@ def training_run(output: str | Path, *, resume: bool = False, progress: bool = F
     ...     training.folder.name, training.folder.is_dir()
     ('mine.run', True)
     """
-    training = Training(Path(output), resume, progress)
+    training = Training(Path(output), resume, progress, Rejects() if rejects is None else rejects)
     check_free(Path(output))
     new = _take(training.folder, resume)
     try:
@@ -196,4 +200,5 @@ def _take(folder: Path, resume: bool) -> bool:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
+    remove_half_written(folder)
     return not any(folder.iterdir())

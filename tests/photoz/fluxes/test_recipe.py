@@ -17,13 +17,16 @@ from nebulium.errors import TableError
 from nebulium.modelfile import REQUIRED, load_model, save_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.fluxes.model import PhotometryFeatures, PhotometryModel
 from nebulium.photoz.fluxes.recipe import (
     PhotometryConfig,
     PhotometryLearner,
     loss_as_seen,
+    measure_prior,
     train_photometry,
 )
+from nebulium.verbs import training_run
 
 BANDS = ("g", "r", "i")
 SHORT = PhotometryConfig(
@@ -240,19 +243,19 @@ def test_the_same_seed_gives_the_same_model_and_another_another():
 LONG = replace(SHORT, epochs=40, width=8)
 SCRIPT = """
 import sys
-from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_photometry import LONG, invented
+from test_recipe import LONG, invented
 from nebulium.photoz.fluxes.recipe import train_photometry
-train_photometry(invented(), invented(200, 1), config=LONG, run=Path(sys.argv[1]))
+from nebulium.verbs import training_run
+with training_run(sys.argv[1]) as run:
+    train_photometry(invented(), invented(200, 1), config=LONG, run=run)
 """
 
 
 def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path):
-    run = tmp_path / "run"
-    arguments = [sys.executable, "-c", SCRIPT, str(run), os.path.dirname(__file__)]  # noqa: PTH120
+    arguments = [sys.executable, "-c", SCRIPT, str(tmp_path / "mine"), os.path.dirname(__file__)]  # noqa: PTH120
     child = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-    losses, deadline = run / "network-1" / "metrics.jsonl", time.monotonic() + 180
+    losses, deadline = tmp_path / "mine.run" / "network-1" / "metrics.jsonl", time.monotonic() + 180
     while not losses.exists() or losses.read_bytes().count(b"\n") < 3:
         assert child.poll() is None, child.communicate()[1]
         assert time.monotonic() < deadline
@@ -260,7 +263,8 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path):
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
     assert losses.read_bytes().count(b"\n") < LONG.epochs
-    resumed, results = train_photometry(invented(), invented(200, 1), config=LONG, run=run, resume=True)
+    with training_run(tmp_path / "mine", resume=True) as run:
+        resumed, results = train_photometry(invented(), invented(200, 1), config=LONG, run=run)
     whole, whole_results = train_photometry(invented(), invented(200, 1), config=LONG)
     assert same(resumed, whole)
     for one, other in zip(results, whole_results, strict=True):
@@ -274,3 +278,10 @@ def test_statistics_are_not_trained(model):
     assert not eqx.tree_equal(model.features, untrained.features)
     before, _ = train_photometry(invented(), invented(200, 1), config=replace(QUICK, epochs=1))
     assert same(model.features, before.features)
+
+
+def test_the_prior_follows_the_training_redshifts_and_excludes_none():
+    grid = RedshiftGrid(most=3.0, bins=50)
+    mass = measure_prior(np.array([1.2, 1.3]), grid)
+    assert float(mass @ grid.centres) == pytest.approx(1.25, abs=0.05)
+    assert float(mass.min()) > 0

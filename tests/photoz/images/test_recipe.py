@@ -21,6 +21,7 @@ from nebulium.photoz.images.recipe import RedshiftConfig, new_model, train_on_st
 from nebulium.photoz.images.rows import colour_targets, redshift_labels, repeating_labels, with_redshift
 from nebulium.photoz.predict import predict_arrays
 from nebulium.training import LossContext, trained_part
+from nebulium.verbs import training_run
 
 N, SIDE = 400, 20
 QUICK = RedshiftConfig(
@@ -84,9 +85,8 @@ def test_one_galaxy_is_said_the_same_alone_and_in_a_batch(images):
 
 def test_a_killed_training_resumes_to_the_same_weights(images, tmp_path, monkeypatch):
     every, _ = images
-    for folder in ("whole", "broken"):
-        (tmp_path / folder).mkdir()
-    whole, _ = train_on_store(*parts(every), config=QUICK, run=tmp_path / "whole")
+    with training_run(tmp_path / "whole") as run:
+        whole, _ = train_on_store(*parts(every), config=QUICK, run=run)
     from nebulium.training.run_folder import RunFolder
 
     save = RunFolder.save
@@ -97,10 +97,11 @@ def test_a_killed_training_resumes_to_the_same_weights(images, tmp_path, monkeyp
             raise KeyboardInterrupt
 
     monkeypatch.setattr(RunFolder, "save", saves_once)
-    with pytest.raises(KeyboardInterrupt):
-        train_on_store(*parts(every), config=QUICK, run=tmp_path / "broken")
+    with pytest.raises(KeyboardInterrupt), training_run(tmp_path / "broken") as run:
+        train_on_store(*parts(every), config=QUICK, run=run)
     monkeypatch.undo()
-    resumed, _ = train_on_store(*parts(every), config=QUICK, run=tmp_path / "broken", resume=True)
+    with training_run(tmp_path / "broken", resume=True) as run:
+        resumed, _ = train_on_store(*parts(every), config=QUICK, run=run)
     assert eqx.tree_equal(whole, resumed)
 
 

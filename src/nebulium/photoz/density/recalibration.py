@@ -6,6 +6,8 @@ Kuleshov et al. 2018, ICML 80, 2796). It corrects densities that are too wide, t
 average; it does not know which galaxies, and cannot put probability where a density has none.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -59,6 +61,11 @@ class Recalibration(eqx.Module):
     def of_pit(self, pit: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """What PIT values become, within the width of a bin; NaN stays NaN."""
         return np.interp(pit, PLACES.astype(np.float64), np.asarray(self.share, np.float64))
+
+
+def with_recalibration(model: Any, pit: Float[np.ndarray, " n"]) -> Any:
+    """The model with its densities set right, from the PIT values of n galaxies held out of its training."""
+    return eqx.tree_at(lambda one: one.recalibration, model, measure_recalibration(pit))
 
 
 def measure_recalibration(pit: Float[np.ndarray, " n"]) -> Recalibration:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -22,7 +21,8 @@ from nebulium.photoz.fluxes.model import (
     PhotometryNetwork,
     measure_features,
 )
-from nebulium.training import FitConfig, FitResult, fit, trained_part
+from nebulium.training import FitConfig, FitResult
+from nebulium.verbs import Training, fit_members
 
 # What each training redshift adds to the prior is so wide in ln(1 + z); so much is spread evenly.
 PRIOR_SIGMA, PRIOR_FLOOR = 0.05, 1e-3
@@ -79,8 +79,9 @@ class PhotometryConfig:
         """The bins of redshift."""
         return RedshiftGrid(self.grid_most, self.grid_bins)
 
-    def fitting(self, member: int) -> FitConfig:
-        """Settings of the training loop for one network."""
+    @property
+    def fitting(self) -> FitConfig:
+        """Settings of the training loop for the first network."""
         return FitConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -88,7 +89,7 @@ class PhotometryConfig:
             weight_decay=self.weight_decay,
             averaging=self.averaging,
             patience=self.patience,
-            seed=self.seed + member,
+            seed=self.seed,
         )
 
 
@@ -149,39 +150,26 @@ def train_photometry(
     validation: PhotometricGalaxies,
     *,
     config: PhotometryConfig,
-    run: Path | None = None,
-    resume: bool = False,
-    progress: bool = False,
+    run: Training | None = None,
 ) -> tuple[PhotometryModel, list[FitResult[Any]]]:
     """Train networks on the fluxes of galaxies with known redshifts."""
     training, validation = _labelled(training, "training"), _labelled(validation, "validation")
     if training.bands != validation.bands:
         problem = f"expected the bands {training.bands}, found {validation.bands}"
         raise TableError("the validation galaxies", problem, "give the same bands in the same order")
-    if run is not None:
-        run.mkdir(exist_ok=True)
     model = _new_model(training, config)
-    results: list[FitResult[Any]] = []
-    for member, network in enumerate(model.networks):
-        folder = None if run is None else run / f"network-{member}"
-        learner = PhotometryLearner(
-            network, model.features, config.most_noise, config.dropped_galaxies, config.dropped_bands
-        )
-        results.append(
-            fit(
-                learner,
-                loss_of_varied,
-                _arrays(training),
-                validation=_arrays(validation),
-                validation_loss_fn=loss_as_seen,
-                config=config.fitting(member),
-                run_folder=folder,
-                resume=resume and folder is not None and folder.exists(),
-                about=dataclasses.asdict(config),
-                trainable=trained_part(learner, lambda one: one.network),
-                progress=progress,
-            )
-        )
+    varied = config.most_noise, config.dropped_galaxies, config.dropped_bands
+    results = fit_members(
+        run or Training(),
+        [PhotometryLearner(network, model.features, *varied) for network in model.networks],
+        loss_of_varied,
+        _arrays(training),
+        validation=_arrays(validation),
+        validation_loss_fn=loss_as_seen,
+        config=config.fitting,
+        trained=lambda learner: learner.network,
+        about=dataclasses.asdict(config),
+    )
     model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
     domain = measure_domain(
         _standardised(model.features, training),

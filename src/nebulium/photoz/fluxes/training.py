@@ -1,30 +1,27 @@
 """The methods that learn from catalogues, from a task to a trained model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Float
 
 from nebulium.data.splits import ALL_HELD_OUT, Split
 from nebulium.photometry.curves import band_filters
 from nebulium.photometry.dereddening import check_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.baselines import fit_train_distribution
+from nebulium.photoz.card import described
 from nebulium.photoz.density.grid import RedshiftGrid
-from nebulium.photoz.density.recalibration import FEWEST, measure_recalibration
-from nebulium.photoz.fluxes.recipe import PhotometryConfig, train_photometry
+from nebulium.photoz.density.recalibration import with_recalibration
+from nebulium.photoz.fluxes.recipe import train_photometry
 from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.model import make_template_model
-from nebulium.photoz.training_galaxies import CorrectedGalaxies, TrainingTask, read_training
-from nebulium.photoz.training_result import (
-    TrainingResult,
-    catalogue_preprocessing,
-    not_recalibrated,
-    settings_of,
-)
+from nebulium.photoz.training_galaxies import CorrectedGalaxies, TrainingTask, can_recalibrate, read_training
 from nebulium.training import FitResult
+from nebulium.verbs import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -51,18 +48,15 @@ class GridConfig:
         return RedshiftGrid(self.grid_most, self.grid_bins)
 
 
-def train_on_photometry(task: TrainingTask) -> TrainingResult:
+def train_on_photometry(task: TrainingTask) -> TrainedModel:
     """Train networks on fluxes."""
-    config = settings_of(PhotometryConfig, task.settings, "photometry")
-    data = _read(task, config.grid_most)
+    config, data = task.settings, _read(task)
     rows = data.rows(task.split)
     model, results = train_photometry(
         data.galaxies.select(rows["train"]),
         data.galaxies.select(rows["validation"]),
         config=config,
         run=task.run,
-        resume=task.resume,
-        progress=task.progress,
     )
     shape = {name: getattr(config, name) for name in ("grid_most", "grid_bins", "head", "width", "depth")}
     shape |= {"bands": list(model.bands), "members": config.members}
@@ -70,45 +64,39 @@ def train_on_photometry(task: TrainingTask) -> TrainingResult:
     domain = (
         "fluxes no further from those of training galaxies than those of 99.7 % of the validation galaxies"
     )
-    return _trained(model, shape, task, data, rows, asdict(config), domain, tuple(results))
+    return _trained(model, shape, task, data, rows, domain, results)
 
 
-def make_templates(task: TrainingTask) -> TrainingResult:
+def make_templates(task: TrainingTask) -> TrainedModel:
     """Make templates ready for the bands of a catalogue."""
-    config = settings_of(GridConfig, task.settings, "template")
-    data = _read(task, config.grid_most)
+    data = _read(task)
     bands = data.galaxies.bands
-    model = make_template_model(bands, band_filters(bands, task.curves), config.grid)
+    model = make_template_model(bands, band_filters(bands, task.curves), task.settings.grid)
     domain = "a template fits no worse than noise would make it in all but 0.1 % of galaxies"
     if task.recalibrate:
         rows = data.rows(task.split)
     else:
         task = replace(task, split=Split(task.split.seed, ALL_HELD_OUT))
         rows = task.split.rows(data.galaxies.ids, np.isfinite(data.galaxies.redshift))
-    return _trained(model, model.hyperparameters, task, data, rows, asdict(config), domain)
+    return _trained(model, model.hyperparameters, task, data, rows, domain)
 
 
-def take_distribution(task: TrainingTask) -> TrainingResult:
+def take_distribution(task: TrainingTask) -> TrainedModel:
     """Take the distribution of the training redshifts."""
-    config = settings_of(GridConfig, task.settings, "train-distribution")
-    data = _read(task, config.grid_most)
-    rows = data.rows(task.split)
-    bands = data.galaxies.bands
-    model = fit_train_distribution(data.galaxies.redshift[rows["train"]], config.grid, bands=bands)
-    shape = {"bands": list(bands), **asdict(config)}
-    domain = "always true: the galaxy is not looked at"
-    return _trained(model, shape, task, data, rows, asdict(config), domain)
+    data = _read(task)
+    rows, bands = data.rows(task.split), data.galaxies.bands
+    model = fit_train_distribution(data.galaxies.redshift[rows["train"]], task.settings.grid, bands=bands)
+    shape = {"bands": list(bands), **asdict(task.settings)}
+    return _trained(model, shape, task, data, rows, "always true: the galaxy is not looked at")
 
 
-def recalibrated_on(model: Any, validation: PhotometricGalaxies) -> Any:
-    """A trained model with its densities set right on galaxies that it was not trained on."""
-    predicted = predict_galaxies(model, validation).densities
-    pit = predicted.cdf(validation.redshift.astype(np.float64))
-    return eqx.tree_at(lambda one: one.recalibration, model, measure_recalibration(pit))
+def pit_values(model: Any, galaxies: PhotometricGalaxies) -> Float[np.ndarray, " n"]:
+    """Where the true redshifts of n galaxies lie in their densities."""
+    return predict_galaxies(model, galaxies).densities.cdf(galaxies.redshift.astype(np.float64))
 
 
-def _read(task: TrainingTask, most_redshift: float) -> CorrectedGalaxies:
-    data = read_training(task, most_redshift=most_redshift)
+def _read(task: TrainingTask) -> CorrectedGalaxies:
+    data = read_training(task, most_redshift=task.settings.grid_most)
     check_extinction(dict(data.layout.extinction), data.galaxies.bands)
     return data
 
@@ -119,25 +107,20 @@ def _trained(
     task: TrainingTask,
     data: CorrectedGalaxies,
     rows: Mapping[str, np.ndarray],
-    settings: Mapping[str, Any],
     domain: str,
-    results: tuple[FitResult[Any], ...] = (),
-) -> TrainingResult:
+    results: Sequence[FitResult[Any]] = (),
+) -> TrainedModel:
     """What the methods of catalogues have in common."""
     validation = data.galaxies.select(rows["validation"])
-    notes: tuple[str, ...] = ()
-    mended = task.recalibrate and len(validation) >= FEWEST
-    if mended:
-        model = recalibrated_on(model, validation)
-    elif task.recalibrate:
-        notes = not_recalibrated(len(validation))
-    return TrainingResult(
-        model=model,
+    if mends := can_recalibrate(task, len(validation)):
+        model = with_recalibration(model, pit_values(model, validation))
+    return described(
+        task,
+        model,
+        layout=data.layout,
+        rows=rows,
         hyperparameters=hyperparameters,
-        settings={**settings, "recalibrate": mended},
-        split=replace(task.split, id_column=data.layout.id_column).as_dict(rows),
-        preprocessing=catalogue_preprocessing(data.layout),
         domain=domain,
+        recalibrated=mends,
         results=results,
-        notes=notes,
     )

@@ -2,7 +2,6 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -27,7 +26,8 @@ from nebulium.photoz.images.pita import (
     validation_losses,
 )
 from nebulium.photoz.images.rows import repeating_labels, with_redshift
-from nebulium.training import FitConfig, FitResult, fit, trained_part
+from nebulium.training import FitConfig, FitResult, trained_part
+from nebulium.verbs import Training
 
 #: So many galaxies set the training domain.
 DOMAIN_REFERENCES = 1024
@@ -130,14 +130,12 @@ def train_on_store(
     validation: LabelledImages,
     *,
     config: RedshiftConfig,
-    run: Path | None = None,
-    resume: bool = False,
-    progress: bool = False,
+    run: Training | None = None,
 ) -> tuple[ImageRedshiftModel, list[FitResult[Any]]]:
     """Train a model on prepared images."""
     model = new_model(training, config)
     learner = Learner(model.network, model.standardisation, model.crops, config.weights, config.in_half)
-    stages = _Stages(training, with_redshift(validation), config, run, resume, progress)
+    stages = _Stages(training, with_redshift(validation), config, run or Training())
     fits = {"pita": stages.pita, "supervised": stages.supervised, "selfsupervised": stages.selfsupervised}
     results = fits[config.method](learner)
     model = eqx.tree_at(lambda m: m.network, model, results[-1].model.network)
@@ -176,9 +174,7 @@ class _Stages:
     training: LabelledImages
     validation: LabelledImages
     config: RedshiftConfig
-    run: Path | None
-    resume: bool
-    progress: bool
+    run: Training
 
     def pita(self, learner: Learner) -> list[FitResult[Any]]:
         """All three losses on all images, then the redshifts of the labelled alone."""
@@ -236,16 +232,12 @@ class _Stages:
         return self._fit(learner, pita_losses, training, name, **options)
 
     def _fit(self, learner: Learner, loss_fn: Any, data: Any, name: str, **options: Any) -> FitResult[Any]:
-        folder = None if self.run is None else self.run / name
         shared = {
             "config": self.config.fitting,
-            "run_folder": folder,
-            "resume": self.resume and folder is not None and folder.exists(),
             "about": dataclasses.asdict(self.config),
             "trainable": trained_part(learner, lambda one: one.network),
-            "progress": self.progress,
         }
-        return fit(learner, loss_fn, data, **shared | options)
+        return self.run.fit(name, learner, loss_fn, data, **shared | options)
 
 
 def with_domain(

@@ -10,11 +10,12 @@ import numpy as np
 from nebulium.data.output import output_error
 from nebulium.data.splits import Split
 from nebulium.errors import NebuliumError, OutputError
+from nebulium.photoz.methods import method_of
 from nebulium.photoz.scores.calibration_figures import label_fraction_figure
 from nebulium.photoz.scores.evaluate import TARGET, baseline_columns
 from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.scores import METRICS, redshift_columns
-from nebulium.photoz.training_file import method_of, train_file
+from nebulium.photoz.training_file import train_file
 from nebulium.verbs.evaluation import Evaluation, check_evaluation_place, describe_run
 from nebulium.verbs.held_out import TEST
 from nebulium.verbs.score import Bootstrap, score_method
