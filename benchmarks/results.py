@@ -31,8 +31,12 @@ class Target:
 
     def __str__(self) -> str:
         if math.isinf(self.most):
-            return f"≥ {self.least:.4g}"
-        return f"≤ {self.most:.4g}" if math.isinf(self.least) else f"{self.least:g} to {self.most:g}"
+            return f"≥ {number(self.least, digits=4)}"
+        return (
+            f"≤ {number(self.most, digits=4)}"
+            if math.isinf(self.least)
+            else f"{self.least:g} to {self.most:g}"
+        )
 
     def met_by(self, value: float) -> bool:
         """Whether a number is what it should be; NaN is not."""
