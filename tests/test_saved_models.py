@@ -1,0 +1,82 @@
+"""Model folders that version 0.1 wrote still load, and predict what they predicted then.
+
+Each folder of fixtures/models has config.json and README.md as they were written, the weights packed, and
+what that version predicted. The networks are small, or most of their weights zero, to take little space.
+"""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import jax
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from nebulium.cli import app
+from nebulium.modelfile import CLASSES, describe_model, load_model
+
+FIXTURES = Path(__file__).parent / "fixtures" / "models"
+MODELS = sorted(config.parent.name for config in FIXTURES.glob("*/config.json"))
+COMMANDS = {
+    "lines": ("lines", "predict", FIXTURES / "continua.parquet"),
+    "photoz": ("photoz", "predict", FIXTURES / "survey"),
+    "properties": ("properties", "predict", "--images", FIXTURES / "survey"),
+}
+
+
+@pytest.fixture
+def unpacked(tmp_path):
+    """Gives the model folder of a name as it was written."""
+
+    def unpack(name):
+        folder = tmp_path / name
+        shutil.copytree(FIXTURES / name, folder)
+        with zipfile.ZipFile(folder / "weights.zip") as packed:
+            packed.extractall(folder)
+        return folder
+
+    return unpack
+
+
+def expected(name):
+    columns = json.loads((FIXTURES / name / "expected.json").read_text())
+    return {
+        column: np.array([np.nan if v is None else v for v in values]) for column, values in columns.items()
+    }
+
+
+def assert_same(found, wanted):
+    if wanted.dtype.kind == "f":
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6 * np.nanmax(np.abs(wanted)))
+    else:
+        assert found.tolist() == wanted.tolist()
+
+
+def test_there_is_a_folder_of_every_class():
+    assert {describe_class(name).rpartition(":")[2] for name in MODELS} == set(CLASSES)
+    # The modules that they name are those of version 0.1.
+    assert all(describe_class(name).startswith("nebulium.") for name in MODELS)
+
+
+def describe_class(name):
+    return json.loads((FIXTURES / name / "config.json").read_text())["class"]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.partition("-")[0] in COMMANDS])
+def test_predictions_are_as_they_were(name, unpacked, tmp_path):
+    command = (*COMMANDS[name.partition("-")[0]], "--model", unpacked(name), "-o", tmp_path / "out.parquet")
+    app([str(argument) for argument in command], standalone_mode=False)
+    found = pq.read_table(tmp_path / "out.parquet")
+    for column, wanted in expected(name).items():
+        assert_same(found[column].to_numpy(), wanted)
+
+
+def test_draws_are_as_they_were(unpacked):
+    folder = unpacked("candels-flow")
+    assert describe_model(folder).class_name == "CandelsFlow"
+    flow = load_model(folder)
+    drawn = np.asarray(jax.jit(jax.vmap(flow.sample))(jax.random.split(jax.random.key(11), 16)))
+    for place, wanted in enumerate(expected("candels-flow").values()):
+        assert_same(drawn[:, place], wanted)
