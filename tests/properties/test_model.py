@@ -29,8 +29,13 @@ def make(head="gaussian", **others):
     return eqx.tree_at(lambda m: (m.target_mean, m.target_scale), model, scales)
 
 
-def images(n=3):
+def images(n=8):
     return jax.random.normal(jax.random.key(1), (n, 24, 24, 3))
+
+
+# Two programs a model: one for eight images, one for one.
+said_of = eqx.filter_jit(lambda model, images: jax.vmap(model)(images))
+said_alone = eqx.filter_jit(lambda model, image: model(image))
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +52,22 @@ NAMES = (*HEADS, "two networks", "binned", "process")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_equals_batch(models, name):
-    together = jax.vmap(models[name])(images())
-    alone = models[name](images()[1])
+    together = said_of(models[name], images())
+    alone = said_alone(models[name], images()[1])
     for several, one in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
         np.testing.assert_allclose(several[1], one, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_orientation_does_not_matter(models, name):
-    said = jax.vmap(models[name])(orientations(images(1)[0]))
+    said = said_of(models[name], orientations(images(1)[0]))
     np.testing.assert_allclose(said.median, jnp.broadcast_to(said.median[0], said.median.shape), atol=1e-3)
     np.testing.assert_allclose(said.sigma, jnp.broadcast_to(said.sigma[0], said.sigma.shape), rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_quantiles_are_in_order_and_finite(models, name):
-    said = jax.vmap(models[name])(images())
+    said = said_of(models[name], images())
     assert bool(jnp.all((said.q16 < said.median) & (said.median < said.q84)))
     np.testing.assert_allclose(said.sigma, 0.5 * (said.q84 - said.q16), rtol=1e-4)
 
@@ -70,7 +75,7 @@ def test_quantiles_are_in_order_and_finite(models, name):
 def test_the_interval_factor_widens_each_target_by_itself(models):
     model = models["gaussian"]
     wider = eqx.tree_at(lambda m: m.interval_factor, model, jnp.array([2.0, 1.0]))
-    before, after = model(images()[0]), wider(images()[0])
+    before, after = (said_alone(one, images()[0]) for one in (model, wider))
     np.testing.assert_allclose(after.sigma / before.sigma, [2.0, 1.0], rtol=1e-4)
     np.testing.assert_array_equal(after.median, before.median)
 
@@ -80,7 +85,7 @@ def test_networks_that_disagree_are_less_certain(models):
     same = eqx.tree_at(lambda m: m.networks, model, (model.networks[0],) * 2)
     bias = lambda m: m.networks[1].head.linear.bias  # noqa: E731
     moved = eqx.tree_at(bias, same, bias(same).at[0].add(3.0))
-    agreed, disputed = same(images()[0]), moved(images()[0])
+    agreed, disputed = (said_alone(one, images()[0]) for one in (same, moved))
     # Half of the difference, 1.5, in quadrature.
     variance = (agreed.sigma[0] / 0.2) ** 2 + 1.5**2
     np.testing.assert_allclose(disputed.sigma[0] / 0.2, jnp.sqrt(variance), rtol=0.02)
