@@ -23,6 +23,7 @@ from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
 from nebulium.nn import measure_domain
 from nebulium.training import FitConfig, FitResult
+from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training, save_trained, training_run
 
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
@@ -85,14 +86,7 @@ class LinesConfig:
     @property
     def fitting(self) -> FitConfig:
         """Settings of the training loop."""
-        return FitConfig(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            clip_norm=5.0,
-            seed=self.seed,
-        )
+        return fit_config_of(self, clip_norm=5.0)
 
 
 class TrainingGalaxies(eqx.Module):

@@ -32,6 +32,7 @@ from nebulium.properties.model import (
 )
 from nebulium.properties.predict import BATCH
 from nebulium.training import FitConfig, FitResult
+from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training, fit_members, save_trained, training_run
 
 DOMAIN_REFERENCES = 1024
@@ -104,17 +105,7 @@ class PropertiesConfig:
     @property
     def fitting(self) -> FitConfig:
         """Settings of the training loop for the first network."""
-        return FitConfig(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            schedule=self.schedule,  # type: ignore[arg-type]
-            warm_up=0.15,
-            weight_decay=self.weight_decay,
-            averaging=0.99,
-            patience=self.patience,
-            seed=self.seed,
-        )
+        return fit_config_of(self, warm_up=0.15, averaging=0.99)
 
     @property
     def in_half(self) -> bool:

@@ -1,6 +1,6 @@
 """How to train: one frozen record, and the optimiser that follows from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal
 
@@ -80,6 +80,12 @@ class FitConfig:
             self.averaging is None or 0 <= self.averaging < 1,
             f"averaging must lie in [0, 1), got {self.averaging}",
         )
+
+
+def fit_config_of(settings: Any, **others: Any) -> FitConfig:
+    """The settings of the loop among those of a subject's training, and others."""
+    shared = {field.name for field in fields(FitConfig)} & {field.name for field in fields(settings)}
+    return FitConfig(**{name: getattr(settings, name) for name in shared} | others)
 
 
 def learning_rates(config: FitConfig, steps: int) -> optax.Schedule:

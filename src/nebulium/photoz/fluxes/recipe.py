@@ -22,6 +22,7 @@ from nebulium.photoz.fluxes.model import (
     measure_features,
 )
 from nebulium.training import FitConfig, FitResult
+from nebulium.training.config import fit_config_of
 from nebulium.verbs import Training, fit_members
 
 # What each training redshift adds to the prior is so wide in ln(1 + z); so much is spread evenly.
@@ -82,15 +83,7 @@ class PhotometryConfig:
     @property
     def fitting(self) -> FitConfig:
         """Settings of the training loop for the first network."""
-        return FitConfig(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            averaging=self.averaging,
-            patience=self.patience,
-            seed=self.seed,
-        )
+        return fit_config_of(self)
 
 
 class PhotometryLearner(eqx.Module):

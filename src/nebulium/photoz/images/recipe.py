@@ -27,6 +27,7 @@ from nebulium.photoz.images.pita import (
 )
 from nebulium.photoz.images.rows import repeating_labels, with_redshift
 from nebulium.training import FitConfig, FitResult, trained_part
+from nebulium.training.config import fit_config_of
 from nebulium.verbs import Training
 
 #: So many galaxies set the training domain.
@@ -109,15 +110,7 @@ class RedshiftConfig:
     @property
     def fitting(self) -> FitConfig:
         """Settings of the training loop."""
-        return FitConfig(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            averaging=self.averaging,
-            patience=self.patience,
-            seed=self.seed,
-        )
+        return fit_config_of(self)
 
     @property
     def in_half(self) -> bool:
