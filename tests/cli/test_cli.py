@@ -3,7 +3,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -90,18 +89,17 @@ def test_help_is_enough_to_start(command):
         assert f"Example: nebulium {' '.join(command)}" in " ".join(text.split())
 
 
-def test_it_starts_fast_and_says_its_version():
+def test_it_says_its_version():
     program = Path(sys.executable).with_name("nebulium")
-    start = time.perf_counter()
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("nebulium 0.")
-    assert time.perf_counter() - start < 2.0
 
 
-def test_the_command_line_does_not_import_jax_to_help():
-    code = "import nebulium.cli, sys; print('jax' in sys.modules)"
+def test_the_command_line_imports_nothing_slow_to_help():
+    slow = {"jax", "numpy", "pyarrow", "astropy", "matplotlib"}
+    code = f"import nebulium.cli, sys; print(*{slow} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.split() == []
 
 
 # Models

@@ -115,7 +115,7 @@ def test_another_catalogue():
     assert f"{N:,} galaxies" in succeeds(
         "predict", "other.fits", "--model", "of-other", "-o", "other.parquet"
     )
-    assert read_table("other.parquet")["target_id"][:2].tolist() == ["J0", "J1"]
+    assert read_table("other.parquet")["NAME"][:2].tolist() == ["J0", "J1"]
     succeeds("evaluate", "other.fits", "--model", "of-other", "-o", "other-scores")
     # One of another catalogue is told.
     succeeds("predict", *told, "--model", "mine", "-o", "other2.parquet")
@@ -161,7 +161,10 @@ def test_label_fraction():
         (("train", "mock", "--method", "photometry", "--label-fraction", 0.01, "-o", "new"), "are needed"),
         (("train", "mock", "--method", "photometry", "--band", "g", "-o", "new"), "BAND=COLUMN,ERROR"),
         (("predict", "mock", "--model", "nothing", "-o", "new.parquet"), "model nothing"),
-        (("predict", "mock", "--model", "desi-lines", "-o", "new.parquet"), "is no model of redshifts"),
+        (
+            ("predict", "mock", "--model", "desi-lines", "-o", "new.parquet"),
+            "one that predicts redshifts is needed",
+        ),
         (("predict", "mock", "--model", "mine", "-o", "new.txt"), "new.txt: cannot be written as a table"),
         (("predict", "mock", "--model", "mine", "-o", "new.ecsv", "--pdf", "new.fits"), "must end in .hdf5"),
         (("evaluate", "mock", "--model", "mine", "--redshift", "nothing", "-o", "new"), "has no column"),

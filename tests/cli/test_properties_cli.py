@@ -105,7 +105,7 @@ def test_training_says_what_it_left_out(trained):
     split = json.loads((model / "config.json").read_text())["split"]["galaxies"]
     assert sum(split.values()) == 58
     train, validation, test = split.values()
-    assert f"{train} galaxies trained, {validation} validated, {test} left for testing" in said
+    assert f"on {train} galaxies with labels, validated on {validation}; {test} left for testing" in said
     assert "2 rows set aside" in said
     assert "1 labels without an image: 77" in said
     rejects = model.with_name("mine.rejects.csv").read_text()
@@ -336,4 +336,4 @@ def test_a_model_of_something_else_is_refused(survey, work):
     said = fails(
         "predict", "--images", survey / "cutouts", "--model", "desi-lines-colours", "-o", "out.parquet"
     )
-    assert "expected a model of class nebulium.properties.model:PropertyModel" in said
+    assert "predicts emission lines, and one that predicts properties is needed" in said

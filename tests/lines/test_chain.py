@@ -207,5 +207,5 @@ def test_faults_are_explained(chain):
     narrow = eqx.tree_at(lambda s: (s.wave_aa, s.flux), ssp, (ssp.wave_aa[340:500], ssp.flux[..., 340:500]))
     with pytest.raises(NebuliumError, match="continuum bins need 3400 to 7000"):
         make_chain(narrow, chain.filters, bluer_is_stronger)
-    with pytest.raises(NebuliumError, match="leaves of lengths"):
+    with pytest.raises(NebuliumError, match="arrays of lengths"):
         synthesise(chain, Galaxy(Exponential(jnp.ones(3), 1.0), jnp.ones(3), 0.1), log_aperture=0.0)

@@ -17,7 +17,6 @@ from nebulium.cli.terminal import (
     going_on,
     say,
 )
-from nebulium.data.output import check_free
 from nebulium.errors import MissingExtraError
 
 #: Packages of the extra.
@@ -81,6 +80,8 @@ def explore(
     Example: `nebulium explore galaxies.parquet --export page`
     """
     if export is not None:
+        from nebulium.data.output import check_free
+
         check_free(export)
     with _extra_named():
         from nebulium.explore.export.writing import export_page

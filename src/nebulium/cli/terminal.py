@@ -118,7 +118,7 @@ def going_on(doing: str) -> Iterator[Callable[[str, float], None]]:
 
 
 @contextmanager
-def _shown(doing: str, *columns: Any, total: float | None = None) -> Iterator[Callable[..., None]]:
+def _shown(doing: str, *columns: Any, total: int | None = None) -> Iterator[Callable[..., None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(doing, total=total)
         yield lambda **now: bar.update(task, **now)
