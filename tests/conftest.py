@@ -10,8 +10,6 @@ import pytest
 
 REPOSITORY = Path(__file__).parent.parent
 IN_CI = os.environ.get("CI") == "true"
-#: With more of them, compiled programs are dropped: see below.
-MOST_MAPPINGS = 25_000
 
 # No deadline: the first call of a jitted function compiles.
 hypothesis.settings.register_profile("nebulium", deadline=None, print_blob=True)
@@ -36,18 +34,10 @@ def nebulium_data() -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_programs_are_dropped() -> Iterator[None]:
-    """Drop what JAX compiled once it takes much of the process's share of memory mappings.
+    """Drop what JAX compiled for a module of tests before the next one.
 
-    Each program takes three to thirty of them, and Linux grants a process 65,530: one that runs the whole
-    suite would end with "LLVM compilation error: Cannot allocate memory". Before that, what one module of
-    tests compiled serves the next.
+    Each program takes some thirty memory mappings, and Linux grants a process 65,530: one that runs
+    the whole suite would end with "LLVM compilation error: Cannot allocate memory".
     """
     yield
-    if _memory_mappings() > MOST_MAPPINGS:
-        jax.clear_caches()
-
-
-def _memory_mappings() -> int:
-    """Memory mappings of this process; as many as may be where the system does not tell."""
-    mappings = Path("/proc/self/maps")
-    return mappings.read_bytes().count(b"\n") if mappings.exists() else MOST_MAPPINGS + 1
+    jax.clear_caches()
