@@ -43,14 +43,16 @@ def _levels(
     sigma_aa: Float[Array, "n 10"],
 ) -> Float[Array, "10 knot"]:
     """Levels at which the wanted shares of the measurements lie below."""
-    below = jax.lax.map(
-        lambda row: measured_share_below(model, *row),
-        (continuum_flux, redshift, sigma_aa, lines.ew_aa),
-        batch_size=BATCH,
-    )
+    below = _shares_below(model, (continuum_flux, redshift, sigma_aa, lines.ew_aa))
     share, present = np.asarray(below), np.asarray(lines.present)
     of_line = [
         np.quantile(share[present[:, line], line], KNOTS) if present[:, line].sum() >= FEWEST else KNOTS
         for line in range(share.shape[1])
     ]
     return jnp.asarray(np.stack(of_line), jnp.float32)
+
+
+@eqx.filter_jit
+def _shares_below(model: LineModel, rows: tuple[Array, ...]) -> Float[Array, "n 10"]:
+    """Shares of measurements below those of each galaxy."""
+    return jax.lax.map(lambda row: measured_share_below(model, *row), rows, batch_size=BATCH)
