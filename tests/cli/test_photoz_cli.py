@@ -163,7 +163,7 @@ def test_label_fraction():
         (("predict", "mock", "--model", "nothing", "-o", "new.parquet"), "model nothing"),
         (
             ("predict", "mock", "--model", "desi-lines", "-o", "new.parquet"),
-            "one that predicts redshifts is needed",
+            "predicts emission lines, not redshifts",
         ),
         (("predict", "mock", "--model", "mine", "-o", "new.txt"), "new.txt: cannot be written as a table"),
         (("predict", "mock", "--model", "mine", "-o", "new.ecsv", "--pdf", "new.fits"), "must end in .hdf5"),

@@ -336,4 +336,4 @@ def test_a_model_of_something_else_is_refused(survey, work):
     said = fails(
         "predict", "--images", survey / "cutouts", "--model", "desi-lines-colours", "-o", "out.parquet"
     )
-    assert "predicts emission lines, and one that predicts properties is needed" in said
+    assert "predicts emission lines, not properties" in said
