@@ -147,6 +147,7 @@ def _dereddened(rows: GalaxyRows, ebv: Float[np.ndarray, " n"]) -> GalaxyRows:
 
 
 ID = "target_id"
+EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
 #: Columns that are used where the file has them.
 OPTIONAL = ("redshift", *IVAR_COLUMNS)

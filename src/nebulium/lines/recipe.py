@@ -16,8 +16,7 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.lines.calibration import calibrated
 from nebulium.lines.card import described
-from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.input import FLUX_COLUMNS
+from nebulium.lines.input import EW_COLUMNS, FLUX_COLUMNS, IVAR_COLUMNS
 from nebulium.lines.likelihood import MeasuredLines, SelectionKind, galaxy_log_likelihood
 from nebulium.lines.measurement import N_LINES, WEAK
 from nebulium.lines.model import FREE, LineModel, statistics_of, with_statistics
@@ -26,8 +25,6 @@ from nebulium.training import FitConfig, FitResult
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training, save_trained, training_run
 
-EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
-IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
 # Fewer galaxies than this in a part of the split cannot set the statistics or tell epochs apart.
 LEAST_GALAXIES = 200
 # First guesses: lines scatter by e^0.7 around their medians, quoted errors by e^0.4; the stronger line of a

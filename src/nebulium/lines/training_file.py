@@ -11,11 +11,18 @@ from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.input import FLUX_COLUMNS, ID, IVAR_COLUMNS, Columns, checked_mapping, galaxy_rows
+from nebulium.lines.input import (
+    EW_COLUMNS,
+    FLUX_COLUMNS,
+    ID,
+    IVAR_COLUMNS,
+    Columns,
+    checked_mapping,
+    galaxy_rows,
+)
 from nebulium.lines.recipe import LinesConfig, train_on_table
 from nebulium.verbs import TrainingRun, save_trained, training_run
 
-EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 PUBLISHED_COLUMNS = tuple(f"published_ew_{line}" for line in LINES)
 
 
