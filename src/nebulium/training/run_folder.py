@@ -134,6 +134,16 @@ def check_same(path: Path, there: Mapping[str, Any], asked: Mapping[str, Any], m
             raise OutputError(str(path), problem, mend)
 
 
+def make_or_take(folder: Path, *, resume: bool, holds: str, mend: str) -> None:
+    """Make a folder, or take the one that is there where resuming is asked for."""
+    if folder.exists() and not resume:
+        raise OutputError(str(folder), holds, mend)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
 def remove_half_written(folder: Path) -> None:
     """Remove what a killed run was writing."""
     for partial in list(folder.rglob(".partial-*")):

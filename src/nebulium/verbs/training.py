@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 
-from nebulium.data.output import check_free, output_error
+from nebulium.data.output import check_free
 from nebulium.data.rejects import Rejects
-from nebulium.errors import OutputError
 from nebulium.training import FitConfig, FitResult, fit, trained_part
-from nebulium.training.run_folder import CHECKPOINT, remove_half_written
+from nebulium.training.run_folder import CHECKPOINT, make_or_take, remove_half_written
 
 #: Ending of the folder beside a model that keeps settings, losses and checkpoints.
 RUN_ENDING = ".run"
@@ -193,12 +192,7 @@ def fit_members(
 
 def _take(folder: Path, resume: bool) -> bool:
     """Make the folder of a run, or take up the one that is there; whether it holds nothing yet."""
-    if folder.exists() and not resume:
-        mend = "take it up with --resume (resume=True), or delete it"
-        raise OutputError(str(folder), "holds an interrupted training", mend)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error
+    mend = "take it up with --resume (resume=True), or delete it"
+    make_or_take(folder, resume=resume, holds="holds an interrupted training", mend=mend)
     remove_half_written(folder)
     return not any(folder.iterdir())

@@ -6,9 +6,10 @@ literature, one regressor a line, on the galaxies that have the line. They see w
 sees: 11 colours, and the luminosity by default.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -98,16 +99,14 @@ class _LineNeighbours:
 
 
 @dataclass(frozen=True)
-class _PcaNeighbours:
+class _PcaNeighbours(ABC):
     """What the two traditional methods share: a space of neighbours for each line."""
 
     lines: tuple[_LineNeighbours, ...]
     neighbours: int
     luminosity: bool
 
-
-class PcaNearestNeighbours(_PcaNeighbours):
-    """Mean of log10 EW over the nearest neighbours in PCA space, weighted by inverse distance."""
+    usual_neighbours: ClassVar[int]
 
     @classmethod
     def fit(
@@ -117,39 +116,58 @@ class PcaNearestNeighbours(_PcaNeighbours):
         ew_aa: Widths,
         *,
         components: int = COMPONENTS,
-        neighbours: int = KNN_NEIGHBOURS,
+        neighbours: int | None = None,
         luminosity: bool = True,
-    ) -> "PcaNearestNeighbours":
-        """Find the principal components and build a tree for each line; see `PcaLocalLinear.fit`."""
+    ) -> "_PcaNeighbours":
+        """Find the principal components and build a tree for each line."""
+        neighbours = cls.usual_neighbours if neighbours is None else neighbours
         features = baseline_features(continuum_flux, redshift, luminosity=luminosity)
         return cls(_fit_lines(features, ew_aa, components, neighbours), neighbours, luminosity)
 
     def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
-        """Predict from the neighbours."""
-        return _predict_lines(self, continuum_flux, redshift, _weighted_mean)
+        """Predict each line from its neighbours, a few hundred galaxies at a time."""
+        features = baseline_features(continuum_flux, redshift, luminosity=self.luminosity)
+        known = np.isfinite(features).all(axis=1)
+        widths = np.full((len(features), len(self.lines)), np.nan)
+        for place, line in enumerate(self.lines):
+            chunks = [
+                self.regression(offsets, weights, log_ew)
+                for offsets, weights, log_ew in _neighbourhoods(line, features[known], self.neighbours)
+            ]
+            widths[known, place] = 10.0 ** np.concatenate([*chunks, np.empty(0)])
+        return widths
+
+    @staticmethod
+    @abstractmethod
+    def regression(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -> np.ndarray:
+        """log10 EW of each query from its neighbours."""
+
+
+class PcaNearestNeighbours(_PcaNeighbours):
+    """Mean of log10 EW over the nearest neighbours in PCA space, weighted by inverse distance."""
+
+    usual_neighbours = KNN_NEIGHBOURS
+
+    @staticmethod
+    def regression(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -> np.ndarray:
+        """Mean of the neighbours of each query."""
+        return np.sum(weights * log_ew, axis=1) / np.sum(weights, axis=1)
 
 
 class PcaLocalLinear(_PcaNeighbours):
     """Linear regression of log10 EW on the nearest neighbours in PCA space, weighted by inverse distance."""
 
-    @classmethod
-    def fit(
-        cls,
-        continuum_flux: Continua,
-        redshift: Redshifts,
-        ew_aa: Widths,
-        *,
-        components: int = COMPONENTS,
-        neighbours: int = LLR_NEIGHBOURS,
-        luminosity: bool = True,
-    ) -> "PcaLocalLinear":
-        """Find the principal components and build a tree for each line."""
-        features = baseline_features(continuum_flux, redshift, luminosity=luminosity)
-        return cls(_fit_lines(features, ew_aa, components, neighbours), neighbours, luminosity)
+    usual_neighbours = LLR_NEIGHBOURS
 
-    def predict(self, continuum_flux: Continua, redshift: Redshifts) -> Widths:
-        """Predict from a plane through the neighbours."""
-        return _predict_lines(self, continuum_flux, redshift, _local_plane)
+    @staticmethod
+    def regression(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -> np.ndarray:
+        """Height of the weighted least-squares plane at each query, which is the origin of its offsets."""
+        design = np.concatenate([np.ones((*offsets.shape[:2], 1)), offsets], axis=2)
+        weighted = np.swapaxes(design * weights[..., None], 1, 2)
+        normal = weighted @ design
+        size = normal.shape[1]
+        normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(size)
+        return np.linalg.solve(normal, weighted @ log_ew[..., None])[:, 0, 0]
 
 
 def baseline_features(continuum_flux: Continua, redshift: Redshifts, *, luminosity: bool) -> Features:
@@ -177,25 +195,6 @@ def _fit_lines(
     return tuple(spaces)
 
 
-Regression = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-
-def _predict_lines(
-    fitted: _PcaNeighbours, continuum_flux: Continua, redshift: Redshifts, regression: Regression
-) -> Widths:
-    """Ask each line's regressor, a few hundred galaxies at a time."""
-    features = baseline_features(continuum_flux, redshift, luminosity=fitted.luminosity)
-    known = np.isfinite(features).all(axis=1)
-    widths = np.full((len(features), len(fitted.lines)), np.nan)
-    for place, line in enumerate(fitted.lines):
-        chunks = [
-            regression(offsets, weights, log_ew)
-            for offsets, weights, log_ew in _neighbourhoods(line, features[known], fitted.neighbours)
-        ]
-        widths[known, place] = 10.0 ** np.concatenate([*chunks, np.empty(0)])
-    return widths
-
-
 def _neighbourhoods(
     line: _LineNeighbours, features: Features, neighbours: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -206,18 +205,3 @@ def _neighbourhoods(
         farthest = distance.max(axis=1, keepdims=True)
         weights = 1.0 / np.maximum(distance / np.where(farthest > 0, farthest, 1.0), 1 / LARGEST_WEIGHT_RATIO)
         yield line.coordinates[nearest] - query[:, None], weights, line.log_ew[nearest]
-
-
-def _weighted_mean(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -> np.ndarray:
-    """Mean of the neighbours of each query."""
-    return np.sum(weights * log_ew, axis=1) / np.sum(weights, axis=1)
-
-
-def _local_plane(offsets: np.ndarray, weights: np.ndarray, log_ew: np.ndarray) -> np.ndarray:
-    """Height of the weighted least-squares plane at each query, which is the origin of its offsets."""
-    design = np.concatenate([np.ones((*offsets.shape[:2], 1)), offsets], axis=2)
-    weighted = np.swapaxes(design * weights[..., None], 1, 2)
-    normal = weighted @ design
-    size = normal.shape[1]
-    normal += RIDGE * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(size)
-    return np.linalg.solve(normal, weighted @ log_ew[..., None])[:, 0, 0]

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.output import output_error
 from nebulium.data.splits import Split
-from nebulium.errors import NebuliumError, OutputError
+from nebulium.errors import NebuliumError
 from nebulium.photoz.methods import method_of
 from nebulium.photoz.scores.calibration_figures import label_fraction_figure
 from nebulium.photoz.scores.evaluate import TARGET, baseline_columns
 from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.scores import METRICS, redshift_columns
 from nebulium.photoz.training_file import train_file
+from nebulium.training.run_folder import make_or_take
 from nebulium.verbs.evaluation import Evaluation, check_evaluation_place, describe_run
 from nebulium.verbs.held_out import TEST
 from nebulium.verbs.score import Bootstrap, score_method
@@ -89,7 +89,8 @@ def label_fraction_file(
     check_evaluation_place(output)
     splits = {fraction: Split(split_seed, label_fraction=fraction) for fraction in sorted(set(fractions))}
     models = output.with_name(output.name + MODELS_ENDING)
-    _make_folder(models, resume)
+    mend = "take its models with --resume (resume=True), or delete it"
+    make_or_take(models, resume=resume, holds="holds models of an earlier run", mend=mend)
     runs = {
         models / f"{method}-{100 * fraction:g}": (method, fraction)
         for method in methods
@@ -124,16 +125,6 @@ def _own_settings(method: str, settings: Mapping[str, Any], methods: Sequence[st
         problem = f"is no setting of {' or '.join(methods)}"
         raise NebuliumError(f"--{of_none[0].replace('_', '-')}", problem, "leave it out")
     return {name: value for name, value in settings.items() if name in names[method]}
-
-
-def _make_folder(models: Path, resume: bool) -> None:
-    if models.exists() and not resume:
-        mend = "take its models with --resume (resume=True), or delete it"
-        raise OutputError(str(models), "holds models of an earlier run", mend)
-    try:
-        models.mkdir(exist_ok=True)
-    except OSError as error:
-        raise output_error(models, error) from error
 
 
 def _evaluated(
