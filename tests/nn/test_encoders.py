@@ -9,7 +9,7 @@ import pytest
 from nebulium.nn import convolution
 from nebulium.nn.convnext import _gelu
 from nebulium.nn.convolution import Convolution, DepthwiseConvolution
-from nebulium.nn.encoders import ENCODERS, encode_in_half, make_encoder
+from nebulium.nn.encoders import ENCODERS, encode, make_encoder
 
 SMALL = ("convnext-nano", "resnet-small")
 
@@ -48,7 +48,7 @@ def test_an_empty_image_has_a_finite_gradient(encoder):
 
 def test_half_precision_says_nearly_the_same(encoder):
     image = images(1)[0]
-    full, half = encoder(image), encode_in_half(encoder, image)
+    full, half = encoder(image), encode(encoder, image, in_half=True)
     assert float(jnp.corrcoef(full, half)[0, 1]) > 0.999
 
 
