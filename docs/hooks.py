@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 
 from nebulium.data.glossary import COLUMNS
@@ -95,6 +96,12 @@ def _cell(name: str, row: str, column: str) -> str:
     return next(cells, {}).get(column, "–")
 
 
+def api(room: str) -> str:
+    """The reference of what a room exports, which a reader of sources cannot see: its page is lazy."""
+    names = ", ".join(import_module(f"nebulium.{room}").__all__)
+    return f"::: nebulium.{room}\n    options: {{ members: [{names}] }}"
+
+
 def commands() -> str:
     """The help of every command, as typer writes it."""
     done = subprocess.run(
@@ -161,5 +168,5 @@ OF_RESOLUTION = tuple(
 
 MAKERS: dict[str, Callable[..., str]] = {
     maker.__name__: maker
-    for maker in (glossary, model_cards, measured, house, drawers, beside_the_paper, commands)
+    for maker in (glossary, model_cards, measured, house, drawers, beside_the_paper, api, commands)
 }

@@ -61,14 +61,14 @@ def test_dtypes_are_not_promoted():
 
 def exported() -> dict[str, object]:
     """What the public pages of the rooms export, by its full name."""
-    rooms = {name: getattr(nebulium, name) for name in nebulium._ROOMS}
     return {
         f"{name}.{entry}": getattr(room, entry)
-        for name, room in rooms.items()
+        for name, room in ROOMS.items()
         for entry in getattr(room, "__all__", ())
     }
 
 
+ROOMS = {name: room for name in nebulium.__all__ if inspect.ismodule(room := getattr(nebulium, name))}
 EXPORTED = exported()
 #: Rooms on which the subjects stand.
 FOUNDATIONS = {"data", "metrics", "nn", "photometry", "sed", "training"}
@@ -94,9 +94,9 @@ def test_foundations_do_not_send_the_reader_elsewhere(name):
     assert not re.search(r"^\s*(See|As in|As for) ", inspect.getdoc(EXPORTED[name]) or "", re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", nebulium._ROOMS)
+@pytest.mark.parametrize("name", ROOMS)
 def test_rooms_are_there_and_no_function_hides_a_module(name):
-    room = getattr(nebulium, name)
+    room = ROOMS[name]
     folder = Path(room.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} if room.__file__.endswith("__init__.py") else set()
     assert not modules & set(getattr(room, "__all__", ()))
@@ -135,7 +135,11 @@ def names_that_benchmarks_import():
 def defined_in(module: str) -> set[str]:
     """Names at the top of a module, and the modules below it, from its source."""
     place = PACKAGE.parent / module.replace(".", "/")
-    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    source = next(
+        path
+        for path in (place / "__init__.pyi", place / "__init__.py", place.with_suffix(".py"))
+        if path.exists()
+    )
     found = {path.stem for path in place.iterdir()} if place.is_dir() else set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

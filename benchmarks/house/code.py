@@ -24,9 +24,9 @@ class Source:
     code: frozenset[int]
 
 
-def read_sources(folder: Path) -> list[Source]:
-    """All Python files below a folder."""
-    return [_read(path) for path in sorted(folder.rglob("*.py"))]
+def read_sources(folder: Path, pattern: str = "*.py") -> list[Source]:
+    """All Python files below a folder, or those of another ending."""
+    return [_read(path) for path in sorted(folder.rglob(pattern))]
 
 
 def _read(path: Path) -> Source:

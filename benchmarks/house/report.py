@@ -70,12 +70,13 @@ def count(root: Path) -> dict[str, float]:
     """All counts of a checkout, by what they are."""
     package = root / "src" / "nebulium"
     src, benchmarks = read_sources(package), read_sources(root / "benchmarks")
+    pages = read_sources(package, "*.pyi")
     bodies = body_lengths(src)
     return {
-        "lines of src": sum(source.lines for source in src),
-        "lines of code of src": lines_of_code(src),
+        "lines of src": sum(source.lines for source in [*src, *pages]),
+        "lines of code of src": lines_of_code([*src, *pages]),
         "lines of code of benchmarks": lines_of_code(benchmarks),
-        "lines of code of src and benchmarks": lines_of_code([*src, *benchmarks]),
+        "lines of code of src and benchmarks": lines_of_code([*src, *pages, *benchmarks]),
         "functions, methods and classes of src": definitions(src),
         "median function of src, lines of code": median(bodies),
         "longest function of src, lines of code": max(bodies),

@@ -1,31 +1,5 @@
 """The one fit loop, for all subjects."""
 
-from nebulium.training.augmentation import (
-    augment,
-    orientations,
-    random_noise,
-    random_orientation,
-    random_shift,
-)
-from nebulium.training.config import FitConfig
-from nebulium.training.epoch import LossContext
-from nebulium.training.fit_loop import FitResult, fit
-from nebulium.training.parts import trained_part
-from nebulium.training.rows import ArrayRows, RowSource
-from nebulium.training.run_folder import EpochRecord
+import lazy_loader
 
-__all__ = [
-    "ArrayRows",
-    "LossContext",
-    "EpochRecord",
-    "FitConfig",
-    "FitResult",
-    "RowSource",
-    "augment",
-    "fit",
-    "orientations",
-    "random_noise",
-    "random_orientation",
-    "random_shift",
-    "trained_part",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

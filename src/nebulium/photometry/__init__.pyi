@@ -1,0 +1,10 @@
+from .catalogue import PhotometricCatalogue as PhotometricCatalogue
+from .catalogue import open_photometry as open_photometry
+from .catalogue import read_photometry as read_photometry
+from .curves import band_filters as band_filters
+from .dereddening import deredden as deredden
+from .dereddening import extinction_of_bands as extinction_of_bands
+from .fluxes import flux_njy_of_magnitude as flux_njy_of_magnitude
+from .galaxies import PhotometricGalaxies as PhotometricGalaxies
+from .layout import BandColumns as BandColumns
+from .layout import CatalogueLayout as CatalogueLayout

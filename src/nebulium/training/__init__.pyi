@@ -1,0 +1,13 @@
+from .augmentation import augment as augment
+from .augmentation import orientations as orientations
+from .augmentation import random_noise as random_noise
+from .augmentation import random_orientation as random_orientation
+from .augmentation import random_shift as random_shift
+from .config import FitConfig as FitConfig
+from .epoch import LossContext as LossContext
+from .fit_loop import FitResult as FitResult
+from .fit_loop import fit as fit
+from .parts import trained_part as trained_part
+from .rows import ArrayRows as ArrayRows
+from .rows import RowSource as RowSource
+from .run_folder import EpochRecord as EpochRecord
