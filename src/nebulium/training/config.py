@@ -1,11 +1,12 @@
 """How to train: one frozen record, and the optimiser that follows from it."""
 
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, Literal
 
 import jax
 import optax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
 
 SCHEDULES = ("constant", "cosine", "one-cycle")
 
@@ -98,15 +99,23 @@ def learning_rates(config: FitConfig, steps: int) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(0.0, peak, int(config.warm_up * steps), max(steps, 1))
 
 
-@cache
-def make_optimiser(config: FitConfig, steps: int) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay, after clipping, along the schedule.
+def learning_rates_at(numbers: Int[Array, " steps"], config: FitConfig, steps: int) -> Float[Array, " steps"]:
+    """The learning rates of some of all steps."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jax.jit(jax.vmap(learning_rates(config, steps)))(numbers)
 
-    Cached, as jit takes two optimisers for different functions however alike they are.
-    """
+
+def same_steps(config: FitConfig) -> FitConfig:
+    """The settings that trainings of the same compiled steps share, the others as they are by default."""
+    decisive = ("clip_norm", "weight_decay", "averaging")
+    return FitConfig(**{name: getattr(config, name) for name in decisive})
+
+
+def make_optimiser(config: FitConfig, rate: ArrayLike) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay, after clipping, at the learning rate of one step."""
     clip = optax.identity() if config.clip_norm is None else optax.clip_by_global_norm(config.clip_norm)
-    rate = learning_rates(config, steps)
-    adam = optax.adamw(rate, weight_decay=config.weight_decay, mask=_decayed)
+    # A schedule, if of one rate: its state counts the steps, as checkpoints do.
+    adam = optax.adamw(lambda _: rate, weight_decay=config.weight_decay, mask=_decayed)
     optimiser = optax.chain(clip, adam)
 
     def update(*arguments: Any) -> Any:

@@ -7,6 +7,7 @@ CPU the compiler makes convolutions inside a loop take twice as long.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from nebulium.training.batches import Batches, make_batches, weighted_mean
+from nebulium.training.config import FitConfig, learning_rates_at, make_optimiser, same_steps
 from nebulium.training.devices import batch_mesh, replicated, split_batch
 from nebulium.training.rows import RowSource, count_examples, is_row_source, read_chunks
 from nebulium.training.state import FitState
@@ -49,12 +51,22 @@ class LossContext(eqx.Module):
 
 @dataclass(frozen=True)
 class _Learning:
-    """How a step is made: one hashable record, so that each is compiled once."""
+    """How a step is made: one hashable record, so that each is compiled once.
+
+    Trainings that differ in nothing but their length, seed and learning rates have the same one.
+    """
 
     loss_fn: LossFunction
-    optimiser: optax.GradientTransformation
-    averaging: float | None
+    config: FitConfig
     mesh: Mesh | None
+
+
+class _Step(eqx.Module):
+    """What differs from step to step: the number in the whole training, the learning rate and the key."""
+
+    number: Int[Array, "*steps"]
+    rate: Float[Array, "*steps"]
+    key: Key[Array, "*steps"]
 
 
 def train_epoch(
@@ -64,9 +76,7 @@ def train_epoch(
     key: Key[Array, ""],
     *,
     loss_fn: LossFunction,
-    optimiser: optax.GradientTransformation,
-    batch_size: int,
-    averaging: float | None,
+    config: FitConfig,
 ) -> tuple[FitState, float]:
     """Train on every example once.
 
@@ -75,11 +85,13 @@ def train_epoch(
     """
     order_key, loss_key = jax.random.split(key)
     n = count_examples(data)
-    batches = make_batches(jax.random.permutation(order_key, n), batch_size)
-    keys = jax.random.split(loss_key, len(batches))
+    batches = make_batches(jax.random.permutation(order_key, n), config.batch_size)
     train = _train_on_rows if is_row_source(data) else _train_on_arrays
-    how = _Learning(loss_fn, optimiser, averaging, batch_mesh(batch_size))
-    state, total = train(state, fixed, data, batches, keys, how)
+    how = _Learning(loss_fn, same_steps(config), batch_mesh(config.batch_size))
+    numbers = int(state.epoch) * len(batches) + jnp.arange(len(batches), dtype=jnp.int32)
+    rates = learning_rates_at(numbers, config, config.epochs * len(batches))
+    steps = _Step(numbers, rates, jax.random.split(loss_key, len(batches)))
+    state, total = train(state, fixed, data, batches, steps, how)
     return eqx.tree_at(lambda s: s.epoch, state, state.epoch + 1), float(total) / n
 
 
@@ -103,27 +115,21 @@ def mean_loss(
 
 @eqx.filter_jit
 def _train_on_arrays(
-    state: FitState, fixed: PyTree, data: PyTree, batches: Batches, keys: Key[Array, " steps"], how: _Learning
+    state: FitState, fixed: PyTree, data: PyTree, batches: Batches, steps: _Step, how: _Learning
 ) -> tuple[FitState, Float[Array, ""]]:
     """An epoch as one scan; also the sum of the losses."""
 
     def step(state: FitState, now: tuple[Any, ...]) -> tuple[FitState, Array]:
-        indices, example_weights, key, number = now
+        indices, example_weights, one = now
         batch = jax.tree.map(lambda array: array[indices], data)
-        return _step(state, fixed, batch, example_weights, key, state.epoch * keys.size + number, how)
+        return _step(state, fixed, batch, example_weights, one, how)
 
-    numbers = jnp.arange(len(batches), dtype=jnp.int32)
-    state, sums = jax.lax.scan(step, state, (batches.indices, batches.weights, keys, numbers))
+    state, sums = jax.lax.scan(step, state, (batches.indices, batches.weights, steps))
     return state, jnp.sum(sums)
 
 
 def _train_on_rows(
-    state: FitState,
-    fixed: PyTree,
-    source: RowSource,
-    batches: Batches,
-    keys: Key[Array, " steps"],
-    how: _Learning,
+    state: FitState, fixed: PyTree, source: RowSource, batches: Batches, steps: _Step, how: _Learning
 ) -> tuple[FitState, float]:
     """An epoch step by step; also the sum of the losses."""
     total = 0.0
@@ -131,25 +137,12 @@ def _train_on_rows(
         sums = []
         for number, batch, example_weights in chunk:
             batch, example_weights = split_batch((batch, example_weights), how.mesh)
-            state, loss = _compiled_step(state, fixed, batch, example_weights, keys, number, how)
+            one = jax.tree.map(itemgetter(number), steps)
+            state, loss = _compiled_step(state, fixed, batch, example_weights, one, how)
             sums.append(loss)
         # Waits for the chunk: the next one is read in the meantime, and no more than that.
         total += sum(map(float, sums))
     return state, total
-
-
-@eqx.filter_jit
-def _compiled_step(
-    state: FitState,
-    fixed: PyTree,
-    batch: PyTree,
-    example_weights: Float[Array, " batch"],
-    keys: Key[Array, " steps"],
-    number: Int[Array, ""],
-    how: _Learning,
-) -> tuple[FitState, Float[Array, ""]]:
-    step_number = state.epoch * keys.size + number
-    return _step(state, fixed, batch, example_weights, keys[number], step_number, how)
 
 
 def _step(
@@ -157,26 +150,29 @@ def _step(
     fixed: PyTree,
     batch: PyTree,
     example_weights: Float[Array, " batch"],
-    key: Key[Array, ""],
-    number: Int[Array, ""],
+    step: _Step,
     how: _Learning,
 ) -> tuple[FitState, Float[Array, ""]]:
-    """One batch, the ``number``-th of the training; also the sum of its losses."""
+    """One batch; also the sum of its losses."""
     batch, example_weights = split_batch((batch, example_weights), how.mesh)
     beside = None
     if state.memory is not None:
         beside = LossContext(eqx.combine(state.average, fixed), state.memory, example_weights)
     (loss, memory), gradient = eqx.filter_value_and_grad(_batch_loss, has_aux=True)(
-        state.weights, fixed, batch, example_weights, key, how.loss_fn, beside
+        state.weights, fixed, batch, example_weights, step.key, how.loss_fn, beside
     )
-    updates, optimiser_state = how.optimiser.update(gradient, state.optimiser, state.weights)
+    optimiser = make_optimiser(how.config, step.rate)
+    updates, optimiser_state = optimiser.update(gradient, state.optimiser, state.weights)
     weights = optax.apply_updates(state.weights, updates)
-    average = _update_average(state.average, weights, number, how.averaging)
+    average = _update_average(state.average, weights, step.number, how.config.averaging)
     weights, average, optimiser_state, memory = replicated(
         (weights, average, optimiser_state, memory), how.mesh
     )
     new = replace(state, weights=weights, average=average, optimiser=optimiser_state, memory=memory)
     return new, loss * jnp.sum(example_weights)
+
+
+_compiled_step = eqx.filter_jit(_step)
 
 
 @eqx.filter_jit

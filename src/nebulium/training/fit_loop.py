@@ -20,7 +20,7 @@ from nebulium.errors import NebuliumError
 from nebulium.training.config import FitConfig, make_optimiser
 from nebulium.training.devices import batch_mesh, on_one_device, replicated
 from nebulium.training.epoch import LossFunction, mean_loss, train_epoch
-from nebulium.training.rows import RowSource, count_examples, fingerprint_data, is_row_source
+from nebulium.training.rows import RowSource, fingerprint_data, is_row_source
 from nebulium.training.run_folder import EpochRecord, RunFolder, fingerprint, open_run
 from nebulium.training.state import FitState, keep_best
 
@@ -56,7 +56,6 @@ class _Task:
     loss_fn: LossFunction
     validation_loss_fn: LossFunction
     config: FitConfig
-    optimiser: optax.GradientTransformation
 
 
 def fit(
@@ -142,11 +141,8 @@ def fit(
     mesh = batch_mesh(config.batch_size)
     data, validation = (_on_device(examples, mesh) for examples in (data, validation))
     weights, fixed = eqx.partition(model, trainable)
-    steps = config.epochs * -(-count_examples(data) // config.batch_size)
-    # The seed has no part in it: networks that differ in nothing else are compiled once.
-    optimiser = make_optimiser(dataclasses.replace(config, seed=0), steps)
-    task = _Task(fixed, data, validation, loss_fn, validation_loss_fn or loss_fn, config, optimiser)
-    state = _first_state(weights, optimiser, memory)
+    task = _Task(fixed, data, validation, loss_fn, validation_loss_fn or loss_fn, config)
+    state = _first_state(weights, make_optimiser(config, config.learning_rate), memory)
     run, history = None, []
     if run_folder is not None:
         run = open_run(run_folder, _settings(model, task, about), resume=resume)
@@ -205,16 +201,7 @@ def _one_epoch(state: FitState, task: _Task) -> tuple[FitState, EpochRecord]:
     began = time.perf_counter()
     config, epoch = task.config, int(state.epoch) + 1
     key, validation_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), epoch))
-    state, loss = train_epoch(
-        state,
-        task.fixed,
-        task.data,
-        key,
-        loss_fn=task.loss_fn,
-        optimiser=task.optimiser,
-        batch_size=config.batch_size,
-        averaging=config.averaging,
-    )
+    state, loss = train_epoch(state, task.fixed, task.data, key, loss_fn=task.loss_fn, config=config)
     _check_finite(loss, "training", epoch)
     if task.validation is None:
         state = _keep_last(state, loss)
