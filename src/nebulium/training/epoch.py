@@ -6,7 +6,7 @@ CPU the compiler makes convolutions inside a loop take twice as long.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import equinox as eqx
@@ -22,6 +22,7 @@ from nebulium.training.rows import RowSource, count_examples, is_row_source, rea
 from nebulium.training.state import FitState
 
 LossFunction: TypeAlias = Callable[..., Any]
+Weights: TypeAlias = Float[Array, " batch"]
 
 
 class LossContext(eqx.Module):
@@ -47,14 +48,19 @@ class LossContext(eqx.Module):
     weights: Float[Array, " batch"]
 
 
-@dataclass(frozen=True)
-class _Learning:
-    """How a step is made: one hashable record, so that each is compiled once."""
+class _Pass(eqx.Module):
+    """One pass over the examples: the batches, a key each, and how a step is made.
 
-    loss_fn: LossFunction
-    optimiser: optax.GradientTransformation
-    averaging: float | None
-    mesh: Mesh | None
+    What is static is hashed, so that each kind of pass is compiled once.
+    """
+
+    fixed: PyTree
+    batches: Batches
+    keys: Key[Array, " steps"]
+    loss_fn: LossFunction = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True)
+    optimiser: optax.GradientTransformation = eqx.field(static=True, default=optax.identity())
+    averaging: float | None = eqx.field(static=True, default=None)
 
 
 def train_epoch(
@@ -77,9 +83,8 @@ def train_epoch(
     n = count_examples(data)
     batches = make_batches(jax.random.permutation(order_key, n), batch_size)
     keys = jax.random.split(loss_key, len(batches))
-    train = _train_on_rows if is_row_source(data) else _train_on_arrays
-    how = _Learning(loss_fn, optimiser, averaging, batch_mesh(batch_size))
-    state, total = train(state, fixed, data, batches, keys, how)
+    now = _Pass(fixed, batches, keys, loss_fn, batch_mesh(batch_size), optimiser, averaging)
+    state, total = (_train_on_rows if is_row_source(data) else _train_on_arrays)(state, data, now)
     return eqx.tree_at(lambda s: s.epoch, state, state.epoch + 1), float(total) / n
 
 
@@ -96,42 +101,33 @@ def mean_loss(
     n = count_examples(data)
     batches = make_batches(jnp.arange(n), min(batch_size, n))
     keys = jax.random.split(key, len(batches))
-    measure = _measure_on_rows if is_row_source(data) else _measure_on_arrays
-    mesh = batch_mesh(batches.indices.shape[1])
-    return float(measure(weights, fixed, data, batches, keys, loss_fn, mesh)) / n
+    now = _Pass(fixed, batches, keys, loss_fn, batch_mesh(batches.indices.shape[1]))
+    return float((_measure_on_rows if is_row_source(data) else _measure_on_arrays)(weights, data, now)) / n
 
 
 @eqx.filter_jit
-def _train_on_arrays(
-    state: FitState, fixed: PyTree, data: PyTree, batches: Batches, keys: Key[Array, " steps"], how: _Learning
-) -> tuple[FitState, Float[Array, ""]]:
+def _train_on_arrays(state: FitState, data: PyTree, now: _Pass) -> tuple[FitState, Float[Array, ""]]:
     """An epoch as one scan; also the sum of the losses."""
 
-    def step(state: FitState, now: tuple[Any, ...]) -> tuple[FitState, Array]:
-        indices, example_weights, key, number = now
+    def step(state: FitState, place: tuple[Any, ...]) -> tuple[FitState, Array]:
+        indices, example_weights, key, number = place
         batch = jax.tree.map(lambda array: array[indices], data)
-        return _step(state, fixed, batch, example_weights, key, state.epoch * keys.size + number, how)
+        return _step(state, batch, example_weights, key, state.epoch * now.keys.size + number, now)
 
+    batches = now.batches
     numbers = jnp.arange(len(batches), dtype=jnp.int32)
-    state, sums = jax.lax.scan(step, state, (batches.indices, batches.weights, keys, numbers))
+    state, sums = jax.lax.scan(step, state, (batches.indices, batches.weights, now.keys, numbers))
     return state, jnp.sum(sums)
 
 
-def _train_on_rows(
-    state: FitState,
-    fixed: PyTree,
-    source: RowSource,
-    batches: Batches,
-    keys: Key[Array, " steps"],
-    how: _Learning,
-) -> tuple[FitState, float]:
+def _train_on_rows(state: FitState, source: RowSource, now: _Pass) -> tuple[FitState, float]:
     """An epoch step by step; also the sum of the losses."""
     total = 0.0
-    for chunk in read_chunks(source, batches):
+    for chunk in read_chunks(source, now.batches):
         sums = []
         for number, batch, example_weights in chunk:
-            batch, example_weights = split_batch((batch, example_weights), how.mesh)
-            state, loss = _compiled_step(state, fixed, batch, example_weights, keys, number, how)
+            batch, example_weights = split_batch((batch, example_weights), now.mesh)
+            state, loss = _compiled_step(state, batch, example_weights, number, now)
             sums.append(loss)
         # Waits for the chunk: the next one is read in the meantime, and no more than that.
         total += sum(map(float, sums))
@@ -140,82 +136,54 @@ def _train_on_rows(
 
 @eqx.filter_jit
 def _compiled_step(
-    state: FitState,
-    fixed: PyTree,
-    batch: PyTree,
-    example_weights: Float[Array, " batch"],
-    keys: Key[Array, " steps"],
-    number: Int[Array, ""],
-    how: _Learning,
+    state: FitState, batch: PyTree, example_weights: Weights, number: Int[Array, ""], now: _Pass
 ) -> tuple[FitState, Float[Array, ""]]:
-    step_number = state.epoch * keys.size + number
-    return _step(state, fixed, batch, example_weights, keys[number], step_number, how)
+    step_number = state.epoch * now.keys.size + number
+    return _step(state, batch, example_weights, now.keys[number], step_number, now)
 
 
 def _step(
-    state: FitState,
-    fixed: PyTree,
-    batch: PyTree,
-    example_weights: Float[Array, " batch"],
-    key: Key[Array, ""],
-    number: Int[Array, ""],
-    how: _Learning,
+    state: FitState, batch: PyTree, example_weights: Weights, key: Array, number: Array, now: _Pass
 ) -> tuple[FitState, Float[Array, ""]]:
     """One batch, the ``number``-th of the training; also the sum of its losses."""
-    batch, example_weights = split_batch((batch, example_weights), how.mesh)
+    batch, example_weights = split_batch((batch, example_weights), now.mesh)
     beside = None
     if state.memory is not None:
-        beside = LossContext(eqx.combine(state.average, fixed), state.memory, example_weights)
+        beside = LossContext(eqx.combine(state.average, now.fixed), state.memory, example_weights)
     (loss, memory), gradient = eqx.filter_value_and_grad(_batch_loss, has_aux=True)(
-        state.weights, fixed, batch, example_weights, key, how.loss_fn, beside
+        state.weights, batch, example_weights, key, now, beside
     )
-    updates, optimiser_state = how.optimiser.update(gradient, state.optimiser, state.weights)
+    updates, optimiser_state = now.optimiser.update(gradient, state.optimiser, state.weights)
     weights = optax.apply_updates(state.weights, updates)
-    average = _update_average(state.average, weights, number, how.averaging)
+    average = _update_average(state.average, weights, number, now.averaging)
     weights, average, optimiser_state, memory = replicated(
-        (weights, average, optimiser_state, memory), how.mesh
+        (weights, average, optimiser_state, memory), now.mesh
     )
     new = replace(state, weights=weights, average=average, optimiser=optimiser_state, memory=memory)
     return new, loss * jnp.sum(example_weights)
 
 
 @eqx.filter_jit
-def _measure_on_arrays(
-    weights: PyTree,
-    fixed: PyTree,
-    data: PyTree,
-    batches: Batches,
-    keys: Key[Array, " steps"],
-    loss_fn: LossFunction,
-    mesh: Mesh | None,
-) -> Float[Array, ""]:
+def _measure_on_arrays(weights: PyTree, data: PyTree, now: _Pass) -> Float[Array, ""]:
     """Sum of all losses, as one scan."""
 
-    def step(total: Array, now: tuple[Any, ...]) -> tuple[Array, None]:
-        indices, example_weights, key = now
+    def step(total: Array, place: tuple[Any, ...]) -> tuple[Array, None]:
+        indices, example_weights, key = place
         batch = jax.tree.map(lambda array: array[indices], data)
-        batch, example_weights = split_batch((batch, example_weights), mesh)
-        loss, _ = _batch_loss(weights, fixed, batch, example_weights, key, loss_fn)
+        batch, example_weights = split_batch((batch, example_weights), now.mesh)
+        loss, _ = _batch_loss(weights, batch, example_weights, key, now)
         return total + loss * jnp.sum(example_weights), None
 
-    return jax.lax.scan(step, jnp.zeros(()), (batches.indices, batches.weights, keys))[0]
+    return jax.lax.scan(step, jnp.zeros(()), (now.batches.indices, now.batches.weights, now.keys))[0]
 
 
-def _measure_on_rows(
-    weights: PyTree,
-    fixed: PyTree,
-    source: RowSource,
-    batches: Batches,
-    keys: Key[Array, " steps"],
-    loss_fn: LossFunction,
-    mesh: Mesh | None,
-) -> float:
+def _measure_on_rows(weights: PyTree, source: RowSource, now: _Pass) -> float:
     """Sum of all losses, batch by batch."""
     total = 0.0
-    for chunk in read_chunks(source, batches):
+    for chunk in read_chunks(source, now.batches):
         for number, batch, example_weights in chunk:
-            batch, example_weights = split_batch((batch, example_weights), mesh)
-            loss = _compiled_loss(weights, fixed, batch, example_weights, keys[number], loss_fn)
+            batch, example_weights = split_batch((batch, example_weights), now.mesh)
+            loss = _compiled_loss(weights, batch, example_weights, now.keys[number], now)
             total += float(loss) * float(jnp.sum(example_weights))
     return total
 
@@ -227,19 +195,18 @@ def _compiled_loss(*arguments: Any) -> Float[Array, ""]:
 
 def _batch_loss(
     weights: PyTree,
-    fixed: PyTree,
     batch: PyTree,
-    example_weights: Array,
+    example_weights: Weights,
     key: Array,
-    loss_fn: LossFunction,
+    now: _Pass,
     beside: LossContext | None = None,
 ) -> tuple[Array, PyTree]:
     """Mean loss of a batch, and the memory after it."""
-    model, memory = eqx.combine(weights, fixed), None
+    model, memory = eqx.combine(weights, now.fixed), None
     if beside is None:
-        losses = loss_fn(model, batch, key)
+        losses = now.loss_fn(model, batch, key)
     else:
-        losses, memory = loss_fn(model, batch, key, beside)
+        losses, memory = now.loss_fn(model, batch, key, beside)
     if losses.shape != example_weights.shape:
         raise ValueError(
             f"loss_fn must return one loss per example, {example_weights.shape}; got {losses.shape}"
