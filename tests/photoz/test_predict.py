@@ -175,7 +175,11 @@ def test_another_catalogue_is_named(silly):
     }
     write_table(Table(columns), "other.fits")
     bands = BandColumns("acs_wfc_f814w", "i", "err"), BandColumns("acs_wfc_f606w", "v", "err")
+    columns["i"][4] = np.inf
+    write_table(Table(columns), "odd.fits")
     told = {"bands": bands, "id_column": "name", "flux_unit": "uJy"}
+    odd = predict_file("odd.fits", "odd.parquet", model=silly, columns=told)
+    assert odd.rejects_path.read_text() == "row,name,reason\n4,J4,has an infinite flux\n"
     assert predict_file("other.fits", "z.parquet", model=silly, columns=told, pdf="z.hdf5").rows == N
     assert next(iter(read_table("z.parquet").columns)) == "name"
     assert read_qp("z.hdf5").ancil["name"][3] == "J3"

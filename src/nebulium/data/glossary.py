@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -250,6 +250,15 @@ def lookup(name: str) -> Column | None:
     ('1 / Angstrom2', 'number', None)
     """
     return next((column for column in COLUMNS if column.matches(name)), None)
+
+
+def found_names(names: Iterable[str], known: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Our name -> that of a file: the first of those known that is there, letter case aside."""
+    there = {name.lower(): name for name in names}
+    first = {
+        ours: next((there[name] for name in theirs if name in there), "") for ours, theirs in known.items()
+    }
+    return {ours: name for ours, name in first.items() if name}
 
 
 def unit_of(name: str) -> str | None:

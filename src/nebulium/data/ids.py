@@ -107,6 +107,24 @@ def rows_of_ids(ids: np.ndarray, among: np.ndarray) -> Int64[np.ndarray, " n"]:
     return np.where(known[rows] == wanted, rows, -1).astype(np.int64)
 
 
+def ids_from_text(ids: np.ndarray) -> np.ndarray:
+    """Ids as int64, if every one of them is a whole number that fits."""
+    if ids.dtype.kind == "i":
+        return ids.astype(np.int64)
+    texts = np.char.strip(ids.astype(np.str_))
+    try:
+        numbers = texts.astype(np.int64)
+    except (ValueError, OverflowError):
+        return texts
+    # The text 007 is no number: it would not come back as it was.
+    return numbers if np.array_equal(numbers.astype(np.str_), texts) else texts
+
+
+def ids_or_places(found: np.ndarray | None, n: int) -> np.ndarray:
+    """Ids as a file has them, numbers if they all are; rows of a file without ids go by their place."""
+    return np.arange(n, dtype=np.int64) if found is None else ids_from_text(found)
+
+
 #: A generator function of chunks of ids; called again for a second pass.
 IdChunks = Callable[[], Iterable[np.ndarray]]
 

@@ -15,7 +15,6 @@ from nebulium.data.tables.table import stem_of
 
 #: A reason, and the rows that it holds for.
 Fault = tuple[str, Bool[np.ndarray, " n"]]
-HEADER = ("row", "target_id", "reason")
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class Rejects:
         number = len(self.rows())
         return f"{number} row{'s' if number != 1 else ''} set aside: {reasons}"
 
-    def write(self, output: str | Path) -> Path | None:
+    def write(self, output: str | Path, *, id_column: str = "target_id") -> Path | None:
         r"""Write ``<stem of output>.rejects.csv`` beside an output; nothing if no row was set aside.
 
         A rejects file of an earlier run is removed then: it would be taken for one of this run.
@@ -137,11 +136,13 @@ class Rejects:
         ----------
         output : str or Path
             The output that the rows are missing from.
+        id_column : str
+            What the input calls the ids.
 
         Returns
         -------
         Path or None
-            The file, with the columns row (counted from 0), target_id and reason, in the order of the rows.
+            The file, with the columns row (counted from 0), the ids and reason, in the order of the rows.
 
         Raises
         ------
@@ -171,7 +172,7 @@ class Rejects:
         entries.sort(key=itemgetter(0))
         with replace_on_success(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
+            writer.writerow(("row", id_column, "reason"))
             writer.writerows(entries)
         return path
 
@@ -182,10 +183,10 @@ def rejects_path(output: str | Path) -> Path:
     return output.with_name(f"{stem_of(output)}.rejects.csv")
 
 
-def write_rejects(rejects: Rejects, output: Path) -> Path | None:
+def write_rejects(rejects: Rejects, output: Path, *, id_column: str = "target_id") -> Path | None:
     """List the rejects beside an output that is there; if that fails, neither stays."""
     try:
-        return rejects.write(output)
+        return rejects.write(output, id_column=id_column)
     except BaseException:
         output.unlink(missing_ok=True)
         raise

@@ -11,7 +11,7 @@ from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.missing import MissingNumbers
 from nebulium.data.rejects import Fault, Rejects
-from nebulium.data.tables.column_checks import checked_column
+from nebulium.data.tables.column_checks import numbers
 from nebulium.data.tables.reading import column_names, iter_table
 from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.errors import MissingColumnError, TableError, mending
@@ -91,8 +91,6 @@ class PhotometricCatalogue:
         counted = Counter() if counted is None else counted
         first = 0
         for table in self._tables(self._wanted(), rows_per_chunk):
-            if first == 0 and self.layout.magnitudes is None:
-                self._check_are_fluxes(table)
             galaxies = self._galaxies(table, first, counted)
             rows = first + np.arange(len(table))
             good = rejects.set_aside(_faults(galaxies), galaxies.ids, rows=rows)
@@ -102,15 +100,8 @@ class PhotometricCatalogue:
 
     def check_ids(self) -> None:
         """Refuse a catalogue in which an id stands twice."""
-        column = self.layout.id_column
-
-        def ids() -> Iterator[np.ndarray]:
-            first = 0
-            for table in self._tables({ID: column}, 16 * ROWS_PER_CHUNK):
-                yield _ids(table, column, first)
-                first += len(table)
-
-        check_unique_ids(ids, where=str(self.path))
+        wanted, rows = {ID: self.layout.id_column}, 16 * ROWS_PER_CHUNK
+        check_unique_ids(lambda: (table[ID] for table in self._tables(wanted, rows)), where=str(self.path))
 
     def _wanted(self) -> dict[str, str]:
         """Our name of a column -> the file's."""
@@ -124,35 +115,28 @@ class PhotometricCatalogue:
     def _tables(self, wanted: dict[str, str], rows_per_chunk: int) -> Iterator[Table]:
         """Columns as the file has them, but for the numbers that are declared missing."""
         mend = "check the names given with --band, --id, --redshift and --ebv"
+        missing = MissingNumbers(self.layout.missing)
         with mending(MissingColumnError, mend):
-            yield from iter_table(
-                self.path,
-                rows_per_chunk=rows_per_chunk,
-                columns=wanted,
-                missing=MissingNumbers(self.layout.missing),
-            )
-
-    def _check_are_fluxes(self, table: Table) -> None:
-        """Of the first chunk: a few rows at the end of a table may well be of one magnitude."""
-        bands = enumerate(self.layout.bands)
-        pairs = [
-            (_numbers(table, _value(place), band.value), _numbers(table, _error(place), band.error))
-            for place, band in bands
-        ]
-        check_are_fluxes(
-            np.stack([value for value, _ in pairs], axis=1),
-            np.stack([error for _, error in pairs], axis=1),
-            where=table.name,
-            columns=[band.value for band in self.layout.bands],
-        )
+            yield from iter_table(self.path, rows_per_chunk=rows_per_chunk, columns=wanted, missing=missing)
 
     def _galaxies(self, table: Table, first: int, counted: Counter[str]) -> PhotometricGalaxies:
         """One chunk, checked and in our units."""
         layout = self.layout
+        pairs = [
+            (
+                _numbers(table[_value(place)], ColumnPlace(table.name, columns.value, first)),
+                _numbers(table[_error(place)], ColumnPlace(table.name, columns.error, first)),
+            )
+            for place, columns in enumerate(layout.bands)
+        ]
+        # Of the first chunk: a few rows at the end of a table may well be of one magnitude.
+        if first == 0 and layout.magnitudes is None:
+            values, errors = (np.stack(part, axis=1) for part in zip(*pairs, strict=True))
+            names = [columns.value for columns in layout.bands]
+            check_are_fluxes(values, errors, where=table.name, columns=names)
         bands = [
             band_fluxes(
-                _numbers(table, _value(place), columns.value, first),
-                _numbers(table, _error(place), columns.error, first),
+                *pairs[place],
                 columns=columns,
                 layout=layout,
                 unit=table.units.get(_value(place), ""),
@@ -162,38 +146,32 @@ class PhotometricCatalogue:
             )
             for place, columns in enumerate(layout.bands)
         ]
-        redshift, redshift_err = np.full(len(table), np.nan), np.zeros(len(table))
-        if layout.redshift_column is not None:
-            redshift = _numbers(table, REDSHIFT, layout.redshift_column, first)
-            check_redshifts(redshift, ColumnPlace(table.name, layout.redshift_column, first))
-        if layout.redshift_err_column is not None:
-            redshift_err = self._redshift_err(table, np.isfinite(redshift), first)
+        redshift, redshift_err = self._redshifts(table, first)
         return PhotometricGalaxies(
-            ids=_ids(table, layout.id_column, first),
+            ids=table[ID],
             bands=layout.names,
             flux_njy=np.stack([flux for flux, _ in bands], axis=1),
             flux_err_njy=np.stack([flux_err for _, flux_err in bands], axis=1),
             redshift=redshift.astype(np.float32),
             redshift_err=np.where(redshift_err > 0, redshift_err, 0.0).astype(np.float32),
-            ebv=self._ebv(table, first),
+            ebv=None
+            if layout.ebv is None
+            else np.full(len(table), table.columns.get(EBV, layout.ebv), np.float32),
             name=table.name,
             dereddened=layout.dereddened,
         )
 
-    def _redshift_err(self, table: Table, labelled: np.ndarray, first: int) -> np.ndarray:
-        """Of labels; what stands beside galaxies without one does not matter."""
-        column = str(self.layout.redshift_err_column)
-        error = np.where(labelled, _numbers(table, REDSHIFT_ERR, column, first), np.nan)
-        check_redshift_errors(error, ColumnPlace(table.name, column, first))
-        return error
-
-    def _ebv(self, table: Table, first: int) -> np.ndarray | None:
-        ebv = self.layout.ebv
-        if ebv is None:
-            return None
-        if isinstance(ebv, str):
-            return _numbers(table, EBV, ebv, first).astype(np.float32)
-        return np.full(len(table), ebv, np.float32)
+    def _redshifts(self, table: Table, first: int) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and their errors; what stands beside galaxies without a label does not matter."""
+        redshift, error = np.full(len(table), np.nan), np.full(len(table), np.nan)
+        if self.layout.redshift_column is not None:
+            redshift = table[REDSHIFT]
+            check_redshifts(redshift, ColumnPlace(table.name, self.layout.redshift_column, first))
+        if self.layout.redshift_err_column is not None:
+            place = ColumnPlace(table.name, self.layout.redshift_err_column, first)
+            error = np.where(np.isfinite(redshift), _numbers(table[REDSHIFT_ERR], place, REDSHIFT), np.nan)
+            check_redshift_errors(error, place)
+        return redshift, error
 
 
 def open_photometry(
@@ -323,14 +301,9 @@ def _faults(galaxies: PhotometricGalaxies) -> Iterator[Fault]:
         yield f"has an E(B-V) that is negative, above {MOST_EBV:g} or missing", ~sound
 
 
-def _ids(table: Table, column: str, first: int) -> np.ndarray:
-    return checked_column(table[ID], ID, ColumnPlace(table.name, column, first))
-
-
-def _numbers(table: Table, name: str, column: str, first: int = 0) -> np.ndarray:
+def _numbers(values: np.ndarray, place: ColumnPlace, name: str = ANY_FLUX) -> np.ndarray:
     """A column that must hold numbers, in double precision."""
-    known = name if name in (REDSHIFT, EBV) else REDSHIFT if name == REDSHIFT_ERR else ANY_FLUX
-    return checked_column(table[name], known, ColumnPlace(table.name, column, first)).astype(np.float64)
+    return numbers(values, place, f"a number for {name}").astype(np.float64)
 
 
 def _value(place: int) -> str:

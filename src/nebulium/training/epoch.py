@@ -6,7 +6,7 @@ CPU the compiler makes convolutions inside a loop take twice as long.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ from nebulium.training.rows import RowSource, count_examples, is_row_source, rea
 from nebulium.training.state import FitState
 
 LossFunction: TypeAlias = Callable[..., Any]
+Weights: TypeAlias = Float[Array, " batch"]
 
 
 class LossContext(eqx.Module):
@@ -49,16 +50,16 @@ class LossContext(eqx.Module):
     weights: Float[Array, " batch"]
 
 
-@dataclass(frozen=True)
-class _Learning:
-    """How a step is made: one hashable record, so that each is compiled once.
+class _Learning(eqx.Module):
+    """How a step is made. What is static is hashed, so that each kind of step is compiled once.
 
     Trainings that differ in nothing but their length, seed and learning rates have the same one.
     """
 
-    loss_fn: LossFunction
-    config: FitConfig
-    mesh: Mesh | None
+    fixed: PyTree
+    loss_fn: LossFunction = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True)
+    config: FitConfig = eqx.field(static=True, default=FitConfig())
 
 
 class _Step(eqx.Module):
@@ -86,12 +87,13 @@ def train_epoch(
     order_key, loss_key = jax.random.split(key)
     n = count_examples(data)
     batches = make_batches(jax.random.permutation(order_key, n), config.batch_size)
-    train = _train_on_rows if is_row_source(data) else _train_on_arrays
-    how = _Learning(loss_fn, same_steps(config), batch_mesh(config.batch_size))
     numbers = int(state.epoch) * len(batches) + jnp.arange(len(batches), dtype=jnp.int32)
     rates = learning_rates_at(numbers, config, config.epochs * len(batches))
     steps = _Step(numbers, rates, jax.random.split(loss_key, len(batches)))
-    state, total = train(state, fixed, data, batches, steps, how)
+    how = _Learning(fixed, loss_fn, batch_mesh(config.batch_size), same_steps(config))
+    state, total = (_train_on_rows if is_row_source(data) else _train_on_arrays)(
+        state, data, batches, steps, how
+    )
     return eqx.tree_at(lambda s: s.epoch, state, state.epoch + 1), float(total) / n
 
 
@@ -108,28 +110,28 @@ def mean_loss(
     n = count_examples(data)
     batches = make_batches(jnp.arange(n), min(batch_size, n))
     keys = jax.random.split(key, len(batches))
+    how = _Learning(fixed, loss_fn, batch_mesh(batches.indices.shape[1]))
     measure = _measure_on_rows if is_row_source(data) else _measure_on_arrays
-    mesh = batch_mesh(batches.indices.shape[1])
-    return float(measure(weights, fixed, data, batches, keys, loss_fn, mesh)) / n
+    return float(measure(weights, data, batches, keys, how)) / n
 
 
 @eqx.filter_jit
 def _train_on_arrays(
-    state: FitState, fixed: PyTree, data: PyTree, batches: Batches, steps: _Step, how: _Learning
+    state: FitState, data: PyTree, batches: Batches, steps: _Step, how: _Learning
 ) -> tuple[FitState, Float[Array, ""]]:
     """An epoch as one scan; also the sum of the losses."""
 
     def step(state: FitState, now: tuple[Any, ...]) -> tuple[FitState, Array]:
         indices, example_weights, one = now
         batch = jax.tree.map(lambda array: array[indices], data)
-        return _step(state, fixed, batch, example_weights, one, how)
+        return _step(state, batch, example_weights, one, how)
 
     state, sums = jax.lax.scan(step, state, (batches.indices, batches.weights, steps))
     return state, jnp.sum(sums)
 
 
 def _train_on_rows(
-    state: FitState, fixed: PyTree, source: RowSource, batches: Batches, steps: _Step, how: _Learning
+    state: FitState, source: RowSource, batches: Batches, steps: _Step, how: _Learning
 ) -> tuple[FitState, float]:
     """An epoch step by step; also the sum of the losses."""
     total = 0.0
@@ -138,7 +140,7 @@ def _train_on_rows(
         for number, batch, example_weights in chunk:
             batch, example_weights = split_batch((batch, example_weights), how.mesh)
             one = jax.tree.map(itemgetter(number), steps)
-            state, loss = _compiled_step(state, fixed, batch, example_weights, one, how)
+            state, loss = _compiled_step(state, batch, example_weights, one, how)
             sums.append(loss)
         # Waits for the chunk: the next one is read in the meantime, and no more than that.
         total += sum(map(float, sums))
@@ -146,20 +148,15 @@ def _train_on_rows(
 
 
 def _step(
-    state: FitState,
-    fixed: PyTree,
-    batch: PyTree,
-    example_weights: Float[Array, " batch"],
-    step: _Step,
-    how: _Learning,
+    state: FitState, batch: PyTree, example_weights: Weights, step: _Step, how: _Learning
 ) -> tuple[FitState, Float[Array, ""]]:
     """One batch; also the sum of its losses."""
     batch, example_weights = split_batch((batch, example_weights), how.mesh)
     beside = None
     if state.memory is not None:
-        beside = LossContext(eqx.combine(state.average, fixed), state.memory, example_weights)
+        beside = LossContext(eqx.combine(state.average, how.fixed), state.memory, example_weights)
     (loss, memory), gradient = eqx.filter_value_and_grad(_batch_loss, has_aux=True)(
-        state.weights, fixed, batch, example_weights, step.key, how.loss_fn, beside
+        state.weights, batch, example_weights, step.key, how, beside
     )
     optimiser = make_optimiser(how.config, step.rate)
     updates, optimiser_state = optimiser.update(gradient, state.optimiser, state.weights)
@@ -177,70 +174,55 @@ _compiled_step = eqx.filter_jit(_step)
 
 @eqx.filter_jit
 def _measure_on_arrays(
-    weights: PyTree,
-    fixed: PyTree,
-    data: PyTree,
-    batches: Batches,
-    keys: Key[Array, " steps"],
-    loss_fn: LossFunction,
-    mesh: Mesh | None,
+    weights: PyTree, data: PyTree, batches: Batches, keys: Key[Array, " steps"], how: _Learning
 ) -> Float[Array, ""]:
     """Sum of all losses, as one scan."""
 
     def step(total: Array, now: tuple[Any, ...]) -> tuple[Array, None]:
         indices, example_weights, key = now
         batch = jax.tree.map(lambda array: array[indices], data)
-        batch, example_weights = split_batch((batch, example_weights), mesh)
-        loss, _ = _batch_loss(weights, fixed, batch, example_weights, key, loss_fn)
+        batch, example_weights = split_batch((batch, example_weights), how.mesh)
+        loss, _ = _batch_loss(weights, batch, example_weights, key, how)
         return total + loss * jnp.sum(example_weights), None
 
     return jax.lax.scan(step, jnp.zeros(()), (batches.indices, batches.weights, keys))[0]
 
 
 def _measure_on_rows(
-    weights: PyTree,
-    fixed: PyTree,
-    source: RowSource,
-    batches: Batches,
-    keys: Key[Array, " steps"],
-    loss_fn: LossFunction,
-    mesh: Mesh | None,
+    weights: PyTree, source: RowSource, batches: Batches, keys: Key[Array, " steps"], how: _Learning
 ) -> float:
     """Sum of all losses, batch by batch."""
     total = 0.0
     for chunk in read_chunks(source, batches):
         for number, batch, example_weights in chunk:
-            batch, example_weights = split_batch((batch, example_weights), mesh)
-            loss = _compiled_loss(weights, fixed, batch, example_weights, keys[number], loss_fn)
+            batch, example_weights = split_batch((batch, example_weights), how.mesh)
+            loss, _ = _compiled_loss(weights, batch, example_weights, keys[number], how)
             total += float(loss) * float(jnp.sum(example_weights))
     return total
 
 
-@eqx.filter_jit
-def _compiled_loss(*arguments: Any) -> Float[Array, ""]:
-    return _batch_loss(*arguments)[0]
-
-
 def _batch_loss(
     weights: PyTree,
-    fixed: PyTree,
     batch: PyTree,
-    example_weights: Array,
+    example_weights: Weights,
     key: Array,
-    loss_fn: LossFunction,
+    how: _Learning,
     beside: LossContext | None = None,
 ) -> tuple[Array, PyTree]:
     """Mean loss of a batch, and the memory after it."""
-    model, memory = eqx.combine(weights, fixed), None
+    model, memory = eqx.combine(weights, how.fixed), None
     if beside is None:
-        losses = loss_fn(model, batch, key)
+        losses = how.loss_fn(model, batch, key)
     else:
-        losses, memory = loss_fn(model, batch, key, beside)
+        losses, memory = how.loss_fn(model, batch, key, beside)
     if losses.shape != example_weights.shape:
         raise ValueError(
             f"loss_fn must return one loss per example, {example_weights.shape}; got {losses.shape}"
         )
     return weighted_mean(losses, example_weights), memory
+
+
+_compiled_loss = eqx.filter_jit(_batch_loss)
 
 
 def _update_average(average: PyTree, weights: PyTree, step: Array, decay: float | None) -> PyTree:

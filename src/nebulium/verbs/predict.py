@@ -119,7 +119,7 @@ def predict_file(
                 progress(tally.rows)
         if not tally.rows:
             raise none_predicted(opened)
-    listed = write_rejects(opened.rejects, output)
+    listed = write_rejects(opened.rejects, output, id_column=opened.id_column)
     return PredictionRun(
         output,
         tally.rows,

@@ -152,7 +152,7 @@ def save_trained(training: Training, trained: TrainedModel) -> TrainingRun:
     """
     if training.output is None:
         raise ValueError("a training without an output cannot be saved")
-    listed = training.rejects.write(training.output)
+    listed = training.rejects.write(training.output, id_column=trained.split["id_column"])
     config = trained.config
     save_model(training.output, trained.model, config=config, card=model_card(trained.card, config))
     notes = tuple(training.notes)

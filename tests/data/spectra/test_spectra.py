@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nebulium.data.extinction import deredden, extinction_per_ebv
+from nebulium.data.ids import ids_from_text
 from nebulium.data.spectra.checks import RawSpectra, checked_spectra
 from nebulium.data.spectra.desi import Arm, coadd_arms, join_redshifts, lsf_variance
 from nebulium.data.spectra.reading import (
@@ -22,7 +23,6 @@ from nebulium.data.spectra.reading import (
     read_spectra,
     write_spectra,
 )
-from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.spectra.spectrum_set import air_from_vacuum, not_rising, vacuum_from_air
 from nebulium.data.tables.reading import Table, write_table
 from nebulium.errors import NebuliumError, SpectrumError, TableError

@@ -1,7 +1,7 @@
 """Parquet files and Arrow's columns, for tables, spectra and images alike."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,34 @@ from nebulium.errors import NebuliumError, TableError
 METADATA_KEY = b"nebulium"
 #: Whole numbers up to here are exact as float64.
 EXACT = 2**53
-
-
-def opened_parquet(
-    path: Path, *, error: type[NebuliumError] = TableError, **options: Any
-) -> pyarrow.parquet.ParquetFile:
-    """Open a Parquet file; it is closed by a ``with`` block."""
-    if not path.is_file():
-        raise error(str(path), "is not there", "check the path")
-    with reading_parquet(path, error):
-        return pyarrow.parquet.ParquetFile(path, pre_buffer=False, **options)
+#: What reading a damaged file can end in.
+FAULTS_OF_ARROW = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 @contextmanager
-def reading_parquet(path: Path, error: type[NebuliumError] = TableError) -> Iterator[None]:
-    """Faults of Arrow and of the disk as an error that says what to do."""
-    with reading(path, "Parquet", error, (pa.ArrowException, OSError, UnicodeDecodeError)):
-        yield
+def opened_parquet(
+    path: Path, *, error: type[NebuliumError] = TableError, **options: Any
+) -> Iterator[pyarrow.parquet.ParquetFile]:
+    """Open a Parquet file; faults of Arrow and of the disk become an error that says what to do."""
+    if not path.is_file():
+        raise error(str(path), "is not there", "check the path")
+    opened = pyarrow.parquet.ParquetFile
+    with reading(path, "Parquet", error, FAULTS_OF_ARROW), opened(path, pre_buffer=False, **options) as file:
+        yield file
+
+
+def sizes_of_groups(file: pyarrow.parquet.ParquetFile) -> list[int]:
+    """Rows of each row group."""
+    return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+
+
+def rows_by_group(rows: np.ndarray, sizes: Sequence[int]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Each group that holds some of the rows, their places among the rows asked for, and in the group."""
+    firsts = np.concatenate([[0], np.cumsum(sizes)])
+    group_of = np.searchsorted(firsts, rows, side="right") - 1
+    for group in np.unique(group_of).tolist():
+        places = np.flatnonzero(group_of == group)
+        yield group, places, rows[places] - firsts[group]
 
 
 def own_metadata(schema: pa.Schema) -> dict[str, Any]:

@@ -11,18 +11,16 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from nebulium.data.files.damage import FAULTS, reading
-from nebulium.data.images.source import ImageSource, Read
+from nebulium.data.ids import ids_or_places
+from nebulium.data.images.source import DAMAGED, OF_BANDS, ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT
-from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.tables.reading import read_table
 from nebulium.errors import ImageError, from_extra
 
 #: Names that programs give to the arrays.
 IMAGES = ("images", "image", "flux")
 IDS = ("ids", "id", "object_id", "target_id", "objid")
-ENTRIES = (*IDS, "bands", "unit", "pixel_scale_arcsec", "psf_fwhm_arcsec", "zero_point_ab")
-#: What reading a damaged file can end in.
-DAMAGED = "is in a damaged part of its file"
+ENTRIES = (*IDS, "bands", "unit", *OF_BANDS)
 #: Bytes that are read at a time.
 PIECE = 1 << 20
 SHAPE_MEND = "save an array of shape (n, height, width, band), of numbers"
@@ -51,9 +49,7 @@ def open_hdf5_cube(path: Path) -> ImageSource:
         import h5py
 
     with reading(path, "HDF5", ImageError), h5py.File(path) as file:
-        name = next((name for name in IMAGES if name in file), None)
-        if name is None:
-            raise _nothing(path, list(file))
+        name = _name_of_images(path, list(file))
         cube = file[name]
         shape, dtype = tuple(cube.shape), cube.dtype
         entries = {**dict(file.attrs), **dict(cube.attrs)}
@@ -94,9 +90,7 @@ def _npz_contents(path: Path) -> tuple[Stream, dict[str, Any]]:
     """How to get at the images, and all the small arrays."""
     # The file is ours to close: numpy leaves it open if it fails to read it.
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        name = next((name for name in IMAGES if name in arrays.files), None)
-        if name is None:
-            raise _nothing(path, arrays.files)
+        name = _name_of_images(path, arrays.files)
         entries = {key: arrays[key] for key in ENTRIES if key in arrays.files}
     with _member(path, f"{name}.npy") as member:
         # To the end, where the check sum is: damaged pixels would be read as noise.
@@ -176,9 +170,7 @@ def _source(
         opened=opened,
         unit=DISPLAY_UNIT if dtype == np.uint8 else _text(entries.get("unit", "")),
         bands_named="bands" in entries,
-        pixel_scale_arcsec=_numbers(path, entries, "pixel_scale_arcsec", n_bands),
-        psf_fwhm_arcsec=_numbers(path, entries, "psf_fwhm_arcsec", n_bands),
-        zero_point_ab=_numbers(path, entries, "zero_point_ab", n_bands),
+        **{name: _numbers(path, entries, name, n_bands) for name in OF_BANDS if name in entries},
     )
 
 
@@ -206,14 +198,11 @@ def _bands(path: Path, entries: Mapping[str, Any], n: int, dtype: np.dtype) -> t
 
 def _ids(path: Path, entries: Mapping[str, Any], n: int) -> np.ndarray:
     """Ids of the file, else places."""
-    found = next((entries[name] for name in IDS if entries.get(name) is not None), None)
-    if found is None:
-        return np.arange(n, dtype=np.int64)
-    ids = np.asarray(found)
-    if ids.shape != (n,) or ids.dtype.kind == "f":
-        problem = f"has {n} images, and ids of shape {ids.shape} and type {ids.dtype}"
+    found = next((np.asarray(entries[name]) for name in IDS if entries.get(name) is not None), None)
+    if found is not None and (found.shape != (n,) or found.dtype.kind == "f"):
+        problem = f"has {n} images, and ids of shape {found.shape} and type {found.dtype}"
         raise ImageError(str(path), problem, "give each image an id, a whole number or text")
-    return ids_from_text(np.array([_text(value) for value in ids.tolist()]))
+    return ids_or_places(None if found is None else np.array(list(map(_text, found.tolist()))), n)
 
 
 def _ids_beside(path: Path) -> np.ndarray | None:
@@ -229,10 +218,8 @@ def _ids_beside(path: Path) -> np.ndarray | None:
     return table[name]
 
 
-def _numbers(path: Path, entries: Mapping[str, Any], name: str, n: int) -> tuple[float, ...] | None:
+def _numbers(path: Path, entries: Mapping[str, Any], name: str, n: int) -> Any:
     """A number a band; a single one is for all."""
-    if name not in entries:
-        return None
     numbers = np.atleast_1d(np.asarray(entries[name], np.float64))
     if numbers.shape not in ((1,), (n,)):
         problem = f"has {numbers.size} numbers for {name}, and {n} bands"
@@ -246,6 +233,9 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _nothing(path: Path, names: list[str]) -> ImageError:
-    problem = f"holds none of {', '.join(IMAGES)} (it has {', '.join(names) or 'nothing'})"
-    return ImageError(str(path), problem, "rename the array of images")
+def _name_of_images(path: Path, names: list[str]) -> str:
+    found = next((name for name in IMAGES if name in names), None)
+    if found is None:
+        problem = f"holds none of {', '.join(IMAGES)} (it has {', '.join(names) or 'nothing'})"
+        raise ImageError(str(path), problem, "rename the array of images")
+    return found

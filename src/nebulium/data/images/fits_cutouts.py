@@ -13,8 +13,8 @@ import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
 from nebulium.data.images.pictures import ids_of_files
-from nebulium.data.images.source import ImageSource, Read
-from nebulium.errors import ImageError, TableError
+from nebulium.data.images.source import ImageSource, Read, some_readable
+from nebulium.errors import TableError
 
 ENDINGS = (".fits.gz", ".fit.gz", ".fits.fz", ".fits", ".fit")
 #: Extensions that go with the light, and are not light.
@@ -33,8 +33,6 @@ NOT_LIGHT = (
     "PSF",
 )
 ZERO_POINTS = ("MAGZERO", "MAGZPT", "ZEROPT", "ZEROPNT", "ZPT")
-#: So many files are opened to find some that can be read, and so many of these tell the bands.
-TRIED, ASKED = 100, 5
 
 
 def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
@@ -51,10 +49,8 @@ def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
         bands=first.bands,
         opened=lambda: _reading(files, first),
         unit=first.unit,
-        pixel_scale_arcsec=first.numbers["pixel_scale_arcsec"],
-        psf_fwhm_arcsec=first.numbers["psf_fwhm_arcsec"],
-        zero_point_ab=first.numbers["zero_point_ab"],
         bands_named=first.bands_named,
+        **first.numbers,
     )
 
 
@@ -66,24 +62,12 @@ class _Cutout:
     bands: tuple[str, ...]
     bands_named: bool
     unit: str
-    numbers: Mapping[str, tuple[float, ...] | None]
+    numbers: Mapping[str, Any]
 
 
 def _typical(path: Path, files: Sequence[Path]) -> _Cutout:
-    """One with the bands that most of the first files have: the very first may be the odd one."""
-    found: list[_Cutout] = []
-    problem = ""
-    for file in files[:TRIED]:
-        cutout = _read(file)
-        if isinstance(cutout, str):
-            problem = problem or f"{file.name} {cutout}"
-        else:
-            found.append(cutout)
-        if len(found) == ASKED:
-            break
-    if not found:
-        mend = "check or download them again"
-        raise ImageError(str(path), f"has no cutout that can be read; {problem}", mend)
+    """One with the bands that most of the first files have."""
+    found: list[_Cutout] = some_readable(path, "cutout", [file.name for file in files], map(_read, files))
     counts = Counter(tuple(sorted(cutout.bands)) for cutout in found)
     return max(found, key=lambda cutout: counts[tuple(sorted(cutout.bands))])
 

@@ -19,11 +19,13 @@ from nebulium.data.files.arrow import (
     lists_by_field,
     opened_parquet,
     own_metadata,
+    rows_by_group,
+    sizes_of_groups,
     to_numpy,
 )
-from nebulium.data.glossary import about_column
+from nebulium.data.glossary import about_column, found_names
+from nebulium.data.ids import ids_or_places
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 
@@ -37,6 +39,7 @@ FIELDS = {
     "psf_fwhm": ("psf_fwhm",),
     "scale": ("scale",),
 }
+CUBES = ("flux", "ivar", "mask")
 MEND = "give a column image: struct of the lists band, flux, ivar, mask, psf_fwhm, scale"
 
 
@@ -129,21 +132,19 @@ def images_from_arrow(table: pa.Table, where: str = "images") -> Images:
     """The inverse of `images_to_arrow`; also reads the layouts of other catalogues of images."""
     found = _fields(table, where)
     bands = _bands(found["band"], where)
-    flux = _cube(found["flux"], "flux", len(bands), where)
-    missing = [part for part in ("psf_fwhm", "scale") if part not in found]
-    if missing:
-        raise TableError(where, f"has no {missing[0]} in its column image", MEND)
+    cubes = {part: _cube(found[part], part, len(bands), where) for part in CUBES if part in found}
+    shape = cubes["flux"].shape
+    cubes = {"ivar": np.ones(shape, np.float32), "mask": np.zeros(shape, bool), **cubes}
+    for part in ("psf_fwhm", "scale"):
+        if part not in found:
+            raise TableError(where, f"has no {part} in its column image", MEND)
     kept = [name for name in table.column_names if not pa.types.is_nested(table[name].type) and name != ID]
     return Images(
-        ids=_ids(table, where),
+        ids=ids_or_places(to_numpy(table[ID], where, ID) if ID in table.column_names else None, len(table)),
         bands=bands,
-        flux=flux.astype(np.float32, copy=False),
-        ivar=_cube(found["ivar"], "ivar", len(bands), where).astype(np.float32, copy=False)
-        if "ivar" in found
-        else np.ones_like(flux, np.float32),
-        bad=_cube(found["mask"], "mask", len(bands), where) != 0
-        if "mask" in found
-        else np.zeros(flux.shape, bool),
+        flux=cubes["flux"].astype(np.float32, copy=False),
+        ivar=cubes["ivar"].astype(np.float32, copy=False),
+        bad=cubes["mask"] != 0,
         psf_fwhm_arcsec=_matrix(found["psf_fwhm"], "psf_fwhm", len(bands), where),
         pixel_scale_arcsec=_matrix(found["scale"], "scale", len(bands), where),
         table=Table(
@@ -262,17 +263,12 @@ def iter_images(path: str | Path) -> Iterator[Images]:
 
 def _take(file: pyarrow.parquet.ParquetFile, wanted: np.ndarray) -> pa.Table:
     """Rows by their place in the file, in the order asked for."""
-    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-    firsts = np.concatenate([[0], np.cumsum(sizes)])
-    group_of = np.searchsorted(firsts, wanted, side="right") - 1
+    parts, order = [file.schema_arrow.empty_table()], [np.zeros(0, np.int64)]
     # Few rows of many groups: no more than one group is held at a time.
-    parts = [
-        file.read_row_group(int(group)).take(wanted[group_of == group] - firsts[group])
-        for group in np.unique(group_of)
-    ]
-    if not parts:
-        return file.schema_arrow.empty_table()
-    return pa.concat_tables(parts).take(np.argsort(np.argsort(group_of, kind="stable"), kind="stable"))
+    for group, places, rows in rows_by_group(wanted, sizes_of_groups(file)):
+        parts.append(file.read_row_group(group).take(rows))
+        order.append(places)
+    return pa.concat_tables(parts).take(np.argsort(np.concatenate(order)))
 
 
 def _lists(values: pa.Array, length: int) -> pa.ListArray:
@@ -296,12 +292,10 @@ def _fields(table: pa.Table, where: str) -> dict[str, pa.Array]:
     if not len(table):
         raise TableError(where, "has no rows", "check how it was made")
     found = lists_by_field(table[IMAGE])
-    fields = {
-        part: next((found[name] for name in names if name in found), None) for part, names in FIELDS.items()
-    }
-    if fields["band"] is None or fields["flux"] is None:
+    fields = {part: found[name] for part, name in found_names(found, FIELDS).items()}
+    if "band" not in fields or "flux" not in fields:
         raise TableError(where, f"has a column image of type {table[IMAGE].type}", MEND)
-    return {part: values for part, values in fields.items() if values is not None}
+    return fields
 
 
 def _bands(values: pa.Array, where: str) -> tuple[str, ...]:
@@ -316,19 +310,21 @@ def _bands(values: pa.Array, where: str) -> tuple[str, ...]:
 
 def _cube(values: pa.Array, part: str, bands: int, where: str) -> np.ndarray:
     """Lists of bands of rows of pixels as (n, height, width, band)."""
-    sizes = []
-    for expected in (bands, None, None):
-        sizes.append(_one_length(values, part, expected, where))
-        values = values.flatten()
-    n = len(values) // int(np.prod(sizes))
-    pixels = values.to_numpy(zero_copy_only=False).reshape(n, *sizes)
-    return np.moveaxis(pixels, 1, -1)
+    return np.moveaxis(_array(values, part, (bands, None, None), where), 1, -1)
 
 
 def _matrix(values: pa.Array, part: str, bands: int, where: str) -> np.ndarray:
     """A number a band as (n, band)."""
-    _one_length(values, part, bands, where)
-    return values.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, bands)
+    return _array(values, part, (bands,), where).astype(np.float32)
+
+
+def _array(values: pa.Array, part: str, expected: tuple[int | None, ...], where: str) -> np.ndarray:
+    """Lists of lists as one array; None where any length will do that all have."""
+    sizes = []
+    for length in expected:
+        sizes.append(_one_length(values, part, length, where))
+        values = values.flatten()
+    return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(-1, *sizes)
 
 
 def _one_length(values: pa.Array, part: str, expected: int | None, where: str) -> int:
@@ -341,10 +337,3 @@ def _one_length(values: pa.Array, part: str, expected: int | None, where: str) -
         problem = f"has images whose {part} differs in shape (lists of {lengths.min()} to {lengths.max()})"
         raise TableError(where, problem, "cut them to one size")
     return wanted
-
-
-def _ids(table: pa.Table, where: str) -> np.ndarray:
-    """Numbers if they all are; rows of a file without ids go by their place."""
-    if ID not in table.column_names:
-        return np.arange(len(table), dtype=np.int64)
-    return ids_from_text(to_numpy(table[ID], where, ID))

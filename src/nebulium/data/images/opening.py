@@ -1,8 +1,12 @@
 """A set of images of any format opened by what its files are called."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from nebulium.data.images.cubes import open_hdf5_cube, open_numpy_cube
+from nebulium.data.images.fits_cutouts import open_fits_cutouts
+from nebulium.data.images.parquet import open_parquet_images
+from nebulium.data.images.pictures import open_pictures
 from nebulium.data.images.source import ImageSource, with_bands
 from nebulium.errors import ImageError
 
@@ -14,6 +18,14 @@ KINDS = {
     ".h5": "hdf5", ".hdf5": "hdf5",
     ".parquet": "parquet",
 }  # fmt: skip
+#: Who opens a kind.
+OPENERS: dict[str, Callable[[Path, list[Path]], ImageSource]] = {
+    "pictures": open_pictures,
+    "fits": open_fits_cutouts,
+    "numpy": lambda path, _: open_numpy_cube(path),
+    "hdf5": lambda path, _: open_hdf5_cube(path),
+    "parquet": open_parquet_images,
+}
 #: Kinds of which a file holds a galaxy, so that a folder of them is one set.
 ONE_A_FILE = ("pictures", "fits")
 KNOWN = (
@@ -64,7 +76,7 @@ def open_images(path: str | Path, *, bands: Sequence[str] | None = None) -> Imag
     if not path.exists():
         raise ImageError(str(path), "is not there", "check the path")
     kind, files = _kind_of(path)
-    source = _open(kind, path, files)
+    source = OPENERS[kind](path, files)
     return source if bands is None else with_bands(source, bands)
 
 
@@ -108,22 +120,3 @@ def _files(folder: Path, ending: str = "") -> Iterator[Path]:
 def _kind(file: Path) -> str | None:
     name = file.name.lower()
     return next((kind for ending, kind in KINDS.items() if name.endswith(ending)), None)
-
-
-def _open(kind: str, path: Path, files: list[Path]) -> ImageSource:
-    """Hand over to those who know the format; each is imported only when needed."""
-    if kind == "pictures":
-        from nebulium.data.images.pictures import open_pictures
-
-        return open_pictures(path, files)
-    if kind == "fits":
-        from nebulium.data.images.fits_cutouts import open_fits_cutouts
-
-        return open_fits_cutouts(path, files)
-    if kind == "parquet":
-        from nebulium.data.images.parquet import open_parquet_images
-
-        return open_parquet_images(path, files)
-    from nebulium.data.images.cubes import open_hdf5_cube, open_numpy_cube
-
-    return open_numpy_cube(path) if kind == "numpy" else open_hdf5_cube(path)

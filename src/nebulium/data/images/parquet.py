@@ -3,21 +3,28 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from nebulium.data.files.arrow import opened_parquet, to_numpy
+from nebulium.data.files.arrow import (
+    FAULTS_OF_ARROW,
+    opened_parquet,
+    rows_by_group,
+    sizes_of_groups,
+    to_numpy,
+)
+from nebulium.data.ids import ids_or_places
 from nebulium.data.images.mmu import ID, IMAGE, images_from_arrow
-from nebulium.data.images.source import ImageSource, Read
-from nebulium.data.spectra.sdss import ids_from_text
+from nebulium.data.images.source import DAMAGED, ImageSource, Read
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
 
-DAMAGED = "is in a damaged part of its file"
 #: What ids are called where the file has no name of its own for them, or this one beside its own.
 TARGET_ID = "target_id"
 #: A field of the struct that is not needed here, and as large as the flux.
@@ -26,11 +33,10 @@ UNUSED = "ivar"
 
 def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
     """Open Parquet files of images, one below the other."""
-    shards = [_Shard(file) for file in files]
-    shards = [shard for shard in shards if shard.rows]
+    shards = [shard for shard in map(_described, files) if sum(shard.sizes)]
     if not shards:
         raise ImageError(str(path), "has no rows", "check how it was made")
-    first = images_from_arrow(shards[0].first_row(), str(shards[0].path))
+    first = images_from_arrow(_first_row(shards[0]), str(shards[0].path))
     unit = str(first.metadata.get("unit", ""))
     return ImageSource(
         path=path,
@@ -46,87 +52,68 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
     )
 
 
+@dataclass(frozen=True)
 class _Shard:
-    """What one Parquet file holds."""
+    """What one Parquet file holds: rows of its row groups, columns beside the images, and those needed."""
 
-    def __init__(self, path: Path):
-        self.path = path
-        with opened_parquet(path) as file:
-            schema = file.schema_arrow
-            groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-        self.rows = sum(groups)
-        self.firsts = np.concatenate([[0], np.cumsum(groups)])
-        self.has_ids = ID in schema.names
-        self.beside = [field.name for field in schema if not pa.types.is_nested(field.type)]
-        self.columns = _image_columns(schema)
+    path: Path
+    sizes: Sequence[int]
+    has_ids: bool
+    beside: Sequence[str]
+    columns: Sequence[str]
 
-    def first_row(self) -> pa.Table:
-        """Id, image and what the file says of itself."""
-        group = int(np.searchsorted(self.firsts, 0, side="right")) - 1
-        with opened_parquet(self.path) as file:
-            return file.read_row_group(group, columns=self.columns).slice(0, 1)
 
-    def images(
-        self, file: pyarrow.parquet.ParquetFile, rows: np.ndarray, bands: tuple[str, ...]
-    ) -> list[np.ndarray | str]:
-        """Images of some rows of the file; a row group is read once for all that it has of them."""
-        group_of = np.searchsorted(self.firsts, rows, side="right") - 1
-        found: list[np.ndarray | str] = [""] * len(rows)
-        for group in np.unique(group_of):
-            places = np.flatnonzero(group_of == group)
-            wanted = rows[places] - self.firsts[group]
-            for place, image in zip(places, self._of_group(file, int(group), wanted, bands), strict=True):
-                found[place] = image
-        return found
+def _described(path: Path) -> _Shard:
+    with opened_parquet(path) as file:
+        schema, sizes = file.schema_arrow, sizes_of_groups(file)
+    beside = [field.name for field in schema if not pa.types.is_nested(field.type)]
+    return _Shard(path, sizes, ID in schema.names, beside, _image_columns(schema))
 
-    def _of_group(
-        self, file: pyarrow.parquet.ParquetFile, group: int, rows: np.ndarray, bands: tuple[str, ...]
-    ) -> list[np.ndarray | str]:
-        """Images of some rows of a row group; a damaged one spoils only its own."""
-        try:
-            table = file.read_row_group(group, columns=self.columns)
-            # Neighbours are cut out without a copy.
-            together = np.all(np.diff(rows) == 1)
-            table = table.slice(rows[0], len(rows)) if together else table.take(rows)
-        except (pa.ArrowException, OSError):
-            return [DAMAGED] * len(rows)
-        try:
-            return _fluxes(table, bands)
-        except TableError:
-            # One image that differs from the others does not spoil them.
-            return [_flux(table.slice(row, 1), bands) for row in range(len(rows))]
+
+def _first_row(shard: _Shard) -> pa.Table:
+    """Id, image and what the file says of itself."""
+    ((group, _, _),) = rows_by_group(np.zeros(1, np.int64), shard.sizes)
+    with opened_parquet(shard.path) as file:
+        return file.read_row_group(group, columns=shard.columns).slice(0, 1)
 
 
 class _Reader:
-    """Reads rows counted over all shards; the file that was read last stays open."""
+    """Reads rows counted over all row groups of all shards; the file that was read last stays open."""
 
     def __init__(self, shards: Sequence[_Shard], bands: tuple[str, ...], files: ExitStack):
-        self.shards, self.bands, self.files = shards, bands, files
-        self.firsts = np.concatenate([[0], np.cumsum([shard.rows for shard in shards])])
-        self.held: tuple[int, pyarrow.parquet.ParquetFile | None] = (-1, None)
+        self.bands, self.files = bands, files
+        self.groups = [(shard, group) for shard in shards for group in range(len(shard.sizes))]
+        self.sizes = [size for shard in shards for size in shard.sizes]
+        self.held: tuple[_Shard | None, Any] = (None, None)
 
     def __call__(self, rows: np.ndarray) -> list[np.ndarray | str]:
-        shard_of = np.searchsorted(self.firsts, rows, side="right") - 1
+        """An image each; a row group is read once for all that it has of them."""
         found: list[np.ndarray | str] = [""] * len(rows)
-        for number in np.unique(shard_of).tolist():
-            places = np.flatnonzero(shard_of == number)
-            for place, image in zip(places, self._of_shard(number, rows[places]), strict=True):
+        for group, places, wanted in rows_by_group(rows, self.sizes):
+            for place, image in zip(places, self._of_group(*self.groups[group], wanted), strict=True):
                 found[place] = image
         return found
 
-    def _of_shard(self, number: int, rows: np.ndarray) -> list[np.ndarray | str]:
-        """A shard that can no longer be opened spoils only its own images."""
+    def _of_group(self, shard: _Shard, group: int, rows: np.ndarray) -> list[np.ndarray | str]:
+        """Images of some rows of a row group; what is damaged or has gone spoils only its own."""
         try:
-            file = self._opened(number)
-        except TableError:
+            table = self._opened(shard).read_row_group(group, columns=shard.columns)
+            # Neighbours are cut out without a copy.
+            together = np.all(np.diff(rows) == 1)
+            table = table.slice(rows[0], len(rows)) if together else table.take(rows)
+        except (TableError, *FAULTS_OF_ARROW):
             return [DAMAGED] * len(rows)
-        return self.shards[number].images(file, rows - self.firsts[number], self.bands)
+        try:
+            return _fluxes(table, self.bands)
+        except TableError:
+            # One image that differs from the others does not spoil them.
+            return [_flux(table.slice(row, 1), self.bands) for row in range(len(rows))]
 
-    def _opened(self, number: int) -> pyarrow.parquet.ParquetFile:
-        if self.held[0] != number:
+    def _opened(self, shard: _Shard) -> pyarrow.parquet.ParquetFile:
+        if self.held[0] is not shard:
             self.files.close()
-            self.held = (-1, None)
-            self.held = (number, self.files.enter_context(opened_parquet(self.shards[number].path)))
+            self.held = (None, None)
+            self.held = (shard, self.files.enter_context(opened_parquet(shard.path)))
         return self.held[1]
 
 
@@ -168,13 +155,11 @@ def _image_columns(schema: pa.Schema) -> list[str]:
 
 def _ids(shards: Sequence[_Shard]) -> np.ndarray:
     """Ids of all shards; rows of files without ids go by their place."""
-    if not all(shard.has_ids for shard in shards):
-        return np.arange(sum(shard.rows for shard in shards), dtype=np.int64)
     parts = []
-    for shard in shards:
+    for shard in shards if all(shard.has_ids for shard in shards) else ():
         with opened_parquet(shard.path) as file:
             parts.append(to_numpy(file.read(columns=[ID])[ID], str(shard.path), ID).astype(np.str_))
-    return ids_from_text(np.concatenate(parts))
+    return ids_or_places(np.concatenate(parts) if parts else None, sum(sum(shard.sizes) for shard in shards))
 
 
 def _table(shards: Sequence[_Shard]) -> Table:

@@ -12,15 +12,13 @@ import numpy as np
 from PIL import Image
 
 from nebulium.data.files.damage import FAULTS, reading
-from nebulium.data.images.source import ImageSource, Read
+from nebulium.data.ids import ids_from_text
+from nebulium.data.images.source import ImageSource, Read, some_readable
 from nebulium.data.images.stretches import DISPLAY_UNIT
-from nebulium.data.spectra.sdss import ids_from_text
 from nebulium.errors import ImageError
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 COLOURS, GREY = ("red", "green", "blue"), ("grey",)
-#: So many pictures are opened to find some that can be read, and so many of these tell the bands.
-TRIED, ASKED = 100, 5
 #: What Pillow raises of a picture that makes no sense.
 BAD_PICTURE: tuple[type[Exception], ...] = (*FAULTS, SyntaxError)
 
@@ -34,7 +32,7 @@ def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
     return ImageSource(
         path=path,
         ids=ids_of_files(path, names),
-        bands=_typical_bands(path, opened, len(names)),
+        bands=_typical_bands(path, opened, names),
         opened=opened,
         unit=DISPLAY_UNIT,
         bands_named=False,
@@ -79,18 +77,13 @@ def _pixels(picture: Image.Image) -> np.ndarray | str:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _typical_bands(path: Path, opened: Callable[[], AbstractContextManager[Read]], n: int) -> tuple[str, ...]:
-    """Bands that most of the first pictures have: the very first may be the odd one."""
-    depths: list[int] = []
+def _typical_bands(
+    path: Path, opened: Callable[[], AbstractContextManager[Read]], names: Sequence[str]
+) -> tuple[str, ...]:
+    """Bands that most of the first pictures have."""
     with opened() as read:
-        for row in range(min(n, TRIED)):
-            (image,) = read(np.array([row]))
-            depths += [] if isinstance(image, str) else [image.shape[-1]]
-            if len(depths) == ASKED:
-                break
-    if not depths:
-        problem = f"has no picture that can be read; the first {image}"
-        raise ImageError(str(path), problem, "make or download them again")
+        images = (read(np.array([row]))[0] for row in range(len(names)))
+        depths = [image.shape[-1] for image in some_readable(path, "picture", names, images)]
     return GREY if 2 * depths.count(1) > len(depths) else COLOURS
 
 

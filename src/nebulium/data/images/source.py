@@ -1,9 +1,10 @@
 """Images of galaxies in any of the known formats, read in pieces."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError
 
+#: What is said of an image that cannot be read.
+DAMAGED = "is in a damaged part of its file"
+#: Fields of a source that hold a number a band.
+OF_BANDS = ("pixel_scale_arcsec", "psf_fwhm_arcsec", "zero_point_ab")
+#: So many files are opened to find some that can be read, and so many of these tell the bands.
+TRIED, ASKED = 100, 5
 #: Reads rows: an image each, or in words why there is none.
 Read = Callable[[np.ndarray], list[np.ndarray | str]]
 
@@ -194,18 +201,9 @@ def with_bands(source: ImageSource, bands: Sequence[str]) -> ImageSource:
         problem = f"has the bands {', '.join(source.bands)}, asked for were {', '.join(asked) or 'none'}"
         raise ImageError(str(source.path), problem, "ask for bands that are there, each once")
     places = [source.bands.index(band) for band in asked]
-
-    def picked(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        return None if values is None else tuple(values[place] for place in places)
-
-    return with_change(
-        source,
-        lambda image, _: image[..., places],
-        bands=asked,
-        pixel_scale_arcsec=picked(source.pixel_scale_arcsec),
-        psf_fwhm_arcsec=picked(source.psf_fwhm_arcsec),
-        zero_point_ab=picked(source.zero_point_ab),
-    )
+    known = {name: values for name in OF_BANDS if (values := getattr(source, name)) is not None}
+    picked = {name: tuple(values[place] for place in places) for name, values in known.items()}
+    return with_change(source, lambda image, _: image[..., places], bands=asked, **picked)
 
 
 def with_factors(source: ImageSource, factors: Float[np.ndarray, "n band"]) -> ImageSource:
@@ -235,3 +233,19 @@ def with_change(
             yield lambda rows: [changed(*found) for found in zip(read(rows), rows.tolist(), strict=True)]
 
     return replace(source, opened=opened, **fields)
+
+
+def some_readable(path: Path, what: str, names: Iterable[str], found: Iterable[Any]) -> list[Any]:
+    """The first few that can be read, to tell what most are like: the very first may be the odd one."""
+    good, problems = [], []
+    for name, one in islice(zip(names, found, strict=True), TRIED):
+        if isinstance(one, str):
+            problems.append(f"{name} {one}")
+        else:
+            good.append(one)
+        if len(good) == ASKED:
+            break
+    if not good:
+        problem = f"has no {what} that can be read; {problems[0]}"
+        raise ImageError(str(path), problem, "check, make or download them again")
+    return good

@@ -7,27 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.fits import native, opened_fits
+from nebulium.data.files.fits import native
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra, with_redshift
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import read_table
-from nebulium.data.tables.table import READABLE, Table, ending_of
-from nebulium.errors import SpectrumError, TableError
+from nebulium.data.tables.table import Table
+from nebulium.errors import MissingColumnError, SpectrumError
 
-#: Extensions in which Redrock keeps its best redshifts, by age of the pipeline.
-REDROCK_EXTENSIONS = ("REDSHIFTS", "ZBEST")
+#: Columns of a table of redshifts as nebulium has them, and as Redrock does.
+REDSHIFTS = {name: name for name in ("target_id", "redshift", "zwarn")}
+REDROCK = {"target_id": "TARGETID", "redshift": "Z", "zwarn": "ZWARN"}
 
 
 def read_redshifts(path: str | Path) -> Table:
     """Read a Redrock file, or a table with the columns target_id and redshift."""
-    path = Path(path)
-    table = _read_redrock(path) if READABLE.get(ending_of(path) or "") == "fits" and path.exists() else None
-    if table is None:
-        names = {name: name for name in ("target_id", "redshift", "zwarn")}
-        table = read_table(path, columns=names, optional=("zwarn",))
-    ids = table["target_id"]
-    check_unique_ids(lambda: [ids], where=str(path))
+    try:
+        table = read_table(path, columns=REDROCK)
+    except MissingColumnError:
+        table = read_table(path, columns=REDSHIFTS, optional=("zwarn",))
+    check_unique_ids(lambda: [table["target_id"]], where=str(path))
     return table
 
 
@@ -47,20 +46,6 @@ def join_redshifts(spectra: Spectra, table: Table) -> Spectra:
     joined = with_redshift(spectra, redshift, **more)
     joined.metadata["redshifts"] = table.name
     return joined
-
-
-def _read_redrock(path: Path) -> Table | None:
-    """The best redshifts; None if the file is not one of Redrock."""
-    with opened_fits(path, TableError) as hdus:
-        name = next((extension for extension in REDROCK_EXTENSIONS if extension in hdus), None)
-        if name is None:
-            return None
-        data = hdus[name].data
-        columns = {
-            ours: native(data[theirs])
-            for ours, theirs in (("target_id", "TARGETID"), ("redshift", "Z"), ("zwarn", "ZWARN"))
-        }
-        return Table(columns, {}, str(path))
 
 
 #: Arms in the order of their wavelengths; BRZ is what desispec writes when it has coadded them itself.
@@ -231,13 +216,10 @@ def _without_sky(spectra: Spectra) -> Spectra:
 
 def _remarks(columns: Mapping[str, np.ndarray]) -> list[str]:
     """What the fibre map says that explains a spectrum without a signal."""
-    types = columns.get("objtype")
-    status = columns.get("coadd_fiberstatus")
-    if types is None:
+    if "objtype" not in columns:
         return []
-    remarks = []
-    for row, objtype in enumerate(types.tolist()):
-        bits = int(status[row]) if status is not None else 0
-        kind = {"SKY": "sky fibre", "TGT": "", "": "no target"}.get(objtype, f"OBJTYPE {objtype}")
-        remarks.append(", ".join(part for part in (kind, f"fibre status {bits}" if bits else "") if part))
-    return remarks
+    types = columns["objtype"].tolist()
+    status = columns.get("coadd_fiberstatus", np.zeros(len(types), int)).tolist()
+    kinds = [{"SKY": "sky fibre", "TGT": "", "": "no target"}.get(one, f"OBJTYPE {one}") for one in types]
+    bits = [f"fibre status {int(one)}" if one else "" for one in status]
+    return [", ".join(filter(None, parts)) for parts in zip(kinds, bits, strict=True)]

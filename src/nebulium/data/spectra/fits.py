@@ -1,59 +1,31 @@
 """Spectra in FITS files: binary tables, or images with a wavelength axis."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nebulium.data.files.fits import native
-from nebulium.data.glossary import WAVE_UNIT
+from nebulium.data.glossary import WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
-from nebulium.data.spectra.sdss import ids_from_text
+from nebulium.data.spectra.checks import Declared, checked_spectra
+from nebulium.data.spectra.parts import NAMES, WAVES, raw_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.errors import OutputError, SpectrumError
 
-#: Names of columns and extensions, in lower case, by what they hold; the first that is there is taken.
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "wave": ("wave", "wavelength", "wave_aa", "lambda", "lam", "wl", "obs_wave", "wave_vac", "vacuum_wave"),
-    "air": ("wave_air", "air_wave", "lambda_air", "wavelength_air", "airwave"),
-    "log": ("loglam", "log_wave", "logwave", "log_lambda", "loglambda"),
-    "flux": (
-        "flux", "flux_lambda", "f_lambda", "flam", "flux_density", "fluxdensity", "spectrum",
-        "spec", "sci", "data",
-    ),
-    "ivar": ("ivar", "invvar", "inverse_variance", "flux_ivar", "weight"),
-    "error": (
-        "err", "error", "sigma", "sig", "uncertainty", "flux_err", "flux_error", "fluxerr", "noise",
-        "std", "e_flux",
-    ),
-    "variance": ("var", "variance", "stat"),
-    "mask": ("mask", "dq", "and_mask", "quality"),
-    "lsf": ("lsf_sigma_aa", "lsf_sigma"),
-    "id": ("target_id", "targetid", "object_id", "objid", "specobjid", "stackid", "id"),
-    "redshift": ("redshift", "z"),
-    "ebv": ("ebv",),
-    "zwarn": ("zwarn", "zwarning"),
-    "dispersion": ("wdisp",),
-}  # fmt: skip
 #: Tables about each spectrum, by which layouts are known: of SDSS's spec files and DESI's stacks.
 ABOUT = {"SPECOBJ": "SDSS spec", "STACKINFO": "DESI stack"}
 #: A pixel of an SDSS coadd is 1e-4 dex wide.
 DEX_PER_PIXEL = 1e-4
+#: Where headers have the id and the redshift of a single spectrum.
+ID_KEYS, REDSHIFT_KEYS = ("TARGETID", "OBJID", "SPECOBJID", "OBJECT"), ("REDSHIFT", "Z")
 #: What the header may say of the frame of the wavelengths.
 AIR_WORDS = {"air": True, "vac": False, "vacuum": False}
 
 
-@dataclass(frozen=True, eq=False)
-class _Parts:
-    """What was found in the file, by the keys of ``NAMES``, with the units declared."""
-
-    values: dict[str, np.ndarray]
-    units: dict[str, str]
-    air: bool | None
+#: What was found in the file, by the keys of ``NAMES``, with the units declared, and whether it is in air.
+_Parts = tuple[dict[str, np.ndarray], dict[str, str], bool | None]
 
 
 def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
@@ -70,41 +42,37 @@ def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
         problem = f"has no flux with wavelengths that could be found; it has {_listed(hdus)}"
         mend = "name the columns or extensions wave, flux and ivar, or give the image CRVAL1 and CDELT1"
         raise SpectrumError(str(path), problem, mend)
-    values = {
-        key: np.atleast_2d(array) if key in _PIXELWISE else array for key, array in parts.values.items()
-    }
+    found, units, air = parts
+    values = {key: np.atleast_2d(array) if key in _PIXELWISE else array for key, array in found.items()}
     flux = values["flux"]
     if flux.ndim > 2:
         problem = f"has flux of shape {flux.shape}, expected (wave,) or (n, wave)"
         raise SpectrumError(str(path), problem, "extract the spectra from the cube or the raw frame first")
     values |= _about(hdus, len(flux))
-    log = "log" in values
+    whole = {key: values.pop(key) for key in _WHOLE if key in values}
+    values |= {key: array for key, array in whole.items() if len(array) == len(flux)}
+    if len(flux) == 1:
+        values = _from_headers(path, hdus) | values
+    if "dispersion" in values and "log" in values:
+        # SDSS has the line-spread function in pixels of the logarithm.
+        wave = 10.0 ** np.atleast_2d(values["log"]).astype(np.float64)
+        values["lsf"] = values["dispersion"] * DEX_PER_PIXEL * np.log(10.0) * wave
     columns = {"ebv": np.float64, "zwarn": np.int64}
-    raw = RawSpectra(
-        name=str(path),
-        ids=_ids(path, hdus, values, len(flux)),
-        wave=_wave(values),
-        flux=flux,
-        ivar=_ivar(values),
-        mask=None if "mask" not in values else values["mask"] != 0,
-        lsf_sigma=_lsf_sigma(values),
-        redshift=_redshift(hdus, values, len(flux)),
-        wave_unit="log10(Angstrom)" if log else parts.units.get("wave", parts.units.get("air", "")),
-        flux_unit=parts.units.get("flux", ""),
-        air=True if "air" in values else parts.air,
-        columns={name: values[name].astype(kind) for name, kind in columns.items() if name in values},
-        metadata={"format": _layout(hdus), "file": path.name},
+    return checked_spectra(
+        raw_spectra(
+            path,
+            values,
+            units,
+            air=air,
+            columns={name: values[name].astype(kind) for name, kind in columns.items() if name in values},
+            about={"format": next((layout for table, layout in ABOUT.items() if table in hdus), "FITS")},
+        ),
+        declared,
     )
-    return checked_spectra(raw, declared)
 
 
 _PIXELWISE = ("flux", "ivar", "error", "variance", "mask", "lsf", "dispersion")
 _WHOLE = ("id", "redshift", "ebv", "zwarn")
-
-
-def _layout(hdus: Any) -> str:
-    """Whose layout it is, by the table that it keeps beside the spectra."""
-    return next((layout for table, layout in ABOUT.items() if table in hdus), "FITS")
 
 
 def _about(hdus: Any, count: int) -> dict[str, np.ndarray]:
@@ -112,16 +80,8 @@ def _about(hdus: Any, count: int) -> dict[str, np.ndarray]:
     data = next((hdus[table].data for table in ABOUT if table in hdus), None)
     if data is None or len(data) != count:
         return {}
-    found = _find(name for name in data.names if data[name].ndim == 1)
+    found = found_names((name for name in data.names if data[name].ndim == 1), NAMES)
     return {key: native(data[found[key]]) for key in _WHOLE if key in found}
-
-
-def _lsf_sigma(values: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Line-spread function in the unit of the wavelengths; SDSS has it in pixels of 1e-4 dex."""
-    if "dispersion" not in values or "log" not in values:
-        return values.get("lsf")
-    wave = 10.0 ** np.atleast_2d(values["log"]).astype(np.float64)
-    return np.asarray(values["dispersion"] * DEX_PER_PIXEL * np.log(10.0) * wave)
 
 
 def _from_table(hdus: Any) -> _Parts | None:
@@ -129,15 +89,17 @@ def _from_table(hdus: Any) -> _Parts | None:
     for hdu in hdus:
         if hdu.header.get("XTENSION") != "BINTABLE" or not hasattr(hdu, "columns") or hdu.data is None:
             continue
-        found = _find(hdu.columns.names)
-        if "flux" not in found or not _WAVES & set(found) or not len(hdu.data):
+        found = found_names(hdu.columns.names, NAMES)
+        if "flux" not in found or not set(WAVES) & set(found) or not len(hdu.data):
             continue
         values = {key: native(hdu.data[name]) for key, name in found.items()}
         if values["flux"].ndim == 1:
             # A row a pixel: what belongs to the spectrum as a whole cannot be a column.
             values = {key: array for key, array in values.items() if key not in _WHOLE}
         units = {key: str(hdu.columns[name].unit or "") for key, name in found.items()}
-        return _Parts(values, _with_header_unit(units, hdus, hdu), _air(hdus, hdu, ""))
+        # A table whose flux column has no unit may have it in BUNIT.
+        units["flux"] = units["flux"] or str(hdu.header.get("BUNIT", hdus[0].header.get("BUNIT", "")))
+        return values, units, _air(hdus, hdu, "")
     return None
 
 
@@ -146,46 +108,31 @@ def _from_images(path: Path, hdus: Any) -> _Parts | None:
     images = {hdu.name: hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) > 0}
     if not images:
         return None
-    found = _find(images)
-    if "flux" not in found:
-        taken = set(found.values())
-        found["flux"] = next((name for name in images if name not in taken), "")
-    if not found["flux"]:
+    found = found_names(images, NAMES)
+    others = [name for name in images if name not in found.values()]
+    if "flux" not in found and not others:
         return None
+    found = {"flux": others[0], **found} if others else found
     flux_hdu = images[found["flux"]]
     values = {key: native(images[name].data) for key, name in found.items()}
     units = {key: str(images[name].header.get("BUNIT", "")) for key, name in found.items()}
     kind = ""
-    if not _WAVES & set(found):
-        key, values_of_axis, units["wave"], kind = _axis(path, flux_hdu)
-        if values_of_axis is None:
+    if not set(WAVES) & set(found):
+        axis = _axis(path, flux_hdu)
+        if axis is None:
             return None
+        key, values_of_axis, units["wave"], kind = axis
         values[key] = values_of_axis
-    wave_hdu = next((images[found[key]] for key in ("wave", "air", "log") if key in found), flux_hdu)
-    return _Parts(values, units, _air(hdus, wave_hdu, kind))
+    wave_hdu = next((images[found[key]] for key in WAVES if key in found), flux_hdu)
+    return values, units, _air(hdus, wave_hdu, kind)
 
 
-_WAVES = {"wave", "air", "log"}
-
-
-def _find(names: Iterable[str]) -> dict[str, str]:
-    """Key of ``NAMES`` -> the name in the file."""
-    lower = {name.lower(): name for name in names}
-    chosen = {
-        key: next((lower[name] for name in known if name in lower), None) for key, known in NAMES.items()
-    }
-    return {key: name for key, name in chosen.items() if name is not None}
-
-
-def _axis(path: Path, hdu: Any) -> tuple[str, np.ndarray | None, str, str]:
+def _axis(path: Path, hdu: Any) -> tuple[str, np.ndarray, str, str] | None:
     """Wavelengths of the first axis of an image, from its header (Greisen et al. 2006, A&A 446, 747)."""
     header = hdu.header
-    step = header.get("CDELT1", header.get("CD1_1"))
-    if "CD1_1" in header:
-        step = header["CD1_1"]
-    start = header.get("CRVAL1")
+    step, start = header.get("CD1_1", header.get("CDELT1")), header.get("CRVAL1")
     if start is None or not step:
-        return "wave", None, "", ""
+        return None
     kind = str(header.get("CTYPE1", "")).strip().upper()
     pixels = np.arange(header["NAXIS1"], dtype=np.float64) + 1.0 - float(header.get("CRPIX1", 1.0))
     unit = str(header.get("CUNIT1", "")).strip()
@@ -213,60 +160,14 @@ def _air(hdus: Any, hdu: Any, kind: str) -> bool | None:
     return False if kind.startswith("WAVE-") or kind == "WAVE" else None
 
 
-def _with_header_unit(units: dict[str, str], hdus: Any, hdu: Any) -> dict[str, str]:
-    """A table whose flux column has no unit may have it in BUNIT."""
-    bunit = hdu.header.get("BUNIT", hdus[0].header.get("BUNIT", ""))
-    return {**units, "flux": units.get("flux") or str(bunit)}
-
-
-def _wave(values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """One grid, or one for each spectrum; what is not positive at the end of a grid is padding."""
-    key = next(key for key in ("wave", "air", "log") if key in values)
-    wave = values[key].astype(np.float64)
-    if wave.ndim == 1:
-        return wave
-    if np.all(wave == wave[:1]):
-        return wave[0]
-    wave[wave <= 0] = np.nan
-    return wave
-
-
-def _ivar(values: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Inverse variance from whichever measure of noise there is; noise of 0 is no measurement."""
-    if "ivar" in values:
-        return values["ivar"].astype(np.float64)
-    noise = values.get("error", values.get("variance"))
-    if noise is None:
-        return None
-    noise = noise.astype(np.float64)
-    variance = noise * np.abs(noise) if "error" in values else noise
-    with np.errstate(divide="ignore", over="ignore"):
-        return np.where(variance == 0, 0.0, 1.0 / variance)
-
-
-def _ids(path: Path, hdus: Any, values: Mapping[str, np.ndarray], count: int) -> np.ndarray:
-    """From a column, else from the header, else the name of the file."""
-    if len(values.get("id", ())) == count:
-        return ids_from_text(values["id"])
-    if count > 1:
-        return np.arange(count, dtype=np.int64)
-    for keyword in ("TARGETID", "OBJID", "SPECOBJID", "OBJECT"):
-        found = next((hdu.header[keyword] for hdu in hdus if hdu.header.get(keyword)), None)
-        if found is not None:
-            return ids_from_text(np.array([str(found)]))
-    return np.array([path.name.split(".")[0]])
-
-
-def _redshift(hdus: Any, values: Mapping[str, np.ndarray], count: int) -> np.ndarray | None:
-    """From a column, else from the header of a single spectrum."""
-    if len(values.get("redshift", ())) == count:
-        return values["redshift"].astype(np.float64)
-    for keyword in ("REDSHIFT", "Z"):
-        for hdu in hdus:
-            found = hdu.header.get(keyword)
-            if count == 1 and isinstance(found, int | float) and not isinstance(found, bool):
-                return np.array([float(found)])
-    return None
+def _from_headers(path: Path, hdus: Any) -> dict[str, np.ndarray]:
+    """Id and redshift of a single spectrum; without an id it goes by the name of the file."""
+    headers = [hdu.header for hdu in hdus]
+    named = [header[key] for key in ID_KEYS for header in headers if header.get(key)]
+    found = {"id": np.array([str(named[0]) if named else path.name.split(".")[0]])}
+    numbers = [header.get(key) for key in REDSHIFT_KEYS for header in headers]
+    redshifts = [z for z in numbers if isinstance(z, int | float) and not isinstance(z, bool)]
+    return found | ({"redshift": np.array([float(redshifts[0])])} if redshifts else {})
 
 
 def _listed(hdus: Any) -> str:

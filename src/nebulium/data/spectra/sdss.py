@@ -1,4 +1,4 @@
-"""Line fits that come with SDSS spectra (spec-PLATE-MJD-FIBER files), and their ids."""
+"""Line fits that come with SDSS spectra (spec-PLATE-MJD-FIBER files)."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
+from nebulium.data.ids import ids_from_text
 from nebulium.data.tables.table import Table
 from nebulium.errors import SpectrumError, TableError
 
@@ -82,15 +83,3 @@ def _specobj(hdus: Any) -> dict[str, np.ndarray]:
     if "SPECOBJID" in {name.upper() for name in hdus["SPECOBJ"].columns.names}:
         found["target_id"] = ids_from_text(native(row["SPECOBJID"]))
     return found
-
-
-def ids_from_text(ids: np.ndarray) -> np.ndarray:
-    """Ids as int64, if every one of them is a whole number that fits."""
-    if ids.dtype.kind == "i":
-        return ids.astype(np.int64)
-    texts = [str(text).strip() for text in ids.tolist()]
-    numbers = [int(text) if text.lstrip("-").isdecimal() and text.isascii() else None for text in texts]
-    exact = [number is not None and str(number) == text for number, text in zip(numbers, texts, strict=True)]
-    if all(exact) and all(abs(number or 0) < 2**63 for number in numbers):
-        return np.array(numbers, dtype=np.int64)
-    return np.array(texts)

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from nebulium.data.files.arrow import declared_units, opened_parquet, own_metadata, reading_parquet, to_numpy
+from nebulium.data.files.arrow import declared_units, opened_parquet, own_metadata, to_numpy
 from nebulium.data.files.damage import reading
+from nebulium.data.tables.ecsv import open_ecsv
 from nebulium.data.tables.table import TableSource
 
 #: Read-ahead of each column. Without it, Arrow holds whole row groups in memory.
@@ -19,7 +20,13 @@ def open_parquet(path: Path, wanted: Sequence[str] | None) -> TableSource:
     """Open a Parquet file; its rows are streamed, in memory that does not grow with their number."""
     with opened_parquet(path) as file:
         schema = file.schema_arrow
-    chunks = _ParquetChunks(path)
+
+    def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
+        # No memory map: its pages would count as memory of ours, and grow with the file.
+        with opened_parquet(path, buffer_size=STREAM_BYTES) as file:
+            tables = _regrouped(file.iter_batches(rows, columns=list(names)), rows)
+            yield from _converted(path, tables, names)
+
     fields = [column for column in schema if not pa.types.is_nested(column.type)]
     return TableSource(
         name=str(path),
@@ -30,19 +37,14 @@ def open_parquet(path: Path, wanted: Sequence[str] | None) -> TableSource:
     )
 
 
-class _ParquetChunks:
-    """Reads the columns named, so many rows at a time, whatever the size of the row groups."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __call__(self, names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
-        first = 0
-        # No memory map: its pages would count as memory of ours, and grow with the file.
-        with reading_parquet(self.path), opened_parquet(self.path, buffer_size=STREAM_BYTES) as file:
-            for table in _regrouped(file.iter_batches(rows, columns=list(names)), rows):
-                yield {name: to_numpy(table[name], str(self.path), name, first) for name in names}
-                first += len(table)
+def _converted(
+    path: Path, tables: Iterator[pa.Table], names: Sequence[str]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Columns as numpy has them, table by table."""
+    first = 0
+    for table in tables:
+        yield {name: to_numpy(table[name], str(path), name, first) for name in names}
+        first += len(table)
 
 
 def _regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
@@ -66,21 +68,16 @@ def open_csv(path: Path, wanted: Sequence[str] | None) -> TableSource:
     with path.open("rb") as lines:
         start = [line for line, _ in zip(lines, range(10_000), strict=False)]
     if start and start[0].startswith(b"# %ECSV"):
-        from nebulium.data.tables.ecsv import open_ecsv
-
         return open_ecsv(path, wanted)
     skipped = next((number for number, line in enumerate(start) if not line.startswith(b"#")), len(start))
     with reading(path, "CSV"):
         table = pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(skip_rows=skipped))
-        names = tuple(name.strip() for name in table.column_names)
+        table = table.rename_columns([name.strip() for name in table.column_names])
 
-    def chunks(asked: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
-        for first in range(0, len(table), rows):
-            part = table.slice(first, rows)
-            # Text that is not UTF-8 is found out only here.
-            with reading(path, "CSV"):
-                columns = {name: part.column(names.index(name)) for name in asked}
-                read = {name: to_numpy(values, str(path), name, first) for name, values in columns.items()}
-            yield read
+    def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
+        # Text that is not UTF-8 is found out only here.
+        with reading(path, "CSV"):
+            parts = (table.slice(first, rows) for first in range(0, len(table), rows))
+            yield from _converted(path, parts, names)
 
-    return TableSource(str(path), names, chunks)
+    return TableSource(str(path), tuple(table.column_names), chunks)

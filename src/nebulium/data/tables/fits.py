@@ -9,43 +9,35 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
-from nebulium.data.tables.table import TableSource, missing_column
+from nebulium.data.tables.table import TableSource, tables_with
 from nebulium.errors import TableError
 
 #: Keyword of the header under which nebulium keeps its metadata, as JSON.
 METADATA_KEY = "NEBULIUM"
 
 
-@dataclass(frozen=True)
-class _Extension:
-    """A binary table of the file: its place, name, rows, and columns of one value a row."""
-
-    place: int
-    name: str
-    rows: int
-    columns: tuple[str, ...]
-    units: Mapping[str, str]
-    metadata: Mapping[str, Any]
-
-
-def open_fits_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
+def open_fits(path: Path, wanted: Sequence[str] | None) -> TableSource:
     """Open the binary table of a FITS file that has the columns asked for."""
     with opened_fits(path, TableError) as hdus:
-        extensions = [_describe(place, hdu) for place, hdu in enumerate(hdus) if _is_table(hdu)]
-    if not extensions:
-        raise TableError(
-            str(path), "holds no binary table", "check the file; spectra are read by read_spectra"
+        found = {place: _plain_columns(hdu) for place, hdu in enumerate(hdus) if _is_table(hdu)}
+        if not found:
+            mend = "check the file; spectra are read by read_spectra"
+            raise TableError(str(path), "holds no binary table", mend)
+        names = {place: [column.name for column in columns] for place, columns in found.items()}
+        first, *others = chosen = tables_with(wanted, names, path)
+        ids = _id_column(path, [hdus[place] for place in chosen], wanted) if others else None
+        # Every name once, but a name that one extension has twice stays double, to be refused.
+        columns = list(names[first])
+        for place in others:
+            columns += [name for name in names[place] if name not in columns]
+        places = {name: place for place in reversed(chosen) for name in names[place]}
+        return TableSource(
+            name=str(path),
+            columns=tuple(columns),
+            chunks=_FitsChunks(path, places, first, ids),
+            units={one.name: one.unit for place in reversed(chosen) for one in found[place] if one.unit},
+            metadata=_metadata(hdus[first].header),
         )
-    chosen = _choose(path, extensions, wanted)
-    places = {column: extension.place for extension in reversed(chosen) for column in extension.columns}
-    ids = _id_column(path, chosen, wanted) if len(chosen) > 1 else None
-    return TableSource(
-        name=str(path),
-        columns=_all_columns(chosen),
-        chunks=_FitsChunks(path, places, chosen[0].place, ids),
-        units={column: unit for extension in reversed(chosen) for column, unit in extension.units.items()},
-        metadata=chosen[0].metadata,
-    )
 
 
 @dataclass(frozen=True)
@@ -59,10 +51,8 @@ class _FitsChunks:
 
     def __call__(self, names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
         with opened_fits(self.path, TableError) as hdus:
-            needed = sorted({self.places[name] for name in names})
-            orders = {place: self._order(hdus, place) for place in needed}
-            total = len(hdus[self.first_place].data)
-            for first in range(0, total, rows):
+            orders = {place: self._order(hdus, place) for place in {self.places[name] for name in names}}
+            for first in range(0, len(hdus[self.first_place].data), rows):
                 part = slice(first, first + rows)
                 yield {name: self._column(hdus, name, part, orders) for name in names}
 
@@ -101,21 +91,17 @@ def _is_table(hdu: Any) -> bool:
     )
 
 
-def _describe(place: int, hdu: Any) -> _Extension:
-    """Names and units from the header alone; arrays in a cell are left out."""
-    plain = [column for column in hdu.columns if _is_plain(column)]
+def _metadata(header: Any) -> Any:
+    """What nebulium wrote; another program may have put anything there."""
     try:
-        metadata = json.loads(hdu.header.get(METADATA_KEY, "{}")).get("metadata", {})
+        return json.loads(header.get(METADATA_KEY, "{}")).get("metadata", {})
     except (ValueError, AttributeError):
-        metadata = {}
-    return _Extension(
-        place=place,
-        name=hdu.name,
-        rows=int(hdu.header["NAXIS2"]),
-        columns=tuple(column.name for column in plain),
-        units={column.name: column.unit for column in plain if column.unit},
-        metadata=metadata,
-    )
+        return {}
+
+
+def _plain_columns(hdu: Any) -> list[Any]:
+    """Those of one value a row, from the header alone."""
+    return [column for column in hdu.columns if _is_plain(column)]
 
 
 def _is_plain(column: Any) -> bool:
@@ -127,38 +113,11 @@ def _is_plain(column: Any) -> bool:
     return "A" in form or (form[-1:].isalpha() and "P" not in form and "Q" not in form and count in ("", "1"))
 
 
-def _choose(path: Path, extensions: list[_Extension], wanted: Sequence[str] | None) -> list[_Extension]:
-    """The extensions that the columns stand in."""
-    if not wanted:
-        return extensions[:1]
-    complete = [extension for extension in extensions if set(wanted) <= set(extension.columns)]
-    if complete:
-        return complete[:1]
-    chosen: list[_Extension] = []
-    lacking = set(wanted)
-    for extension in sorted(extensions, key=lambda one: -len(lacking & set(one.columns))):
-        if lacking & set(extension.columns):
-            chosen.append(extension)
-            lacking -= set(extension.columns)
-    if lacking:
-        name = next(column for column in wanted if column in lacking)
-        raise missing_column(str(path), name, dict.fromkeys(c for one in extensions for c in one.columns))
-    return chosen
-
-
-def _all_columns(chosen: Sequence[_Extension]) -> tuple[str, ...]:
-    """Every name once, but a name that one extension has twice stays double, to be refused."""
-    names = list(chosen[0].columns)
-    for extension in chosen[1:]:
-        names += [column for column in extension.columns if column not in names]
-    return tuple(names)
-
-
-def _id_column(path: Path, chosen: Sequence[_Extension], wanted: Sequence[str] | None) -> str:
+def _id_column(path: Path, hdus: Sequence[Any], wanted: Sequence[str] | None) -> str:
     """A column that all the extensions share; rows are never matched by their order alone."""
-    shared = [name for name in wanted or () if all(name in extension.columns for extension in chosen)]
-    if not shared or len({extension.rows for extension in chosen}) > 1:
-        names = ", ".join(f"{extension.name} ({extension.rows} rows)" for extension in chosen)
+    shared = [name for name in wanted or () if all(name in hdu.columns.names for hdu in hdus)]
+    if not shared or len({hdu.header["NAXIS2"] for hdu in hdus}) > 1:
+        names = ", ".join(f"{hdu.name} ({hdu.header['NAXIS2']} rows)" for hdu in hdus)
         problem = f"has the columns in several extensions without a common id column: {names}"
         raise TableError(
             str(path), problem, "map an id that stands in each of them, or join them into one table"

@@ -1,20 +1,20 @@
 """HDF5 tables: a compound dataset, or a group of columns of equal length."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nebulium.data.files.damage import reading
-from nebulium.data.tables.table import TableSource, missing_column
+from nebulium.data.tables.table import TableSource, tables_with
 from nebulium.errors import TableError, from_extra
 
 #: Attributes in which programs keep the unit of a dataset.
 UNIT_ATTRIBUTES = ("unit", "units", "UNIT", "UNITS")
 
 
-def open_hdf5_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
+def open_hdf5(path: Path, wanted: Sequence[str] | None) -> TableSource:
     """Open an HDF5 file."""
     with from_extra("h5py", "sed"):
         import h5py
@@ -22,7 +22,11 @@ def open_hdf5_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
     with reading(path, "HDF5"), h5py.File(path) as file:
         tables = _tables(file, h5py)
         units = {place: _units(file[place], names) for place, names in tables.items()}
-    place = _choose(path, tables, wanted)
+    if not tables:
+        raise TableError(str(path), "holds no table (columns of equal length)", "convert it to Parquet")
+    # With none asked for, or all in several, that with most columns.
+    largest = dict(sorted(tables.items(), key=lambda table: -len(table[1])))
+    place = tables_with(wanted, largest, path)[0]
 
     def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
         with h5py.File(path) as file:
@@ -51,19 +55,6 @@ def _tables(file: Any, h5py: Any) -> dict[str, tuple[str, ...]]:
     visit("/", file)
     file.visititems(visit)
     return found
-
-
-def _choose(path: Path, tables: Mapping[str, tuple[str, ...]], wanted: Sequence[str] | None) -> str:
-    """The first table that has all columns asked for; with none asked for, the one with most columns."""
-    if not tables:
-        raise TableError(str(path), "holds no table (columns of equal length)", "convert it to Parquet")
-    complete = [place for place, names in tables.items() if set(wanted or ()) <= set(names)]
-    if wanted and not complete:
-        everything = dict.fromkeys(name for names in tables.values() for name in names)
-        lacking = next((name for name in wanted if name not in everything), None)
-        if lacking is not None:
-            raise missing_column(str(path), lacking, everything)
-    return max(complete or tables, key=lambda place: len(tables[place]))
 
 
 def _units(item: Any, names: Sequence[str]) -> dict[str, str]:

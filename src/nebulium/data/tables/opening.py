@@ -1,10 +1,17 @@
 """A table of any format opened by the ending of its name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from nebulium.data.tables.arrow import open_csv, open_parquet
+from nebulium.data.tables.ecsv import open_ecsv
+from nebulium.data.tables.fits import open_fits
+from nebulium.data.tables.hdf5 import open_hdf5
 from nebulium.data.tables.table import READABLE, TableSource, ending_of
 from nebulium.errors import TableError
+
+#: Who opens a format.
+OPENERS = {"parquet": open_parquet, "csv": open_csv, "fits": open_fits, "ecsv": open_ecsv, "hdf5": open_hdf5}
 
 
 def open_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
@@ -17,19 +24,4 @@ def open_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
         raise TableError(str(path), f"{found}, expected a file ending in {', '.join(READABLE)}", "convert it")
     if path.stat().st_size == 0:
         raise TableError(str(path), "is an empty file (0 bytes)", "make or download it again")
-    return _opener(READABLE[ending])(path, wanted)
-
-
-def _opener(form: str) -> Callable[[Path, Sequence[str] | None], TableSource]:
-    """The reader of a format, imported when it is needed."""
-    if form == "parquet":
-        from nebulium.data.tables.arrow import open_parquet as opener
-    elif form == "csv":
-        from nebulium.data.tables.arrow import open_csv as opener
-    elif form == "fits":
-        from nebulium.data.tables.fits import open_fits_table as opener
-    elif form == "ecsv":
-        from nebulium.data.tables.ecsv import open_ecsv as opener
-    else:
-        from nebulium.data.tables.hdf5 import open_hdf5_table as opener
-    return opener
+    return OPENERS[READABLE[ending]](path, wanted)

@@ -151,10 +151,7 @@ def concatenate(tables: Iterable[Table]) -> Table:
     parts = list(tables)
     if not parts:
         raise TableError("table", "has no rows", "check the selection that made it")
-    if len(parts) == 1:
-        return parts[0]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].columns}
-    return replace(parts[0], columns=columns)
+    return parts[0] if len(parts) == 1 else replace(parts[0], columns=_joined([one.columns for one in parts]))
 
 
 def missing_column(where: str, column: str, available: Iterable[str]) -> MissingColumnError:
@@ -223,6 +220,29 @@ class TableSource:
         twice = [column for column, count in Counter(self.columns).items() if count > 1]
         if twice:
             raise TableError(self.name, f"has more than one column named {twice[0]!r}", "rename one of them")
+
+
+Place = TypeVar("Place")
+
+
+def tables_with(
+    wanted: Sequence[str] | None, tables: Mapping[Place, Sequence[str]], where: Path
+) -> list[Place]:
+    """Places of the tables of a file that hold the columns asked for: the first with all, else several."""
+    complete = [place for place, names in tables.items() if set(wanted or ()) <= set(names)]
+    if complete:
+        return complete[:1]
+    chosen, lacking = [], set(wanted or ())
+    for place, names in sorted(tables.items(), key=lambda table: -len(lacking & set(table[1]))):
+        if lacking & set(names):
+            chosen.append(place)
+            lacking -= set(names)
+    if lacking:
+        name = next(column for column in wanted or () if column in lacking)
+        raise missing_column(
+            str(where), name, dict.fromkeys(name for names in tables.values() for name in names)
+        )
+    return chosen
 
 
 def ending_of(path: Path) -> str | None:
