@@ -9,8 +9,7 @@ from nebulium.properties.labels import read_labels
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 from nebulium.properties.predict import predict_file, predict_images
 from nebulium.properties.recipe import PropertiesConfig, train
-from nebulium.properties.scores.evaluate import evaluate_predictions
-from nebulium.properties.scores.evaluate_file import evaluate_file
+from nebulium.properties.scores.evaluate import evaluate_file, evaluate_predictions
 from nebulium.properties.scores.mass_metallicity import MassRelation, fit_mass_relation, more_than_mass
 from nebulium.properties.scores.scores import property_columns
 from nebulium.properties.training_file import train_file
