@@ -14,9 +14,9 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.lines.measured_galaxies import MeasuredGalaxies, measured_galaxies
 from nebulium.lines.model import LineModel
 from nebulium.lines.scores.evaluate import evaluate
-from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies, measured_galaxies
 from nebulium.modelfile import describe_model, load_model
 from nebulium.verbs import Evaluation
 

@@ -2,7 +2,9 @@
 
 from benchmarks.results import Check, Result, Target, number
 from benchmarks.settings import Settings, test_evaluation
-from nebulium.lines.scores.evaluate import FIFTHS, FLUX, OBSERVED, OBSERVED_IVAR
+from nebulium.lines.scores.evaluate import FIFTHS
+from nebulium.lines.scores.populations import OBSERVED, OBSERVED_IVAR
+from nebulium.lines.scores.scores import FLUX
 from nebulium.verbs import Score
 
 COVERS_68, COVERS_95 = Target(0.66, 0.70), Target(0.94, 0.96)

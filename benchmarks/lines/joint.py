@@ -5,11 +5,11 @@ import numpy as np
 from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings, galaxies_of, line_model
 from nebulium.lines.continuum.line_list import LINES, line_index
+from nebulium.lines.measured_galaxies import MeasuredGalaxies
 from nebulium.lines.measurement import BOUND_SNR
 from nebulium.lines.scores.baselines import baseline_features
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.lines.scores.figures import ew_distributions
-from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies
 from nebulium.lines.scores.populations import draw_measurements
 from nebulium.metrics.two_sample import ClassifierAUC, classifier_auc
 

@@ -5,7 +5,8 @@ import numpy as np
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, test_evaluation
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.scores.evaluate import OBSERVED, OBSERVED_IVAR, PUBLISHED
+from nebulium.lines.scores.baselines import PUBLISHED
+from nebulium.lines.scores.populations import OBSERVED, OBSERVED_IVAR
 from nebulium.lines.scores.scores import METRICS
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.verbs import Bootstrap, Evaluation, Score, compare_methods

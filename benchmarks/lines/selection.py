@@ -17,7 +17,8 @@ from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.likelihood import SELECTION_KINDS, missing_chance
 from nebulium.lines.model import KNOTS, LineModel
 from nebulium.lines.recipe import LinesConfig, TrainingGalaxies, train
-from nebulium.lines.scores.evaluate import INTRINSIC, OBSERVED, OBSERVED_IVAR, evaluate
+from nebulium.lines.scores.evaluate import INTRINSIC, evaluate
+from nebulium.lines.scores.populations import OBSERVED, OBSERVED_IVAR
 from nebulium.modelfile import describe_model, load_model, save_model
 
 # Fewer than for a shipped model: the three are compared with each other.

@@ -6,8 +6,8 @@ from benchmarks.lines.simulate import Recovery, recovery
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, galaxies_of, line_model
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.measured_galaxies import MeasuredGalaxies
 from nebulium.lines.recipe import LinesConfig, TrainingGalaxies
-from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies
 from nebulium.metrics.probabilistic import Estimate, bootstrap
 
 RATIO, COVERS = Target(0.97, 1.03), Target(0.66, 0.70)

@@ -17,12 +17,16 @@ from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.features import colours, log_luminosity
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
+from nebulium.lines.measured_galaxies import MeasuredGalaxies
 from nebulium.lines.model import LineModel
 from nebulium.lines.predict import line_predictor, predict_table
 from nebulium.lines.quantiles import median_ews
-from nebulium.lines.scores.baselines import PcaLocalLinear, PcaNearestNeighbours
-from nebulium.lines.scores.evaluate import LOCAL_LINEAR, NEAREST_NEIGHBOURS
-from nebulium.lines.scores.measured_galaxies import MeasuredGalaxies
+from nebulium.lines.scores.baselines import (
+    LOCAL_LINEAR,
+    NEAREST_NEIGHBOURS,
+    PcaLocalLinear,
+    PcaNearestNeighbours,
+)
 
 GALAXIES = 100_000
 # The traditional methods are slow: timed on the first rows, their time is scaled to all.

@@ -14,7 +14,8 @@ from nebulium.photometry.curves import band_filters
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, CatalogueLayout
 from nebulium.photoz.density.grid import RedshiftGrid
-from nebulium.photoz.predict import PredictedRedshifts, predict_galaxies
+from nebulium.photoz.density.prediction import PredictedRedshifts
+from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.grid import TemplateConfig
 from nebulium.photoz.templates.model import TemplateModel, make_template_model
 

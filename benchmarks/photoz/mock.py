@@ -29,6 +29,7 @@ from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.scores import METRICS, redshift_columns
 from nebulium.photoz.space.disagreements_file import disagreements_file
 from nebulium.verbs import Bootstrap, Comparison, Sample, Score, compare_methods, score_method
+from nebulium.verbs.evaluation import Scoring, named_models
 from nebulium.verbs.score import Columns, equal_samples
 
 MAGNITUDE = "mag_ab_obs_wfc3_ir_f160w"
@@ -101,7 +102,9 @@ def _predicted(folder: Path) -> TestGalaxies:
     if lacking:
         raise NebuliumError(str(folder), f"lacks {', '.join(lacking)}", "train them: make bench-train")
     # Every test galaxy is scored, so the redshifts are the true ones; labels are the same to 1e-3.
-    found = predict_held_out(folder / SURVEY, runs, columns={"redshift_column": "redshift"})
+    found = predict_held_out(
+        Scoring(str(folder / SURVEY), named_models(runs)), columns={"redshift_column": "redshift"}
+    )
     table = read_table(folder / SURVEY / "catalogue.parquet")
     rows = rows_of_ids(found.galaxies.ids, table["target_id"])
     redshift = found.galaxies.redshift.astype(np.float64)

@@ -14,8 +14,7 @@ from nebulium.cli import app
 from nebulium.data.spectra.reading import read_spectra
 from nebulium.data.tables.column_mapping import FASTSPECFIT
 from nebulium.data.tables.reading import Table, read_table, write_table
-from nebulium.lines import predict as predictor
-from nebulium.lines import recipe
+from nebulium.lines import quantiles, recipe
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.demo import demonstration as demo_module
 from nebulium.lines.input import FLUX_COLUMNS
@@ -36,8 +35,8 @@ COMMANDS = (
 def small_batches():
     """The size of the batches changes nothing but the time that a padded one takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predictor, "BATCH", 64)
-        patch.setattr(predictor, "SMALL_BATCH", 16)
+        patch.setattr(quantiles, "BATCH", 64)
+        patch.setattr(quantiles, "SMALL_BATCH", 16)
         yield
 
 

@@ -19,7 +19,7 @@ from nebulium.nn.densities import HEADS
 from nebulium.nn.encoders import ENCODERS
 from nebulium.properties import training_file
 from nebulium.properties.model import GAUSSIAN_PROCESS
-from nebulium.properties.scores.evaluate_file import evaluate_file
+from nebulium.properties.scores.evaluate import evaluate_file
 
 N, SIDE, FIRST_ID = 60, 32, 1237648704043942146
 DAMAGED, UNLABELLED = FIRST_ID + 5, FIRST_ID + 7

@@ -10,7 +10,7 @@ import pytest
 
 from nebulium.errors import NebuliumError
 from nebulium.lines.chain import SampledLines, make_chain, synthesise
-from nebulium.lines.continuum.features import continuum_bins
+from nebulium.lines.continuum.bins import continuum_bins
 from nebulium.lines.injection.profiles import line_spectrum
 from nebulium.sed import (
     Burst,

@@ -14,18 +14,17 @@ from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import MeasuredLines
+from nebulium.lines.measured_galaxies import measured_galaxies
 from nebulium.lines.model import LineModel, with_statistics
-from nebulium.lines.scores.evaluate import (
-    INTRINSIC,
+from nebulium.lines.scores.baselines import PUBLISHED, SCORED_MEDIAN, TRAINING_MEDIAN
+from nebulium.lines.scores.evaluate import INTRINSIC, evaluate
+from nebulium.lines.scores.populations import (
     OBSERVED,
     OBSERVED_IVAR,
-    PUBLISHED,
-    SCORED_MEDIAN,
-    TRAINING_MEDIAN,
-    evaluate,
+    draw_intrinsic,
+    draw_measurements,
+    quantiles_of_measurements,
 )
-from nebulium.lines.scores.measured_galaxies import measured_galaxies
-from nebulium.lines.scores.populations import draw_intrinsic, draw_measurements, quantiles_of_measurements
 from nebulium.lines.scores.scores import LEVELS, METRICS, line_columns
 from nebulium.modelfile import REQUIRED, describe_model, load_model, save_model
 from nebulium.verbs.score import Bootstrap, score_method

@@ -13,7 +13,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.reading import Spectra, read_spectra, write_spectra
 from nebulium.data.tables.reading import Table, concatenate, read_table, write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
-from nebulium.lines import predict as predictor_module
+from nebulium.lines import quantiles as quantiles_module
 from nebulium.lines.continuum.features import log_luminosity
 from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.injection.file import inject_file
@@ -32,8 +32,8 @@ BATCH = 16
 def small_batches():
     """The size of the batches changes nothing but the time that a padded one takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predictor_module, "BATCH", BATCH)
-        patch.setattr(predictor_module, "SMALL_BATCH", BATCH)
+        patch.setattr(quantiles_module, "BATCH", BATCH)
+        patch.setattr(quantiles_module, "SMALL_BATCH", BATCH)
         yield
 
 
@@ -410,7 +410,7 @@ def test_an_interrupt_leaves_nothing(tmp_path):
 
 def test_reddening_of_a_table_is_taken_out(tmp_path):
     from nebulium.data.extinction import extinction_per_ebv
-    from nebulium.lines.continuum.features import BIN_CENTRES_AA
+    from nebulium.lines.continuum.bins import BIN_CENTRES_AA
 
     table = galaxies(4)
     wave_aa = BIN_CENTRES_AA[None] * (1 + table["redshift"][:, None])

@@ -17,6 +17,7 @@ from nebulium.errors import OutputError, TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.likelihood import MeasuredLines
+from nebulium.lines.measured_galaxies import read_measured, usable_rows
 from nebulium.lines.measurement import STRONG_OF_WEAK, WEAK
 from nebulium.lines.model import LineModel
 from nebulium.lines.recipe import (
@@ -28,7 +29,7 @@ from nebulium.lines.recipe import (
     new_model,
     train,
 )
-from nebulium.lines.training_file import read_measured, train_file, usable_rows
+from nebulium.lines.training_file import train_file
 from nebulium.modelfile import describe_model, load_model
 
 SMALL = LinesConfig(width=16, depth=2, epochs=2, batch_size=256)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nebulium.errors import NebuliumError
-from nebulium.lines.continuum.features import continuum_bins
+from nebulium.lines.continuum.bins import continuum_bins
 from nebulium.lines.continuum.line_list import line_index
 from nebulium.lines.injection.profiles import line_spectrum
 from nebulium.mock.components import COMPONENTS

@@ -10,7 +10,7 @@ from nebulium.photometry.curves import band_filters
 from nebulium.photometry.dereddening import corrected, deredden, extinction_of_bands, known_extinction
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, CatalogueLayout
-from nebulium.photoz.predict import check_dereddened_alike
+from nebulium.photoz.reading import check_dereddened_alike
 
 R_GR = {"g": 3.303, "r": 2.285}
 

@@ -15,8 +15,7 @@ from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns
 from nebulium.photoz.density.qp_export import read_qp
 from nebulium.photoz.fluxes.model import PhotometryModel
-from nebulium.photoz.predict import predict_galaxies
-from nebulium.photoz.prediction_file import predict_file
+from nebulium.photoz.predict import predict_file, predict_galaxies
 from nebulium.photoz.training_file import train_file
 from nebulium.verbs import Prediction
 

@@ -18,13 +18,14 @@ from nebulium.photometry.layout import BandColumns, band_extinction
 from nebulium.photoz import training_file as module
 from nebulium.photoz.baselines import TrainDistributionModel
 from nebulium.photoz.density.recalibration import with_recalibration
-from nebulium.photoz.fluxes.training import pit_values
-from nebulium.photoz.predict import counted_notes, predict_galaxies
-from nebulium.photoz.prediction_file import predict_file
-from nebulium.photoz.scores.evaluate_file import evaluate_file
+from nebulium.photoz.methods import pit_values
+from nebulium.photoz.predict import predict_file, predict_galaxies
+from nebulium.photoz.reading import counted_notes
+from nebulium.photoz.scores.evaluate import evaluate_file
 from nebulium.photoz.scores.held_out import predict_held_out
 from nebulium.photoz.scores.label_fraction_file import label_fraction_file
 from nebulium.photoz.training_file import train_file
+from nebulium.verbs.evaluation import Scoring, named_models
 
 N = 600
 QUICK = {"epochs": 2, "members": 1, "batch_size": 64, "grid_most": 3.0, "grid_bins": 50}
@@ -280,7 +281,7 @@ def test_recalibration_mends_densities():
     shape = {"bands": ["r"], "grid_most": 3.0, "grid_bins": 60}
     plain = TrainDistributionModel(**shape)
     half, other = galaxies.select(slice(0, 200)), galaxies.select(slice(200, 400))
-    mended = with_recalibration(plain, pit_values(plain, half))
+    mended = with_recalibration(plain, pit_values(predict_galaxies(plain, half), half.redshift))
     ks = [
         pit_ks(predict_galaxies(model, other).densities.cdf(other.redshift.astype(np.float64)))
         for model in (plain, mended)
@@ -339,7 +340,7 @@ def test_an_interrupted_training_can_be_taken_up(monkeypatch):
 def test_models_are_compared_on_what_none_has_seen():
     train_file("mock", "a", method="train-distribution", settings=GRID, split=Split("one"))
     train_file("mock", "b", method="train-distribution", settings=GRID, split=Split("two"))
-    found = predict_held_out("mock", ["a", "b"])
+    found = predict_held_out(Scoring("mock", named_models(["a", "b"])))
     sizes = [describe_model(name).config["split"]["galaxies"]["test"] for name in ("a", "b")]
     assert 0 < len(found.galaxies) < min(sizes) / 2
     with pytest.raises(TableError, match="model a: is given twice"):
@@ -386,7 +387,10 @@ def test_label_fractions():
 
 
 def test_settings_count_for_the_methods_that_have_them():
-    with pytest.raises(NebuliumError, match="--epochs: is no setting of template or train-distribution"):
+    with pytest.raises(
+        NebuliumError,
+        match="--epochs: is no setting of the method template, which.*; train-distribution, which",
+    ):
         label_fraction_file("mock", "a", methods=["template", "train-distribution"], settings={"epochs": 1})
     found = label_fraction_file(
         "mock",

@@ -1,8 +1,15 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nebulium.properties.calibration import FEWEST, calibrated, conformal_factor
-from nebulium.properties.model import PropertyModel
+from nebulium.properties.model import PropertyModel, PropertyPrediction
+
+
+def prediction(half: np.ndarray) -> PropertyPrediction:
+    """Medians of 0 with the same half-width on both sides."""
+    half = jnp.asarray(half, jnp.float32)
+    return PropertyPrediction(0 * half, half, -half, half, jnp.ones(len(half), bool))
 
 
 def coverage(rng, n: int, *, noise: float = 0.0, narrow: float = 0.3) -> float:
@@ -57,7 +64,7 @@ def test_a_model_gets_a_factor_for_each_target():
     )
     values = np.random.default_rng(3).normal(size=(4000, 2)) * np.array([[1.0, 3.0]])
     one = np.ones_like(values)
-    wide = calibrated(model, values, median=0 * one, q16=-one, q84=one)
+    wide = calibrated(model, values, prediction(one))
     np.testing.assert_allclose(wide.interval_factor, [1.0, 3.0], rtol=0.05)
-    again = calibrated(wide, values, median=0 * one, q16=-2 * one, q84=2 * one)
+    again = calibrated(wide, values, prediction(2 * one))
     np.testing.assert_allclose(again.interval_factor, [0.5, 4.5], rtol=0.05)

@@ -98,7 +98,7 @@ def test_masses_predicted_too_are_compared():
 @pytest.mark.parametrize(("predicted", "known", "message"), [
     (predictions(target_id=IDS + 10**6), labels(), "has no galaxy of labels.csv among its 600"),
     (predictions(slice(0, 0)), labels(), "has no galaxy of labels.csv among its 0"),
-    (predictions(), labels(oh12=np.full(COUNT, "low")), "holds <U3, not numbers"),
+    (predictions(), labels(oh12=np.full(COUNT, "low")), "column oh12: expected a number to predict"),
     (predictions(target_id=np.where(IDS[3] == IDS, IDS[4], IDS)), labels(), "predictions.parquet"),
     (predictions(), labels(objid=np.where(IDS[3] == IDS, IDS[4], IDS)), "labels.csv"),
     (Table({"target_id": IDS}, {}, "empty.parquet"), labels(), "has no column 'oh12'"),

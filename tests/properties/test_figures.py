@@ -27,9 +27,7 @@ FIGURES = {
         HOLES, SAID, {f"True {LABEL}": TRUE, "log M★ / M☉": MASS}, label=LABEL
     ),
     "calibration_figure": lambda: figures.calibration_figure(HOLES, SAID, BARS, label=LABEL),
-    "mass_metallicity_figure": lambda: mass_figures.mass_metallicity_figure(
-        MASS, HOLES, SAID, others={"Tremonti et al. (2004)": TREMONTI_2004}
-    ),
+    "mass_metallicity_figure": lambda: mass_figures.mass_metallicity_figure(MASS, HOLES, SAID),
     "more_than_mass_figure": lambda: mass_figures.more_than_mass_figure(
         MASS, HOLES, SAID, more_than_mass(HOLES, SAID, MASS, resamples=2)
     ),

@@ -7,7 +7,8 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.properties.labels import ID, join_labels, read_labels
+from nebulium.properties.labels import join_labels, read_labels
+from nebulium.verbs.predictor import ID
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def predict(
 
     Example: `nebulium photoz predict mock --model mine --output redshifts.parquet --pdf densities.hdf5`
     """
-    from nebulium.photoz.prediction_file import predict_file
+    from nebulium.photoz.predict import predict_file
 
     with counting("predicting", "galaxies") as progress:
         run = predict_file(
@@ -313,7 +313,7 @@ def _settings(**given: Any) -> dict[str, Any]:
 
 def _score(data: Path, models: list[str], output: Path, options: dict[str, Any]) -> None:
     """Score one model, or compare several."""
-    from nebulium.photoz.scores.evaluate_file import evaluate_file
+    from nebulium.photoz.scores.evaluate import evaluate_file
     from nebulium.verbs.evaluation import check_evaluation_place
 
     check_evaluation_place(output)

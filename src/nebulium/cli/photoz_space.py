@@ -40,7 +40,7 @@ def embed(
 
     Example: `nebulium photoz embed mock --model mine --output embeddings.parquet`
     """
-    from nebulium.photoz.prediction_file import embed_file
+    from nebulium.photoz.space.embedding import embed_file
 
     with counting("embedding", "galaxies") as progress:
         run = embed_file(data, output, model=model, columns=columns, curves=curves, progress=progress)

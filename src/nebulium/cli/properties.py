@@ -193,7 +193,7 @@ def evaluate(
 
     Example: `nebulium properties evaluate --images cutouts --labels z.csv --id objid --model mine -o scores`
     """
-    from nebulium.properties.scores.evaluate_file import evaluate_file
+    from nebulium.properties.scores.evaluate import evaluate_file
     from nebulium.verbs.evaluation import check_evaluation_place
 
     check_evaluation_place(output)

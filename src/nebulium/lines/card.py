@@ -7,24 +7,24 @@ from typing import Any
 import jax.numpy as jnp
 
 from nebulium.data.tables.table import Table
-from nebulium.lines.continuum.features import BIN_EDGES_AA
+from nebulium.lines.continuum.bins import BIN_EDGES_AA
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.likelihood import POPULATIONS
 from nebulium.lines.measurement import BOUND_SNR
 from nebulium.lines.model import LineModel
 from nebulium.training import FitResult
 from nebulium.verbs import Card, TrainedModel
+from nebulium.verbs.card import markdown_table
 
 CITATION = (
     "Khederlarian et al. 2024, MNRAS 531, 1454 (emission lines from the continuum); "
     "the data set that it was trained on, for DESI: DESI Collaboration 2024, AJ 168, 58 (Early Data Release)"
 )
 
-POPULATIONS = {
-    "learned": "all galaxies of the table, those included whose line was not recorded: the chance to be "
-    "recorded is learned as a smooth function of the S/N",
-    "censored": "all galaxies of the table, a missing line taken for a negative measurement",
-    "truncated": "the galaxies whose line was recorded",
-}
+UNCERTAINTY = (
+    "the intrinsic law is the spread of galaxies that share a continuum; `--observed` adds noise and "
+    "selection. It does not contain the error of the continuum itself."
+)
 DOMAIN = "colours no further from those of training galaxies than those of 99.7 % of the validation galaxies"
 
 
@@ -32,10 +32,18 @@ def described(
     model: LineModel, config: Any, result: FitResult[Any], *, split: Mapping[str, Any], table: Table
 ) -> TrainedModel:
     """A trained model with what its folder says of it."""
-    measurement, source = model.measurement, table.name.rpartition("/")[2]
-    log_scale, slope, log_knee = measurement.noise_scalars
-    scale = _by_line(jnp.exp(log_scale))
-    outliers = _by_line(measurement.outlier_share)
+    source, population = table.name.rpartition("/")[2], POPULATIONS[config.selection]
+    log_scale, slope, log_knee = model.measurement.noise_scalars
+    measured = {
+        "noise_scale": jnp.exp(log_scale),
+        "sigma_slope": slope,
+        "sigma_knee_ew_aa": jnp.exp(log_knee),
+        "outlier_share": model.measurement.outlier_share,
+    }
+    by_line = {name: dict(zip(LINES, values.tolist(), strict=True)) for name, values in measured.items()}
+    scale, outliers = by_line["noise_scale"], by_line["outlier_share"]
+    rows = [(line, f"{scale[line]:.2f}", f"{outliers[line]:.4f}") for line in LINES]
+    brightness = " and the luminosity at 6250 AA" * model.with_luminosity
     return TrainedModel(
         model,
         hyperparameters=config.hyperparameters,
@@ -57,39 +65,18 @@ def described(
         split=split,
         settings=dataclasses.asdict(config),
         citation=CITATION,
-        card=_card(model, POPULATIONS[config.selection], source, scale, outliers),
-        results=[result],
-        further={
-            "trained_on": source,
-            "population": POPULATIONS[config.selection],
-            "measurement": {
-                "noise_scale": scale,
-                "sigma_slope": _by_line(slope),
-                "sigma_knee_ew_aa": _by_line(jnp.exp(log_knee)),
-                "outlier_share": outliers,
+        card=Card(
+            title="Emission lines from starlight",
+            summary="The joint law of the rest-frame equivalent widths of ten lines, from eleven continuum "
+            f"colours{brightness}.",
+            facts={
+                "Data": f"`{source}`",
+                "Population that the intrinsic law describes": f"{population}.",
+                "Uncertainty": UNCERTAINTY,
             },
-        },
+            details="Scatter of the measurements in units of the quoted error, for a typical continuum, and "
+            f"the share of outliers:\n\n{markdown_table(('line', 'noise scale', 'outliers'), rows)}",
+        ),
+        results=[result],
+        further={"trained_on": source, "population": population, "measurement": by_line},
     )
-
-
-def _card(
-    model: LineModel, population: str, source: str, scale: dict[str, float], outliers: dict[str, float]
-) -> Card:
-    inputs = "eleven continuum colours" + " and the luminosity at 6250 AA" * model.with_luminosity
-    rows = "\n".join(f"| {line} | {scale[line]:.2f} | {outliers[line]:.4f} |" for line in LINES)
-    return Card(
-        title="Emission lines from starlight",
-        summary=f"The joint law of the rest-frame equivalent widths of ten lines, from {inputs}.",
-        facts={
-            "Data": f"`{source}`",
-            "Population that the intrinsic law describes": f"{population}.",
-            "Uncertainty": "the intrinsic law is the spread of galaxies that share a continuum; `--observed` "
-            "adds noise and selection. It does not contain the error of the continuum itself.",
-        },
-        details="Scatter of the measurements in units of the quoted error, for a typical continuum, and the "
-        f"share of outliers:\n\n| line | noise scale | outliers |\n|---|---|---|\n{rows}",
-    )
-
-
-def _by_line(values: Any) -> dict[str, float]:
-    return {line: float(value) for line, value in zip(LINES, values, strict=True)}

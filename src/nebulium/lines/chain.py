@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.data.batches import padded_batches
 from nebulium.errors import NebuliumError
-from nebulium.lines.continuum.features import BIN_EDGES_AA
+from nebulium.lines.continuum.bins import BIN_EDGES_AA
 from nebulium.lines.fixed_grid import (
     REACH_KM_S,
     Interpolation,

@@ -7,8 +7,8 @@ import numpy as np
 from jax.scipy.special import erf
 from jaxtyping import Array, Float, Int
 
-from nebulium.lines.continuum.features import BIN_EDGES_AA
-from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, SPEED_OF_LIGHT_KM_S, pixel_edges
+from nebulium.lines.continuum.bins import BIN_EDGES_AA, SPEED_OF_LIGHT_KM_S
+from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, pixel_edges
 from nebulium.lines.injection.profiles import NARROWEST_AA, component_fluxes
 from nebulium.sed.piecewise import PiecewiseLinear
 

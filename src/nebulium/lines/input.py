@@ -1,15 +1,15 @@
 """What the line models read: tables in chunks, or spectra made into one; bad rows are set aside."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from nebulium.data.extinction import extinction_per_ebv
 from nebulium.data.glossary import FLUX_UNIT, lookup, parse_unit
+from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.spectra.reading import is_spectrum_file, read_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
@@ -17,13 +17,16 @@ from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.opening import open_table
 from nebulium.data.tables.reading import ROWS_PER_CHUNK, iter_table
 from nebulium.data.tables.table import Table, nearest, select_rows
-from nebulium.errors import SpectrumError, TableError
+from nebulium.errors import NebuliumError, SpectrumError, TableError
 from nebulium.lines.continuum.bins import BIN_CENTRES_AA
 from nebulium.lines.continuum.features import features_from_spectra
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.verbs.predictor import ID, Opened
 
 N_BINS = BIN_CENTRES_AA.size
 FLUX_COLUMNS = tuple(f"continuum_flux_{place}" for place in range(N_BINS))
+#: The packaged model that needs no luminosity.
+COLOURS_ONLY = "desi-lines-colours"
 #: With fewer bins than this what is missing is most of the shape of the continuum.
 FEWEST_BINS = 6
 #: The smallest and largest numbers that single precision holds with all its digits.
@@ -73,10 +76,14 @@ def galaxy_rows(
     needs_luminosity: bool,
     row_numbers: np.ndarray | None = None,
     redshift_unused: bool = False,
-    physical: bool = True,
+    incomplete: str | None = None,
 ) -> GalaxyRows:
-    """Check every row of a table, and set the bad ones aside."""
-    ids, n = table["target_id"], len(table)
+    """Check every row of a table, and set the bad ones aside; those that lack a bin if a reason is given."""
+    ids, n, unit = table[ID], len(table), table.units.get(FLUX_COLUMNS[0], "")
+    physical = unit in ("", FLUX_UNIT)
+    if needs_luminosity and not physical:
+        problem = f"the model needs a luminosity, so expected what converts to {FLUX_UNIT}, found {unit}"
+        raise NebuliumError(f"{table.name}, columns continuum_flux", problem, f"use the model {COLOURS_ONLY}")
     flux = np.stack([single(table[name]) for name in FLUX_COLUMNS], axis=1)
     known = "redshift" in table
     redshift = single(table["redshift"]) if known else np.full(n, np.nan, np.float32)
@@ -87,6 +94,7 @@ def galaxy_rows(
         *_flux_faults(flux),
         *_ivar_faults(ivar),
         *([] if ebv is None else [("ebv is not a number from 0 on", ~((ebv >= 0) & (ebv <= LARGEST)))]),
+        *([] if incomplete is None else [(incomplete, np.isnan(flux).any(axis=1))]),
     ]
     numbers = np.arange(n) if row_numbers is None else row_numbers
     good = rejects.set_aside(faults, ids, rows=numbers)
@@ -124,7 +132,8 @@ def _flux_faults(flux: Float[np.ndarray, "n 12"]) -> Iterator[Fault]:
         yield f"{name} is infinite", np.isinf(values)
         # Below the smallest normal number arithmetic rounds to zero.
         yield f"{name} is not positive", values < SMALLEST
-    yield f"fewer than {FEWEST_BINS} of the {N_BINS} bins are known", _n_known(flux) < FEWEST_BINS
+    known = np.sum(~np.isnan(flux), axis=1)
+    yield f"fewer than {FEWEST_BINS} of the {N_BINS} bins are known", known < FEWEST_BINS
 
 
 def _ivar_faults(ivar: Float[np.ndarray, "n 10"]) -> Iterator[Fault]:
@@ -132,10 +141,6 @@ def _ivar_faults(ivar: Float[np.ndarray, "n 10"]) -> Iterator[Fault]:
     for line, values in zip(LINES, ivar.T, strict=True):
         yield f"ew_ivar_{line} is negative", values < 0
         yield f"ew_ivar_{line} is infinite", np.isinf(values)
-
-
-def _n_known(flux: Float[np.ndarray, "n 12"]) -> np.ndarray:
-    return np.sum(~np.isnan(flux), axis=1)
 
 
 def _dereddened(rows: GalaxyRows, ebv: Float[np.ndarray, " n"]) -> GalaxyRows:
@@ -146,7 +151,6 @@ def _dereddened(rows: GalaxyRows, ebv: Float[np.ndarray, " n"]) -> GalaxyRows:
     return replace(rows, continuum_flux=single(rows.continuum_flux * brighter))
 
 
-ID = "target_id"
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
 #: Columns that are used where the file has them.
@@ -157,37 +161,6 @@ RELATIVE_UNITS = ("erg / (s Angstrom)", "")
 Columns = Mapping[str, str] | str | Sequence[str]
 
 
-@dataclass(frozen=True, eq=False)
-class LineInput:
-    """An input ready to be predicted, chunk by chunk.
-
-    Parameters
-    ----------
-    name : str
-        The file.
-    chunks : callable returning an iterator of Table
-        With nebulium's names.
-    ids : callable returning an iterator of ndarray
-        The ids alone, in the order of the rows.
-    id_name : str
-        What the file calls its ids.
-    row_numbers : ndarray of int64 of shape (n,), optional
-        Places of the rows in the file, if not all of its rows come in the chunks.
-    rejects : Rejects
-        Rows set aside in reading.
-    metadata : dict
-        How the features were made, of spectra.
-    """
-
-    name: str
-    chunks: Callable[[], Iterator[Table]]
-    ids: Callable[[], Iterator[np.ndarray]]
-    id_name: str = ID
-    row_numbers: np.ndarray | None = None
-    rejects: Rejects = field(default_factory=Rejects)
-    metadata: dict[str, Any] = field(default_factory=dict)
-
-
 def open_input(
     path: str | Path,
     *,
@@ -196,8 +169,8 @@ def open_input(
     redshifts: str | Path | float | None = None,
     ebv: str | float | None = None,
     rows_per_chunk: int = ROWS_PER_CHUNK,
-) -> LineInput:
-    """Open a table of continuum bins, or spectra."""
+) -> Opened[tuple[Table, np.ndarray]]:
+    """Open a table of continuum bins, or spectra: chunks with our names, and their rows in the file."""
     path = Path(path)
     if not is_spectrum_file(path):
         if redshifts is not None:
@@ -226,17 +199,15 @@ def with_known_redshift(spectra: Spectra) -> Spectra:
     return spectra.without(~np.isfinite(spectra.redshift), "redshift is not known (give --redshifts)")
 
 
-def _of_spectra(spectra: Spectra) -> LineInput:
+def _of_spectra(spectra: Spectra) -> Opened[tuple[Table, np.ndarray]]:
     spectra = with_known_redshift(spectra)
     features = features_from_spectra(spectra)
-    return LineInput(
-        spectra.name,
-        chunks=lambda: iter([features]),
-        ids=lambda: iter([spectra.ids]),
-        row_numbers=spectra.row_numbers(),
-        rejects=spectra.rejects,
-        metadata=features.metadata,
-    )
+
+    def chunks() -> Iterator[tuple[Table, np.ndarray]]:
+        check_unique_ids(lambda: [spectra.ids], where=spectra.name)
+        yield features, spectra.row_numbers()
+
+    return Opened(spectra.name, chunks(), rejects=spectra.rejects, metadata=features.metadata)
 
 
 def checked_mapping(columns: Columns | None = None, id_column: str | None = None) -> dict[str, str]:
@@ -252,7 +223,7 @@ def checked_mapping(columns: Columns | None = None, id_column: str | None = None
 
 def _open_table(
     path: Path, given: Mapping[str, str], ebv: str | float | None, rows_per_chunk: int
-) -> LineInput:
+) -> Opened[tuple[Table, np.ndarray]]:
     names = {name: given.get(name, name) for name in (ID, *FLUX_COLUMNS, *OPTIONAL)}
     if isinstance(ebv, str):
         names["ebv"] = ebv
@@ -260,24 +231,25 @@ def _open_table(
     relative = _relative_unit(path, names)
     told = dict.fromkeys(FLUX_COLUMNS, FLUX_UNIT) if relative else None
 
-    def chunks() -> Iterator[Table]:
+    def ids() -> Iterator[np.ndarray]:
+        for chunk in iter_table(path, rows_per_chunk=rows_per_chunk, columns={ID: names[ID]}):
+            yield chunk[ID]
+
+    def chunks() -> Iterator[tuple[Table, np.ndarray]]:
+        check_unique_ids(ids, where=str(path))
+        first = 0
         for chunk in iter_table(
             path, rows_per_chunk=rows_per_chunk, columns=names, optional=optional, units=told
         ):
             if relative:
                 chunk = replace(chunk, units={**chunk.units, **dict.fromkeys(FLUX_COLUMNS, relative)})
-            yield chunk if ebv is None or isinstance(ebv, str) else _with_constant_ebv(chunk, ebv)
-
-    def ids() -> Iterator[np.ndarray]:
-        for chunk in iter_table(path, rows_per_chunk=rows_per_chunk, columns={ID: names[ID]}):
-            yield chunk[ID]
+            if isinstance(ebv, float | int):
+                chunk = chunk.with_columns({"ebv": np.full(len(chunk), ebv)})
+            yield chunk, np.arange(first, first + len(chunk))
+            first += len(chunk)
 
     metadata = {} if ebv is None else {"galactic_extinction": {"law": "Fitzpatrick (1999)", "ebv": ebv}}
-    return LineInput(str(path), chunks, ids, names[ID], metadata=metadata)
-
-
-def _with_constant_ebv(chunk: Table, ebv: float) -> Table:
-    return chunk.with_columns({"ebv": np.full(len(chunk), ebv)})
+    return Opened(str(path), chunks(), names[ID], metadata=metadata)
 
 
 def _relative_unit(path: Path, names: Mapping[str, str]) -> str:

@@ -27,6 +27,13 @@ from nebulium.nn.copula import HALF_LOG_TWO_PI
 #: modelled. ``censored``: their measurement was negative. ``learned``: a smooth chance to be recorded.
 SelectionKind = Literal["truncated", "censored", "learned"]
 SELECTION_KINDS = get_args(SelectionKind)
+#: Which galaxies the intrinsic law is then one of.
+POPULATIONS = {
+    "learned": "all galaxies of the table, those included whose line was not recorded: the chance to be "
+    "recorded is learned as a smooth function of the S/N",
+    "censored": "all galaxies of the table, a missing line taken for a negative measurement",
+    "truncated": "the galaxies whose line was recorded",
+}
 
 NODES = 25
 FARTHEST_SCORE = 5.0

@@ -399,6 +399,18 @@ def with_statistics(
     return eqx.tree_at(statistics_of, model, new)
 
 
+_log_luminosities = jax.jit(jax.vmap(log_luminosity))
+
+
+def luminosities_in_range(
+    model: LineModel, continuum_flux: Float[np.ndarray, "n 12"], redshift: Float[np.ndarray, " n"]
+) -> Bool[np.ndarray, " n"]:
+    """Which galaxies have a luminosity like those of the training set; False where it is not known."""
+    low, high = np.asarray(model.log_luminosity_range)
+    luminosity = np.asarray(_log_luminosities(continuum_flux, redshift))
+    return (luminosity >= low) & (luminosity <= high)
+
+
 def statistics_of(model: Any) -> tuple[Any, ...]:
     """The leaves that are measured on the training set, not trained."""
     return (

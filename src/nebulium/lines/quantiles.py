@@ -1,6 +1,7 @@
 """Quantiles of the lines of many galaxies: of the lines themselves or of measurements, gaps or none."""
 
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from nebulium.data.batches import in_batches
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.input import GalaxyRows
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles
 
@@ -22,6 +24,11 @@ QUANTILES = {"q50": 0.5, "q16": 0.16, "q84": 0.84, "q025": 0.025, "q975": 0.975}
 # Completions of a continuum with missing bins of which a measurement is predicted, and points for each.
 LIKELIEST, N_WITHIN = 8, 65
 _LEVELS = np.array(list(QUANTILES.values()), np.float32)
+
+Continuum = Float[Array, "12"]
+Redshift = Float[Array, ""]
+Sigma = Float[Array, "10"]
+Quantiles = Float[Array, "5 10"]
 
 
 class LineQuantiles(eqx.Module):
@@ -39,72 +46,61 @@ class LineQuantiles(eqx.Module):
     in_domain: Bool[Array, "*batch"]
 
 
+def line_quantiles(model: LineModel, rows: GalaxyRows, *, observed: bool, gaps: bool) -> LineQuantiles:
+    """Quantiles of galaxies of which each lacks a bin or none does: of the lines, or of measurements."""
+    one = {
+        (False, False): _of_continuum,
+        (False, True): _of_gappy_continuum,
+        (True, False): _of_measurement,
+        (True, True): _of_gappy_measurement,
+    }[observed, gaps]
+    size = SMALL_BATCH if observed or gaps else BATCH
+    function = partial(_mapped, eqx.Partial(_with_domain, one, gaps), model)
+    found: LineQuantiles = in_batches(function, rows.continuum_flux, rows.redshift, rows.sigma_aa, size=size)
+    return found
+
+
 @eqx.filter_jit
-def of_continuum(
-    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
+def _mapped(function: Any, model: LineModel, *rows: Array) -> Any:
+    """A function of a model and one galaxy, for all galaxies of a batch."""
+    return jax.vmap(partial(function, model))(*rows)
+
+
+def _with_domain(
+    quantiles: Any, gaps: bool, model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma
 ) -> LineQuantiles:
+    """The domain is that of the likeliest completion, which is the continuum itself without missing bins."""
+    ew = quantiles(model, flux, redshift, sigma)
+    if gaps:
+        flux = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
+    return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
+
+
+def _of_continuum(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
     """The lines themselves, every bin known."""
-
-    def one(flux: Float[Array, "12"], redshift: Float[Array, ""]) -> LineQuantiles:
-        others = model.density(flux, redshift).quantile(jnp.asarray(_LEVELS[1:]))
-        ew = jnp.concatenate([model.median_ew(flux, redshift)[None], others])
-        return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
-
-    return jax.vmap(one)(flux, redshift)
+    others = model.density(flux, redshift).quantile(jnp.asarray(_LEVELS[1:]))
+    return jnp.concatenate([model.median_ew(flux, redshift)[None], others])
 
 
-@eqx.filter_jit
-def of_gappy_continuum(
-    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
-) -> LineQuantiles:
+def _of_gappy_continuum(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
     """The lines themselves, missing bins marginalised over the training set."""
-
-    def one(flux: Float[Array, "12"], redshift: Float[Array, ""]) -> LineQuantiles:
-        ew = marginalised_quantiles(model, flux, redshift, jnp.asarray(_LEVELS))
-        return LineQuantiles(ew, _completed_in_domain(model, flux, redshift))
-
-    return jax.vmap(one)(flux, redshift)
+    return marginalised_quantiles(model, flux, redshift, jnp.asarray(_LEVELS))
 
 
-@eqx.filter_jit
-def of_measurement(
-    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
-) -> LineQuantiles:
+def _of_measurement(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
     """Measurements of the lines."""
-
-    def one(flux: Float[Array, "12"], redshift: Float[Array, ""], sigma: Float[Array, "10"]) -> LineQuantiles:
-        ew = measured_quantiles(model, flux, redshift, sigma, jnp.asarray(_LEVELS))
-        return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
-
-    return jax.vmap(one)(flux, redshift, sigma)
+    return measured_quantiles(model, flux, redshift, sigma, jnp.asarray(_LEVELS))
 
 
-@eqx.filter_jit
-def of_gappy_measurement(
-    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], sigma: Float[Array, "n 10"]
-) -> LineQuantiles:
+def _of_gappy_measurement(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
     """Measurements of the lines, missing bins marginalised over the likeliest completions."""
     within = (jnp.arange(N_WITHIN, dtype=jnp.float32) + 0.5) / N_WITHIN
-
-    def one(flux: Float[Array, "12"], redshift: Float[Array, ""], sigma: Float[Array, "10"]) -> LineQuantiles:
-        filled = completions(model, flux, redshift)
-        continua = jnp.where(jnp.isnan(flux)[None], filled.continuum_flux[:LIKELIEST], flux[None])
-        ew = jax.vmap(lambda each: measured_quantiles(model, each, redshift, sigma, within))(continua)
-        weight = jnp.broadcast_to(filled.weight[:LIKELIEST, None, None], ew.shape)
-        points = WeightedPoints(ew.reshape(-1, len(LINES)), weight.reshape(-1, len(LINES)))
-        return LineQuantiles(
-            points.quantiles(jnp.asarray(_LEVELS)), _completed_in_domain(model, flux, redshift)
-        )
-
-    return jax.vmap(one)(flux, redshift, sigma)
-
-
-def _completed_in_domain(
-    model: LineModel, flux: Float[Array, "12"], redshift: Float[Array, ""]
-) -> Bool[Array, ""]:
-    """Of the likeliest completion, which is the continuum itself where no bin is missing."""
-    filled = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
-    return model.domain.contains(model.features(filled, redshift))
+    filled = completions(model, flux, redshift)
+    continua = jnp.where(jnp.isnan(flux)[None], filled.continuum_flux[:LIKELIEST], flux[None])
+    ew = jax.vmap(lambda each: measured_quantiles(model, each, redshift, sigma, within))(continua)
+    weight = jnp.broadcast_to(filled.weight[:LIKELIEST, None, None], ew.shape)
+    points = WeightedPoints(ew.reshape(-1, len(LINES)), weight.reshape(-1, len(LINES)))
+    return points.quantiles(jnp.asarray(_LEVELS))
 
 
 def median_ews(
@@ -131,11 +127,6 @@ def median_ews(
     >>> median_ews(model, np.ones((3, 12), np.float32), np.zeros(3, np.float32)).shape
     (3, 10)
     """
-    return in_batches(partial(_medians, model), continuum_flux, redshift, size=BATCH)
-
-
-@eqx.filter_jit
-def _medians(
-    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"]
-) -> Float[Array, "n 10"]:
-    return jax.vmap(model.median_ew)(flux, redshift)
+    medians = partial(_mapped, LineModel.median_ew, model)
+    widths: Float[np.ndarray, "n 10"] = in_batches(medians, continuum_flux, redshift, size=BATCH)
+    return widths

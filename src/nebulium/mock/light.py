@@ -9,8 +9,8 @@ from jaxtyping import Array, Bool, Float, Key
 from nebulium.lines.chain import check_spans_bins, lines_njy
 from nebulium.lines.fixed_grid import Interpolation, bin_means, interpolation
 from nebulium.lines.injection.profiles import LINE_CENTRES_AA, lines_on_continuum
+from nebulium.lines.input import COLOURS_ONLY
 from nebulium.lines.model import LineModel
-from nebulium.lines.predict import COLOURS_ONLY
 from nebulium.mock.components import COMPONENTS, formed_shares
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import Structure

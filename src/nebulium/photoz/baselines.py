@@ -44,19 +44,13 @@ class TrainDistributionModel(eqx.Module):
 
     mass: Float[Array, " bin"]
     recalibration: Recalibration
-    grid_most: float = eqx.field(static=True)
-    grid_bins: int = eqx.field(static=True)
+    grid: RedshiftGrid = eqx.field(static=True)
     bands: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(self, *, grid_most: float, grid_bins: int, bands: Any, key: Key[Array, ""] | None = None):
-        self.grid_most, self.grid_bins, self.bands = float(grid_most), int(grid_bins), tuple(bands)
-        self.mass = jnp.full(self.grid_bins, 1.0 / self.grid_bins, jnp.float32)
+        self.grid, self.bands = RedshiftGrid(float(grid_most), int(grid_bins)), tuple(bands)
+        self.mass = jnp.full(self.grid.bins, 1.0 / self.grid.bins, jnp.float32)
         self.recalibration = Recalibration()
-
-    @property
-    def grid(self) -> RedshiftGrid:
-        """The bins."""
-        return RedshiftGrid(self.grid_most, self.grid_bins)
 
     def __call__(self, *galaxy: Array) -> RedshiftPrediction:
         """The density of a galaxy, given by fluxes and their errors, or by an image: not looked at."""

@@ -1,43 +1,178 @@
-"""The methods by name, and how each is trained."""
+"""The methods by name, and how each is trained: from a task to a trained model."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any
 
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from nebulium.data.splits import ALL_HELD_OUT, Split
 from nebulium.errors import NebuliumError
-from nebulium.photoz.fluxes.recipe import PhotometryConfig
-from nebulium.photoz.fluxes.training import (
-    GridConfig,
-    make_templates,
-    take_distribution,
-    train_on_photometry,
+from nebulium.photometry.curves import band_filters
+from nebulium.photometry.dereddening import check_extinction
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photometry.layout import CatalogueLayout
+from nebulium.photoz.baselines import fit_train_distribution
+from nebulium.photoz.card import described
+from nebulium.photoz.density.prediction import PredictedRedshifts
+from nebulium.photoz.density.recalibration import with_recalibration
+from nebulium.photoz.fluxes import recipe as fluxes
+from nebulium.photoz.images import recipe as images
+from nebulium.photoz.images.galaxies import match_images, prepare_training
+from nebulium.photoz.predict import predict_arrays, predict_galaxies
+from nebulium.photoz.templates.model import make_template_model
+from nebulium.photoz.training_galaxies import (
+    Method,
+    TrainingTask,
+    can_recalibrate,
+    labelled_rows,
+    read_training,
 )
-from nebulium.photoz.images.recipe import IMAGE_METHODS, RedshiftConfig
-from nebulium.photoz.images.training import train_images
-from nebulium.photoz.training_galaxies import TrainingTask
+from nebulium.training import FitResult
 from nebulium.verbs import TrainedModel
 
+DOMAIN_OF_IMAGES = (
+    "fluxes in apertures and a place in the latent space no further from those of labelled training galaxies "
+    "than those of 99.7 % of the validation galaxies"
+)
 
-@dataclass(frozen=True)
-class Method:
-    """One way to redshifts.
 
-    Attributes
-    ----------
-    settings : type
-        A dataclass: what can be set.
-    train : callable of TrainingTask
-    """
+def train_images(task: TrainingTask) -> TrainedModel:
+    """Train a model of redshifts on images."""
+    config = task.settings
+    galaxies, layout = read_training(task, most_redshift=config.grid_most or math.inf)
+    reading = task.reading
+    matched = match_images(reading.source, galaxies, dict(layout.extinction), reading.counted)
+    rows = labelled_rows(matched.galaxies, task.split)
+    training, validation = prepare_training(
+        matched, task.split, rows, task.run.scratch, task.run.rejects, size=config.size
+    )
+    model, results = images.train_on_store(training, validation, config=config, run=task.run)
+    if mends := can_recalibrate(task, len(validation)):
+        predicted = predict_arrays(model, validation.images.rows, validation.images)
+        model = with_recalibration(model, pit_values(predicted, validation.labels["redshift"]))
+    return described(
+        task,
+        model,
+        layout=layout,
+        rows=rows,
+        hyperparameters=images.hyperparameters(training, config),
+        domain=DOMAIN_OF_IMAGES,
+        recalibrated=mends,
+        results=results,
+        settings={"images": len(training)},
+        preprocessing={"unit": model.form.unit},
+    )
 
-    settings: type
-    train: Callable[[TrainingTask], TrainedModel]
 
+def train_on_photometry(task: TrainingTask) -> TrainedModel:
+    """Train networks on fluxes."""
+    config, (galaxies, layout) = task.settings, _read(task)
+    rows = labelled_rows(galaxies, task.split)
+    parts = (galaxies.select(rows[part]) for part in ("train", "validation"))
+    model, results = fluxes.train_photometry(*parts, config=config, run=task.run)
+    shape = fluxes.hyperparameters(galaxies.select(rows["train"]), config)
+    domain = (
+        "fluxes no further from those of training galaxies than those of 99.7 % of the validation galaxies"
+    )
+    return _trained(model, shape, task, galaxies, layout, rows, domain, results)
+
+
+def make_templates(task: TrainingTask) -> TrainedModel:
+    """Make templates ready for the bands of a catalogue."""
+    galaxies, layout = _read(task)
+    filters = band_filters(galaxies.bands, task.reading.curves)
+    model = make_template_model(galaxies.bands, filters, task.settings.grid)
+    domain = "a template fits no worse than noise would make it in all but 0.1 % of galaxies"
+    if task.recalibrate:
+        rows = labelled_rows(galaxies, task.split)
+    else:
+        task = replace(task, split=Split(task.split.seed, ALL_HELD_OUT))
+        rows = task.split.rows(galaxies.ids, np.isfinite(galaxies.redshift))
+    return _trained(model, model.hyperparameters, task, galaxies, layout, rows, domain)
+
+
+def take_distribution(task: TrainingTask) -> TrainedModel:
+    """Take the distribution of the training redshifts."""
+    galaxies, layout = _read(task)
+    rows, bands = labelled_rows(galaxies, task.split), galaxies.bands
+    model = fit_train_distribution(galaxies.redshift[rows["train"]], task.settings.grid, bands=bands)
+    shape = {"bands": list(bands), **asdict(task.settings)}
+    domain = "always true: the galaxy is not looked at"
+    return _trained(model, shape, task, galaxies, layout, rows, domain)
+
+
+def pit_values(predicted: PredictedRedshifts, redshift: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Where the true redshifts of n galaxies lie in their densities."""
+    return predicted.densities.cdf(redshift.astype(np.float64))
+
+
+def _read(task: TrainingTask) -> tuple[PhotometricGalaxies, CatalogueLayout]:
+    galaxies, layout = read_training(task, most_redshift=task.settings.grid_most)
+    check_extinction(dict(layout.extinction), galaxies.bands)
+    return galaxies, layout
+
+
+def _trained(
+    model: eqx.Module,
+    hyperparameters: Mapping[str, Any],
+    task: TrainingTask,
+    galaxies: PhotometricGalaxies,
+    layout: CatalogueLayout,
+    rows: Mapping[str, np.ndarray],
+    domain: str,
+    results: Sequence[FitResult[Any]] = (),
+) -> TrainedModel:
+    """What the methods of catalogues have in common."""
+    validation = galaxies.select(rows["validation"])
+    if mends := can_recalibrate(task, len(validation)):
+        pit = pit_values(predict_galaxies(model, validation), validation.redshift)
+        model = with_recalibration(model, pit)
+    return described(
+        task,
+        model,
+        layout=layout,
+        rows=rows,
+        hyperparameters=hyperparameters,
+        domain=domain,
+        recalibrated=mends,
+        results=results,
+    )
+
+
+_PITA = "Khederlarian et al. 2026, arXiv:2602.10207, and the data set that the model was trained on"
 
 METHODS: Mapping[str, Method] = {
-    **dict.fromkeys(IMAGE_METHODS, Method(RedshiftConfig, train_images)),
-    "photometry": Method(PhotometryConfig, train_on_photometry),
-    "template": Method(GridConfig, make_templates),
-    "train-distribution": Method(GridConfig, take_distribution),
+    "pita": Method(
+        images.RedshiftConfig,
+        train_images,
+        "Images, all of them: contrast of crops, colours, and the redshifts of the labelled",
+        _PITA,
+    ),
+    "supervised": Method(images.RedshiftConfig, train_images, "Images of labelled galaxies alone"),
+    "selfsupervised": Method(
+        images.RedshiftConfig,
+        train_images,
+        "Contrast of crops of all images, then redshifts in the latent space",
+        _PITA,
+    ),
+    "photometry": Method(
+        fluxes.PhotometryConfig, train_on_photometry, "An ensemble of networks on fluxes and their errors"
+    ),
+    "template": Method(
+        fluxes.GridConfig,
+        make_templates,
+        "Template fitting: chi-square over templates of galaxies, and a prior of redshift and magnitude",
+        "Benitez 2000, ApJ 536, 571; Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
+    ),
+    "train-distribution": Method(
+        fluxes.GridConfig,
+        take_distribution,
+        "The distribution of the training redshifts, for any galaxy: what a method must beat",
+    ),
 }
 
 
@@ -50,11 +185,16 @@ def method_of(name: str) -> Method:
 
 def settings_of(name: str, given: Mapping[str, Any]) -> Any:
     """The settings of a method, from those that are given."""
-    kind = method_of(name).settings
-    known = {entry.name for entry in fields(kind)}
+    kind, own = method_of(name).settings, own_settings(name, given, [name])
+    return kind(**{**own, "method": name} if kind is images.RedshiftConfig else own)
+
+
+def own_settings(name: str, given: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any]:
+    """The settings that a method has; each must be one of some of the methods."""
+    known = {one: [entry.name for entry in fields(method_of(one).settings)] for one in methods}
     for setting in given:
-        if setting not in known:
-            listed = ", ".join(entry.name for entry in fields(kind))
-            problem = f"is no setting of the method {name}, which has {listed}"
+        if not any(setting in names for names in known.values()):
+            listed = "; ".join(f"{one}, which has {', '.join(names)}" for one, names in known.items())
+            problem = f"is no setting of the method {listed}"
             raise NebuliumError(f"--{setting.replace('_', '-')}", problem, "leave it out")
-    return kind(**{**given, "method": name}) if "method" in known else kind(**given)
+    return {setting: value for setting, value in given.items() if setting in known[name]}

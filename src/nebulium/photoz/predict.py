@@ -1,79 +1,35 @@
-"""Densities of many galaxies, a batch of one size at a time, as tables and as a qp ensemble."""
+"""Redshifts of many galaxies from their fluxes or images, as densities, tables and qp ensembles."""
 
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Float
 
-from nebulium.data.rejects import Rejects
-from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium import verbs
+from nebulium.data.images.matching import open_for_model
+from nebulium.nn.image_model import model_images
 from nebulium.nn.mapping import BATCH, Rows, map_galaxies
-from nebulium.photometry.dereddening import dust_notes
+from nebulium.photometry.dereddening import check_extinction, corrected, dust_notes
 from nebulium.photometry.galaxies import PhotometricGalaxies
-from nebulium.photometry.layout import CatalogueLayout, changed_layout, layout_from
+from nebulium.photometry.layout import changed_layout, layout_from
 from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photoz.density.prediction import PredictedRedshifts
 from nebulium.photoz.density.qp_export import QpWriter
-from nebulium.verbs import Opened, Prediction, Predictor
+from nebulium.photoz.images.galaxies import check_fluxes, corrected_images
+from nebulium.photoz.reading import Reading, check_dereddened_alike, counted_notes
+from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor
 
-#: Quantiles that are written, by their column.
-QUANTILES = {"redshift_median": 0.5, "redshift_q16": 0.16, "redshift_q84": 0.84}
+NOT_TOLD = (
+    "the model was not told whether the fluxes that it learned from are corrected for Galactic extinction: "
+    "see that these are alike"
+)
 
 Chunk = TypeVar("Chunk")
-
-
-@dataclass(frozen=True, eq=False)
-class PredictedRedshifts:
-    """What a model says of many galaxies.
-
-    Attributes
-    ----------
-    ids : ndarray of shape (n,)
-    densities : RedshiftDensities
-    in_domain : ndarray of bool of shape (n,)
-
-    Examples
-    --------
-    See `predict_galaxies`.
-    """
-
-    ids: np.ndarray
-    densities: RedshiftDensities
-    in_domain: Bool[np.ndarray, " n"]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def prediction(self) -> Prediction:
-        """Columns of a table of predictions, and the densities."""
-        quantiles = self.densities.quantile(list(QUANTILES.values()))
-        values = {column: quantiles[:, place] for place, column in enumerate(QUANTILES)}
-        values |= {"redshift_mode": self.densities.mode(), "odds": self.densities.odds()}
-        order = ("redshift_median", "redshift_mode", "redshift_q16", "redshift_q84", "odds")
-        columns = {column: values[column].astype(np.float32) for column in order}
-        return Prediction(self.ids, {**columns, "in_domain": self.in_domain}, detail=self.densities)
-
-    def as_table(self, name: str = "redshifts") -> Table:
-        """The columns of a table of predictions.
-
-        Parameters
-        ----------
-        name : str
-            Where the galaxies are from.
-
-        Returns
-        -------
-        Table
-            `target_id`, `redshift_median`, `redshift_mode`, `redshift_q16`, `redshift_q84`, `odds`,
-            `in_domain`.
-        """
-        return self.prediction().as_table(name=name)
 
 
 def predict_galaxies(model: Any, galaxies: PhotometricGalaxies, *, batch: int = BATCH) -> PredictedRedshifts:
@@ -120,52 +76,14 @@ def predict_arrays(model: Any, ids: np.ndarray, *seen: Rows, batch: int = BATCH)
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """What is read of a mock survey or a catalogue, and what is met.
-
-    Attributes
-    ----------
-    source : Path
-        Mock survey or catalogue.
-    layout : CatalogueLayout
-        That of the catalogue the model was trained on, with what is told now.
-    curves : Path, optional
-        Transmission curves: see `nebulium.photometry.curves.band_filters`.
-    ids : ndarray, optional
-        The galaxies wanted; all if not given.
-    rejects : Rejects
-        Takes the galaxies that cannot be used.
-    counted : Counter
-        Counts what was taken as missing, by reason.
-    notes : list of str
-        Takes what was supposed of the data.
-    """
-
-    source: Path
-    layout: CatalogueLayout
-    curves: Path | None = None
-    ids: np.ndarray | None = None
-    rejects: Rejects = field(default_factory=Rejects)
-    counted: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, eq=False)
 class RedshiftPredictor(Predictor[Chunk]):
     """Redshifts of the galaxies of a mock survey or a catalogue."""
 
     predicts = "redshifts"
 
-    def open(
-        self,
-        source: str | Path,
-        *,
-        columns: Mapping[str, Any] | None = None,
-        curves: str | Path | None = None,
-        ids: np.ndarray | None = None,
-    ) -> Opened[Chunk]:
-        """Open a catalogue with the layout of the training and the fields of `CatalogueLayout` told now."""
-        reading = self.reading(source, columns=columns, curves=curves, ids=ids)
+    def open(self, source: str | Path, *, ids: np.ndarray | None = None, **told: Any) -> Opened[Chunk]:
+        """Open a catalogue; told are the `columns` and `curves` of `predict_file`."""
+        reading = self.reading(source, ids=ids, **told)
 
         def chunks() -> Iterator[Chunk]:
             yield from self.read(reading)
@@ -184,7 +102,9 @@ class RedshiftPredictor(Predictor[Chunk]):
         """What is to be read, and what is known of it beforehand."""
         document = self.config["preprocessing"].get("catalogue")
         layout = changed_layout(None if document is None else layout_from(document), columns or {})
-        notes = [*self._dust_of_training(layout), *dust_notes(layout)]
+        notes = list(dust_notes(layout))
+        if self.dereddened is None and layout.dereddened is not None:
+            notes.insert(0, NOT_TOLD)
         return Reading(Path(source), layout, None if curves is None else Path(curves), ids, notes=notes)
 
     @abstractmethod
@@ -204,36 +124,113 @@ class RedshiftPredictor(Predictor[Chunk]):
         with QpWriter(path, self.model.grid, id_column=id_column) as writer:
             yield lambda prediction: writer.append(prediction.detail, prediction.ids)
 
-    def check_dust(self, galaxies: PhotometricGalaxies) -> None:
-        """Refuse galaxies with Galactic dust for a model that learned without it, and the reverse."""
-        check_dereddened_alike(galaxies, self.config["preprocessing"].get("dereddened"))
-
-    def _dust_of_training(self, layout: CatalogueLayout) -> Iterator[str]:
-        if self.config["preprocessing"].get("dereddened") is None and layout.dereddened is not None:
-            yield (
-                "the model was not told whether the fluxes that it learned from are corrected for Galactic "
-                "extinction: see that these are alike"
-            )
+    @property
+    def dereddened(self) -> bool | None:
+        """Whether the fluxes that the model learned from are corrected for Galactic extinction, if known."""
+        told: bool | None = self.config["preprocessing"].get("dereddened")
+        return told
 
 
-def counted_notes(counted: Counter[str]) -> tuple[str, ...]:
-    """What was counted while a catalogue was read, a line each."""
-    return tuple(f"{count:,} {reason}: not used" for reason, count in counted.items())
+#: Galaxies of a chunk: their densities are a few arrays of 20 MB.
+ROWS_PER_CHUNK = 8192
 
 
-def check_dereddened_alike(galaxies: PhotometricGalaxies, learned: bool | None) -> None:
-    """Refuse galaxies with Galactic dust for a model that learned without it, and the reverse."""
-    told = galaxies.dereddened
-    if learned is None or told == learned or (told is None and not learned):
-        return
-    if told is None:
-        problem = "does not say whether it is corrected for Galactic extinction"
-    else:
-        problem = f"is {'' if told else 'not '}corrected for Galactic extinction"
-    are = "are" if learned else "are not"
-    mend = (
-        "say --dereddened, or --not-dereddened with --ebv"
-        if learned
-        else "give fluxes that are not corrected, or train a model on fluxes that are"
+@dataclass(frozen=True, eq=False)
+class FluxPredictor(RedshiftPredictor[PhotometricGalaxies]):
+    """Redshifts from fluxes and their errors."""
+
+    def __call__(self, chunk: PhotometricGalaxies) -> Prediction:
+        """Predict galaxies."""
+        return predict_galaxies(self.model, chunk).prediction()
+
+    def read(self, reading: Reading) -> Iterator[PhotometricGalaxies]:
+        """Galaxies in the bands of the model, corrected for Galactic extinction as those of the training."""
+        catalogue, extinction = reading.catalogue()
+        check_extinction(extinction, catalogue.layout.names)
+        for chunk in catalogue.chunks(
+            rejects=reading.rejects, counted=reading.counted, rows_per_chunk=ROWS_PER_CHUNK
+        ):
+            galaxies = corrected(chunk, extinction).in_bands(self.model.bands)
+            check_dereddened_alike(galaxies, self.dereddened)
+            wanted = reading.wants(galaxies.ids)
+            if np.any(wanted):
+                yield galaxies.select(wanted)
+
+
+#: Ids and prepared images.
+PreparedImages = tuple[np.ndarray, Float[np.ndarray, "n side side band"]]
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePredictor(RedshiftPredictor[PreparedImages]):
+    """Redshifts from images, which may stand beside a catalogue."""
+
+    def __call__(self, chunk: PreparedImages) -> Prediction:
+        """Predict prepared images."""
+        return predict_arrays(self.model, *chunk).prediction()
+
+    def read(self, reading: Reading) -> Iterator[PreparedImages]:
+        """Images as the model takes them, corrected for Galactic extinction as those of the training."""
+        matched = open_for_model(reading.source, self.model.form)
+        reading.notes.extend(matched.supposed)
+        check_fluxes(matched.source)
+        source, good = corrected_images(matched.source, reading, self.dereddened)
+        rows = np.flatnonzero(good & reading.wants(source.ids))
+        yield from model_images(source, self.model, rejects=reading.rejects, rows=rows)
+
+
+def predict_file(
+    data: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path,
+    pdf: str | Path | None = None,
+    columns: Mapping[str, Any] | None = None,
+    curves: str | Path | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> PredictionRun:
+    """Predict the redshifts of all galaxies of a catalogue.
+
+    Parameters
+    ----------
+    data : str or Path
+        Folder of a mock survey, or a table.
+    output : str or Path
+        A table ending in .parquet, .fits or .ecsv. Galaxies that cannot be predicted are listed, with the
+        reason, beside it in ``<stem>.rejects.csv``. All appear whole or not at all.
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    pdf : str or Path, optional
+        Densities as a qp ensemble, a file ending in .hdf5.
+    columns : mapping, optional
+        What is told of the columns: fields of `nebulium.photometry.CatalogueLayout`; those of the catalogue
+        that the model was trained on, if not given.
+    curves : str or Path, optional
+        Transmission curves: see `nebulium.photometry.band_filters`.
+    progress : callable of int, optional
+        Gets the number of galaxies predicted so far, after each chunk.
+
+    Returns
+    -------
+    PredictionRun
+
+    Raises
+    ------
+    NebuliumError
+        The data, the model or the output is at fault, the data do not suit the model, or no galaxy can be
+        predicted.
+
+    Examples
+    --------
+    >>> predict_file("survey", "redshifts.parquet", model="desi-lines")
+    Traceback (most recent call last):
+    nebulium.errors.ModelFileError: model desi-lines: predicts emission lines, not redshifts. To mend: ...
+    """
+    return verbs.predict_file(
+        data,
+        output,
+        model=find_predictor(model, of=RedshiftPredictor),
+        options={"columns": columns, "curves": curves},
+        further={} if pdf is None else {"densities": pdf},
+        progress=progress,
     )
-    raise TableError(galaxies.name, f"{problem}, and the galaxies that the model learned from {are}", mend)

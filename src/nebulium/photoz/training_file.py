@@ -8,7 +8,7 @@ from nebulium.data.splits import Split
 from nebulium.photometry.dereddening import dust_notes
 from nebulium.photometry.layout import CatalogueLayout
 from nebulium.photoz.methods import method_of, settings_of
-from nebulium.photoz.predict import counted_notes
+from nebulium.photoz.reading import Reading, counted_notes
 from nebulium.photoz.training_galaxies import TrainingTask
 from nebulium.verbs import TrainingRun, save_trained, training_run
 
@@ -66,9 +66,12 @@ def train_file(
     >>> train_file("mock", "mine", method="photometry")  # doctest: +SKIP
     """
     chosen, given = method_of(method), settings_of(method, settings or {})
-    layout, curves = CatalogueLayout(**(columns or {})), None if curves is None else Path(curves)
+    layout = CatalogueLayout(**(columns or {}))
     with training_run(output, resume=resume, progress=progress) as run:
-        task = TrainingTask(Path(data), layout, curves, split or Split(), method, given, recalibrate, run)
+        reading = Reading(
+            Path(data), layout, None if curves is None else Path(curves), rejects=run.rejects, notes=run.notes
+        )
+        task = TrainingTask(reading, split or Split(), method, chosen, given, recalibrate, run)
         trained = chosen.train(task)
-        run.notes.extend((*dust_notes(layout), *counted_notes(task.counted)))
+        run.notes.extend((*dust_notes(layout), *counted_notes(reading.counted)))
         return save_trained(run, trained)

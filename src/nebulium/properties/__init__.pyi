@@ -13,8 +13,8 @@ from .predict import predict_file as predict_file
 from .predict import predict_images as predict_images
 from .recipe import PropertiesConfig as PropertiesConfig
 from .recipe import train as train
+from .scores.evaluate import evaluate_file as evaluate_file
 from .scores.evaluate import evaluate_predictions as evaluate_predictions
-from .scores.evaluate_file import evaluate_file as evaluate_file
 from .scores.mass_metallicity import MassRelation as MassRelation
 from .scores.mass_metallicity import fit_mass_relation as fit_mass_relation
 from .scores.mass_metallicity import more_than_mass as more_than_mass

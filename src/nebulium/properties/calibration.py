@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.properties.model import PropertyModel
+from nebulium.properties.model import PropertyModel, PropertyPrediction
 
 LEVEL = 0.68
 # With fewer labels the factor would be noise: 20 set the coverage to 10 per cent.
@@ -45,15 +45,13 @@ def conformal_factor(
 def calibrated(
     model: PropertyModel,
     values: Float[np.ndarray, "n target"],
-    *,
-    median: Float[np.ndarray, "n target"],
-    q16: Float[np.ndarray, "n target"],
-    q84: Float[np.ndarray, "n target"],
+    predicted: PropertyPrediction,
     sigma: Float[np.ndarray, "n target"] | None = None,
 ) -> PropertyModel:
     """A model whose 68 % intervals hold 68 % of the labels given, target by target."""
     noise = np.zeros_like(values) if sigma is None else sigma
-    columns = zip(values.T, median.T, q16.T, q84.T, noise.T, strict=True)
+    arrays = values, predicted.median, predicted.q16, predicted.q84, noise
+    columns = zip(*(np.asarray(array).T for array in arrays), strict=True)
     factors = [conformal_factor(*column, sigma=error) for *column, error in columns]
     return eqx.tree_at(
         lambda one: one.interval_factor, model, model.interval_factor * jnp.asarray(factors, jnp.float32)

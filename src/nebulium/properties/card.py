@@ -9,6 +9,7 @@ import numpy as np
 from nebulium.properties.model import PropertyModel
 from nebulium.training import FitResult
 from nebulium.verbs import Card, TrainedModel
+from nebulium.verbs.card import markdown_table
 
 #: What is told of the model whose networks a training started from.
 OF_START = ("hyperparameters", "split", "metrics", "training", "citation")
@@ -34,22 +35,30 @@ def described(
     measured = zip(model.targets, model.target_mean, model.target_scale, strict=True)
     labels = {target: {"mean": float(mean), "scatter": float(scale)} for target, mean, scale in measured}
     units = {target: units.get(target, "") for target in model.targets}
+    rows = [(name, units[name], f"{of['mean']:.4g}", f"{of['scatter']:.3g}") for name, of in labels.items()]
+    table = markdown_table(("label", "unit", "mean", "scatter"), rows)
+    size, stretch = form.preparation.size, form.preparation.stretch.as_dict()
     return TrainedModel(
         model,
         hyperparameters=hyperparameters,
         preprocessing={
             "bands": list(form.bands),
             "unit": form.unit,
-            "size_px": form.preparation.size,
+            "size_px": size,
             "binning": form.preparation.binning,
-            "stretch": form.preparation.stretch.as_dict(),
+            "stretch": stretch,
         },
         units=units,
         training_domain={"in_domain": DOMAIN, "labels": labels},
         split=split,
         settings={name: value for name, value in dataclasses.asdict(config).items() if name != "init"},
         citation=citation,
-        card=_card(model, labels, units, start),
+        card=Card(
+            title=f"{', '.join(model.targets)} from images of galaxies",
+            summary=_summary(model, start),
+            facts={"Images": f"{' '.join(form.bands)}, {size} pixels a side, stretch {stretch['kind']}."},
+            details=f"Labels of the training galaxies:\n\n{table}",
+        ),
         results=results,
         further={
             "interval_factor": np.asarray(model.interval_factor).tolist(),
@@ -58,33 +67,13 @@ def described(
     )
 
 
-def _card(
-    model: PropertyModel,
-    labels: Mapping[str, Mapping[str, float]],
-    units: Mapping[str, str],
-    start: Mapping[str, Any] | None,
-) -> Card:
+def _summary(model: PropertyModel, start: Mapping[str, Any] | None) -> str:
     members = len(model.networks)
     networks = f"{members} network{'s' * (members > 1)} {model.encoder}"
-    if model.process is None:
-        kind = f"{networks} with the head {model.head}"
-    else:
-        kind = f"A Gaussian process on radial profiles and on what {networks} with frozen weights predict"
-    rows = "\n".join(
-        f"| {name} | {units[name]} | {of['mean']:.4g} | {of['scatter']:.3g} |" for name, of in labels.items()
-    )
-    size, stretch = model.form.preparation.size, model.form.preparation.stretch.as_dict()["kind"]
-    return Card(
-        title=f"{', '.join(model.targets)} from images of galaxies",
-        summary=f"{kind}.{_start(start)}",
-        facts={"Images": f"{' '.join(model.form.bands)}, {size} pixels a side, stretch {stretch}."},
-        details="Labels of the training galaxies:\n\n"
-        f"| label | unit | mean | scatter |\n|---|---|---|---|\n{rows}",
-    )
-
-
-def _start(start: Mapping[str, Any] | None) -> str:
+    kind = f"{networks} with the head {model.head}."
+    if model.process is not None:
+        kind = f"A Gaussian process on radial profiles and on what {networks} with frozen weights predict."
     if start is None:
-        return ""
+        return kind
     galaxies, targets = start["split"]["galaxies"]["train"], start["hyperparameters"]["targets"]
-    return f" The networks had learned {', '.join(targets)} from {galaxies:,} other images."
+    return f"{kind} The networks had learned {', '.join(targets)} from {galaxies:,} other images."

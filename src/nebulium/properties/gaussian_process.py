@@ -5,8 +5,6 @@ and a length of its own, so that a few telling features are not lost among many 
 noise are those of the highest posterior; the mean is the mean of the labels.
 """
 
-from collections.abc import Sequence
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -73,7 +71,8 @@ class GaussianProcess(eqx.Module):
     def interval(self, features: Float[Array, " feature"]) -> Interval:
         """Median and central 68 % of a galaxy's true values, in standardised units."""
         borders = np.cumsum(self.groups)[:-1].tolist()
-        squares = [jnp.mean(part**2, axis=1) for part in self._difference_parts(features, borders)]
+        parts = jnp.split(self.reference - features[None, :], borders, axis=1)
+        squares = [jnp.mean(part**2, axis=1) for part in parts]
         covariance = MEAN_VARIANCE + jnp.sum(
             jnp.exp(self.log_strength)[:, :, None]
             * jnp.exp(-0.5 * jnp.stack(squares)[None] * jnp.exp(-2.0 * self.log_length)[:, :, None]),
@@ -84,9 +83,6 @@ class GaussianProcess(eqx.Module):
         prior = MEAN_VARIANCE + jnp.sum(jnp.exp(self.log_strength), axis=1)
         sigma = jnp.sqrt(jnp.maximum(prior - explained, 0.0) + self.noise_variance)
         return Interval(median, median - sigma, median + sigma)
-
-    def _difference_parts(self, features: Float[Array, " feature"], borders: Sequence[int]) -> list[Array]:
-        return jnp.split(self.reference - features[None, :], list(borders), axis=1)
 
 
 def fit_gaussian_process(

@@ -16,8 +16,8 @@ from nebulium.data.tables.column_checks import numbers
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import MissingColumnError, TableError
+from nebulium.verbs.predictor import ID
 
-ID = "target_id"
 NAME_IDS = "name the column of ids: --id COLUMN (id_column=...)"
 NAME_TARGETS = "check the name of the target: --target COLUMN (targets=...)"
 #: Endings of the column with the standard error of a label, the first that is there.
@@ -63,6 +63,14 @@ class LabelledRows:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def notes(self) -> tuple[str, ...]:
+        """Labels without an image: they are in no row of the images, so that no rejects list them."""
+        lost = self.without_image
+        if not len(lost):
+            return ()
+        named = ", ".join(map(str, lost[:NAMED].tolist())) + (", ..." if len(lost) > NAMED else "")
+        return (f"{len(lost):,} labels without an image: {named}",)
 
 
 def read_labels(
@@ -130,7 +138,7 @@ def join_labels(
     """Bring labels and images together by the id; ask about numbers that look like a missing label."""
     _check_targets(targets, table.name)
     check_unique_ids(lambda: [table[ID]], where=table.name)
-    values = np.stack([_numbers(table, target) for target in targets], axis=1)
+    values = np.stack([label_values(table, target) for target in targets], axis=1)
     sigma = np.stack([label_sigma(table, target) for target in targets], axis=1)
     place = _places(source, table)
     there = place >= 0
@@ -157,7 +165,7 @@ def join_labels(
 def label_sigma(table: Table, target: str) -> Float64[np.ndarray, " n"]:
     """Standard errors of the labels of a property: the column TARGET_sigma or TARGET_err."""
     name = next((target + ending for ending in SIGMA_ENDINGS if target + ending in table), None)
-    return np.zeros(len(table)) if name is None else _numbers(table, name)
+    return np.zeros(len(table)) if name is None else label_values(table, name)
 
 
 def _beside(source: ImageSource, names: Sequence[str], missing: MissingNumbers) -> Table:
@@ -181,7 +189,7 @@ def _check_targets(targets: Sequence[str], where: str) -> None:
         raise TableError(f"{where}, targets", problem, "give one target or more, each once")
 
 
-def _numbers(table: Table, target: str) -> Float64[np.ndarray, " n"]:
+def label_values(table: Table, target: str) -> Float64[np.ndarray, " n"]:
     """A target, or its error, in double precision."""
     mend = "choose another column, or write nan where the label is missing"
     place = ColumnPlace(table.name, target)

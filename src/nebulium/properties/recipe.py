@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.source import ImageSource
@@ -18,20 +19,17 @@ from nebulium.data.splits import FRACTIONS, Split
 from nebulium.errors import TableError
 from nebulium.modelfile import describe_model, load_model
 from nebulium.nn.encoders import computes_in_half
-from nebulium.nn.image_model import measure_standardisation
+from nebulium.nn.image_model import Standardisation, measure_standardisation
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.calibration import calibrated
 from nebulium.properties.card import CITATION, described
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 from nebulium.properties.gaussian_process import MOST_REFERENCES, fit_gaussian_process
 from nebulium.properties.labels import LabelledRows
-from nebulium.properties.learner import Learner, mean_loss_of_targets
-from nebulium.properties.model import (
-    GAUSSIAN_PROCESS,
-    PropertyModel,
-)
+from nebulium.properties.model import GAUSSIAN_PROCESS, ImageNetwork, PropertyModel
 from nebulium.properties.predict import BATCH
 from nebulium.training import FitConfig, FitResult
+from nebulium.training.augmentation import augment
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training, fit_members, save_trained, training_run
 
@@ -111,6 +109,40 @@ class PropertiesConfig:
     def in_half(self) -> bool:
         """Whether encoders compute in bfloat16 on the device that is there."""
         return computes_in_half(self.half_precision)
+
+
+class Learner(eqx.Module):
+    """A network in training, with what it is not trained on.
+
+    Attributes
+    ----------
+    network : ImageNetwork
+    standardisation : Standardisation
+    most_shift_px : int
+        Largest random shift, beside random orientations.
+    in_half : bool
+        Whether the encoder computes in bfloat16.
+    """
+
+    network: ImageNetwork
+    standardisation: Standardisation
+    most_shift_px: int = eqx.field(static=True)
+    in_half: bool = eqx.field(static=True)
+
+
+def mean_loss_of_targets(learner: Learner, galaxies: dict[str, Array], key: Array) -> Array:
+    """Mean loss over the targets that each galaxy has a label of."""
+    profiles = jax.vmap(learner.standardisation.features)(galaxies["image"])
+    standard = jax.vmap(learner.standardisation.image)(galaxies["image"])
+    turned = augment(standard, key, most_shift_px=learner.most_shift_px)
+
+    def one(image: Array, profiles: Array, label: Array, label_sigma: Array) -> Array:
+        network = learner.network
+        vector = network.vector(network.embedding(image, in_half=learner.in_half), profiles)
+        losses = network.head.loss(vector, label, label_sigma)
+        return jnp.sum(losses) / jnp.maximum(jnp.sum(jnp.isfinite(label), dtype=jnp.float32), 1.0)
+
+    return jax.vmap(one)(turned, profiles, galaxies["label"], galaxies["label_sigma"])
 
 
 def train(
@@ -243,20 +275,11 @@ def train_on_store(
         )
         model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
     model = eqx.tree_at(lambda m: m.domain, model, _measured_domain(model, parts))
-    return _calibrated(model, parts["validation"]) if config.conformal else model, results
-
-
-def _calibrated(model: PropertyModel, held_out: LabelledImages) -> PropertyModel:
-    """The model with intervals that hold 68 % of the labels of the validation part."""
-    predicted = map_galaxies(model, held_out.images, batch=BATCH)
-    return calibrated(
-        model,
-        held_out.labels["value"],
-        median=predicted.median,
-        q16=predicted.q16,
-        q84=predicted.q84,
-        sigma=held_out.labels["sigma"],
-    )
+    if config.conformal:
+        held_out, labels = parts["validation"].images, parts["validation"].labels
+        predicted = map_galaxies(model, held_out, batch=BATCH)
+        model = calibrated(model, labels["value"], predicted, labels["sigma"])
+    return model, results
 
 
 def _check_start(config: PropertiesConfig, start: PropertyModel | None) -> None:

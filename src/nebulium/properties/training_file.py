@@ -7,10 +7,11 @@ from nebulium.data.images.matching import open_for_model
 from nebulium.data.missing import Missing
 from nebulium.data.splits import Split
 from nebulium.modelfile import load_model
-from nebulium.properties.labels import ID, NAMED, LabelledRows, join_labels, read_labels
+from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.recipe import PropertiesConfig, train_on_images
 from nebulium.verbs import TrainingRun, save_trained, training_run
+from nebulium.verbs.predictor import ID
 
 
 def train_file(
@@ -74,15 +75,6 @@ def train_file(
         labelled = join_labels(matched.source, table, targets, run.rejects, missing=missing)
         split = Split(config.split_seed, id_column=id_column or ID)
         trained = train_on_images(matched.source, labelled, split, config, run)
-        run.notes.extend(matched.notes(trained.preprocessing["size_px"], run.rejects))
-        run.notes.extend(_lost(labelled))
+        size = trained.preprocessing["size_px"]
+        run.notes.extend((*matched.notes(size, run.rejects), *labelled.notes()))
         return save_trained(run, trained)
-
-
-def _lost(labelled: LabelledRows) -> tuple[str, ...]:
-    """Labels without an image are in no row of the images, so that the rejects cannot list them."""
-    lost = labelled.without_image
-    if not len(lost):
-        return ()
-    named = ", ".join(map(str, lost[:NAMED].tolist())) + (", ..." if len(lost) > NAMED else "")
-    return (f"{len(lost):,} labels without an image: {named}",)

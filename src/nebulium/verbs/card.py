@@ -1,6 +1,6 @@
 """The model card: what a model predicts, from what it learned, and where it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,12 @@ def model_card(card: Card, config: Mapping[str, Any]) -> str:
     lines = "\n".join(f"- **{name}**: {text}" for name, text in facts.items() if text)
     parts = (f"# {card.title}", card.summary, lines, card.details, f"Cite: {config['citation']}.")
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table to read."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _galaxies(learned_from: str, split: Mapping[str, Any]) -> str:

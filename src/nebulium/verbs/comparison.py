@@ -12,7 +12,6 @@ from nebulium.verbs.score import (
     Columns,
     Metric,
     Sample,
-    Values,
     all_galaxies,
     known_values,
     to_estimate,
@@ -64,10 +63,7 @@ class Comparison:
             "method": self.method,
             "rival": self.rival,
             "metric": self.metric,
-            "sample": self.sample.quantity,
-            "low": self.sample.low,
-            "middle": self.sample.middle,
-            "high": self.sample.high,
+            **self.sample.record(),
             "galaxies": self.n,
             "difference": self.difference,
             "reduction": self.reduction,
@@ -135,15 +131,10 @@ def compare_methods(
             our_loss, their_loss = (
                 metric.loss(bootstrap(metric.measure, *part)) for part in (values[:count], values[count:])
             )
-            better = _better(our_loss, their_loss, metric)
+            difference = their_loss - our_loss
+            reduction = np.full_like(difference, np.nan)
+            if metric.has_share:
+                np.divide(difference, their_loss, out=reduction, where=their_loss > 0)
+            better = to_estimate(difference), to_estimate(reduction)
             found.append(Comparison(method, rival, target, name, sample, len(values[0]), *better))
     return tuple(found)
-
-
-def _better(ours: Values, theirs: Values, metric: Metric) -> tuple[Estimate, Estimate]:
-    """Difference and reduction, of a loss and then of its draws."""
-    difference = theirs - ours
-    reduction = np.full_like(difference, np.nan)
-    if metric.has_share:
-        np.divide(difference, theirs, out=reduction, where=theirs > 0)
-    return to_estimate(difference), to_estimate(reduction)

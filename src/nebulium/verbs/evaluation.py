@@ -1,8 +1,9 @@
 """Evaluations: models scored on labelled galaxies that they were not trained on, and written down."""
 
+import dataclasses
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -19,11 +20,16 @@ from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.modelfile import ModelFolder, describe_model
+from nebulium.verbs.card import markdown_table
 from nebulium.verbs.comparison import Comparison, compare_methods
+from nebulium.verbs.held_out import TEST, HeldOut, held_out_galaxies
+from nebulium.verbs.predictor import ID
 from nebulium.verbs.score import ALL, Bootstrap, Columns, Metric, Sample, Score, all_galaxies, score_method
 
 #: In each folder of an evaluation.
 SCORES = "scores.json"
+#: What is listed of each galaxy, where a method says it.
+OF_GALAXIES = ("predicted", "pit", "crps", "odds")
 #: The columns of each method, by target.
 Methods = Mapping[str, Mapping[str, Columns]]
 
@@ -130,7 +136,7 @@ class Evaluation:
             for one, *more in zip(self.scores, *self.columns.values(), strict=True)
         ]  # fmt: skip
         headings = [*self.columns, "target", "sample", "method", "galaxies", *names.values()]
-        parts = [_markdown_table(headings, rows)]
+        parts = [markdown_table(headings, rows)]
         compared = [
             [one.target, one.method, one.rival, names[one.metric], _written(one.difference),
              _written(one.reduction, 100.0, 1)]
@@ -139,7 +145,7 @@ class Evaluation:
         ]  # fmt: skip
         if compared:
             headings = ["target", "method", "better than", "metric", "less by", "less by / %"]
-            parts.append(_markdown_table(headings, compared))
+            parts.append(markdown_table(headings, compared))
         return "\n".join(parts)
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -151,18 +157,7 @@ class Evaluation:
 
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> Table:
         """Rows as a table; an estimate becomes a value and its error."""
-        flat = [
-            {
-                column: cell
-                for name, value in row.items()
-                for column, cell in (
-                    zip((name, f"{name}_error"), value, strict=True)
-                    if isinstance(value, Estimate)
-                    else [(name, value)]
-                )
-            }
-            for row in rows
-        ]
+        flat = [_cells(row) for row in rows]
         names = dict.fromkeys(name for row in flat for name in row)
         columns = {name: np.array([row.get(name, math.nan) for row in flat]) for name in names}
         known = {name: metric.unit for name, metric in self.metrics.items() if metric.unit}
@@ -226,12 +221,72 @@ def score_methods(
     return tuple(scores), tuple(comparison)
 
 
-def galaxy_table(
-    ids: np.ndarray,
+def evaluate_methods(
     methods: Methods,
+    metrics: Mapping[str, Metric],
     *,
-    id_column: str = "target_id",
-    columns: Sequence[str] = ("predicted", "pit", "crps", "odds"),
+    ids: np.ndarray,
+    figures: Callable[[tuple[Score, ...]], Mapping[str, Figure]],
+    id_column: str = ID,
+    columns: Sequence[str] = OF_GALAXIES,
+    baselines: Methods | None = None,
+    method: str | None = None,
+    samples: Sequence[Sample] | None = None,
+    more: tuple[Score, ...] = (),
+    bootstrap: Bootstrap | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Score methods on the same galaxies, list these, and draw the figures.
+
+    Parameters
+    ----------
+    methods, metrics, samples, bootstrap
+        As in `score_methods`.
+    ids : ndarray of int or str of shape (n,)
+        The galaxies.
+    figures : callable
+        Draws the figures, by name, once the scores are known.
+    id_column : str
+        What the ids are called.
+    columns : sequence of str
+        What is listed of each galaxy.
+    baselines : mapping, optional
+        More methods, whose predictions are not listed; the trivial one first.
+    method : str, optional
+        The one that is compared with the others; the first of the methods if not given.
+    more : tuple of Score
+        Scores of other samples, which come after.
+    about : mapping, optional
+        What was compared with what.
+
+    Returns
+    -------
+    Evaluation
+
+    Examples
+    --------
+    >>> from nebulium.metrics import rmse
+    >>> true, metrics = np.arange(50.0), {"rmse": Metric(rmse, "RMSE")}
+    >>> methods = {"network": {"z": {"true": true, "predicted": true + 1}}}
+    >>> found = evaluate_methods(methods, metrics, ids=np.arange(50), figures=lambda scores: {})
+    >>> list(found.galaxies.columns), found.about["bootstrap_resamples"]
+    (['target_id', 'z', 'network_z_predicted'], 200)
+    """
+    bootstrap, method = bootstrap or Bootstrap(), method or next(iter(methods))
+    every = {**(baselines or {}), **methods}
+    scores, comparison = score_methods(every, metrics, method=method, samples=samples, bootstrap=bootstrap)
+    return Evaluation(
+        (*scores, *more),
+        comparison,
+        metrics,
+        figures((*scores, *more)),
+        galaxies=galaxy_table(ids, methods, id_column=id_column, columns=columns),
+        about={**(about or {}), "bootstrap_resamples": bootstrap.resamples, "seed": bootstrap.seed},
+    )
+
+
+def galaxy_table(
+    ids: np.ndarray, methods: Methods, *, id_column: str = ID, columns: Sequence[str] = OF_GALAXIES
 ) -> Table:
     """Galaxy by galaxy, what is true of each target and, as METHOD_TARGET_COLUMN, what each method gives."""
     table = {id_column: ids}
@@ -242,19 +297,54 @@ def galaxy_table(
     return Table(table, {}, "galaxies")
 
 
-def describe_run(
-    data: object, models: Mapping[str, ModelFolder], part: str | None, galaxies: int, bootstrap: Bootstrap
-) -> dict[str, Any]:
-    """What was scored by what, as the evaluation keeps it."""
-    return {
-        "data": str(data),
-        "models": {name: str(folder.path) for name, folder in models.items()},
-        "part": part or ALL,
-        "galaxies_scored": galaxies,
-        "bootstrap_resamples": bootstrap.resamples,
-        "seed": bootstrap.seed,
-        "nebulium": version("nebulium"),
-    }
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """Models that are scored on the galaxies of one data set, and how.
+
+    Attributes
+    ----------
+    data : str
+        Where the galaxies are from.
+    models : mapping of str to ModelFolder
+        By name.
+    part : str, optional
+        Of the split of each model; None for all galaxies.
+    bootstrap : Bootstrap
+        Gives the errors.
+    """
+
+    data: str
+    models: Mapping[str, ModelFolder]
+    part: str | None = TEST
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+
+    @classmethod
+    def of(
+        cls, data: object, models: Sequence[str | Path], part: str | None, resamples: int, seed: int
+    ) -> "Scoring":
+        """Of models by name or folder."""
+        return cls(str(data), named_models(models), part, Bootstrap(resamples, seed))
+
+    def held_out(self, ids: np.ndarray, **known: Any) -> HeldOut:
+        """The galaxies that may be scored; see `held_out_galaxies`."""
+        told = {"where": self.data, **known}
+        return held_out_galaxies(ids, list(self.models.values()), part=self.part, **told)
+
+    def completed(
+        self, scored: Evaluation, galaxies: int, notes: Sequence[str], rejects: Rejects
+    ) -> Evaluation:
+        """An evaluation that tells what was scored by what, and what was met."""
+        about = {
+            **scored.about,
+            "data": self.data,
+            "models": {name: str(folder.path) for name, folder in self.models.items()},
+            "part": self.part or ALL,
+            "galaxies_scored": galaxies,
+            "bootstrap_resamples": self.bootstrap.resamples,
+            "seed": self.bootstrap.seed,
+            "nebulium": version("nebulium"),
+        }
+        return dataclasses.replace(scored, about=about, notes=tuple(notes), rejects=rejects)
 
 
 def named_models(models: Sequence[str | Path]) -> dict[str, ModelFolder]:
@@ -306,6 +396,15 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row in which an estimate is a value and its error."""
+    cells: dict[str, Any] = {}
+    for name, value in row.items():
+        estimated = isinstance(value, Estimate)
+        cells |= {name: value.value, f"{name}_error": value.error} if estimated else {name: value}
+    return cells
+
+
 def _cell(one: Score, metric: str) -> str:
     limit = f" (limit {one.pit_ks_limit:.4f})" if metric == "pit_ks" else ""
     return _written(one.estimates[metric]) + limit if metric in one.estimates else "–"
@@ -316,8 +415,3 @@ def _written(estimate: Estimate, factor: float = 1.0, digits: int = 4) -> str:
     if not np.isfinite(estimate.value):
         return "–"
     return f"{factor * estimate.value:.{digits}f} ± {factor * estimate.error:.{digits}f}"
-
-
-def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -81,7 +81,10 @@ def held_out_galaxies(
         return HeldOut(np.flatnonzero(known), np.zeros(0, np.int64), notes)
     splits = [Split.from_dict(folder.config["split"]) for folder in folders]
     for folder, split in zip(folders, splits, strict=True):
-        _check_part(folder, split, part)
+        if part not in split.fractions:
+            problem = f"its split has the parts {list(split.fractions)}, not {part!r}"
+            mend = "name one of its parts, or score all (part=None)"
+            raise TableError(f"model {folder.name}", problem, mend)
     chosen = np.flatnonzero(known & np.all([split.parts(ids) == part for split in splits], axis=0))
     if not len(chosen):
         problem = (
@@ -92,12 +95,6 @@ def held_out_galaxies(
     learned = known & np.all([split.taught(ids) for split in splits], axis=0)
     training = np.setdiff1d(np.flatnonzero(learned), chosen)
     return HeldOut(chosen, training, (*notes, *_other_ids(folders, id_column)))
-
-
-def _check_part(folder: ModelFolder, split: Split, part: str) -> None:
-    if part not in split.fractions:
-        problem = f"its split has the parts {list(split.fractions)}, not {part!r}"
-        raise TableError(f"model {folder.name}", problem, "name one of its parts, or score all (part=None)")
 
 
 def _trained_on_all(folders: Sequence[ModelFolder]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from nebulium.data.output import check_not_input
 from nebulium.data.rejects import Rejects, write_rejects
 from nebulium.data.tables.writer import TableWriter
-from nebulium.verbs.predictor import Opened, Prediction, Predictor, find_predictor, none_predicted
+from nebulium.verbs.predictor import Opened, Predictor, find_predictor, none_predicted
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def predict_file(
         check_not_input(source, written)
     predictor = model if isinstance(model, Predictor) else find_predictor(model)
     opened = predictor.open(source, **(options or {}))
-    tally = _Tally()
+    first, by_model, outside = predictor.models[0].name, Counter[str](), 0
     with ExitStack() as stack:
         table = stack.enter_context(TableWriter(output, metadata=_provenance(predictor, opened)))
         writers = predictor.writers()
@@ -114,35 +114,23 @@ def predict_file(
             table.append(prediction.as_table(opened.id_column, opened.name))
             for write in rest:
                 write(prediction)
-            tally.add(prediction, predictor.models[0].name)
+            by_model.update(prediction.columns.get("model", np.full(len(prediction), first)).tolist())
+            outside += int(np.sum(~prediction.columns["in_domain"]))
             if progress is not None:
-                progress(tally.rows)
-        if not tally.rows:
+                progress(by_model.total())
+        if not by_model:
             raise none_predicted(opened)
     listed = write_rejects(opened.rejects, output, id_column=opened.id_column)
     return PredictionRun(
         output,
-        tally.rows,
-        dict(tally.by_model),
-        tally.outside,
+        by_model.total(),
+        dict(by_model),
+        outside,
         tuple(opened.notes),
         opened.rejects,
         listed,
         files,
     )
-
-
-class _Tally:
-    """Counts of what was written."""
-
-    def __init__(self) -> None:
-        self.rows, self.outside = 0, 0
-        self.by_model: Counter[str] = Counter()
-
-    def add(self, prediction: Prediction, model: str) -> None:
-        self.rows += len(prediction)
-        self.outside += int(np.sum(~prediction.columns["in_domain"]))
-        self.by_model.update(prediction.columns.get("model", np.full(len(prediction), model)).tolist())
 
 
 def _provenance(predictor: Predictor[Any], opened: Opened[Any]) -> dict[str, Any]:

@@ -4,28 +4,28 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.table import Table
+from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.errors import ModelFileError, TableError
-from nebulium.modelfile import ModelFolder, class_name, describe_model, load_model
+from nebulium.modelfile import class_name, describe_model, load_model
 
 #: What ids are called where the input has no name for them.
 ID = "target_id"
-#: The predictors of nebulium's own model classes, by what is wanted of a model, imported when asked for.
-PREDICTORS = {
+#: The predictors by what is wanted of a model and its class; nebulium's own are imported when asked for.
+PREDICTORS: dict[str, dict[str, "str | type[Predictor[Any]]"]] = {
     "predict": {
         "LineModel": "nebulium.lines.predict:LinePredictor",
-        "ImageRedshiftModel": "nebulium.photoz.images.predict:ImagePredictor",
-        "PhotometryModel": "nebulium.photoz.fluxes.predict:FluxPredictor",
+        "ImageRedshiftModel": "nebulium.photoz.predict:ImagePredictor",
+        "PhotometryModel": "nebulium.photoz.predict:FluxPredictor",
         "PropertyModel": "nebulium.properties.predict:PropertyPredictor",
-        "TemplateModel": "nebulium.photoz.fluxes.predict:FluxPredictor",
-        "TrainDistributionModel": "nebulium.photoz.fluxes.predict:FluxPredictor",
+        "TemplateModel": "nebulium.photoz.predict:FluxPredictor",
+        "TrainDistributionModel": "nebulium.photoz.predict:FluxPredictor",
     },
     "embed": {
         "ImageRedshiftModel": "nebulium.photoz.space.embedding:ImageEmbedder",
@@ -39,8 +39,6 @@ LACKING = {"predict": "predicts nothing of galaxies", "embed": "puts galaxies in
 Chunk = TypeVar("Chunk")
 PredictorClass = TypeVar("PredictorClass", bound="type[Predictor[Any]]")
 AnyPredictor = TypeVar("AnyPredictor", bound="Predictor[Any]")
-
-_REGISTERED: dict[str, dict[str, "type[Predictor[Any]]"]] = {"predict": {}, "embed": {}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +105,8 @@ class Prediction:
     units : dict of str to str
         As astropy spells them; a column without a unit has no entry.
     detail : object, optional
-        What goes into no column, such as densities, for the further writers of the predictor; of a class with
-        a method `concatenate` that joins a sequence of such.
+        What goes into no column, such as densities, for the further writers of the predictor: a dataclass of
+        arrays, a row a galaxy.
     """
 
     ids: np.ndarray
@@ -126,10 +124,8 @@ class Prediction:
     @classmethod
     def concatenate(cls, parts: "Sequence[Prediction]") -> "Prediction":
         """One chunk after the other."""
-        first = parts[0]
-        columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
-        detail = None if first.detail is None else first.detail.concatenate([part.detail for part in parts])
-        return cls(np.concatenate([part.ids for part in parts]), columns, first.units, detail)
+        joined, details = concatenate_rows(parts), [part.detail for part in parts]
+        return replace(joined, detail=None if details[0] is None else concatenate_rows(details))
 
 
 #: Writes a prediction into a further file.
@@ -251,7 +247,7 @@ def predicts_for(model_class: type, *, verb: str = "predict") -> Callable[[Predi
     """
 
     def tie(predictor: PredictorClass) -> PredictorClass:
-        _REGISTERED[verb][class_name(model_class)] = predictor
+        PREDICTORS[verb][class_name(model_class)] = predictor
         return predictor
 
     return tie
@@ -289,11 +285,15 @@ def find_predictor(
     'properties'
     """
     found = describe_model(model)
-    predictor = _class_of(found, verb)
+    predictor = PREDICTORS[verb].get(found.class_name)
     if predictor is None:
-        able = ", ".join(sorted({*PREDICTORS[verb], *_REGISTERED[verb]}))
+        able = ", ".join(sorted(PREDICTORS[verb]))
         problem = f"is of class {found.class_name}, which {LACKING[verb]}"
         raise ModelFileError(f"model {found.name}", problem, f"give a model of one of the classes {able}")
+    if isinstance(predictor, str):
+        module, _, name = predictor.partition(":")
+        tied: type[Predictor[Any]] = getattr(importlib.import_module(module), name)
+        predictor = tied
     if not issubclass(predictor, of):
         problem = f"predicts {predictor.predicts}, not {of.predicts}"
         raise ModelFileError(f"model {found.name}", problem, f"give a model that predicts {of.predicts}")
@@ -365,13 +365,3 @@ def named_model(model: str | Path, *, of: type | None = None) -> NamedModel:
     """
     found = describe_model(model)
     return NamedModel(found.path.resolve().name, load_model(model, of=of), found.config)
-
-
-def _class_of(found: ModelFolder, verb: str) -> "type[Predictor[Any]] | None":
-    """The class of predictors that is tied to the class of a model."""
-    place = PREDICTORS[verb].get(found.class_name)
-    if place is None:
-        return _REGISTERED[verb].get(found.class_name)
-    module, _, name = place.partition(":")
-    predictor: type[Predictor[Any]] = getattr(importlib.import_module(module), name)
-    return predictor

@@ -104,6 +104,10 @@ class Sample:
         """What tables call it."""
         return self.quantity if math.isnan(self.low) else f"{self.quantity} {self.low:.2f} – {self.high:.2f}"
 
+    def record(self) -> dict[str, Any]:
+        """The sample in a row of a table."""
+        return {"sample": self.quantity, "low": self.low, "middle": self.middle, "high": self.high}
+
 
 def all_galaxies(count: int) -> Sample:
     """The sample of all galaxies."""
@@ -202,15 +206,11 @@ class Score:
 
     def record(self) -> dict[str, Any]:
         """The score as a row of a table."""
-        sample = self.sample
         limit = {"pit_ks_limit": self.pit_ks_limit} if "pit_ks" in self.estimates else {}
         return {
             "target": self.target,
             "method": self.method,
-            "sample": sample.quantity,
-            "low": sample.low,
-            "middle": sample.middle,
-            "high": sample.high,
+            **self.sample.record(),
             "galaxies": self.n,
             **self.estimates,
             **limit,

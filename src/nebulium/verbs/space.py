@@ -1,6 +1,5 @@
 """The spaces in which models see galaxies as points."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,8 +53,3 @@ class Points:
         if self.space.distance == "euclidean":
             return self.vectors
         return self.vectors / np.maximum(np.linalg.norm(self.vectors, axis=1, keepdims=True), 1e-12)
-
-    @classmethod
-    def concatenate(cls, parts: "Sequence[Points]") -> "Points":
-        """One after the other."""
-        return cls(np.concatenate([part.vectors for part in parts]), parts[0].space)

@@ -123,7 +123,10 @@ def training_run(
     """
     training = Training(Path(output), resume, progress, Rejects() if rejects is None else rejects)
     check_free(Path(output))
-    new = _take(training.folder, resume)
+    mend = "take it up with --resume (resume=True), or delete it"
+    make_or_take(training.folder, resume=resume, holds="holds an interrupted training", mend=mend)
+    remove_half_written(training.folder)
+    new = not any(training.folder.iterdir())
     try:
         yield training
     finally:
@@ -188,11 +191,3 @@ def fit_members(
         )
         for member, learner in enumerate(learners)
     ]
-
-
-def _take(folder: Path, resume: bool) -> bool:
-    """Make the folder of a run, or take up the one that is there; whether it holds nothing yet."""
-    mend = "take it up with --resume (resume=True), or delete it"
-    make_or_take(folder, resume=resume, holds="holds an interrupted training", mend=mend)
-    remove_half_written(folder)
-    return not any(folder.iterdir())

@@ -13,8 +13,8 @@ from nebulium.data.tables.reading import read_table, write_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, NebuliumError, TableError
 from nebulium.modelfile import describe_model, load_model
-from nebulium.photoz.prediction_file import predict_file
-from nebulium.photoz.scores.evaluate_file import evaluate_file
+from nebulium.photoz.predict import predict_file
+from nebulium.photoz.scores.evaluate import evaluate_file
 from nebulium.photoz.training_file import train_file
 
 N, SIDE = 240, 16

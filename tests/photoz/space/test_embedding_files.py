@@ -22,9 +22,9 @@ from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.grid import RedshiftGrid
 from nebulium.photoz.fluxes.model import PhotometryModel, measure_features
 from nebulium.photoz.images.model import ImageRedshiftModel
-from nebulium.photoz.prediction_file import embed_file, predict_file
-from nebulium.photoz.space.disagreements import Disagreements, disagrees
-from nebulium.photoz.space.disagreements_file import disagreements_file
+from nebulium.photoz.predict import predict_file
+from nebulium.photoz.space.disagreements_file import Disagreements, disagreements_file, disagrees
+from nebulium.photoz.space.embedding import embed_file
 from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neighbours_figure
 from nebulium.photoz.space.neighbours import Neighbours
 from nebulium.photoz.space.neighbours_file import neighbours_file

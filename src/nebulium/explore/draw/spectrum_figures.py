@@ -13,7 +13,7 @@ from nebulium.explore.draw.frame import empty_figure, framed, note
 from nebulium.explore.draw.labels import plain, unit_text
 from nebulium.explore.draw.theme import SMALL, Theme, faint
 from nebulium.explore.draw.traces import curve, dots, error_bars
-from nebulium.lines.continuum.features import BIN_EDGES_AA
+from nebulium.lines.continuum.bins import BIN_EDGES_AA
 from nebulium.lines.continuum.line_list import LINE_WAVES_AA, LINES
 
 Frame = Literal["rest", "observed"]

@@ -12,7 +12,7 @@ from nebulium.explore.draw.theme import DARK, LIGHT
 from nebulium.explore.export.encoding import packed
 from nebulium.explore.export.look import photometry_layout, spectrum_layout
 from nebulium.explore.page.explored import Explored
-from nebulium.lines.continuum.features import BIN_EDGES_AA
+from nebulium.lines.continuum.bins import BIN_EDGES_AA
 from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINE_WAVES_AA, LINES
 from nebulium.lines.input import FLUX_COLUMNS
 

@@ -15,7 +15,8 @@ from nebulium.explore.export.data import SAMPLE_SEED, PageData
 from nebulium.explore.export.encoding import script
 from nebulium.explore.page.explored import Explored
 from nebulium.explore.page.map_view import NO_MAP
-from nebulium.lines.predict import COLOURS_ONLY, WITH_LUMINOSITY
+from nebulium.lines.input import COLOURS_ONLY
+from nebulium.lines.predict import WITH_LUMINOSITY
 from nebulium.modelfile import describe_model
 
 PAGE = Path(__file__).parent / "assets_static"

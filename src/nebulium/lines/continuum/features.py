@@ -1,6 +1,5 @@
 """From spectra to what the models see: twelve continuum bins, their colours, a luminosity."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -9,13 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.batches import padded_batches
+from nebulium.data.batches import in_batches
 from nebulium.data.glossary import FLUX_UNIT
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.bins import (
-    BIN_CENTRES_AA,
-    BIN_EDGES_AA,
     HALF_WIDTH_KM_S,
     MIN_COVERAGE,
     ContinuumBins,
@@ -24,22 +21,6 @@ from nebulium.lines.continuum.bins import (
     mask_lines,
 )
 from nebulium.sed.cosmology import luminosity_distance_mpc
-
-__all__ = [
-    "BIN_CENTRES_AA",
-    "BIN_EDGES_AA",
-    "LUMINOSITY_BIN",
-    "MIN_COVERAGE",
-    "ContinuumBins",
-    "bins_against_window",
-    "colours",
-    "continuum_bins",
-    "continuum_features",
-    "features_from_spectra",
-    "line_windows",
-    "log_luminosity",
-    "mask_lines",
-]
 
 # The bin of the luminosity feature: 6100 to 6400 AA.
 LUMINOSITY_BIN = 9
@@ -119,22 +100,6 @@ def log_luminosity(continuum_flux: Float[Array, "12"], redshift: Float[Array, ""
     return jnp.where(known, value, jnp.nan)
 
 
-def bins_against_window(
-    wave_aa: Float[Array, " wave"],
-    flux_lambda: Float[Array, " wave"],
-    ivar: Float[Array, " wave"],
-    redshift: Float[Array, ""],
-    half_widths_km_s: Sequence[float] = (300.0, 600.0, 900.0, 1200.0, 1500.0),
-) -> Float[Array, "width 12"]:
-    """What the choice of window does to the bins of one galaxy."""
-    default = continuum_features(wave_aa, flux_lambda, ivar, redshift)
-    changed = [
-        continuum_features(wave_aa, flux_lambda, ivar, redshift, line_windows(width))
-        for width in half_widths_km_s
-    ]
-    return jnp.stack([bins.continuum_flux / default.continuum_flux for bins in changed])
-
-
 # Spectra of nearly the same length share one compiled function.
 PIXEL_MULTIPLE = 512
 
@@ -178,20 +143,19 @@ def features_from_spectra(
     (7, 1.0)
     """
     windows = np.zeros((0, 2), np.float32) if half_width_km_s is None else line_windows(half_width_km_s)
-    batches = [
-        _batch_features(batch, windows, ivar_weighted, min_coverage) for batch in _padded(spectra, batch_size)
-    ]
-    nothing = np.zeros((0, BIN_CENTRES_AA.size), np.float32)
-    flux, coverage = (
-        np.concatenate([nothing, *(np.asarray(batch[part]) for batch in batches)])[: len(spectra)]
-        for part in (0, 1)
-    )
+    extra = -spectra.wave_aa.shape[1] % PIXEL_MULTIPLE
+
+    def features(*rows: Array) -> ContinuumBins:
+        return _batch_features(_padded(*rows, extra=extra), windows, ivar_weighted, min_coverage)
+
+    parts = spectra.wave_aa, spectra.flux_lambda, spectra.ivar, np.asarray(spectra.redshift, np.float32)
+    bins = in_batches(features, *parts, size=batch_size)
     settings = {
         "line_window_half_width_km_s": half_width_km_s,
         "ivar_weighted": ivar_weighted,
         "min_coverage": min_coverage,
     }
-    return _features_table(spectra, flux, coverage, settings)
+    return _features_table(spectra, bins.continuum_flux, bins.coverage, settings)
 
 
 @eqx.filter_jit
@@ -211,17 +175,13 @@ def _batch_features(
     return jax.vmap(one)(*batch)
 
 
-def _padded(spectra: Spectra, batch_size: int) -> Iterator[tuple[Array, Array, Array, Array]]:
-    """Batches of equal shape: the last is filled up with its own last row, pixels up to a multiple of 512."""
-    extra = -spectra.wave_aa.shape[1] % PIXEL_MULTIPLE
-    for rows, _ in padded_batches(len(spectra), batch_size):
-        zeros = np.zeros((batch_size, extra), np.float32)
-        yield (
-            jnp.asarray(_prolonged(spectra.wave_aa[rows], extra)),
-            jnp.asarray(np.hstack([spectra.flux_lambda[rows], zeros]), jnp.float32),
-            jnp.asarray(np.hstack([spectra.ivar[rows], zeros]), jnp.float32),
-            jnp.asarray(spectra.redshift[rows], jnp.float32),
-        )
+def _padded(
+    wave: Array, flux: Array, ivar: Array, redshift: Array, *, extra: int
+) -> tuple[Array, Array, Array, Array]:
+    """Pixels up to a multiple of 512, without weight."""
+    pad = ((0, 0), (0, extra))
+    longer = jnp.asarray(_prolonged(np.asarray(wave), extra))
+    return longer, jnp.pad(flux, pad), jnp.pad(ivar, pad), redshift
 
 
 def _prolonged(wave_aa: Float[np.ndarray, "n wave"], extra: int) -> Float[np.ndarray, "n pixel"]:

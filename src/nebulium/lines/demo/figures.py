@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from nebulium.lines.continuum.line_list import LINES, line_index
-from nebulium.lines.scores.panels import label_axes, line_panels, name_panel, shared_legend
+from nebulium.lines.scores.figures import label_axes, line_panels, name_panel, shared_legend
 from nebulium.metrics.figure_style import BLUE, FULL_WIDTH, SMALL, STYLES, TEXT, VERMILION
 
 
@@ -49,14 +49,14 @@ def magnitude_changes(
     return figure
 
 
-def width_histograms(populations: Mapping[str, Float[np.ndarray, "n 10"]], *, bins: int = 40) -> Figure:
+def width_histograms(populations: Mapping[str, Float[np.ndarray, "n 10"]]) -> Figure:
     """Histograms of the equivalent widths, a panel a line."""
     figure, panels = line_panels(LINES, "")
     for axes, line in zip(panels, LINES, strict=True):
         values = {name: widths[:, line_index(line)] for name, widths in populations.items()}
         pooled = np.log10(np.concatenate(list(values.values())))
         low, high = (float(np.percentile(pooled, share)) for share in (0.5, 99.8))
-        edges = np.logspace(low, high, bins + 1)
+        edges = np.logspace(low, high, 41)
         for (name, widths), (colour, style) in zip(values.items(), STYLES, strict=False):
             heights = np.histogram(widths, edges)[0] / widths.size
             axes.stairs(heights, edges, color=colour, linestyle=style, linewidth=1.1, label=name)

@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.lines.continuum.bins import SPEED_OF_LIGHT_KM_S
 from nebulium.lines.continuum.line_list import COMPONENTS, LINES
 
-SPEED_OF_LIGHT_KM_S = 299792.458
 # Vacuum rest wavelength of each Gaussian: the ten lines are eleven, for [OII] is two.
 COMPONENT_WAVES_AA: Float[np.ndarray, " component"] = np.array(
     [part.wave_rest_aa for line in LINES for part in COMPONENTS[line]], np.float32

@@ -18,6 +18,7 @@ import numpy as np
 from jax.scipy.special import erf
 from jaxtyping import Array, Float
 
+from nebulium.lines.continuum.bins import SPEED_OF_LIGHT_KM_S
 from nebulium.lines.continuum.line_list import (
     COMPONENTS,
     LINE_WAVES_AA,
@@ -25,7 +26,7 @@ from nebulium.lines.continuum.line_list import (
     OII_3729_OVER_3727,
     line_index,
 )
-from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, SPEED_OF_LIGHT_KM_S, pixel_edges
+from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, pixel_edges
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, as_float, observing_distance_mpc
 
 FWHM_PER_SIGMA = 2.354820045

@@ -1,7 +1,6 @@
 """Emission lines into many observed or synthetic spectra at once."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import equinox as eqx
 import jax
@@ -9,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.data.batches import in_batches
 from nebulium.data.ids import hash_ids
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.lines.continuum.bins import line_windows, mask_lines
@@ -22,6 +20,7 @@ from nebulium.lines.injection.profiles import (
 )
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import completions
+from nebulium.nn.mapping import map_galaxies
 
 # The continuum under a line is the mean within so many rest-frame AA of it, emission taken out: the value of
 # one pixel would be noise.
@@ -83,10 +82,8 @@ def inject_lines(
     lsf = _lsf_sigma_aa(spectra, resolving_power)
     dispersion = jnp.asarray(velocity_dispersion_km_s, jnp.float32)
     parts = spectra.wave_aa, spectra.flux_lambda, spectra.ivar, spectra.redshift, lsf, ew_aa
-    flux, lines = in_batches(
-        lambda *batch: _inject_batch(batch, dispersion),
-        *(np.asarray(part, np.float32) for part in parts),
-        size=BATCH,
+    flux, lines = map_galaxies(
+        eqx.Partial(_injected, dispersion), *(np.asarray(part, np.float32) for part in parts), batch=BATCH
     )
     metadata = {
         "lines_added": {
@@ -138,18 +135,16 @@ def sample_ews(
     """
     hashes = hash_ids(ids, seed=f"sample {seed}")
     halves = np.stack([hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)], axis=1).astype(np.uint32)
-    return in_batches(partial(_sample_batch, model), continuum_flux, redshift, halves, size=BATCH)
+    draw = eqx.Partial(_drawn, model)
+    widths: Float[np.ndarray, "n 10"] = map_galaxies(draw, continuum_flux, redshift, halves, batch=BATCH)
+    return widths
 
 
-@eqx.filter_jit
-def _sample_batch(
-    model: LineModel, flux: Float[Array, "n 12"], redshift: Float[Array, " n"], halves: Array
-) -> Float[Array, "n 10"]:
-    def one(flux: Float[Array, "12"], redshift: Float[Array, ""], half: Array) -> Float[Array, "10"]:
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), half[0]), half[1])
-        return sample_one(model, flux, redshift, key)
-
-    return jax.vmap(one)(flux, redshift, halves)
+def _drawn(
+    model: LineModel, flux: Float[Array, "12"], redshift: Float[Array, ""], half: Array
+) -> Float[Array, "10"]:
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), half[0]), half[1])
+    return sample_one(model, flux, redshift, key)
 
 
 def sample_one(
@@ -163,20 +158,14 @@ def sample_one(
     return model.density(complete, redshift).sample(key_of_lines, 1)[0]
 
 
-@eqx.filter_jit
-def _inject_batch(
-    batch: tuple[Array, ...], dispersion: Float[Array, ""]
-) -> tuple[Float[Array, "n wave"], EmissionLines]:
-    def one(
-        wave: Array, flux: Array, ivar: Array, redshift: Array, lsf: Array, ew_aa: Array
-    ) -> tuple[Array, EmissionLines]:
-        lines = _lines_on(wave, flux, ivar, redshift, ew_aa)
-        added = line_spectrum(
-            wave, lines.line_flux, redshift, velocity_dispersion_km_s=dispersion, lsf_sigma_aa=lsf
-        )
-        return flux + jnp.where(ivar > 0, added, 0.0), lines
-
-    return jax.vmap(one)(*batch)
+def _injected(
+    dispersion: Array, wave: Array, flux: Array, ivar: Array, redshift: Array, lsf: Array, ew_aa: Array
+) -> tuple[Array, EmissionLines]:
+    lines = _lines_on(wave, flux, ivar, redshift, ew_aa)
+    added = line_spectrum(
+        wave, lines.line_flux, redshift, velocity_dispersion_km_s=dispersion, lsf_sigma_aa=lsf
+    )
+    return flux + jnp.where(ivar > 0, added, 0.0), lines
 
 
 def _lines_on(

@@ -7,7 +7,7 @@ sees: 11 colours, and the luminosity by default.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -19,6 +19,7 @@ from jaxtyping import Float
 from nebulium.errors import from_extra
 from nebulium.lines.continuum.features import colours, log_luminosity
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.measured_galaxies import MeasuredGalaxies
 
 Continua = Float[np.ndarray, "n 12"]
 Redshifts = Float[np.ndarray, " n"]
@@ -75,9 +76,7 @@ class TrainingMedian:
 class _LineNeighbours:
     """Training galaxies that have one line, in the space of principal components."""
 
-    mean: Float[np.ndarray, " feature"]
-    scale: Float[np.ndarray, " feature"]
-    pca: Any
+    project: Callable[[Features], Float[np.ndarray, "n component"]]
     tree: Any
     coordinates: Float[np.ndarray, "n component"]
     log_ew: Float[np.ndarray, " n"]
@@ -90,12 +89,12 @@ class _LineNeighbours:
         mean, scale = features.mean(axis=0), features.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
         pca = PCA(components, svd_solver="full").fit((features - mean) / scale)
-        coordinates = pca.transform((features - mean) / scale)
-        return cls(mean, scale, pca, KDTree(coordinates), coordinates, np.log10(ew_aa))
 
-    def project(self, features: Features) -> Float[np.ndarray, "n component"]:
-        """Coordinates of galaxies among the training galaxies."""
-        return self.pca.transform((features - self.mean) / self.scale)
+        def project(some: Features) -> Float[np.ndarray, "n component"]:
+            return pca.transform((some - mean) / scale)
+
+        coordinates = project(features)
+        return cls(project, KDTree(coordinates), coordinates, np.log10(ew_aa))
 
 
 @dataclass(frozen=True)
@@ -205,3 +204,27 @@ def _neighbourhoods(
         farthest = distance.max(axis=1, keepdims=True)
         weights = 1.0 / np.maximum(distance / np.where(farthest > 0, farthest, 1.0), 1 / LARGEST_WEIGHT_RATIO)
         yield line.coordinates[nearest] - query[:, None], weights, line.log_ew[nearest]
+
+
+# Names in the tables.
+TRAINING_MEDIAN, SCORED_MEDIAN, PUBLISHED = "training median", "median of the scored", "published network"
+NEAREST_NEIGHBOURS, LOCAL_LINEAR = "PCA + k-NN", "PCA + local linear regression"
+TRADITIONAL: dict[str, Callable[..., Baseline]] = {
+    NEAREST_NEIGHBOURS: PcaNearestNeighbours.fit,
+    LOCAL_LINEAR: PcaLocalLinear.fit,
+}
+
+
+def predicted_by_others(
+    galaxies: MeasuredGalaxies, training: MeasuredGalaxies, traditional: bool
+) -> dict[str, Widths]:
+    """What the baselines and the published network predict of galaxies, the trivial one first."""
+    name, teachers = (TRAINING_MEDIAN, training) if len(training) else (SCORED_MEDIAN, galaxies)
+    fits = {name: TrainingMedian.fit, **(TRADITIONAL if traditional and len(training) else {})}
+    predicted = {}
+    for method, fit in fits.items():
+        fitted = fit(teachers.continuum_flux, teachers.redshift, teachers.ew_aa)
+        predicted[method] = fitted.predict(galaxies.continuum_flux, galaxies.redshift)
+    if galaxies.published_ew_aa is not None:
+        predicted[PUBLISHED] = galaxies.published_ew_aa
+    return predicted

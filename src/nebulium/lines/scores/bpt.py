@@ -21,6 +21,7 @@ SHOWN = ((-2.0, 1.0), (-1.5, 1.5))
 # Density is estimated on a wider grid, and ratios beyond it are put at its edge (as published), so that the
 # contours hold the stated share of all galaxies, not of those that fit the diagram.
 GRID = ((-2.0, 2.0), (-2.0, 2.0))
+CELLS = 160
 
 
 class BptCurve(NamedTuple):
@@ -82,7 +83,7 @@ def line_ratios(nii: Values, halpha: Values, oiii: Values, hbeta: Values) -> Bpt
     return BptRatios(np.log10(nii / halpha), np.log10(oiii / hbeta))
 
 
-def bpt_diagram(populations: Mapping[str, Widths], *, title: str = "") -> Figure:
+def bpt_diagram(populations: Mapping[str, Widths]) -> Figure:
     """BPT diagram in ratios of equivalent widths, with contours that hold 68 and 95 % of each population."""
     figure = Figure(figsize=(0.6 * FULL_WIDTH, 0.56 * FULL_WIDTH), layout="constrained")
     axes = figure.add_subplot()
@@ -96,11 +97,10 @@ def bpt_diagram(populations: Mapping[str, Widths], *, title: str = "") -> Figure
         label = f"{name} ({ratios.x.size:,})"
         handles += axes.plot([], [], color=colour, linestyle=style, label=label)
     handles += _demarcations(axes)
-    axes.set(xlim=SHOWN[0], ylim=SHOWN[1], title=title)
+    axes.set(xlim=SHOWN[0], ylim=SHOWN[1])
     axes.set_xlabel(BPT_X, fontsize=TEXT)
     axes.set_ylabel(BPT_Y, fontsize=TEXT)
     axes.tick_params(labelsize=SMALL)
-    axes.title.set_fontsize(TEXT)
     axes.legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower left")
     return figure
 
@@ -129,14 +129,14 @@ def _middles(limits: tuple[float, float], count: int) -> Float[np.ndarray, " cou
     return 0.5 * (edges[1:] + edges[:-1])
 
 
-def _smooth_density(ratios: BptRatios, cells: int = 160) -> Float[np.ndarray, "x y"]:
+def _smooth_density(ratios: BptRatios) -> Float[np.ndarray, "x y"]:
     """Kernel density on a grid: a histogram smoothed by a Gaussian of Scott's width."""
     inside = [np.clip(values, *limits) for values, limits in zip(ratios, GRID, strict=True)]
-    counts, _, _ = np.histogram2d(inside[0], inside[1], bins=cells, range=GRID)
+    counts, _, _ = np.histogram2d(inside[0], inside[1], bins=CELLS, range=GRID)
     spans = [limits[1] - limits[0] for limits in GRID]
     scott = max(ratios.x.size, 1) ** (-1 / 6)
     widths = [
-        max(scott * _robust_spread(values) / span * cells, 0.8)
+        max(scott * _robust_spread(values) / span * CELLS, 0.8)
         for values, span in zip(inside, spans, strict=True)
     ]
     return gaussian_filter(counts, widths, mode="constant")

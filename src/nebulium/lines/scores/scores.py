@@ -25,6 +25,9 @@ LEVELS: Float[np.ndarray, " level"] = np.unique(
 #: The levels that bound each interval.
 INTERVALS: dict[str, tuple[float, float]] = {"inside_68": (0.16, 0.84), "inside_95": (0.025, 0.975)}
 AA = "Angstrom"
+#: The bin of the continuum by whose flux galaxies are sorted.
+FLUX_BIN = 9
+FLUX = f"continuum_flux_{FLUX_BIN}"
 
 COVERAGE: Mapping[str, Metric] = {
     name: metric for name, metric in DISTRIBUTION_METRICS.items() if name.startswith("coverage")

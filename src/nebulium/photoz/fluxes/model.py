@@ -165,8 +165,7 @@ class PhotometryModel(eqx.Module):
     prior_mass: Float[Array, " bin"]
     recalibration: Recalibration
     bands: tuple[str, ...] = eqx.field(static=True)
-    grid_most: float = eqx.field(static=True)
-    grid_bins: int = eqx.field(static=True)
+    grid: RedshiftGrid = eqx.field(static=True)
 
     def __init__(
         self,
@@ -181,7 +180,7 @@ class PhotometryModel(eqx.Module):
         domain_references: int = N_REFERENCE,
         key: Key[Array, ""] | None = None,
     ):
-        self.bands, self.grid_most, self.grid_bins = tuple(bands), grid_most, grid_bins
+        self.bands, self.grid = tuple(bands), RedshiftGrid(grid_most, grid_bins)
         self.features = PhotometryFeatures(len(self.bands))
         measured = self.features.mean.size
         inputs = measured + len(self.bands)
@@ -193,11 +192,6 @@ class PhotometryModel(eqx.Module):
         self.domain = TrainingDomain(measured, domain_references)
         self.prior_mass = jnp.full(grid_bins, 1.0 / grid_bins, jnp.float32)
         self.recalibration = Recalibration()
-
-    @property
-    def grid(self) -> RedshiftGrid:
-        """The bins of redshift."""
-        return RedshiftGrid(self.grid_most, self.grid_bins)
 
     def __call__(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> RedshiftPrediction:
         """p(z) of one galaxy; a missing band is NaN."""

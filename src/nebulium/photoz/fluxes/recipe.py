@@ -30,7 +30,31 @@ PRIOR_SIGMA, PRIOR_FLOOR = 0.05, 1e-3
 
 
 @dataclass(frozen=True)
-class PhotometryConfig:
+class GridConfig:
+    """Settings of methods that have no others.
+
+    Attributes
+    ----------
+    grid_most, grid_bins
+        See `RedshiftGrid`.
+
+    Examples
+    --------
+    >>> GridConfig(grid_most=3.0).grid
+    RedshiftGrid(most=3.0, bins=300)
+    """
+
+    grid_most: float = 6.0
+    grid_bins: int = 300
+
+    @property
+    def grid(self) -> RedshiftGrid:
+        """The bins of redshift."""
+        return RedshiftGrid(self.grid_most, self.grid_bins)
+
+
+@dataclass(frozen=True)
+class PhotometryConfig(GridConfig):
     """How networks on fluxes are built and trained.
 
     Attributes
@@ -58,8 +82,6 @@ class PhotometryConfig:
     'mixture'
     """
 
-    grid_most: float = 6.0
-    grid_bins: int = 300
     head: str = "mixture"
     members: int = 5
     width: int = 128
@@ -74,11 +96,6 @@ class PhotometryConfig:
     averaging: float | None = 0.998
     patience: int | None = None
     seed: int = 0
-
-    @property
-    def grid(self) -> RedshiftGrid:
-        """The bins of redshift."""
-        return RedshiftGrid(self.grid_most, self.grid_bins)
 
     @property
     def fitting(self) -> FitConfig:
@@ -182,22 +199,19 @@ def _labelled(galaxies: PhotometricGalaxies, name: str) -> PhotometricGalaxies:
 
 def _new_model(training: PhotometricGalaxies, config: PhotometryConfig) -> PhotometryModel:
     """A model before training, its statistics measured on the training galaxies."""
-    model = PhotometryModel(
-        bands=training.bands,
-        grid_most=config.grid_most,
-        grid_bins=config.grid_bins,
-        head=config.head,
-        members=config.members,
-        width=config.width,
-        depth=config.depth,
-        domain_references=min(N_REFERENCE, len(training)),
-        key=jax.random.key(config.seed),
-    )
+    model = PhotometryModel(**hyperparameters(training, config), key=jax.random.key(config.seed))
     measured = (
         measure_features(training.flux_njy, training.flux_err_njy),
         measure_prior(training.redshift, config.grid),
     )
     return eqx.tree_at(lambda m: (m.features, m.prior_mass), model, measured)
+
+
+def hyperparameters(training: PhotometricGalaxies, config: PhotometryConfig) -> dict[str, Any]:
+    """Keywords of `PhotometryModel`."""
+    names = ("grid_most", "grid_bins", "head", "members", "width", "depth")
+    shape = {name: getattr(config, name) for name in names}
+    return {"bands": list(training.bands), **shape, "domain_references": min(N_REFERENCE, len(training))}
 
 
 def measure_prior(redshift: Float[np.ndarray, " n"], grid: RedshiftGrid) -> Float[Array, " bin"]:

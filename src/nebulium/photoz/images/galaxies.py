@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
@@ -15,10 +15,12 @@ from nebulium.data.images.source import ImageSource, with_factors
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
+from nebulium.data.tables.table import concatenate_rows
 from nebulium.errors import ImageError, TableError
-from nebulium.photometry.dereddening import check_extinction
+from nebulium.photometry.dereddening import check_extinction, corrected
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.images.rows import colour_targets, redshift_labels, with_redshift
+from nebulium.photoz.reading import Reading, check_dereddened_alike
 
 #: Fewest training images, and labels among them, that a network can learn from.
 LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION = 64, 32, 8
@@ -92,6 +94,30 @@ def dereddened_images(
     return with_factors(source, factors)
 
 
+def corrected_images(
+    source: ImageSource, reading: Reading, learned: bool | None
+) -> tuple[ImageSource, Bool[np.ndarray, " n"]]:
+    """Images corrected for Galactic extinction as those that a model learned from, and which can be."""
+    good = np.ones(len(source), bool)
+    if learned is None and reading.layout.ebv is None:
+        return source, good
+    catalogue, extinction = reading.catalogue()
+    check_extinction(extinction, (*catalogue.layout.names, *source.bands))
+    chunks = list(catalogue.chunks(rejects=reading.rejects, counted=reading.counted))
+    if not chunks:
+        return source, ~good
+    galaxies = concatenate_rows(chunks)
+    check_dereddened_alike(corrected(galaxies, extinction), learned)
+    if not extinction:
+        return source, good
+    place = rows_of_ids(source.ids, galaxies.ids)
+    good = place >= 0
+    if not np.all(good):
+        reading.counted["images of galaxies without an E(B-V) in the catalogue"] += int(np.sum(~good))
+    of_images = galaxies.select(place[good])
+    return dereddened_images(source, np.flatnonzero(good), of_images, extinction), good
+
+
 def prepare_training(
     matched: ImageGalaxies,
     split: Split,
@@ -123,10 +149,7 @@ def prepare_training(
 
 def _check_enough(training: LabelledImages, validation: LabelledImages, *, where: str) -> None:
     found = len(training), len(with_redshift(training)), len(validation)
-    if any(
-        have < least
-        for have, least in zip(found, (LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION), strict=True)
-    ):
+    if np.any(np.less(found, (LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION))):
         problem = (
             f"has {found[0]:,} images to train on, {found[1]:,} of them with a redshift, and {found[2]:,} to "
             f"validate; at least {LEAST_IMAGES}, {LEAST_LABELS} and {LEAST_VALIDATION} are needed"

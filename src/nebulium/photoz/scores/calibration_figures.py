@@ -4,18 +4,25 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SMALL, STYLES, TEXT
+from nebulium.data.output import file_stem
+from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SMALL, STYLES
 from nebulium.metrics.panels import draw_pit_histogram, finish, leave_empty
-from nebulium.verbs.score import KS_LIMIT, Score
+from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photoz.scores.figures import (
+    density_panels,
+    predicted_against_spectroscopic,
+    redshift_distribution,
+)
+from nebulium.photoz.scores.scores import TARGET
+from nebulium.verbs.evaluation import Methods
+from nebulium.verbs.score import KS_LIMIT, Score, Values
 
 __all__ = ["calibration_figure", "label_fraction_figure", "scores_against"]
 
-Values = Float[np.ndarray, " n"]
 
 #: What the panels show, with factors to the units on the axes.
 PANELS: Mapping[str, tuple[str, float]] = {
@@ -24,12 +31,13 @@ PANELS: Mapping[str, tuple[str, float]] = {
     "outliers_015": ("Outliers beyond 0.15 / %", 100.0),
 }
 HISTOGRAM_BINS = 20
+#: Galaxies whose densities are drawn.
+DRAWN = 8
 
 
-def calibration_figure(pit: Mapping[str, Values], *, title: str = "") -> Figure:
+def calibration_figure(pit: Mapping[str, Values]) -> Figure:
     """Whether densities are calibrated: histogram of the PIT values, and their quantiles."""
     figure = Figure(figsize=(FULL_WIDTH * 0.8, 2.9), layout="constrained")
-    figure.suptitle(title, fontsize=TEXT + 1)
     grid = figure.add_gridspec(2, 2, height_ratios=(2, 1))
     histogram, quantiles, excess = (
         figure.add_subplot(grid[place]) for place in ((slice(None), 0), (0, 1), (1, 1))
@@ -74,7 +82,7 @@ def _histograms(axes: Axes, pit: Mapping[str, Values]) -> None:
     axes.set_ylim(0, tallest)
 
 
-def scores_against(scores: Sequence[Score], label: str, *, title: str = "") -> Figure:
+def scores_against(scores: Sequence[Score], label: str) -> Figure:
     """Bias, scatter and outliers of methods along a quantity."""
     methods = list(dict.fromkeys(score.method for score in scores))
     by_method = {name: [score for score in scores if score.method == name] for name in methods}
@@ -82,18 +90,15 @@ def scores_against(scores: Sequence[Score], label: str, *, title: str = "") -> F
     step = min((float(np.ptp(x)) / max(len(x), 1) for x in places.values()), default=0.0) * 0.08
     middle = (len(methods) - 1) / 2
     shifted = {name: x + (place - middle) * step for place, (name, x) in enumerate(places.items())}
-    return _panels(shifted, by_method, label, title)
+    return _panels(shifted, by_method, label)
 
 
 def label_fraction_figure(
-    fractions: Mapping[str, Sequence[float]],
-    scores: Mapping[str, Sequence[Score]],
-    *,
-    title: str = "",
+    fractions: Mapping[str, Sequence[float]], scores: Mapping[str, Sequence[Score]]
 ) -> Figure:
     """Bias, scatter and outliers of methods by the share of labels that they were trained with."""
     places = {name: 100.0 * np.asarray(those, np.float64) for name, those in fractions.items()}
-    figure = _panels(places, scores, "Labels used / %", title)
+    figure = _panels(places, scores, "Labels used / %")
     shown = np.unique(np.concatenate([*places.values(), np.zeros(0)]))
     for axes in figure.axes:
         axes.set_xscale("log")
@@ -102,12 +107,9 @@ def label_fraction_figure(
     return figure
 
 
-def _panels(
-    places: Mapping[str, Values], scores: Mapping[str, Sequence[Score]], label: str, title: str
-) -> Figure:
+def _panels(places: Mapping[str, Values], scores: Mapping[str, Sequence[Score]], label: str) -> Figure:
     """A panel for each of bias, scatter and outliers, a curve for each method."""
     figure = Figure(figsize=(FULL_WIDTH, 2.5), layout="constrained")
-    figure.suptitle(title, fontsize=TEXT + 1)
     for axes, (metric, (name, factor)) in zip(figure.subplots(1, 3), PANELS.items(), strict=True):
         finish(axes, label, name)
         for (method, those), (colour, dash), marker in zip(scores.items(), STYLES * 2, MARKERS, strict=False):
@@ -124,12 +126,39 @@ def _panels(
             axes.set_ylim(bottom=0)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if len(labels):
+        across = min(len(labels), 6)
         figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            ncols=min(len(labels), 6),
-            fontsize=SMALL,
-            frameon=False,
+            handles, labels, loc="outside lower center", ncols=across, fontsize=SMALL, frameon=False
         )
     return figure
+
+
+def figures_of_methods(
+    densities: Mapping[str, RedshiftDensities],
+    methods: Methods,
+    scores: tuple[Score, ...],
+    labels: Mapping[str, str],
+    ids: np.ndarray,
+    seed: int,
+) -> dict[str, Figure]:
+    """All figures, by name; those of single methods bear their names where there are several."""
+    columns = {name: of[TARGET] for name, of in methods.items()}
+    true = next(iter(columns.values()))["true"]
+    figures = {
+        "calibration": calibration_figure({name: those["pit"] for name, those in columns.items()}),
+        "redshift_distribution": redshift_distribution(true, densities),
+    }
+    for quantity, label in labels.items():
+        along = [one for one in scores if one.sample.quantity == quantity and one.method in columns]
+        figures[f"scores_against_{quantity}"] = scores_against(along, label)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(true))[:DRAWN])
+    names = [str(one) for one in ids[drawn]]
+    for method, those in columns.items():
+        ending, title = (f"_{file_stem(method)}", method) if len(columns) > 1 else ("", "")
+        figures[f"predicted_against_spectroscopic{ending}"] = predicted_against_spectroscopic(
+            true, those["predicted"], title=title
+        )
+        figures[f"densities{ending}"] = density_panels(
+            densities[method].select(drawn), true[drawn], names=names, title=title
+        )
+    return figures

@@ -7,7 +7,6 @@ No function touches pyplot or its settings; save one with ``figure.savefig(path)
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -25,13 +24,15 @@ from nebulium.metrics.figure_style import (
 from nebulium.metrics.panels import draw_cloud, draw_running, finish, leave_empty, range_of, say
 from nebulium.metrics.point import bias_mean, nmad
 from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.verbs.score import Values
 
 __all__ = ["density_panels", "predicted_against_spectroscopic", "redshift_distribution"]
 
-Values = Float[np.ndarray, " n"]
 
 #: |delta| / (1 + z) beyond which a redshift is an outlier (PITA, Euclid).
 OUTLIER = 0.15
+#: And within which it is right.
+RIGHT = 0.05
 SPECTROSCOPIC, PHOTOMETRIC = "Spectroscopic redshift", "Photometric redshift"
 DELTA = r"$\Delta z / (1 + z)$"
 DISTRIBUTION_BINS = 40
@@ -120,13 +121,11 @@ def _density(axes: Axes, one: RedshiftDensities, quantiles: Values, true: float)
     axes.set(xlim=(min(shown) - margin, max(shown) + margin), ylim=(0, 1.12 * float(height.max())), yticks=[])
 
 
-def redshift_distribution(
-    redshift: Values, densities: Mapping[str, RedshiftDensities], *, title: str = ""
-) -> Figure:
+def redshift_distribution(redshift: Values, densities: Mapping[str, RedshiftDensities]) -> Figure:
     """Distribution of the redshifts of a sample: the true one, and sums of densities."""
     figure = Figure(figsize=(HALF_WIDTH + 0.9, 2.8), layout="constrained")
     axes = figure.add_subplot()
-    finish(axes, "Redshift", "Galaxies per unit redshift, normalised", title)
+    finish(axes, "Redshift", "Galaxies per unit redshift, normalised")
     known = redshift[np.isfinite(redshift)]
     everything = [known, *(one.quantile([0.01, 0.99]).ravel() for one in densities.values() if len(one))]
     low, high = range_of(*everything)

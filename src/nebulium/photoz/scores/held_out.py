@@ -1,6 +1,6 @@
 """Predictions for galaxies with known redshifts that no model was trained on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,12 @@ import numpy as np
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.rejects import Rejects
 from nebulium.errors import TableError
-from nebulium.modelfile import ModelFolder
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
-from nebulium.photoz.predict import RedshiftPredictor, counted_notes
-from nebulium.photoz.training_galaxies import read_corrected
+from nebulium.photoz.predict import RedshiftPredictor
+from nebulium.photoz.reading import counted_notes
 from nebulium.verbs import find_predictor, predict_all
-from nebulium.verbs.evaluation import named_models
-from nebulium.verbs.held_out import TEST, held_out_galaxies
+from nebulium.verbs.evaluation import Scoring
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +27,6 @@ class HeldOutGalaxies:
     galaxies : PhotometricGalaxies
     densities : mapping of str to RedshiftDensities
         By the name of the model; in the order of the galaxies.
-    models : mapping of str to ModelFolder
-        The same.
     training : PhotometricGalaxies
         Others, from whose redshifts every model has learned.
     id_column : str
@@ -43,7 +39,6 @@ class HeldOutGalaxies:
 
     galaxies: PhotometricGalaxies
     densities: Mapping[str, RedshiftDensities]
-    models: Mapping[str, ModelFolder]
     training: PhotometricGalaxies
     id_column: str
     rejects: Rejects
@@ -51,55 +46,34 @@ class HeldOutGalaxies:
 
 
 def predict_held_out(
-    data: str | Path,
-    models: Sequence[str | Path],
-    *,
-    columns: Mapping[str, Any] | None = None,
-    curves: str | Path | None = None,
-    all_rows: bool = False,
+    scoring: Scoring, *, columns: Mapping[str, Any] | None = None, curves: str | Path | None = None
 ) -> HeldOutGalaxies:
     """Predict the galaxies that have a redshift and that no model was trained on."""
-    folders = named_models(models)
+    told: dict[str, Any] = {"columns": columns, "curves": curves}
     predictors = {
-        name: find_predictor(model, of=RedshiftPredictor) for name, model in zip(folders, models, strict=True)
+        name: find_predictor(folder.path, of=RedshiftPredictor) for name, folder in scoring.models.items()
     }
-    reading = next(iter(predictors.values())).reading(data, columns=columns, curves=curves)
-    every = read_corrected(
-        reading.source, reading.layout, reading.curves, rejects=reading.rejects, counted=reading.counted
-    ).galaxies
+    reading = next(iter(predictors.values())).reading(scoring.data, **told)
+    every, _ = reading.corrected()
     labelled = np.isfinite(every.redshift)
     if not np.any(labelled):
         problem = f"has no redshift for any of {len(every):,} galaxies"
         raise TableError(every.name, problem, "name the column of redshifts: --redshift COLUMN")
-    held = held_out_galaxies(
-        every.ids,
-        list(folders.values()),
-        where=every.name,
-        part=None if all_rows else TEST,
-        labelled=labelled,
-        id_column=reading.layout.id_column,
-    )
+    id_column = reading.layout.id_column
+    held = scoring.held_out(every.ids, where=every.name, labelled=labelled, id_column=id_column)
     galaxies = every.select(held.rows)
     predicted = {
-        name: predict_all(one, one.open(data, columns=columns, curves=curves, ids=galaxies.ids))
+        name: predict_all(one, one.open(scoring.data, ids=galaxies.ids, **told))
         for name, one in predictors.items()
     }
     rows = {name: rows_of_ids(galaxies.ids, one.ids) for name, one in predicted.items()}
     by_all = np.all([those >= 0 for those in rows.values()], axis=0)
     if not np.any(by_all):
-        raise TableError(str(data), "has no galaxy that all models can predict", "check the data")
+        raise TableError(scoring.data, "has no galaxy that all models can predict", "check the data")
     densities = {name: one.detail.select(rows[name][by_all]) for name, one in predicted.items()}
     scored = galaxies.select(by_all)
     notes = (*reading.notes, *counted_notes(reading.counted), *_beyond(scored, densities), *held.notes)
-    return HeldOutGalaxies(
-        scored,
-        densities,
-        folders,
-        every.select(held.training),
-        reading.layout.id_column,
-        reading.rejects,
-        notes,
-    )
+    return HeldOutGalaxies(scored, densities, every.select(held.training), id_column, reading.rejects, notes)
 
 
 def _beyond(galaxies: PhotometricGalaxies, densities: Mapping[str, RedshiftDensities]) -> tuple[str, ...]:

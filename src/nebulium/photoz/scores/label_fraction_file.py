@@ -1,24 +1,21 @@
 """How redshifts fare with fewer labels: models trained with fractions of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nebulium.data.splits import Split
-from nebulium.errors import NebuliumError
-from nebulium.photoz.methods import method_of
+from nebulium.photoz.methods import own_settings
 from nebulium.photoz.scores.calibration_figures import label_fraction_figure
-from nebulium.photoz.scores.evaluate import TARGET, baseline_columns
 from nebulium.photoz.scores.held_out import predict_held_out
-from nebulium.photoz.scores.scores import METRICS, redshift_columns
+from nebulium.photoz.scores.scores import METRICS, TARGET, baseline_columns, redshift_columns
 from nebulium.photoz.training_file import train_file
 from nebulium.training.run_folder import make_or_take
-from nebulium.verbs.evaluation import Evaluation, check_evaluation_place, describe_run
+from nebulium.verbs.evaluation import Evaluation, Scoring, check_evaluation_place
 from nebulium.verbs.held_out import TEST
-from nebulium.verbs.score import Bootstrap, score_method
+from nebulium.verbs.score import score_method
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.5, 1.0)
 #: Ending of the folder beside the output that keeps the models.
@@ -85,7 +82,7 @@ def label_fraction_file(
     --------
     >>> label_fraction_file("mock", "scores", methods=["pita"], fractions=[0.1, 1.0])  # doctest: +SKIP
     """
-    output, own = Path(output), {method: _own_settings(method, settings or {}, methods) for method in methods}
+    output, own = Path(output), {method: own_settings(method, settings or {}, methods) for method in methods}
     check_evaluation_place(output)
     splits = {fraction: Split(split_seed, label_fraction=fraction) for fraction in sorted(set(fractions))}
     models = output.with_name(output.name + MODELS_ENDING)
@@ -112,30 +109,20 @@ def label_fraction_file(
             recalibrate=recalibrate,
             resume=resume,
         )
-    result = _evaluated(data, runs, columns, curves, Bootstrap(resamples, seed))
+    scoring = Scoring.of(data, list(runs), TEST, resamples, seed)
+    result = _evaluated(scoring, runs, columns, curves)
     result.write(output)
     return result
 
 
-def _own_settings(method: str, settings: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any]:
-    """The settings that a method has; each must be one of some method."""
-    names = {one: {entry.name for entry in fields(method_of(one).settings)} for one in methods}
-    of_none = [name for name in settings if not any(name in known for known in names.values())]
-    if of_none:
-        problem = f"is no setting of {' or '.join(methods)}"
-        raise NebuliumError(f"--{of_none[0].replace('_', '-')}", problem, "leave it out")
-    return {name: value for name, value in settings.items() if name in names[method]}
-
-
 def _evaluated(
-    data: str | Path,
+    scoring: Scoring,
     runs: Mapping[Path, tuple[str, float]],
     columns: Mapping[str, Any] | None,
     curves: str | Path | None,
-    bootstrap: Bootstrap,
 ) -> Evaluation:
     """All models on the same galaxies; the baseline learns from the labels of the smallest fraction."""
-    found = predict_held_out(data, list(runs), columns=columns, curves=curves)
+    found = predict_held_out(scoring, columns=columns, curves=curves)
     redshift = found.galaxies.redshift.astype(np.float64)
     grid = next(iter(found.densities.values())).grid
     baseline = baseline_columns(found.training.redshift.astype(np.float64), redshift, grid)
@@ -144,24 +131,16 @@ def _evaluated(
         *((runs[path][0], redshift_columns(found.densities[path.name], redshift)) for path in runs),
     ]
     scores = tuple(
-        score_method(method, those, METRICS, target=TARGET, bootstrap=bootstrap) for method, those in known
+        score_method(method, those, METRICS, target=TARGET, bootstrap=scoring.bootstrap)
+        for method, those in known
     )
-    labels = [folder.config["split"]["galaxies"]["train"] for folder in found.models.values()]
+    labels = [folder.config["split"]["galaxies"]["train"] for folder in scoring.models.values()]
     shares = [fraction for _, fraction in runs.values()]
     figure = label_fraction_figure(
         {method: [share for name, share in runs.values() if name == method] for method, _ in runs.values()},
         {method: [one for one in scores if one.method == method] for method, _ in runs.values()},
     )
-    return Evaluation(
-        scores,
-        (),
-        METRICS,
-        {"label_fraction": figure},
-        about=describe_run(data, found.models, TEST, len(redshift), bootstrap),
-        notes=found.notes,
-        rejects=found.rejects,
-        columns={
-            "label_fraction": [*shares[: len(baseline)], *shares],
-            "labels": [*labels[: len(baseline)], *labels],
-        },
-    )
+    columns = {"label_fraction": shares, "labels": labels}
+    columns = {name: [*values[: len(baseline)], *values] for name, values in columns.items()}
+    scored = Evaluation(scores, (), METRICS, {"label_fraction": figure}, columns=columns)
+    return scoring.completed(scored, len(redshift), found.notes, found.rejects)

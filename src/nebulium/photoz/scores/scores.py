@@ -11,6 +11,9 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from nebulium.data.ids import check_unique_ids
+from nebulium.errors import TableError
+from nebulium.metrics.estimates import FEWEST
 from nebulium.metrics.point import (
     bias_mean,
     bias_median,
@@ -20,10 +23,16 @@ from nebulium.metrics.point import (
     rmse,
     sigma_iqr,
 )
+from nebulium.photometry.fluxes import ZERO_POINT_NJY
+from nebulium.photometry.galaxies import PhotometricGalaxies
+from nebulium.photoz.baselines import fit_train_distribution
 from nebulium.photoz.density.densities import RedshiftDensities
-from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, average, smaller
+from nebulium.photoz.density.grid import RedshiftGrid
+from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, Values, average, smaller
 
-Values = Float[np.ndarray, " n"]
+TARGET = "redshift"
+#: The trivial baseline, by whose redshifts it knows.
+TRAINING_DISTRIBUTION, SCORED_DISTRIBUTION = "training distribution", "distribution of the scored"
 
 #: The redshift of a density, by name.
 POINTS: Mapping[str, Callable[[RedshiftDensities], np.ndarray]] = {
@@ -111,3 +120,50 @@ def redshift_columns(densities: RedshiftDensities, redshift: Values, *, point: s
         "inside_68": (off <= 0.68 / 2).astype(np.float64),
         "inside_95": (off <= 0.95 / 2).astype(np.float64),
     }
+
+
+def baseline_columns(
+    training: Values | None, true: Values, grid: RedshiftGrid, *, point: str = "median"
+) -> dict[str, Columns]:
+    """One distribution for all galaxies, by its name; none where there are too few redshifts for one."""
+    for name, known in {TRAINING_DISTRIBUTION: training, SCORED_DISTRIBUTION: true}.items():
+        if known is not None and np.sum((known >= 0) & (known <= grid.most)) >= FEWEST:
+            mass = np.asarray(fit_train_distribution(known, grid, bands=()).mass)
+            densities = RedshiftDensities(grid, np.tile(mass, (len(true), 1)))
+            return {name: redshift_columns(densities, true, point=point)}
+    return {}
+
+
+def magnitude_and_colour(
+    galaxies: PhotometricGalaxies,
+) -> dict[str, tuple[Float[np.ndarray, " n"], str]]:
+    """The magnitude in the last band, and the colour of the two in the middle, with their labels."""
+    bands, middle = galaxies.bands, len(galaxies.bands) // 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        magnitudes = ZERO_POINT_NJY - 2.5 * np.log10(galaxies.flux_njy.astype(np.float64))
+    magnitudes[~np.isfinite(magnitudes)] = np.nan
+    along = {"mag": (magnitudes[:, -1], f"{bands[-1]} / AB mag")}
+    if len(bands) > 1:
+        colour = magnitudes[:, middle - 1] - magnitudes[:, middle]
+        along["colour"] = (colour, f"{bands[middle - 1]} – {bands[middle]} / AB mag")
+    return along
+
+
+def labelled_rows(
+    densities: Mapping[str, RedshiftDensities],
+    redshift: Values,
+    ids: np.ndarray,
+    columns: Mapping[str, Values],
+) -> np.ndarray:
+    """Galaxies with a redshift, once everything is known to be of the same galaxies."""
+    lengths = {name: len(one) for name, one in densities.items()} | {TARGET: len(redshift)}
+    lengths |= {name: len(values) for name, values in columns.items()}
+    if set(lengths.values()) != {len(ids)}:
+        problem = f"of {len(ids)} galaxies expected, got {lengths}"
+        raise TableError("redshifts to evaluate", problem, "give the same galaxies in the same order")
+    check_unique_ids(lambda: [ids], where="redshifts to evaluate")
+    labelled = np.flatnonzero(np.isfinite(redshift))
+    if not len(labelled):
+        problem = f"have no true redshift among {len(ids)} galaxies"
+        raise TableError("redshifts to evaluate", problem, "give galaxies with spectroscopic redshifts")
+    return labelled

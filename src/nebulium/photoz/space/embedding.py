@@ -1,16 +1,25 @@
 """Galaxies as points of a space: where a model puts them, by their images or by their fluxes."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from nebulium import verbs
 from nebulium.nn.mapping import BATCH, map_galaxies
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.fluxes.model import PhotometryModel
-from nebulium.photoz.fluxes.predict import FluxPredictor
-from nebulium.photoz.images.predict import ImagePredictor, PreparedImages
-from nebulium.photoz.predict import predict_galaxies
-from nebulium.verbs import Prediction
+from nebulium.photoz.predict import (
+    FluxPredictor,
+    ImagePredictor,
+    PreparedImages,
+    RedshiftPredictor,
+    predict_galaxies,
+)
+from nebulium.verbs import Prediction, PredictionRun, find_predictor
 from nebulium.verbs.space import Points, Space
 
 #: What the redshift head sees of an image: the latent vector and the fluxes in apertures, joined.
@@ -67,3 +76,58 @@ def _embedded(
 ) -> Prediction:
     columns = {"redshift_median": densities.median().astype(np.float32), "in_domain": in_domain}
     return Prediction(ids, columns | points.columns(), detail=points)
+
+
+def embed_file(
+    data: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path,
+    columns: Mapping[str, Any] | None = None,
+    curves: str | Path | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> PredictionRun:
+    """Write where a model puts the galaxies of a catalogue: a row a galaxy.
+
+    Parameters
+    ----------
+    data : str or Path
+        Folder of a mock survey, or a table.
+    output : str or Path
+        A table ending in .parquet, .fits or .ecsv, with the ids, `redshift_median`, `in_domain` and, of a
+        model of images, the vector that its redshift head sees, `latent_000` to `latent_127`; of a model of
+        fluxes the standardised magnitudes, colours and errors that its networks see, `feature_000` and so on.
+        Galaxies that cannot be used are listed, with the reason, beside it in ``<stem>.rejects.csv``.
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    columns : mapping, optional
+        What is told of the columns: fields of `nebulium.photometry.CatalogueLayout`; those of the catalogue
+        that the model was trained on, if not given.
+    curves : str or Path, optional
+        Transmission curves: see `nebulium.photometry.band_filters`.
+    progress : callable of int, optional
+        Gets the number of galaxies embedded so far, after each chunk.
+
+    Returns
+    -------
+    PredictionRun
+
+    Raises
+    ------
+    NebuliumError
+        The data, the model or the output is at fault, the data do not suit the model, no galaxy can be
+        used, or the model has no space of galaxies.
+
+    Examples
+    --------
+    >>> embed_file("survey", "embeddings.parquet", model="desi-lines")
+    Traceback (most recent call last):
+    nebulium.errors.ModelFileError: model desi-lines: is of class LineModel, which puts galaxies into no ...
+    """
+    return verbs.predict_file(
+        data,
+        output,
+        model=find_predictor(model, verb="embed", of=RedshiftPredictor),
+        options={"columns": columns, "curves": curves},
+        progress=progress,
+    )

@@ -13,10 +13,9 @@ from nebulium.data.images.stretches import lupton_rgb
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT, VERMILION
 from nebulium.metrics.panels import PLATE, leave_empty
 from nebulium.photoz.density.densities import RedshiftDensities
-from nebulium.photoz.scores.figures import OUTLIER
-from nebulium.photoz.space.disagreements import RIGHT
+from nebulium.photoz.scores.figures import OUTLIER, RIGHT
+from nebulium.verbs.score import Values
 
-Values = Float[np.ndarray, " n"]
 Pictures = UInt8[np.ndarray, "n height width 3"]
 
 #: Noise of the sky in colour pictures, where 1 is white, and the softening of Lupton et al. 2004: what is a

@@ -18,9 +18,10 @@ The mock surveys of this library are drawn with other histories (exponential), o
 lines learnt from DESI.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -33,7 +34,7 @@ from nebulium.photoz.templates.lines import LINES_AA, halpha_luminosity, lines_o
 from nebulium.photoz.templates.magnitude_prior import KINDS, kind_of_colour
 from nebulium.sed.band_fluxes import line_njy_per_flux, mean_flux_njy
 from nebulium.sed.cosmology import age_gyr
-from nebulium.sed.dust import AbstractDust, SalimDust
+from nebulium.sed.dust import SalimDust
 from nebulium.sed.filters import FilterCurve, Filters, load_filters, make_filters
 from nebulium.sed.igm import LYMAN_LIMIT_AA, igm_transmission, resolve_lyman_steps
 from nebulium.sed.sfh import DelayedExponential
@@ -110,10 +111,6 @@ class TemplateConfig:
     systematic_error: float = 0.03
     uncovered_error: float = 0.5
 
-    def as_dict(self) -> dict[str, object]:
-        """What JSON can hold."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, eq=False)
 class TemplateFluxes:
@@ -146,15 +143,14 @@ class _RestTemplates(eqx.Module):
     lines: Float[Array, "template line"]
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """One template."""
+class _Recipes(NamedTuple):
+    """All combinations of settings, an array each."""
 
-    age_gyr: float
-    tau_gyr: float
-    lgmet: float
-    dust: AbstractDust
-    av_mag: float
+    age_gyr: Float[np.ndarray, " template"]
+    tau_gyr: Float[np.ndarray, " template"]
+    lgmet: Float[np.ndarray, " template"]
+    dust_slope: Float[np.ndarray, " template"]
+    av_mag: Float[np.ndarray, " template"]
 
 
 def template_fluxes(filters: Filters, grid: RedshiftGrid, config: TemplateConfig) -> TemplateFluxes:
@@ -207,29 +203,27 @@ def _representatives(
     return np.array(chosen), nearest
 
 
-def _recipes(config: TemplateConfig) -> list[_Recipe]:
-    recipes = []
-    for age, ratio in product(config.ages_gyr, config.ages_over_tau):
-        for lgmet, slope in zip(config.lgmet, config.dust_slopes, strict=True):
-            for av_mag in config.av_ended_mag if ratio >= config.ended else config.av_mag:
-                dust = SalimDust(jnp.asarray(av_mag), slope=jnp.asarray(slope), bump=jnp.asarray(0.0))
-                recipes.append(_Recipe(age, age / ratio, lgmet, dust, av_mag))
-    return recipes
+def _recipes(config: TemplateConfig) -> _Recipes:
+    rows = [
+        (age, age / ratio, lgmet, slope, av_mag)
+        for age, ratio in product(config.ages_gyr, config.ages_over_tau)
+        for lgmet, slope in zip(config.lgmet, config.dust_slopes, strict=True)
+        for av_mag in (config.av_ended_mag if ratio >= config.ended else config.av_mag)
+    ]
+    return _Recipes(*np.array(rows).T)
 
 
-def _rest_templates(recipes: list[_Recipe], ssp: SSPGrid) -> _RestTemplates:
+def _rest_templates(recipes: _Recipes, ssp: SSPGrid) -> _RestTemplates:
     """Stars and lines of every template."""
-    age, tau, lgmet, none = (
-        jnp.asarray(values, jnp.float32)
-        for values in zip(*[(one.age_gyr, one.tau_gyr, one.lgmet, 0.0) for one in recipes], strict=True)
-    )
-    dust = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[one.dust for one in recipes])
+    age, tau, lgmet, slope, av_mag = (jnp.asarray(values, jnp.float32) for values in recipes)
+    none = jnp.zeros_like(age)
+    dust = SalimDust(av_mag, slope=slope, bump=none)
     stacked = Galaxy(DelayedExponential(age, tau), none, none, lgmet, none + LGMET_SCATTER, dust)
     bare = eqx.tree_at(lambda galaxy: galaxy.dust.av_mag, stacked, replace_fn=jnp.zeros_like)
     spectrum = jax.jit(jax.vmap(lambda galaxy: rest_spectrum(galaxy, ssp).lum_lsun_hz))
     seen, unabsorbed = spectrum(stacked), np.asarray(spectrum(bare), np.float64)
     wave = np.asarray(ssp.wave_aa, np.float64)
-    ratios = np.stack([lines_over_halpha(one.lgmet) for one in recipes])
+    ratios = np.stack([lines_over_halpha(lgmet) for lgmet in recipes.lgmet.tolist()])
     dimming = np.asarray(jax.vmap(lambda curve: curve.attenuation_mag(jnp.asarray(LINES_AA)))(dust))
     lines = halpha_luminosity(wave, unabsorbed)[:, None] * ratios * 10.0 ** (-0.4 * dimming)
     stars = jnp.where(ssp.wave_aa[None, :] > LYMAN_LIMIT_AA, seen, 0.0)
@@ -269,7 +263,7 @@ def _kinds(rest: _RestTemplates) -> Int[np.ndarray, " template"]:
 
 
 def _log_share(
-    recipes: list[_Recipe],
+    recipes: _Recipes,
     stands_for: Int[np.ndarray, " recipe"],
     kind: Int[np.ndarray, " template"],
     grid: RedshiftGrid,
@@ -278,9 +272,9 @@ def _log_share(
     """Share of each template, and of those it stands for, among all of its kind, (bin, template)."""
     centres = jnp.asarray(grid.centres, jnp.float32)
     oldest = np.asarray(jax.vmap(age_gyr)(centres), np.float64)
-    ages, av_mag = (np.array([getattr(one, name) for one in recipes]) for name in ("age_gyr", "av_mag"))
-    ended = ages >= (config.ended - 1e-6) * np.array([one.tau_gyr for one in recipes])
-    weight = np.exp(-0.5 * (av_mag / config.av_scatter_mag) ** 2)
+    ages = recipes.age_gyr
+    ended = ages >= (config.ended - 1e-6) * recipes.tau_gyr
+    weight = np.exp(-0.5 * (recipes.av_mag / config.av_scatter_mag) ** 2)
     blue_and_ended = ended & (kind[stands_for] != KINDS.index("elliptical"))
     weight = np.where(blue_and_ended, config.ended_share, 1.0) * weight
     weight = np.where(ages[None, :] <= oldest[:, None], weight[None, :], 0.0)

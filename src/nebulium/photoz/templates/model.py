@@ -72,8 +72,7 @@ class TemplateModel(eqx.Module):
     log_share: Cells
     recalibration: Recalibration
     bands: tuple[str, ...] = eqx.field(static=True)
-    grid_most: float = eqx.field(static=True)
-    grid_bins: int = eqx.field(static=True)
+    grid: RedshiftGrid = eqx.field(static=True)
     templates_of_kind: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(
@@ -86,7 +85,7 @@ class TemplateModel(eqx.Module):
         key: Key[Array, ""] | None = None,
     ):
         self.bands, self.templates_of_kind = tuple(bands), tuple(templates_of_kind)
-        self.grid_most, self.grid_bins = grid_most, grid_bins
+        self.grid = RedshiftGrid(grid_most, grid_bins)
         templates = sum(self.templates_of_kind)
         self.flux = jnp.ones((grid_bins, len(self.bands), templates), jnp.float32)
         self.template_error = jnp.zeros((grid_bins, len(self.bands)), jnp.float32)
@@ -94,15 +93,10 @@ class TemplateModel(eqx.Module):
         self.recalibration = Recalibration()
 
     @property
-    def grid(self) -> RedshiftGrid:
-        """The bins of redshift."""
-        return RedshiftGrid(self.grid_most, self.grid_bins)
-
-    @property
     def hyperparameters(self) -> dict[str, Any]:
         """Keywords of the constructor, for `nebulium.modelfile.save_model`."""
-        names = ("bands", "grid_most", "grid_bins", "templates_of_kind")
-        return {name: getattr(self, name) for name in names}
+        shape = {"grid_most": self.grid.most, "grid_bins": self.grid.bins}
+        return {"bands": self.bands, **shape, "templates_of_kind": self.templates_of_kind}
 
     def __call__(self, flux_njy: Bands, flux_err_njy: Bands) -> RedshiftPrediction:
         """Density of the redshift of one galaxy.
@@ -153,7 +147,7 @@ class TemplateModel(eqx.Module):
         fit = jnp.stack([jax.nn.logsumexp(terms[:, part], axis=1) for part in parts], axis=1)
         mag = jnp.stack([_of_least(chi2[:, part], mag_i[:, part]) for part in parts], axis=1)
         redshift = jnp.asarray(self.grid.centres, jnp.float32)
-        prior = log_prior(redshift, mag, kinds, self.grid_most) + log_counts(mag)
+        prior = log_prior(redshift, mag, kinds, self.grid.most) + log_counts(mag)
         # The bins are even in ln(1 + z).
         return jax.nn.logsumexp(fit + prior, axis=1) + jnp.log1p(redshift)
 

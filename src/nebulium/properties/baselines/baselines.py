@@ -12,23 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float
 
-from nebulium.properties.baselines.feature_scale import FeatureScale, labelled_rows
+from nebulium.properties.baselines.feature_scale import Features, FeatureScale, Values, labelled_rows
 from nebulium.properties.baselines.learned import ExtraTreesBaseline, ForestBaseline, SupportVectorBaseline
-
-__all__ = [
-    "BASELINES",
-    "Baseline",
-    "ExtraTreesBaseline",
-    "ForestBaseline",
-    "MeanBaseline",
-    "RidgeBaseline",
-    "SupportVectorBaseline",
-]
-
-Features = Float[np.ndarray, "_ feature"]
-Values = Float[np.ndarray, " _"]
 
 #: Penalties among which ridge chooses, relative to the mean square of a standardised feature.
 PENALTIES = np.logspace(-5, 3, 33)

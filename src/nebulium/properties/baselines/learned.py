@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from nebulium.errors import from_extra
-from nebulium.properties.baselines.feature_scale import FeatureScale, labelled_rows
-
-Features = Float[np.ndarray, "_ feature"]
-Values = Float[np.ndarray, " _"]
+from nebulium.properties.baselines.feature_scale import Features, FeatureScale, Values, labelled_rows
 
 #: Among which support-vector regression chooses, for standardised values; gamma times the number of features.
 SUPPORT_VECTOR_GRID = {"C": (0.3, 1.0, 3.0, 10.0, 30.0), "epsilon": (0.1, 0.3), "gamma": (0.1, 0.3, 1.0)}

@@ -28,7 +28,7 @@ from nebulium.properties.explanation.gradients import (
 )
 from nebulium.properties.model import ImageNetwork, PropertyModel
 from nebulium.properties.predict import BATCH, PropertyPredictor
-from nebulium.properties.scores.evaluate import DISPLAY, UNITS
+from nebulium.properties.scores.figures import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
 from nebulium.verbs.predictor import find_predictor
 

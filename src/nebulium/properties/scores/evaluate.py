@@ -1,51 +1,33 @@
-"""From tables of predictions and of labels to scores and figures.
+"""From images or tables of predictions, and labels, to scores and figures.
 
-Independent of any model: what is scored is a table with `target_id` and, for each property TARGET, the
-columns `TARGET` and, where there are error bars, `TARGET_q16` and `TARGET_q84` or `TARGET_sigma`. Which
-galaxies may be scored is for the caller to decide: those that the model was not trained on.
+What is scored is a table with `target_id` and, for each property TARGET, the columns `TARGET` and, where
+there are error bars, `TARGET_q16` and `TARGET_q84` or `TARGET_sigma`. Which galaxies of a table may be scored
+is for the caller to decide; of a model, those that it was not trained on.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Integer
-from matplotlib.figure import Figure
 
 from nebulium.data.ids import check_unique_ids, rows_of_ids
+from nebulium.data.images.matching import open_for_model
+from nebulium.data.missing import Missing
 from nebulium.data.output import file_stem
+from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.properties.labels import label_sigma
-from nebulium.properties.scores.figures import calibration_figure, predicted_against_true, residuals_against
-from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
-from nebulium.properties.scores.mass_metallicity import FEWEST, more_than_mass
-from nebulium.properties.scores.scores import METRICS, Intervals, property_columns
-from nebulium.verbs.evaluation import Evaluation, galaxy_table, score_methods
-from nebulium.verbs.score import Bootstrap, Columns, Score
-
-Values = Float[np.ndarray, " _"]
-#: What baselines predict of labelled galaxies, by name and property.
-Baselines = Mapping[str, Mapping[str, Values]]
-
-SCORED_MEAN = "mean of the scored"
-
-MASS = "log_mstar"
-#: What residuals are drawn against where the labels have it, with its name on the axis.
-CONTEXT: Mapping[str, str] = {
-    MASS: "log M★ / M☉",
-    "redshift": "Redshift",
-    "half_light_radius_kpc": "Half-light radius / kpc",
-}
-#: Units of errors and residuals.
-UNITS: Mapping[str, str] = {"oh12": "dex", "oh_p50": "dex", MASS: "dex", "log_sfr": "dex"}
-#: Names of properties on the axes, with their units; others stand as their columns are called.
-DISPLAY: Mapping[str, str] = {
-    "oh12": "12 + log(O/H)",
-    "oh_p50": "12 + log(O/H)",
-    MASS: "log M★ / M☉",
-    "log_sfr": "log SFR / (M☉/yr)",
-    "redshift": "Redshift",
-}
+from nebulium.properties.labels import join_labels, label_values, read_labels
+from nebulium.properties.predict import PropertyPredictor
+from nebulium.properties.scores.figures import CONTEXT, MASS, property_figures
+from nebulium.properties.scores.labelled_galaxies import LabelledGalaxies
+from nebulium.properties.scores.mass_metallicity import has_masses, more_than_mass
+from nebulium.properties.scores.scores import BESIDE, METRICS, Baselines, baseline_columns, predicted_columns
+from nebulium.verbs.evaluation import Evaluation, Scoring, evaluate_methods
+from nebulium.verbs.held_out import TEST
+from nebulium.verbs.predictor import ID, find_predictor, predict_all
+from nebulium.verbs.score import Bootstrap
 
 
 def evaluate_predictions(
@@ -108,157 +90,144 @@ def evaluate_predictions(
     >>> sorted(found.figures)
     ['oh12_predicted_against_true', 'oh12_residuals']
     """
-    bootstrap, ids = Bootstrap(resamples, seed), _ids(labels, id_column)
-    tables = {method: predictions, **(rivals or {})}
-    places = {name: _places(ids, table, labels.name) for name, table in tables.items()}
+    bootstrap, ids = Bootstrap(resamples, seed), labels[id_column]
+    check_unique_ids(lambda: [ids], where=labels.name)
+    tables = {
+        name: _in_order_of(ids, table, targets, labels.name)
+        for name, table in {method: predictions, **(rivals or {})}.items()
+    }
     methods = {
-        name: {target: _columns(table, labels, target, places[name]) for target in targets}
+        name: {target: predicted_columns(table, labels, target) for target in targets}
         for name, table in tables.items()
     }
-    ours, place = methods[method], places[method]
-    every = {**_baseline_columns(ours, baselines), **methods}
-    scores, comparison = score_methods(every, METRICS, method=method, bootstrap=bootstrap)
-    by_image = _optional(predictions, MASS, place)
+    ours, ordered = methods[method], tables[method]
     masses = {
         target: more_than_mass(
-            columns["true"], columns["predicted"], _numbers(labels, MASS), by_image, resamples=resamples,
-            seed=seed,
+            columns["true"], columns["predicted"], label_values(labels, MASS), ordered.columns.get(MASS),
+            resamples=resamples, seed=seed,
         )
         for target, columns in ours.items()
-        if _has_masses(labels, target, columns)
+        if target != MASS and MASS in labels and has_masses(columns, label_values(labels, MASS))
     }  # fmt: skip
-    figures = {
-        f"{file_stem(target)}_{name}": figure
-        for target, columns in ours.items()
-        for name, figure in _figures(labels, target, columns, masses.get(target), against).items()
-    }
-    about = {
-        "method": method,
-        "predictions": predictions.name,
-        "labels": labels.name,
-        "predictions_without_label": int(len(predictions) - np.sum(place >= 0)),
-        "labels_without_prediction": int(np.sum(place < 0)),
-        "bootstrap_resamples": resamples,
-        "seed": seed,
-    }
-    return Evaluation(
-        scores,
-        comparison,
+    scored = evaluate_methods(
+        methods,
         METRICS,
-        figures,
-        galaxies=galaxy_table(ids, methods, id_column=id_column),
-        about=about,
-        more={"more_than_mass": {target: found.record() for target, found in masses.items()}},
-    )
-
-
-def _baseline_columns(
-    ours: Mapping[str, Columns], baselines: Baselines | None
-) -> dict[str, dict[str, Columns]]:
-    """Predictions of the baselines for the galaxies that the method predicts."""
-    if baselines is None:
-        known = {
-            target: columns["true"][np.isfinite(columns["true"] + columns["predicted"])]
+        ids=ids,
+        figures=lambda _: {
+            f"{file_stem(target)}_{name}": figure
             for target, columns in ours.items()
-        }
-        baselines = {
-            SCORED_MEAN: {
-                target: np.full(len(ours[target]["true"]), np.mean(values) if len(values) else np.nan)
-                for target, values in known.items()
-            }
-        }
-    return {
-        name: {
-            target: property_columns(
-                ours[target]["true"], np.where(np.isfinite(ours[target]["predicted"]), values, np.nan)
-            )
-            for target, values in of.items()
-        }
-        for name, of in baselines.items()
+            for name, figure in property_figures(labels, target, columns, masses.get(target), against).items()
+        },
+        id_column=id_column,
+        baselines=baseline_columns(ours, baselines),
+        method=method,
+        bootstrap=bootstrap,
+        about={
+            "method": method,
+            "predictions": predictions.name,
+            "labels": labels.name,
+            "predictions_without_label": int(len(predictions) - np.sum(ordered["there"])),
+            "labels_without_prediction": int(np.sum(~ordered["there"])),
+        },
+    )
+    record = {"more_than_mass": {target: found.record() for target, found in masses.items()}}
+    return dataclasses.replace(scored, more=record)
+
+
+def _in_order_of(ids: np.ndarray, table: Table, targets: Sequence[str], labels: str) -> Table:
+    """Predictions in the order of labelled galaxies, NaN where there is none, and whether one is `there`."""
+    check_unique_ids(lambda: [table[ID]], where=table.name)
+    place = rows_of_ids(ids, table[ID])
+    there = place >= 0
+    if not np.any(there):
+        problem = f"has no galaxy of {labels} among its {len(table)}"
+        mend = "give the labels of these galaxies, and the column of their ids"
+        raise TableError(table.name, problem, mend)
+    known = [name for name in (MASS, *(one + part for one in targets for part in BESIDE)) if name in table]
+    columns = {
+        name: np.where(there, label_values(table, name)[place], np.nan)
+        for name in dict.fromkeys([*known, *targets])
     }
+    return Table({**columns, "there": there}, {}, table.name)
 
 
-def _ids(table: Table, column: str) -> np.ndarray:
-    """The ids of a table, each of which must stand there once."""
-    ids = table[column]
-    check_unique_ids(lambda: [ids], where=table.name)
-    return ids
+def evaluate_file(
+    images: str | Path,
+    labels: str | Path | None,
+    *,
+    model: str | Path,
+    id_column: str | None = None,
+    bands: Sequence[str] | None = None,
+    missing: Missing = None,
+    all_rows: bool = False,
+    traditional: bool = False,
+    against: Sequence[str] = (),
+    resamples: int = 200,
+    seed: int = 0,
+) -> Evaluation:
+    """Score a model on images and labels.
 
+    Parameters
+    ----------
+    images : str or Path
+        Pictures, cutouts, cubes or Parquet, as `open_images` opens them.
+    labels : str or Path, optional
+        A table with the ids and the targets; the columns beside the images if not given. Where they have
+        `log_mstar`, `redshift` or `half_light_radius_kpc`, residuals are drawn against them.
+    id_column : str, optional
+        Column of the ids; `target_id` if not given.
+    bands : sequence of str, optional
+        Bands to use, in order; names for them where the files have none.
+    missing : float, str, or sequence of str, optional
+        Numbers that stand for a missing label: -9999 in every column, ``COLUMN=-1`` in one, or "none".
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    all_rows : bool
+        Score every galaxy: right only if the model was trained on none. By default those in the test part of
+        the model's own split.
+    traditional : bool
+        Also fit a random forest to the light of the training galaxies, and score it.
+    against : sequence of str
+        More columns of the labels to draw residuals against.
+    resamples, seed : int
+        Of the bootstrap that gives the errors, and of the galaxies shown.
 
-def _places(ids: np.ndarray, table: Table, labels: str) -> Integer[np.ndarray, " n"]:
-    """Row of each labelled galaxy among the predictions; -1 where there is none."""
-    predicted = _ids(table, "target_id")
-    place = rows_of_ids(ids, predicted)
-    if not np.any(place >= 0):
-        raise TableError(
-            table.name,
-            f"has no galaxy of {labels} among its {len(predicted)}",
-            "give the labels of these galaxies, and the column of their ids",
-        )
-    return place
+    Returns
+    -------
+    Evaluation
+        With the mean of the training galaxies and a regression on their integrated light, where training
+        galaxies are among the images, and a gallery of galaxies for each property.
 
+    Raises
+    ------
+    NebuliumError
+        As in `nebulium.properties.predict_file`, or there is no galaxy to score.
 
-def _numbers(table: Table, column: str) -> Values:
-    """A column in double precision."""
-    values = table[column]
-    if values.dtype.kind not in "fiub":
-        raise TableError(
-            f"{table.name}, column {column}", f"holds {values.dtype}, not numbers", "choose another column"
-        )
-    return values.astype(np.float64)
-
-
-def _optional(table: Table, column: str, place: Integer[np.ndarray, " n"]) -> Values | None:
-    """A column in the order of the labels, if the table has it."""
-    if column not in table:
-        return None
-    return np.where(place >= 0, _numbers(table, column)[place], np.nan)
-
-
-def _columns(table: Table, labels: Table, target: str, place: Integer[np.ndarray, " n"]) -> Columns:
-    """Predictions of one property by one method, in the order of the labels; NaN where there is none."""
-    true, noise = _numbers(labels, target), np.nan_to_num(label_sigma(labels, target))
-    predicted = np.where(place >= 0, _numbers(table, target)[place], np.nan)
-    low, high, sigma = (_optional(table, f"{target}_{part}", place) for part in ("q16", "q84", "sigma"))
-    if low is not None and high is not None:
-        intervals = Intervals(low, high)
-    elif sigma is not None:
-        intervals = Intervals.of_sigma(predicted, sigma)
-    else:
-        return property_columns(true, predicted)
-    intervals = intervals.of_labels(predicted, noise)
-    return {**property_columns(true, predicted, intervals), "q16": intervals.q16, "q84": intervals.q84}
-
-
-def _has_masses(labels: Table, target: str, columns: Columns) -> bool:
-    """Whether there are galaxies enough with a mass, and the property is another one."""
-    if target == MASS or MASS not in labels:
-        return False
-    there = np.isfinite(columns["true"] + columns["predicted"] + _numbers(labels, MASS))
-    return int(there.sum()) >= FEWEST
-
-
-def _figures(
-    labels: Table, target: str, columns: Columns, masses: Score | None, against: Sequence[str]
-) -> dict[str, Figure]:
-    """The figures of one property, by name."""
-    name, unit = DISPLAY.get(target, target), UNITS.get(target, "")
-    true, predicted = columns["true"], columns["predicted"]
-    known = [column for column in CONTEXT if column in labels]
-    others = {f"True {name}": true} | {
-        CONTEXT.get(column, column): _numbers(labels, column)
-        for column in [*known, *against]
-        if column != target
-    }
-    figures = {
-        "predicted_against_true": predicted_against_true(true, predicted, label=name),
-        "residuals": residuals_against(true, predicted, others, label=name),
-    }
-    if "q16" in columns:
-        intervals = Intervals(columns["q16"], columns["q84"])
-        figures["calibration"] = calibration_figure(true, predicted, intervals, label=name)
-    if masses is not None:
-        triple = _numbers(labels, MASS), true, predicted
-        figures["relation_with_mass"] = mass_metallicity_figure(*triple, label=name)
-        figures["more_than_mass"] = more_than_mass_figure(*triple, masses, unit=unit)
-    return figures
+    Examples
+    --------
+    >>> evaluate_file("cutouts", "labels.ecsv", model="mine", id_column="objid")  # doctest: +SKIP
+    """
+    predictor = find_predictor(model, of=PropertyPredictor)
+    scoring = Scoring.of(images, [model], None if all_rows else TEST, resamples, seed)
+    name, targets = next(iter(scoring.models)), predictor.model.targets
+    source = open_for_model(images, predictor.model.form, bands=bands).source
+    beside = [*(column for column in CONTEXT if column not in targets), *against]
+    table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
+    labelled = join_labels(source, table, targets, Rejects(), missing=missing)
+    held = scoring.held_out(labelled.ids, id_column=id_column or ID)
+    galaxies = LabelledGalaxies(predictor, Path(images), bands, labelled)
+    opened = galaxies.open(held.rows)
+    predictions = predict_all(predictor, opened).as_table(name=name)
+    scored = evaluate_predictions(
+        predictions,
+        table.select(labelled.label_rows[held.rows]),
+        targets,
+        method=name,
+        baselines=galaxies.baselines(held, traditional),
+        against=against,
+        resamples=resamples,
+        seed=seed,
+    )
+    shown = {f"{file_stem(one)}_gallery": galaxies.gallery(predictions, one, seed) for one in targets}
+    scored = dataclasses.replace(scored, figures={**scored.figures, **shown})
+    return scoring.completed(scored, len(predictions), (*opened.notes, *held.notes), opened.rejects)

@@ -5,13 +5,13 @@ are in `nebulium.properties.scores.mass_figures`, those that show galaxies in
 `nebulium.properties.scores.galleries`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nebulium.data.tables.table import Table
 from nebulium.metrics.figure_style import (
     BLACK,
     BLUE,
@@ -31,13 +31,30 @@ from nebulium.metrics.panels import (
     say,
 )
 from nebulium.metrics.point import nmad, rmse
+from nebulium.properties.labels import label_values
+from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
 from nebulium.properties.scores.scores import Intervals, pit_of_intervals
+from nebulium.verbs.score import Columns, Score, Values
 
 __all__ = ["calibration_figure", "predicted_against_true", "residuals_against"]
 
-Values = Float[np.ndarray, " _"]
 
 HISTOGRAM_BINS = 40
+
+MASS = "log_mstar"
+#: What residuals are drawn against where the labels have it.
+CONTEXT = (MASS, "redshift", "half_light_radius_kpc")
+#: Units of errors and residuals.
+UNITS: Mapping[str, str] = {"oh12": "dex", "oh_p50": "dex", MASS: "dex", "log_sfr": "dex"}
+#: Names of properties on the axes, with their units; others stand as their columns are called.
+DISPLAY: Mapping[str, str] = {
+    "oh12": "12 + log(O/H)",
+    "oh_p50": "12 + log(O/H)",
+    MASS: "log M★ / M☉",
+    "log_sfr": "log SFR / (M☉/yr)",
+    "redshift": "Redshift",
+    "half_light_radius_kpc": "Half-light radius / kpc",
+}
 
 
 def predicted_against_true(true: Values, predicted: Values, *, label: str, title: str = "") -> Figure:
@@ -104,12 +121,9 @@ def residuals_against(
     return figure
 
 
-def calibration_figure(
-    true: Values, predicted: Values, intervals: Intervals, *, label: str, title: str = ""
-) -> Figure:
+def calibration_figure(true: Values, predicted: Values, intervals: Intervals, *, label: str) -> Figure:
     """Whether the error bars are right: PIT histogram, and scatter found against scatter predicted."""
     figure = Figure(figsize=(FULL_WIDTH * 2 / 3, 2.4), layout="constrained")
-    figure.suptitle(title, fontsize=SMALL + 1)
     left, right = figure.subplots(1, 2)
     finish(left, "Probability integral transform", "Density")
     finish(right, f"Half-width predicted, {label}", "Half-width found")
@@ -140,3 +154,29 @@ def _spread_against_error(axes: Axes, residual: Values, half_width: Values) -> N
     limits = (0.0, 1.15 * float(max(given.max(), found.max())))
     axes.plot(limits, limits, color=BLACK, linewidth=0.8, linestyle="--")
     axes.set(xlim=limits, ylim=limits)
+
+
+def property_figures(
+    labels: Table, target: str, columns: Columns, masses: Score | None, against: Sequence[str]
+) -> dict[str, Figure]:
+    """The figures of one property, by name."""
+    name, unit = DISPLAY.get(target, target), UNITS.get(target, "")
+    true, predicted = columns["true"], columns["predicted"]
+    known = [column for column in CONTEXT if column in labels]
+    others = {f"True {name}": true} | {
+        DISPLAY.get(column, column): label_values(labels, column)
+        for column in [*known, *against]
+        if column != target
+    }
+    figures = {
+        "predicted_against_true": predicted_against_true(true, predicted, label=name),
+        "residuals": residuals_against(true, predicted, others, label=name),
+    }
+    if "q16" in columns:
+        intervals = Intervals(columns["q16"], columns["q84"])
+        figures["calibration"] = calibration_figure(true, predicted, intervals, label=name)
+    if masses is not None:
+        triple = label_values(labels, MASS), true, predicted
+        figures["relation_with_mass"] = mass_metallicity_figure(*triple, label=name)
+        figures["more_than_mass"] = more_than_mass_figure(*triple, masses, unit=unit)
+    return figures

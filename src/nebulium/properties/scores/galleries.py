@@ -12,18 +12,18 @@ from scipy.ndimage import gaussian_filter
 
 from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
 from nebulium.metrics.panels import leave_empty, say
+from nebulium.verbs.score import Values
 
 __all__ = ["as_pictures", "gallery", "gallery_rows", "saliency_figure"]
 
 Images = Float[np.ndarray, "_ height width band"]
 Pictures = Float[np.ndarray, "_ height width 3"]
 Maps = Float[np.ndarray, "_ height width"]
-Values = Float[np.ndarray, " _"]
 
 #: Per cent of the pixels that are white, in pictures of images that were not made to be looked at.
 WHITE = 0.5
 #: Blur of maps that have a value for each pixel: their neighbours differ in sign.
-BLUR_PX = 1.5
+BLURRED, BLUR_PX = "Integrated gradients", 1.5
 SIGNED = "PuOr"
 #: By how much galaxies of a map may differ in strength and still share a scale.
 ONE_SCALE = 3.0
@@ -103,7 +103,6 @@ def saliency_figure(
     captions: Sequence[str],
     *,
     unit: str = "",
-    blurred: Sequence[str] = ("Integrated gradients",),
     title: str = "",
 ) -> Figure:
     """What a network looks at, over the galaxies in grey: a row a galaxy."""
@@ -117,7 +116,7 @@ def saliency_figure(
         axes.set_ylabel(caption, fontsize=SMALL)
     panels[0, 0].set_title("Image", fontsize=TEXT)
     for column, (name, values) in enumerate(maps.items(), start=1):
-        drawn = gaussian_filter(values, (0, BLUR_PX, BLUR_PX)) if name in blurred else values
+        drawn = gaussian_filter(values, (0, BLUR_PX, BLUR_PX)) if name == BLURRED else values
         _saliency_column(figure, panels[:, column], pictures, drawn, unit)
         panels[0, column].set_title(name, fontsize=TEXT)
     figure.suptitle(title, fontsize=TEXT + 1)

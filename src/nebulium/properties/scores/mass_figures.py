@@ -1,15 +1,12 @@
 """Figures of a property beside stellar mass: the relation, and what an image tells beyond it."""
 
-from collections.abc import Mapping
-
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nebulium.metrics.estimates import UNKNOWN
-from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, GREEN, PURPLE, SMALL, VERMILION
+from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, VERMILION
 from nebulium.metrics.panels import (
     Limits,
     draw_cloud,
@@ -23,14 +20,12 @@ from nebulium.metrics.panels import (
 from nebulium.metrics.point import nmad
 from nebulium.properties.scores.mass_metallicity import (
     FEWEST,
-    MassRelation,
     fit_mass_relation,
 )
-from nebulium.verbs.score import Score
+from nebulium.verbs.score import Score, Values
 
 __all__ = ["mass_metallicity_figure", "more_than_mass_figure"]
 
-Values = Float[np.ndarray, " _"]
 
 MASS = "log M★ / M☉"
 
@@ -41,7 +36,6 @@ def mass_metallicity_figure(
     predicted: Values,
     *,
     label: str = "12 + log(O/H)",
-    others: Mapping[str, MassRelation] | None = None,
     title: str = "",
 ) -> Figure:
     """The relation with stellar mass from labels and from predictions, and the scatter of both."""
@@ -58,8 +52,8 @@ def mass_metallicity_figure(
         return figure
     mass, true, predicted = log_mstar[there], true[there], predicted[there]
     limits = range_of(mass), range_of(true, predicted)
-    _relation_panel(panels[0], mass, true, limits, others or {})
-    _relation_panel(panels[1], mass, predicted, limits, others or {})
+    _relation_panel(panels[0], mass, true, limits)
+    _relation_panel(panels[1], mass, predicted, limits)
     panels[1].set_yticklabels([])
     panels[0].legend(loc="lower right", fontsize=SMALL - 1, frameon=False)
     for name, values, colour, style in (("labels", true, BLACK, "-"), ("predictions", predicted, BLUE, "--")):
@@ -78,7 +72,6 @@ def _relation_panel(
     mass: Values,
     values: Values,
     limits: tuple[Limits, Limits],
-    others: Mapping[str, MassRelation],
 ) -> None:
     """One cloud with its running median, its fit and the relations of others."""
     relation = fit_mass_relation(mass, values)
@@ -86,8 +79,6 @@ def _relation_panel(
     draw_cloud(axes, mass, values, *limits)
     draw_running(axes, mass, values, label="median, 16, 84 %")
     axes.plot(masses, relation.at(masses), color=BLACK, linestyle="--", linewidth=1, label="quadratic fit")
-    for (name, other), colour in zip(others.items(), (GREEN, PURPLE), strict=False):
-        axes.plot(masses, other.at(masses), color=colour, linestyle="-.", linewidth=1, label=name)
     say(axes, f"NMAD about the fit {nmad(relation.at(mass), values):.3f}")
 
 

@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from nebulium.errors import TableError
 from nebulium.metrics.point import nmad, rmse, spearman
-from nebulium.verbs.score import Bootstrap, Metric, Score, score_method
-
-Values = Float[np.ndarray, " _"]
+from nebulium.verbs.score import Bootstrap, Columns, Metric, Score, Values, score_method
 
 FEWEST = 20
 
@@ -170,6 +167,11 @@ def more_than_mass(
         columns["by_predicted_mass"] = of_labels.at(log_mstar_predicted[rows])
     known = {name: metric for name, metric in METRICS.items() if {*metric.columns} <= {*columns}}
     return score_method("image", columns, known, bootstrap=Bootstrap(resamples, seed))
+
+
+def has_masses(columns: Columns, log_mstar: Values) -> bool:
+    """Whether there are galaxies enough with label, prediction and mass."""
+    return int(np.isfinite(columns["true"] + columns["predicted"] + log_mstar).sum()) >= FEWEST
 
 
 def _difference(true: Values, predicted: Values, rival: Values) -> float:

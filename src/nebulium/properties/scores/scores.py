@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from scipy.stats import norm
 
+from nebulium.data.tables.table import Table
 from nebulium.metrics.point import bias_mean, bias_median, nmad, rmse, spearman
-from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, smaller
-
-Values = Float[np.ndarray, " _"]
+from nebulium.properties.labels import label_sigma, label_values
+from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, Values, smaller
 
 #: Of a Gaussian, the 84 % quantile in standard deviations.
 UPPER = float(norm.ppf(0.84))
+
+#: What a prediction may have beside the value of a property.
+BESIDE = ("", "_q16", "_q84", "_sigma")
 
 METRICS: Mapping[str, Metric] = {
     "rmse": Metric(rmse, "RMSE", loss=smaller),
@@ -29,6 +31,11 @@ METRICS: Mapping[str, Metric] = {
     "half_width_68": Metric(lambda values: float(np.median(values)), "half-width of 68 %", ("half_width",)),
     "pit_ks": DISTRIBUTION_METRICS["pit_ks"],
 }
+
+
+#: What baselines predict of labelled galaxies, by name and property.
+Baselines = Mapping[str, Mapping[str, Values]]
+SCORED_MEAN = "mean of the scored"
 
 
 @dataclass(frozen=True)
@@ -104,3 +111,40 @@ def pit_of_intervals(true: Values, predicted: Values, intervals: Intervals) -> V
     # A median on the bound of its interval has no width on that side: whatever lies there is beyond it.
     with np.errstate(over="ignore"):
         return norm.cdf((true - predicted) / np.maximum(scale, np.finfo(float).tiny))
+
+
+def predicted_columns(ordered: Table, labels: Table, target: str) -> Columns:
+    """Predictions of one property by one method, in the order of the labels; NaN where there is none."""
+    true, noise = label_values(labels, target), np.nan_to_num(label_sigma(labels, target))
+    predicted = ordered[target]
+    low, high, sigma = (ordered.columns.get(target + part) for part in BESIDE[1:])
+    if low is not None and high is not None:
+        intervals = Intervals(low, high)
+    elif sigma is not None:
+        intervals = Intervals.of_sigma(predicted, sigma)
+    else:
+        return property_columns(true, predicted)
+    intervals = intervals.of_labels(predicted, noise)
+    return {**property_columns(true, predicted, intervals), "q16": intervals.q16, "q84": intervals.q84}
+
+
+def baseline_columns(
+    ours: Mapping[str, Columns], baselines: Baselines | None
+) -> dict[str, dict[str, Columns]]:
+    """Predictions of the baselines for the galaxies that the method predicts."""
+    if baselines is None:
+        baselines = {SCORED_MEAN: {target: _mean_of_scored(columns) for target, columns in ours.items()}}
+    return {
+        name: {
+            target: property_columns(
+                ours[target]["true"], np.where(np.isfinite(ours[target]["predicted"]), values, np.nan)
+            )
+            for target, values in of.items()
+        }
+        for name, of in baselines.items()
+    }
+
+
+def _mean_of_scored(columns: Columns) -> Values:
+    known = columns["true"][np.isfinite(columns["true"] + columns["predicted"])]
+    return np.full(len(columns["true"]), np.mean(known) if len(known) else np.nan)

@@ -1,0 +1,97 @@
+"""Galaxies with images and labels: what simpler methods learn from them, and pictures of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from nebulium.data.ids import rows_of_ids
+from nebulium.data.tables.table import Table
+from nebulium.metrics.estimates import FEWEST
+from nebulium.properties.baselines.baselines import BASELINES
+from nebulium.properties.baselines.integrated_light import light_features
+from nebulium.properties.labels import LabelledRows
+from nebulium.properties.predict import PreparedImages, PropertyPredictor
+from nebulium.properties.scores.figures import DISPLAY
+from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
+from nebulium.properties.scores.scores import Baselines
+from nebulium.verbs.held_out import HeldOut
+from nebulium.verbs.predictor import ID, Opened
+
+TRAINING_MEAN, RIDGE, FOREST = "training mean", "ridge on integrated light", "forest on integrated light"
+#: Galaxies that the baselines learn from at most: their images are read for it.
+MOST_TEACHERS = 4000
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledGalaxies:
+    """Galaxies with labels, whose images are read as a model takes them."""
+
+    predictor: PropertyPredictor
+    images: Path
+    bands: Sequence[str] | None
+    labelled: LabelledRows
+
+    def open(self, rows: np.ndarray) -> Opened[PreparedImages]:
+        """The images of some of them."""
+        return self.predictor.open(self.images, bands=self.bands, ids=self.labelled.ids[rows])
+
+    def baselines(self, held: HeldOut, traditional: bool) -> Baselines | None:
+        """What simpler methods learn from the training galaxies, if these are enough, about the scored."""
+        training = held.training
+        if len(training) > MOST_TEACHERS:
+            training = np.sort(np.random.default_rng(0).choice(training, MOST_TEACHERS, replace=False))
+        taught, scored = self._light(training), self._light(held.rows)
+        if taught is None or scored is None:
+            return None
+        (teachers, their_light), (ids, light) = taught, scored
+        values = self._values(teachers)
+        if np.any(np.isfinite(values).sum(axis=0) < FEWEST):
+            return None
+        names = {TRAINING_MEAN: "mean", RIDGE: "ridge"} | ({FOREST: "random forest"} if traditional else {})
+        place = rows_of_ids(self.labelled.ids[held.rows], ids)
+        return {
+            name: {
+                target: BASELINES[kind](their_light, column).predict(light)[place]
+                for target, column in zip(self.labelled.targets, values.T, strict=True)
+            }
+            for name, kind in names.items()
+        }
+
+    def gallery(self, predictions: Table, target: str, seed: int) -> Figure:
+        """Galaxies of low, high and any value, with what is predicted."""
+        ids = predictions[ID]
+        true = self._values(ids)[:, self.labelled.targets.index(target)]
+        groups = gallery_rows(true, seed=seed)
+        predicted, sigma = (predictions[target + part].astype(np.float64) for part in ("", "_sigma"))
+        return gallery(
+            {kind: self._pictures(ids[rows]) for kind, rows in groups.items()},
+            *({kind: values[rows] for kind, rows in groups.items()} for values in (true, predicted)),
+            sigma={kind: sigma[rows] for kind, rows in groups.items()},
+            title=DISPLAY.get(target, target),
+        )
+
+    def _light(self, rows: np.ndarray) -> tuple[np.ndarray, Float[np.ndarray, "k feature"]] | None:
+        """Ids and integrated light of those of some galaxies whose images can be read, if there are any."""
+        seen = [(ids, light_features(images)) for ids, images in self.open(rows).chunks]
+        if not seen:
+            return None
+        ids, light = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        return ids, light
+
+    def _values(self, ids: np.ndarray) -> Float[np.ndarray, "k target"]:
+        """The labels of some galaxies."""
+        return self.labelled.values[rows_of_ids(ids, self.labelled.ids)].astype(np.float64)
+
+    def _pictures(self, ids: np.ndarray) -> np.ndarray:
+        """Images of galaxies that were predicted before, in this order."""
+        if not len(ids):
+            return np.zeros((0, 1, 1, 3))
+        found, images = (
+            np.concatenate(parts)
+            for parts in zip(*self.open(rows_of_ids(ids, self.labelled.ids)).chunks, strict=True)
+        )
+        return as_pictures(images[rows_of_ids(ids, found)])
