@@ -5,17 +5,10 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli.options import (
-    ReportOutput,
-    Seed,
-)
-from nebulium.cli.terminal import (
-    ends_well,
-    say,
-)
+from nebulium.cli.options import ReportOutput, Seed
+from nebulium.cli.terminal import say
 
 
-@ends_well
 def demo(
     output: ReportOutput = Path("demo"),
     galaxies: Annotated[int, typer.Option("--galaxies", min=10, help="Number of galaxies.")] = 3000,

@@ -1,6 +1,5 @@
 """``nebulium lines``: emission lines from starlight."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,24 +18,17 @@ from nebulium.cli.options import (
     Resume,
     Seed,
     SpectraOutput,
+    given,
+    verb,
 )
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    number_or_text,
-    say,
-    say_notes,
-    say_predictions,
-    say_trained,
-)
+from nebulium.cli.terminal import counting, number_or_text, say, say_notes, say_predictions, say_trained
 
 app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Parquet, FITS, ECSV, CSV or HDF5.")]
 
 
-@app.command("train")
-@ends_well
+@verb(app, "train")
 def train(
     table: Table,
     output: ModelOutput,
@@ -61,11 +53,10 @@ def train(
     from nebulium.lines.recipe import LinesConfig
     from nebulium.lines.training_file import train_file
 
-    config = LinesConfig(with_luminosity=luminosity, seed=seed)
     run = train_file(
         table,
         output,
-        config=config if epochs is None else replace(config, epochs=epochs),
+        config=LinesConfig(with_luminosity=luminosity, seed=seed, **given(epochs=epochs)),
         columns=columns or None,
         id_column=id_column,
         resume=resume,
@@ -74,8 +65,7 @@ def train(
     say_trained(run)
 
 
-@app.command("predict")
-@ends_well
+@verb(app, "predict")
 def predict(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A table with continuum bins, or spectra.")],
     output: PredictionsOutput,
@@ -120,8 +110,7 @@ def predict(
     say_predictions(run)
 
 
-@app.command("evaluate")
-@ends_well
+@verb(app, "evaluate")
 def evaluate(
     table: Table,
     output: ReportOutput,
@@ -163,8 +152,7 @@ def evaluate(
     say_notes(result.notes)
 
 
-@app.command("inject")
-@ends_well
+@verb(app, "inject")
 def inject(
     source: Annotated[Path, typer.Argument(metavar="SPECTRA", help="FITS or Parquet.")],
     output: SpectraOutput,

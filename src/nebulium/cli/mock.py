@@ -5,20 +5,13 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli.options import (
-    Seed,
-)
-from nebulium.cli.terminal import (
-    counting_to,
-    ends_well,
-    say,
-)
+from nebulium.cli.options import Seed, verb
+from nebulium.cli.terminal import counting_to, say
 
 app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
 
 
-@app.command("make")
-@ends_well
+@verb(app, "make")
 def make(
     survey: Annotated[
         str,
@@ -91,8 +84,7 @@ def make(
     say(f"{run.folder}/README.md describes the files, {run.folder}/figures shows them")
 
 
-@app.command("show")
-@ends_well
+@verb(app, "show")
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.")],
 ) -> None:

@@ -1,10 +1,21 @@
-"""Options of the commands, each declared once."""
+"""Options of the commands, each declared once, and the commands that take them."""
 
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
+from nebulium.cli.terminal import ends_well
+
+Command = Callable[..., None]
+Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
+
+ModelOfGalaxies = Annotated[
+    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
+]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -57,6 +68,13 @@ Epochs = Annotated[
     int | None,
     typer.Option("--epochs", min=1, help="Passes over the training galaxies; the recipe's if not given."),
 ]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
 ]
@@ -73,3 +91,38 @@ ReportOutput = Annotated[
         "--output", "-o", metavar="DIR", help="Folder to write; an earlier one of such a run is replaced."
     ),
 ]
+
+
+def verb(app: typer.Typer, name: str, **shared: Callable[..., Any]) -> Callable[[Command], Command]:
+    """Make a function a command that ends well.
+
+    In place of an argument that goes by the name of one of `shared` stand the options of that function, which
+    makes the argument of them.
+    """
+    return lambda command: app.command(name)(ends_well(_with_options(command, shared)))
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _with_options(command: Command, shared: Mapping[str, Callable[..., Any]]) -> Command:
+    sets = {name: inspect.signature(make).parameters for name, make in shared.items()}
+    parameters = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, own in inspect.signature(command).parameters.items()
+        for option in (sets[name].values() if name in sets else [own])
+    ]
+
+    @functools.wraps(command)
+    def wrapped(**options: Any) -> None:
+        made = {
+            name: make(**{option: options.pop(option) for option in sets[name]})
+            for name, make in shared.items()
+        }
+        command(**options, **made)
+
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
+    return wrapped

@@ -6,27 +6,25 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
+    BatchSize,
+    Encoder,
     Epochs,
+    ModelOfGalaxies,
     ModelOutput,
+    Patience,
     PredictionsOutput,
     ReportOutput,
     Resume,
     Seed,
+    given,
+    verb,
 )
-from nebulium.cli.photoz_columns import takes_columns
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    say,
-    say_notes,
-    say_predictions,
-    say_trained,
-)
+from nebulium.cli.photoz_columns import catalogue_columns
+from nebulium.cli.terminal import counting, say, say_notes, say_predictions, say_trained
 
 app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
 
 Method = Literal["pita", "supervised", "selfsupervised", "photometry", "template", "train-distribution"]
-Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
 #: Of the labels: no catalogue has so many that fewer would do.
 LEAST_FRACTION = 0.001
@@ -37,9 +35,6 @@ Data = Annotated[
         metavar="DATA",
         help="Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.",
     ),
-]
-ModelOfRedshifts = Annotated[
-    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
 ]
 Curves = Annotated[
     Path | None,
@@ -60,37 +55,52 @@ AllRows = Annotated[
 Point = Annotated[
     Literal["median", "mode", "mean"], typer.Option("--point", help="The redshift that a density stands for.")
 ]
-MostRedshift = Annotated[
-    float | None,
-    typer.Option("--max-redshift", min=0.01, max=1000.0, help="Highest redshift; the method's if not given."),
+Recalibrate = Annotated[
+    bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
 ]
-Bins = Annotated[
-    int | None, typer.Option("--bins", min=2, help="Bins of redshift; the method's if not given.")
-]
-BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
-]
-Patience = Annotated[
-    int | None,
-    typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
-]
-Members = Annotated[
-    int | None, typer.Option("--members", min=1, help="Networks of the ensemble; the recipe's if not given.")
-]
-ImageEncoder = Annotated[
-    Encoder | None, typer.Option("--encoder", help="Network of the image; the recipe's if not given.")
-]
-MethodSeed = Annotated[int | None, typer.Option("--seed", help="Of all that is random.")]
 
 
-@app.command("train")
-@ends_well
-@takes_columns
+def method_settings(
+    grid_most: Annotated[
+        float | None,
+        typer.Option(
+            "--max-redshift", min=0.01, max=1000.0, help="Highest redshift; the method's if not given."
+        ),
+    ] = None,
+    grid_bins: Annotated[
+        int | None, typer.Option("--bins", min=2, help="Bins of redshift; the method's if not given.")
+    ] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", min=1, help="Networks of the ensemble; the recipe's if not given."),
+    ] = None,
+    encoder: Annotated[
+        Encoder | None, typer.Option("--encoder", help="Network of the image; the recipe's if not given.")
+    ] = None,
+    patience: Patience = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of all that is random.")] = None,
+) -> dict[str, Any]:
+    """Settings of a method that are given."""
+    return given(
+        grid_most=grid_most,
+        grid_bins=grid_bins,
+        epochs=epochs,
+        batch_size=batch_size,
+        members=members,
+        encoder=encoder,
+        patience=patience,
+        seed=seed,
+    )
+
+
+@verb(app, "train", settings=method_settings, columns=catalogue_columns)
 def train(
     data: Data,
     method: Annotated[Method, typer.Option("--method", help="How.")],
     output: ModelOutput,
-    columns: dict[str, Any],
+    *,
     label_fraction: Annotated[
         float,
         typer.Option(
@@ -102,18 +112,10 @@ def train(
     ] = 1.0,
     curves: Curves = None,
     split: SplitSeed = "nebulium",
-    recalibrate: Annotated[
-        bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
-    ] = False,
-    most_redshift: MostRedshift = None,
-    bins: Bins = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    members: Members = None,
-    encoder: ImageEncoder = None,
-    patience: Patience = None,
-    seed: MethodSeed = None,
+    recalibrate: Recalibrate = False,
+    settings: dict[str, Any],
     resume: Resume = False,
+    columns: dict[str, Any],
 ) -> None:
     """Train a model of redshifts.
 
@@ -128,16 +130,6 @@ def train(
     from nebulium.data.splits import Split
     from nebulium.photoz.training_file import train_file
 
-    settings = _settings(
-        grid_most=most_redshift,
-        grid_bins=bins,
-        epochs=epochs,
-        batch_size=batch_size,
-        members=members,
-        encoder=encoder,
-        patience=patience,
-        seed=seed,
-    )
     run = train_file(
         data,
         output,
@@ -153,14 +145,12 @@ def train(
     say_trained(run)
 
 
-@app.command("predict")
-@ends_well
-@takes_columns
+@verb(app, "predict", columns=catalogue_columns)
 def predict(
     data: Data,
-    model: ModelOfRedshifts,
+    model: ModelOfGalaxies,
     output: PredictionsOutput,
-    columns: dict[str, Any],
+    *,
     pdf: Annotated[
         Path | None,
         typer.Option(
@@ -168,6 +158,7 @@ def predict(
         ),
     ] = None,
     curves: Curves = None,
+    columns: dict[str, Any],
 ) -> None:
     """Predict the redshifts of galaxies.
 
@@ -186,18 +177,17 @@ def predict(
     say_predictions(run)
 
 
-@app.command("evaluate")
-@ends_well
-@takes_columns
+@verb(app, "evaluate", columns=catalogue_columns)
 def evaluate(
     data: Data,
-    model: ModelOfRedshifts,
+    model: ModelOfGalaxies,
     output: ReportOutput,
-    columns: dict[str, Any],
+    *,
     curves: Curves = None,
     all_rows: AllRows = False,
     point: Point = "median",
     seed: Seed = 0,
+    columns: dict[str, Any],
 ) -> None:
     """Score a model on galaxies with redshifts: a table of scores, and figures.
 
@@ -209,20 +199,19 @@ def evaluate(
     _score(data, [model], output, options)
 
 
-@app.command("compare")
-@ends_well
-@takes_columns
+@verb(app, "compare", columns=catalogue_columns)
 def compare(
     models: Annotated[
         list[str], typer.Argument(metavar="MODEL...", help="Model folders or packaged models.")
     ],
     data: Annotated[Path, typer.Option("--data", metavar="DATA", help="As in train.")],
     output: ReportOutput,
-    columns: dict[str, Any],
+    *,
     curves: Curves = None,
     all_rows: AllRows = False,
     point: Point = "median",
     seed: Seed = 0,
+    columns: dict[str, Any],
 ) -> None:
     """Compare models on the galaxies that none of them was trained on: the first with each of the others.
 
@@ -232,16 +221,14 @@ def compare(
     _score(data, models, output, options)
 
 
-@app.command("label-fraction")
-@ends_well
-@takes_columns
+@verb(app, "label-fraction", settings=method_settings, columns=catalogue_columns)
 def label_fraction(
     data: Data,
     method: Annotated[
         list[str], typer.Option("--method", help="photometry, template, ...; as often as needed.")
     ],
     output: ReportOutput,
-    columns: dict[str, Any],
+    *,
     fraction: Annotated[
         list[float] | None,
         typer.Option(
@@ -253,18 +240,10 @@ def label_fraction(
     ] = None,
     curves: Curves = None,
     split: SplitSeed = "nebulium",
-    recalibrate: Annotated[
-        bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
-    ] = False,
-    most_redshift: MostRedshift = None,
-    bins: Bins = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    members: Members = None,
-    encoder: ImageEncoder = None,
-    patience: Patience = None,
-    seed: MethodSeed = None,
+    recalibrate: Recalibrate = False,
+    settings: dict[str, Any],
     resume: Resume = False,
+    columns: dict[str, Any],
 ) -> None:
     """Train with fewer and fewer labels, and score all on the same test galaxies: one table, one figure.
 
@@ -288,16 +267,7 @@ def label_fraction(
         curves=curves,
         split_seed=split,
         recalibrate=recalibrate,
-        settings=_settings(
-            grid_most=most_redshift,
-            grid_bins=bins,
-            epochs=epochs,
-            batch_size=batch_size,
-            members=members,
-            encoder=encoder,
-            patience=patience,
-            seed=seed,
-        ),
+        settings=settings,
         resume=resume,
         progress=lambda name: say(f"training {name}"),
     )
@@ -305,10 +275,6 @@ def label_fraction(
         say(f"{100 * share:g} % of the labels, {labels:,}: {_scores(score)}")
     say(f"{output}: table and figure; models in {output}{MODELS_ENDING}")
     say_notes(run.notes)
-
-
-def _settings(**given: Any) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _score(data: Path, models: list[str], output: Path, options: dict[str, Any]) -> None:

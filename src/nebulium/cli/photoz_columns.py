@@ -1,38 +1,14 @@
-"""Options that tell what the columns of a catalogue mean, shared by the commands of ``nebulium photoz``."""
+"""The meaning of the columns of a catalogue: options shared by the commands of ``nebulium photoz``."""
 
-import functools
-import inspect
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import (
-    IdColumn,
-    Missing,
-)
-from nebulium.cli.terminal import (
-    number_or_text,
-)
+from nebulium.cli.options import IdColumn, Missing, given
+from nebulium.cli.terminal import number_or_text
 
 
-def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options; what was told arrives as its argument `columns`."""
-    shared = inspect.signature(_told).parameters
-
-    @functools.wraps(command)
-    def wrapped(**options: Any) -> None:
-        told = {name: options.pop(name) for name in shared}
-        command(**options, columns=_told(**told))
-
-    own = [one for one in inspect.signature(command).parameters.values() if one.name != "columns"]
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared.values())]
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
-    return wrapped
-
-
-def _told(
+def catalogue_columns(
     band: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,20 +75,19 @@ def _told(
         ),
     ] = None,
 ) -> dict[str, Any]:
-    """Fields of `CatalogueLayout` that are told."""
+    """Fields of `CatalogueLayout` that are given."""
     from nebulium.photometry.layout import band_columns, band_extinction
 
-    told = {
-        "bands": tuple(band_columns(text) for text in band or ()) or None,
-        "magnitudes": magnitudes,
-        "flux_unit": flux_unit,
-        "missing": tuple(missing or ()) or None,
-        "nondetection": nondetection,
-        "id_column": id_column,
-        "redshift_column": redshift,
-        "redshift_err_column": redshift_error,
-        "ebv": number_or_text(ebv),
-        "dereddened": dereddened,
-        "extinction": tuple(band_extinction(text) for text in extinction or ()) or None,
-    }
-    return {name: value for name, value in told.items() if value is not None}
+    return given(
+        bands=tuple(band_columns(text) for text in band or ()) or None,
+        magnitudes=magnitudes,
+        flux_unit=flux_unit,
+        missing=tuple(missing or ()) or None,
+        nondetection=nondetection,
+        id_column=id_column,
+        redshift_column=redshift,
+        redshift_err_column=redshift_error,
+        ebv=number_or_text(ebv),
+        dereddened=dereddened,
+        extinction=tuple(band_extinction(text) for text in extinction or ()) or None,
+    )

@@ -5,33 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import (
-    PredictionsOutput,
-    ReportOutput,
-    Seed,
-)
-from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts
-from nebulium.cli.photoz_columns import takes_columns
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    say,
-    say_notes,
-    say_predictions,
-)
+from nebulium.cli.options import ModelOfGalaxies, PredictionsOutput, ReportOutput, Seed, verb
+from nebulium.cli.photoz import Curves, Data
+from nebulium.cli.photoz_columns import catalogue_columns
+from nebulium.cli.terminal import counting, say, say_notes, say_predictions
 
 app = typer.Typer()
 
 
-@app.command("embed")
-@ends_well
-@takes_columns
+@verb(app, "embed", columns=catalogue_columns)
 def embed(
     data: Data,
-    model: ModelOfRedshifts,
+    model: ModelOfGalaxies,
     output: PredictionsOutput,
-    columns: dict[str, Any],
+    *,
     curves: Curves = None,
+    columns: dict[str, Any],
 ) -> None:
     """Write where a model puts galaxies: a vector a galaxy.
 
@@ -47,8 +36,7 @@ def embed(
     say_predictions(run)
 
 
-@app.command("neighbours")
-@ends_well
+@verb(app, "neighbours")
 def neighbours(
     embeddings: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that embed wrote.")],
     galaxy: Annotated[list[str], typer.Option("--galaxy", metavar="ID", help="As often as needed.")],
@@ -82,12 +70,10 @@ def neighbours(
         say("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
-@app.command("disagreements")
-@ends_well
-@takes_columns
+@verb(app, "disagreements", columns=catalogue_columns)
 def disagreements(
     data: Data,
-    model: ModelOfRedshifts,
+    model: ModelOfGalaxies,
     photometry: Annotated[
         str,
         typer.Option(
@@ -97,11 +83,12 @@ def disagreements(
         ),
     ],
     output: ReportOutput,
-    columns: dict[str, Any],
+    *,
     n: Annotated[int, typer.Option("--n", min=1, help="Most galaxies in the figure.")] = 6,
     count: Annotated[int, typer.Option("--count", min=1, help="Neighbours of each in each space.")] = 4,
     curves: Curves = None,
     seed: Seed = 0,
+    columns: dict[str, Any],
 ) -> None:
     """Show galaxies that photometry gets wrong and the images get right, with their neighbours by both.
 

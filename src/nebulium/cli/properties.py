@@ -6,27 +6,25 @@ from typing import Annotated, Literal
 import typer
 
 from nebulium.cli.options import (
+    BatchSize,
+    Encoder,
     Epochs,
     IdColumn,
     Missing,
+    ModelOfGalaxies,
     ModelOutput,
+    Patience,
     PredictionsOutput,
     ReportOutput,
     Resume,
     Seed,
+    given,
+    verb,
 )
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    say,
-    say_notes,
-    say_predictions,
-    say_trained,
-)
+from nebulium.cli.terminal import counting, say, say_notes, say_predictions, say_trained
 
 app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
 
-Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
 
 Images = Annotated[
@@ -52,13 +50,9 @@ Bands = Annotated[
         "--bands", metavar="A,B,...", help="Bands to use, in order; names for them where the files have none."
     ),
 ]
-ModelOfImages = Annotated[
-    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
-]
 
 
-@app.command("train")
-@ends_well
+@verb(app, "train")
 def train(
     images: Images,
     target: Annotated[
@@ -83,13 +77,8 @@ def train(
     ] = "gaussian",
     members: Annotated[int, typer.Option("--members", min=1, help="Networks of the ensemble.")] = 1,
     epochs: Epochs = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
-    ] = None,
+    batch_size: BatchSize = None,
+    patience: Patience = None,
     size: Annotated[
         int | None,
         typer.Option("--size", min=8, help="Pixels on a side, cut or padded; those of the first image."),
@@ -118,7 +107,6 @@ def train(
     from nebulium.properties.recipe import PropertiesConfig
     from nebulium.properties.training_file import train_file
 
-    given = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "size": size, "init": init}
     config = PropertiesConfig(
         encoder=encoder,
         head=head,
@@ -127,7 +115,7 @@ def train(
         with_profiles=profiles,
         conformal=conformal,
         seed=seed,
-        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+        **given(epochs=epochs, batch_size=batch_size, patience=patience, size=size, init=init),
     )
     run = train_file(
         images,
@@ -144,9 +132,8 @@ def train(
     say_trained(run)
 
 
-@app.command("predict")
-@ends_well
-def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, bands: Bands = None) -> None:
+@verb(app, "predict")
+def predict(images: Images, model: ModelOfGalaxies, output: PredictionsOutput, bands: Bands = None) -> None:
     """Predict the properties of galaxies from their images.
 
     Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, and in_domain.
@@ -160,11 +147,10 @@ def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, ban
     say_predictions(run)
 
 
-@app.command("evaluate")
-@ends_well
+@verb(app, "evaluate")
 def evaluate(
     images: Images,
-    model: ModelOfImages,
+    model: ModelOfGalaxies,
     output: ReportOutput,
     labels: Labels = None,
     id_column: IdColumn = None,
@@ -216,11 +202,10 @@ def evaluate(
     say_notes(result.notes)
 
 
-@app.command("explain")
-@ends_well
+@verb(app, "explain")
 def explain(
     images: Images,
-    model: ModelOfImages,
+    model: ModelOfGalaxies,
     output: ReportOutput,
     galaxy: Annotated[
         list[str] | None,
