@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from nebulium.cli import demo, explore, lines, mock, models, photoz, photoz_space, properties
-from nebulium.cli.options import verb
 from nebulium.cli.terminal import INTERRUPTED
+from nebulium.cli.verb import library, verb
 
 app = typer.Typer(
     name="nebulium",
@@ -24,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
-verb(app, "demo")(demo.demo)
+verb(app, "demo", library("lines.demo.demonstration.run_demo"))(demo.demo)
 verb(app, "explore")(explore.explore)
 app.add_typer(lines.app, name="lines")
 app.add_typer(properties.app, name="properties")

@@ -1,16 +1,12 @@
-"""Options of the commands, each declared once, and the commands that take them."""
+"""Options of the commands, each declared once."""
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from nebulium.cli.terminal import ends_well
+from nebulium.cli.terminal import number_or_text
 
-Command = Callable[..., None]
 Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
 ModelOfGalaxies = Annotated[
@@ -47,17 +43,19 @@ Missing = Annotated[
     ),
 ]
 Redshifts = Annotated[
-    str | None,
+    Any,
     typer.Option(
         "--redshifts",
+        parser=number_or_text,
         metavar="FILE|NUMBER",
         help="For spectra: a Redrock file, a table with target_id and redshift, or one redshift for all.",
     ),
 ]
 Ebv = Annotated[
-    str | None,
+    Any,
     typer.Option(
         "--ebv",
+        parser=number_or_text,
         metavar="COLUMN|NUMBER",
         help="Correct for Galactic extinction with this E(B-V), mag: a number, or a "
         "column (of spectra: ebv).",
@@ -91,38 +89,3 @@ ReportOutput = Annotated[
         "--output", "-o", metavar="DIR", help="Folder to write; an earlier one of such a run is replaced."
     ),
 ]
-
-
-def verb(app: typer.Typer, name: str, **shared: Callable[..., Any]) -> Callable[[Command], Command]:
-    """Make a function a command that ends well.
-
-    In place of an argument that goes by the name of one of `shared` stand the options of that function, which
-    makes the argument of them.
-    """
-    return lambda command: app.command(name)(ends_well(_with_options(command, shared)))
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """The options that have a value."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _with_options(command: Command, shared: Mapping[str, Callable[..., Any]]) -> Command:
-    sets = {name: inspect.signature(make).parameters for name, make in shared.items()}
-    parameters = [
-        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, own in inspect.signature(command).parameters.items()
-        for option in (sets[name].values() if name in sets else [own])
-    ]
-
-    @functools.wraps(command)
-    def wrapped(**options: Any) -> None:
-        made = {
-            name: make(**{option: options.pop(option) for option in sets[name]})
-            for name, make in shared.items()
-        }
-        command(**options, **made)
-
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
-    return wrapped

@@ -16,16 +16,16 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
-    given,
-    verb,
 )
 from nebulium.cli.photoz_columns import catalogue_columns
-from nebulium.cli.terminal import counting, say, say_notes, say_predictions, say_trained
+from nebulium.cli.terminal import say, say_notes, say_predictions, say_trained
+from nebulium.cli.verb import evaluation, given, library, verb
 
 app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
 
 Method = Literal["pita", "supervised", "selfsupervised", "photometry", "template", "train-distribution"]
 
+SCORES = evaluation("photoz.scores.evaluate_file.evaluate_file")
 #: Of the labels: no catalogue has so many that fewer would do.
 LEAST_FRACTION = 0.001
 
@@ -82,17 +82,8 @@ def method_settings(
     patience: Patience = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of all that is random.")] = None,
 ) -> dict[str, Any]:
-    """Settings of a method that are given."""
-    return given(
-        grid_most=grid_most,
-        grid_bins=grid_bins,
-        epochs=epochs,
-        batch_size=batch_size,
-        members=members,
-        encoder=encoder,
-        patience=patience,
-        seed=seed,
-    )
+    """Settings of a method that are given, by these names."""
+    return given(**locals())
 
 
 @verb(app, "train", settings=method_settings, columns=catalogue_columns)
@@ -145,12 +136,13 @@ def train(
     say_trained(run)
 
 
-@verb(app, "predict", columns=catalogue_columns)
+@verb(app, "predict", library("photoz.prediction_file.predict_file"), "predicting", columns=catalogue_columns)
 def predict(
+    run: Any,
+    *,
     data: Data,
     model: ModelOfGalaxies,
     output: PredictionsOutput,
-    *,
     pdf: Annotated[
         Path | None,
         typer.Option(
@@ -168,21 +160,20 @@ def predict(
 
     Example: `nebulium photoz predict mock --model mine --output redshifts.parquet --pdf densities.hdf5`
     """
-    from nebulium.photoz.prediction_file import predict_file
-
-    with counting("predicting", "galaxies") as progress:
-        run = predict_file(
-            data, output, model=model, pdf=pdf, columns=columns, curves=curves, progress=progress
-        )
     say_predictions(run)
 
 
-@verb(app, "evaluate", columns=catalogue_columns)
+def _one_model(model: ModelOfGalaxies) -> list[str]:
+    return [model]
+
+
+@verb(app, "evaluate", SCORES, models=_one_model, columns=catalogue_columns)
 def evaluate(
-    data: Data,
-    model: ModelOfGalaxies,
-    output: ReportOutput,
+    result: Any,
     *,
+    data: Data,
+    models: list[str],
+    output: ReportOutput,
     curves: Curves = None,
     all_rows: AllRows = False,
     point: Point = "median",
@@ -195,18 +186,18 @@ def evaluate(
 
     Example: `nebulium photoz evaluate mock --model mine --output scores`
     """
-    options = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
-    _score(data, [model], output, options)
+    _say_scores(result, output)
 
 
-@verb(app, "compare", columns=catalogue_columns)
+@verb(app, "compare", SCORES, columns=catalogue_columns)
 def compare(
+    result: Any,
+    *,
     models: Annotated[
         list[str], typer.Argument(metavar="MODEL...", help="Model folders or packaged models.")
     ],
     data: Annotated[Path, typer.Option("--data", metavar="DATA", help="As in train.")],
     output: ReportOutput,
-    *,
     curves: Curves = None,
     all_rows: AllRows = False,
     point: Point = "median",
@@ -217,19 +208,29 @@ def compare(
 
     Example: `nebulium photoz compare mine other --data mock --output comparison`
     """
-    options = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
-    _score(data, models, output, options)
+    _say_scores(result, output)
 
 
-@verb(app, "label-fraction", settings=method_settings, columns=catalogue_columns)
+def _say_training(name: str) -> None:
+    say(f"training {name}")
+
+
+@verb(
+    app,
+    "label-fraction",
+    library("photoz.scores.label_fraction_file.label_fraction_file", progress=_say_training),
+    settings=method_settings,
+    columns=catalogue_columns,
+)
 def label_fraction(
+    run: Any,
+    *,
     data: Data,
-    method: Annotated[
+    methods: Annotated[
         list[str], typer.Option("--method", help="photometry, template, ...; as often as needed.")
     ],
     output: ReportOutput,
-    *,
-    fraction: Annotated[
+    fractions: Annotated[
         list[float] | None,
         typer.Option(
             "--fraction",
@@ -239,7 +240,7 @@ def label_fraction(
         ),
     ] = None,
     curves: Curves = None,
-    split: SplitSeed = "nebulium",
+    split_seed: SplitSeed = "nebulium",
     recalibrate: Recalibrate = False,
     settings: dict[str, Any],
     resume: Resume = False,
@@ -252,39 +253,15 @@ def label_fraction(
 
     Example: `nebulium photoz label-fraction mock --method photometry --output fractions`
     """
-    from nebulium.photoz.scores.label_fraction_file import (
-        FRACTIONS,
-        MODELS_ENDING,
-        label_fraction_file,
-    )
+    from nebulium.photoz.scores.label_fraction_file import MODELS_ENDING
 
-    run = label_fraction_file(
-        data,
-        output,
-        methods=method,
-        fractions=fraction or FRACTIONS,
-        columns=columns,
-        curves=curves,
-        split_seed=split,
-        recalibrate=recalibrate,
-        settings=settings,
-        resume=resume,
-        progress=lambda name: say(f"training {name}"),
-    )
     for score, share, labels in zip(run.scores, *run.columns.values(), strict=True):
         say(f"{100 * share:g} % of the labels, {labels:,}: {_scores(score)}")
     say(f"{output}: table and figure; models in {output}{MODELS_ENDING}")
     say_notes(run.notes)
 
 
-def _score(data: Path, models: list[str], output: Path, options: dict[str, Any]) -> None:
-    """Score one model, or compare several."""
-    from nebulium.photoz.scores.evaluate_file import evaluate_file
-    from nebulium.verbs.evaluation import check_evaluation_place
-
-    check_evaluation_place(output)
-    result = evaluate_file(data, models=models, **options)
-    result.write(output)
+def _say_scores(result: Any, output: Path) -> None:
     for score in result.of_all():
         say(_scores(score))
     say(f"{output}: scores and figures; {result.rejects.summary()}")

@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import IdColumn, Missing, given
+from nebulium.cli.options import IdColumn, Missing
 from nebulium.cli.terminal import number_or_text
+from nebulium.cli.verb import given
 
 
 def catalogue_columns(
@@ -54,9 +55,12 @@ def catalogue_columns(
         str | None, typer.Option("--redshift-error", metavar="COLUMN", help="Their errors.")
     ] = None,
     ebv: Annotated[
-        str | None,
+        Any,
         typer.Option(
-            "--ebv", metavar="COLUMN|NUMBER", help="E(B-V) of the Milky Way by Schlegel et al. 1998, mag."
+            "--ebv",
+            parser=number_or_text,
+            metavar="COLUMN|NUMBER",
+            help="E(B-V) of the Milky Way by Schlegel et al. 1998, mag.",
         ),
     ] = None,
     dereddened: Annotated[
@@ -87,7 +91,7 @@ def catalogue_columns(
         id_column=id_column,
         redshift_column=redshift,
         redshift_err_column=redshift_error,
-        ebv=number_or_text(ebv),
+        ebv=ebv,
         dereddened=dereddened,
         extinction=tuple(band_extinction(text) for text in extinction or ()) or None,
     )

@@ -79,14 +79,8 @@ def summary_table(explored: Explored, rows: np.ndarray, columns: Sequence[str]) 
     """Medians and central 68 per cent of a selection, a row a column."""
     heads = ("Column", "Known", "Median", "16 %", "84 %", "Median of all")
     lines = [
-        html.Tr(
-            [
-                html.Td(label(explored, one.column)),
-                html.Td(f"{one.count:,}"),
-                *(html.Td(number(value)) for value in (one.median, one.q16, one.q84, one.all_median)),
-            ]
-        )
-        for one in summary(explored.galaxies, rows, columns)
+        html.Tr([html.Td(text) for text in (label(explored, column), f"{count:,}", *map(number, numbers))])
+        for column, (count, *numbers) in summary(explored.galaxies, rows, columns).items()
     ]
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in heads]))
     return html.Table([head, html.Tbody(lines)])
@@ -97,7 +91,7 @@ def sample_note(explored: Explored, state: ViewState) -> str:
     if state.sample_view == "history" and not explored.synthetic.lacks:
         galaxy = explored.synthetic.at(state.history)
         width = galaxy.ew_aa["HALPHA"][1]
-        return f"τ {galaxy.history.tau_gyr:.1f} Gyr, log SFR {galaxy.log_sfr:.2f}, EW(Hα) {width:.1f} Å"
+        return f"τ {galaxy.tau_gyr:.1f} Gyr, log SFR {galaxy.log_sfr:.2f}, EW(Hα) {width:.1f} Å"
     rows = explored.rows_selected(state)
     if rows is None:
         return ""

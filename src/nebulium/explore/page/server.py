@@ -68,6 +68,7 @@ def make_app(explored: Explored) -> Dash:
         assets_folder=str(ASSETS),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         add_log_handler=False,
+        prevent_initial_callbacks=True,
         on_error=_report_error,
     )
     choices, galaxies = choices_of(explored), explored.galaxies

@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 
 from nebulium.data.tables.table import Table
-from nebulium.explore.sample.cache import cached_table, weights_of
+from nebulium.explore.sample.cache import cached_table
 from nebulium.lines.chain import SampledLines, make_chain, synthesise
 from nebulium.lines.demo.demonstration import BANDS, demo_table
 from nebulium.lines.demo.galaxies import LOG_APERTURE, demo_galaxies
@@ -22,7 +22,7 @@ N_GALAXIES, SEED = 3000, 0
 
 def example_table(folder: Path) -> Table:
     """The synthetic galaxies of ``nebulium demo``: continua, lines drawn for them, magnitudes."""
-    weights = weights_of(describe_model(WITH_LUMINOSITY))
+    weights = describe_model(WITH_LUMINOSITY).config["weights_sha256"]
     about = {"nebulium": version("nebulium"), "weights_sha256": weights, "n": N_GALAXIES, "seed": SEED}
     return replace(cached_table(folder / "galaxies.parquet", about, _made), name=NAME)
 

@@ -17,7 +17,7 @@ from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.reading import column_names, read_table
 from nebulium.data.tables.table import Table, missing_column
 from nebulium.errors import NebuliumError, TableError
-from nebulium.explore.sample.cache import cache_folder
+from nebulium.explore.sample.cache import cache_folder, kept
 from nebulium.explore.sample.example import example_table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS, single
@@ -76,17 +76,15 @@ class Galaxies:
     path: Path | None = None
     id_column: str | None = None
     notes: tuple[str, ...] = ()
-    _medians: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @kept(1000)
     def median_of(self, name: str) -> float:
-        """Median of a column of numbers, found once; NaN if it has none."""
-        if name not in self._medians:
-            known = self.values[name][np.isfinite(self.values[name])]
-            self._medians[name] = float(np.median(known)) if len(known) else float("nan")
-        return self._medians[name]
+        """Median of a column of numbers; NaN if it has none."""
+        known = self.values[name][np.isfinite(self.values[name])]
+        return float(np.median(known)) if len(known) else float("nan")
 
     @cached_property
     def continuum(self) -> Float[np.ndarray, "n 12"] | None:

@@ -1,7 +1,7 @@
 """Panels of a mock catalogue over the relations that it should follow: a table in, a `Figure` out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,8 @@ from nebulium.sed.cosmology import age_gyr
 COLOURS = "viridis"
 #: Redshift from which the relations of the distant Universe are drawn and not those of the local one.
 DISTANT = 0.25
+#: Corners of the panels that the legends take.
+LEGENDS = ("best", "best", "best", "lower right", "lower left", "upper left")
 Values = Float[np.ndarray, " n"]
 
 
@@ -41,8 +43,10 @@ def relation_panels(
     _metallicity_panel(panels[1, 0], galaxies, curves, norm)
     _line_panel(panels[1, 1], galaxies, norm)
     _count_panel(panels[1, 2], galaxies, bands[2])
-    for axes in panels.flat:
+    for axes, where in zip(panels.flat, LEGENDS, strict=True):
         axes.tick_params(labelsize=SMALL)
+        legend = axes.legend(fontsize=SMALL - 1.5, loc=where, handlelength=1.8, framealpha=0.8)
+        legend.get_frame().set_edgecolor("none")
     bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels[:, 2], aspect=40, fraction=0.08)
     bar.set_label("Redshift", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
@@ -102,11 +106,6 @@ def _names(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set_ylabel(y, fontsize=SMALL)
 
 
-def _legend(axes: Axes, where: Literal["best", "upper left", "lower left", "lower right"] = "best") -> None:
-    legend = axes.legend(fontsize=SMALL - 1.5, loc=where, handlelength=1.8, framealpha=0.8)
-    legend.get_frame().set_edgecolor("none")
-
-
 def _masses(galaxies: Table) -> Float[np.ndarray, " m"]:
     low, high = np.percentile(galaxies["log_mstar"], [1, 99])
     return np.linspace(low, high, 60).astype(np.float32)
@@ -126,7 +125,6 @@ def _colour_panel(
         axes.plot(at, colour, color=line, linestyle=style, linewidth=1.4, label=name)
     names = " − ".join(_short(band) for band in bands)
     _names(axes, "Colour and redshift", "Redshift", f"{names} / mag (AB, measured)")
-    _legend(axes)
 
 
 def _size_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Normalize) -> None:
@@ -141,7 +139,6 @@ def _size_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Norm
             label = f"{source}, {kind}" if len(curves) == 1 or z == curves[0] else ""
             _curve(axes, masses, size, norm, z, style, label)
     _names(axes, "Size and mass", "log₁₀ M* / M⊙", "log₁₀ half-light radius / kpc")
-    _legend(axes)
 
 
 @jax.jit
@@ -165,7 +162,6 @@ def _sequence_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: 
             source = "Speagle+ 14"
         _curve(axes, masses, sfr, norm, z, "-", f"{source}, z = {z:g}")
     _names(axes, "Main sequence", "log₁₀ M* / M⊙", "log₁₀ SFR / M⊙ yr⁻¹ (0.1 Gyr)")
-    _legend(axes)
 
 
 def _metallicity_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Normalize) -> None:
@@ -178,7 +174,6 @@ def _metallicity_panel(axes: Axes, galaxies: Table, curves: Sequence[float], nor
         oh12 = oh12_mass(masses, jnp.full_like(masses, z))
         _curve(axes, masses, oh12, norm, z, "-", f"{source}, z = {z:g}")
     _names(axes, "Mass and metallicity", "log₁₀ M* / M⊙", "12 + log₁₀ O/H (gas)")
-    _legend(axes, "lower right")
 
 
 def _line_panel(axes: Axes, galaxies: Table, norm: Normalize) -> None:
@@ -198,7 +193,6 @@ def _line_panel(axes: Axes, galaxies: Table, norm: Normalize) -> None:
         "log₁₀ EW([N II] 6584) / EW(Hα)",
         "log₁₀ EW([O III] 5007) / EW(Hβ)",
     )
-    _legend(axes, "lower left")
 
 
 def _count_panel(axes: Axes, galaxies: Table, band: str) -> None:
@@ -221,7 +215,6 @@ def _count_panel(axes: Axes, galaxies: Table, band: str) -> None:
         label=f"spectroscopic ({share:.0%})",
     )
     _names(axes, "Counts", f"{_short(band)} / mag (AB, measured)", "Galaxies / % a bin")
-    _legend(axes, "upper left")
 
 
 def _short(band: str) -> str:
