@@ -10,7 +10,7 @@ from nebulium.cli.verb import given
 
 
 def catalogue_columns(
-    band: Annotated[
+    bands: Annotated[
         list[str] | None,
         typer.Option(
             "--band",
@@ -45,13 +45,13 @@ def catalogue_columns(
         ),
     ] = None,
     id_column: IdColumn = None,
-    redshift: Annotated[
+    redshift_column: Annotated[
         str | None,
         typer.Option(
             "--redshift", metavar="COLUMN", help="Spectroscopic redshifts. [default: redshift_spec]"
         ),
     ] = None,
-    redshift_error: Annotated[
+    redshift_err_column: Annotated[
         str | None, typer.Option("--redshift-error", metavar="COLUMN", help="Their errors.")
     ] = None,
     ebv: Annotated[
@@ -79,19 +79,11 @@ def catalogue_columns(
         ),
     ] = None,
 ) -> dict[str, Any]:
-    """Fields of `CatalogueLayout` that are given."""
+    """Fields of `CatalogueLayout` that are given, by these names."""
+    fields = dict(locals())
     from nebulium.photometry.layout import band_columns, band_extinction
 
-    return given(
-        bands=tuple(band_columns(text) for text in band or ()) or None,
-        magnitudes=magnitudes,
-        flux_unit=flux_unit,
-        missing=tuple(missing or ()) or None,
-        nondetection=nondetection,
-        id_column=id_column,
-        redshift_column=redshift,
-        redshift_err_column=redshift_error,
-        ebv=ebv,
-        dereddened=dereddened,
-        extinction=tuple(band_extinction(text) for text in extinction or ()) or None,
-    )
+    fields["bands"] = tuple(band_columns(text) for text in bands or ()) or None
+    fields["missing"] = tuple(missing or ()) or None
+    fields["extinction"] = tuple(band_extinction(text) for text in extinction or ()) or None
+    return given(**fields)

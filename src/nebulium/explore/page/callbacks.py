@@ -11,7 +11,7 @@ from plotly.graph_objects import Figure
 
 from nebulium.explore.draw.raster import Window
 from nebulium.explore.page.cards import galaxy_title, hover_card, neighbour_buttons, sample_note
-from nebulium.explore.page.explored import DIRECTIONS, Explored
+from nebulium.explore.page.explored import DIRECTIONS, PREDICTED, Explored
 from nebulium.explore.page.layout import CONTROLS, DOWNLOADS, place_of
 from nebulium.explore.page.map_view import draw_map, shown_by
 from nebulium.explore.page.state import Choices, ViewState, from_query, from_texts, to_texts
@@ -229,7 +229,7 @@ def _row_at(explored: Explored, place: Any, state: ViewState) -> int | None:
     try:
         space, x, y = place["space"], float(place["x"]), float(place["y"])
         left, right, bottom, top = (float(value) for value in place["window"])
-        finder = explored.finder(space, state.quantity)
+        finder = explored.finder(space, state.quantity if space == PREDICTED else "")
     except (KeyError, TypeError, ValueError):
         return None
     window: Window = (left, right, bottom, top)

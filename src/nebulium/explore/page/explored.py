@@ -84,11 +84,6 @@ class Explored:
         """All of the map."""
         return whole_window(self.xy)
 
-    @property
-    def nearest(self) -> NearestRow:
-        """Finds galaxies in the map."""
-        return self.finder(MAP, "")
-
     @cached_property
     def quantities(self) -> dict[str, Quantity]:
         """Quantities that can be compared with a prediction, the most telling first."""
@@ -195,7 +190,7 @@ class Explored:
 
     def neighbours(self, row: int) -> Int64[np.ndarray, " k"]:
         """The galaxies next to one in the map."""
-        return self.nearest.around(row, NEIGHBOURS)
+        return self.finder(MAP, "").around(row, NEIGHBOURS)
 
     def next_row(self, row: int | None, direction: str, window: Window) -> int | None:
         """The galaxy that an arrow key leads to.
@@ -217,7 +212,7 @@ class Explored:
         left, right, bottom, top = window
         size = np.array([right - left, top - bottom])
         if row is None or not np.isfinite(self.xy[row]).all():
-            return self.nearest(left + size[0] / 2, bottom + size[1] / 2, window, reach=1.0)
+            return self.finder(MAP, "")(left + size[0] / 2, bottom + size[1] / 2, window, reach=1.0)
         away = np.array(DIRECTIONS[direction])
         near = in_window(self.xy, window)
         offset = (self.xy[near] - self.xy[row]) / size

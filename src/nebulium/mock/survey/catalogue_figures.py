@@ -1,6 +1,6 @@
 """Panels of a mock catalogue over the relations that it should follow: a table in, a `Figure` out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -80,16 +80,17 @@ def _points(axes: Axes, x: Values, y: Values, galaxies: Table, norm: Normalize) 
         linewidths=0.6,
         rasterized=True,
     )
+    _window(axes.set_xlim, x)
+    _window(axes.set_ylim, y)
 
 
-def _window(axes: Axes, x: Values, y: Values) -> None:
+def _window(limits: Callable[[float, float], Any], values: Values) -> None:
     """All but the last per cent at each side."""
-    for values, limits in ((x, axes.set_xlim), (y, axes.set_ylim)):
-        good = values[np.isfinite(values)]
-        if good.size:
-            low, high = np.percentile(good, [0.7, 99.3])
-            margin = 0.06 * max(high - low, 0.1)
-            limits(low - margin, high + margin)
+    good = values[np.isfinite(values)]
+    if good.size:
+        low, high = np.percentile(good, [0.7, 99.3])
+        margin = 0.06 * max(high - low, 0.1)
+        limits(low - margin, high + margin)
 
 
 def _curve(axes: Axes, x: Any, y: Any, norm: Normalize, redshift: float, style: str, label: str) -> None:
@@ -117,7 +118,6 @@ def _colour_panel(
     blue, red = (galaxies[f"mag_ab_obs_{band}"] for band in bands)
     x, y = galaxies["redshift"], blue - red
     _points(axes, x, y, galaxies, norm)
-    _window(axes, x, y)
     for (name, (at, colour)), (line, style) in zip(
         tracks.items(), ((VERMILION, "--"), (BLUE, "-")), strict=False
     ):
@@ -130,7 +130,6 @@ def _colour_panel(
 def _size_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Normalize) -> None:
     x, y = galaxies["log_mstar"], np.log10(galaxies["half_light_radius_kpc"])
     _points(axes, x, y, galaxies, norm)
-    _window(axes, x, y)
     masses = _masses(galaxies)
     for z in curves:
         for early, style, kind in ((False, "-", "star-forming"), (True, "--", "quiescent")):
@@ -151,7 +150,7 @@ def _sequence_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: 
     y = galaxies["log_sfr"]
     _points(axes, x, y, galaxies, norm)
     # The dead ones would stretch the panel; they lie below it.
-    _window(axes, x, np.where(y > x - 13.0, y, np.nan))
+    _window(axes.set_ylim, y[y > x - 13.0])
     masses = jnp.asarray(_masses(galaxies))
     for z in curves:
         if z < DISTANT:
@@ -167,7 +166,6 @@ def _sequence_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: 
 def _metallicity_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Normalize) -> None:
     x, y = galaxies["log_mstar"], galaxies["oh12"]
     _points(axes, x, y, galaxies, norm)
-    _window(axes, x, y)
     masses = jnp.asarray(_masses(galaxies))
     for z in curves:
         source = "Curti+ 20" if z < DISTANT else "Curti+ 20, Sanders+ 21"
