@@ -27,7 +27,7 @@ from nebulium.mock.galaxies import half_light_radius_kpc
 from nebulium.mock.images.colour import petrosian_cutout
 from nebulium.mock.structure import Structure
 from nebulium.mock.survey.blocks import BlockMaker
-from nebulium.mock.survey.survey_list import find_survey
+from nebulium.mock.survey.run_file import RunSettings
 from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import GAUSSIAN_PROCESS
 from nebulium.properties.recipe import PropertiesConfig, train
@@ -110,7 +110,7 @@ def _cutouts_of(blocks: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _cutouts_of_block(block: int) -> Iterator[tuple[int, np.ndarray, list[float]]]:
-    make = BlockMaker(find_survey("sdss"), n=10**6, seed=SEED, pixels=64, neighbours=0.0)
+    make = BlockMaker(RunSettings("sdss", 10**6, SEED, 64, 0.0, shards=1))
     galaxies = jax.tree.map(np.asarray, make.galaxies(block))
     properties, light = galaxies.properties, galaxies.light
     log_ssfr = light.log_sfr - properties.log_mstar

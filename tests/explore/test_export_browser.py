@@ -133,7 +133,9 @@ def test_pointing_and_clicking(page, folder, data):
     page.mouse.down()
     page.mouse.up()
     wait_for_address(page, "pin", identifier)
-    page.wait_for_function("(id) => document.getElementById('told').textContent.includes(id)", arg=identifier)
+    page.wait_for_function(
+        "(id) => document.getElementById('galaxy-title').textContent.includes(id)", arg=identifier
+    )
     row = data.rows[galaxy]
     steps = page.evaluate("[...document.getElementById('spectrum').data[0].y]")
     np.testing.assert_allclose(steps[::2], data.explored.galaxies.continuum[row], rtol=1e-3)
@@ -160,7 +162,9 @@ def test_keys_search_and_theme(page, folder, data):
     page.keyboard.insert_text(hostile)
     page.keyboard.press("Enter")
     wait_for_address(page, "pin", hostile)
-    page.wait_for_function("(id) => document.querySelector('#told strong').textContent === id", arg=hostile)
+    page.wait_for_function(
+        "(id) => document.querySelector('#galaxy-title strong').textContent === id", arg=hostile
+    )
     before = page.evaluate("document.documentElement.dataset.theme")
     page.click("#theme")
     page.wait_for_function(
@@ -172,7 +176,7 @@ def test_keys_search_and_theme(page, folder, data):
 def test_an_address_shows_the_same_again_and_nonsense_is_dropped(page, folder, data):
     identifier = str(data.explored.galaxies.ids[data.rows[100]])
     opened(page, folder, f"#show=1&theme=dark&frame=observed&pin={identifier}&colour=../../etc/passwd")
-    assert page.inner_text("#told strong") == identifier
+    assert page.inner_text("#galaxy-title strong") == identifier
     assert drawn(page, "layout.paper_bgcolor") == "#12161c"
     assert len(drawn(page, "_fullLayout._subplots.cartesian")) == 1
     assert page.evaluate("document.getElementById('spectrum').layout.xaxis.title.text").startswith("Observed")

@@ -146,8 +146,8 @@ def test_a_drawn_line_has_its_equivalent_width():
 
 
 def test_the_observed_frame_needs_a_redshift():
-    for redshift in (None, NAN):
-        figure = spectrum_figure(np.ones(12), EWS, {}, redshift=redshift, frame="observed", theme=LIGHT)
+    for known in ({}, {"redshift": NAN}):
+        figure = spectrum_figure(np.ones(12), EWS, {}, **known, frame="observed", theme=LIGHT)
         assert figure.layout.xaxis.title.text.startswith("Rest")
 
 

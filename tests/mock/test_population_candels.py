@@ -85,18 +85,18 @@ def test_draws_follow_from_the_key(population):
     assert float(one.redshift) != float(other.redshift)
 
 
-def test_density_is_that_of_the_samples_and_nothing_is_lost_on_the_way_back():
+def test_density_is_that_of_the_samples():
+    """The slopes of the variables, each by its own level, multiply to one over the density."""
     conditionals = CandelsFlow(8, 1, 5, key=jax.random.key(3)).conditionals
 
-    def there_and_back(levels):
-        values, forth = conditionals.transform_and_log_det(levels)
-        return *conditionals.inverse_and_log_det(values), forth
+    def log_densities(levels):
+        slopes = jnp.diag(jax.jacfwd(conditionals.values)(levels))
+        return -jnp.log(slopes).sum(), conditionals.log_density(conditionals.values(levels))
 
     levels = jax.random.uniform(jax.random.key(0), (50, 5), minval=0.02, maxval=0.98)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        found, back, forth = jax.jit(jax.vmap(there_and_back))(levels)
-    np.testing.assert_allclose(found, levels, atol=1e-3)
-    np.testing.assert_allclose(forth, -back, atol=1e-2)
+        by_slopes, found = jax.jit(jax.vmap(log_densities))(levels)
+    np.testing.assert_allclose(found, by_slopes, atol=1e-2)
 
 
 def test_mass_spline_has_all_its_probability_between_the_bounds():

@@ -77,15 +77,15 @@ def test_a_stop_between_shards_loses_nothing(tmp_path, monkeypatch):
     """The blocks of the shards that are written are gone, those of the others are still there."""
     from nebulium.mock.survey import shards as module
 
-    run, write = run_of(400, 3), module._write_shard
+    run, write = run_of(400, 3), module._write_parts
 
-    def stopped(folder, path, rows):
-        if rows.start > 200:
+    def stopped(path, parts):
+        if path == shard_paths(tmp_path, 3)[2]:
             raise KeyboardInterrupt
-        write(folder, path, rows)
+        write(path, parts)
 
     save_all(tmp_path, run)
-    monkeypatch.setattr(module, "_write_shard", stopped)
+    monkeypatch.setattr(module, "_write_parts", stopped)
     with pytest.raises(KeyboardInterrupt):
         write_shards(tmp_path, run)
     monkeypatch.undo()

@@ -119,7 +119,7 @@ def test_a_finished_run_is_left_as_it_is(plain, monkeypatch):
 
 
 def test_a_shorter_run_in_this_process_makes_the_same_galaxies(plain):
-    maker = BlockMaker(find_survey("sdss"), n=70, seed=SEED, pixels=16, neighbours=OPTIONS["neighbours"])
+    maker = BlockMaker(RunSettings("sdss", 70, SEED, 16, OPTIONS["neighbours"], shards=1))
     catalogue = read_table(plain / "catalogue.parquet")
     block = maker(1)
     assert block.ids.tolist() == list(range(64, 70))
@@ -129,7 +129,7 @@ def test_a_shorter_run_in_this_process_makes_the_same_galaxies(plain):
 
 
 def test_another_seed_makes_other_galaxies(plain):
-    maker = BlockMaker(find_survey("sdss"), n=2, seed=SEED + 1, pixels=16, neighbours=0.0)
+    maker = BlockMaker(RunSettings("sdss", 2, SEED + 1, 16, 0.0, shards=1))
     mass = np.asarray(maker.galaxies(0).properties.log_mstar)
     assert len(np.intersect1d(mass, read_table(plain / "catalogue.parquet")["log_mstar"])) == 0
 
@@ -406,7 +406,7 @@ def test_a_galaxy_that_cannot_be_drawn_is_named():
     """Its row is what a user of a table of his own needs to know."""
     table = own_table(3)
     near = table.with_columns({"redshift": np.full(3, 1e-4), "log_mstar": np.full(3, 12.0)})
-    maker = BlockMaker(find_survey("candels"), n=3, seed=0, pixels=8, neighbours=0.0, table=near)
+    maker = BlockMaker(RunSettings("candels", 3, 0, 8, 0.0, shards=1), near)
     with pytest.raises(ImageError, match="galaxy 0, the galaxy: needs"):
         maker(0)
     assert not np.any(np.asarray(maker.galaxies(0).selected))

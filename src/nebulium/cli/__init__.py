@@ -13,9 +13,8 @@ from typing import Annotated
 import typer
 
 from nebulium.cli import demo, explore, lines, mock, models, photoz, photoz_space, properties
-from nebulium.cli.terminal import (
-    INTERRUPTED,
-)
+from nebulium.cli.terminal import INTERRUPTED
+from nebulium.cli.verb import library, verb
 
 app = typer.Typer(
     name="nebulium",
@@ -25,8 +24,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
-app.command("demo")(demo.demo)
-app.command("explore")(explore.explore)
+verb(app, "demo", library("lines.demo.demonstration.run_demo"))(demo.demo)
+verb(app, "explore")(explore.explore)
 app.add_typer(lines.app, name="lines")
 app.add_typer(properties.app, name="properties")
 photoz.app.add_typer(photoz_space.app)

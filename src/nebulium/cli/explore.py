@@ -8,22 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from nebulium.cli.options import (
-    IdColumn,
-    Seed,
-)
-from nebulium.cli.terminal import (
-    ends_well,
-    going_on,
-    say,
-)
+from nebulium.cli.options import IdColumn, Seed
+from nebulium.cli.terminal import going_on, say
 from nebulium.errors import MissingExtraError
 
 #: Packages of the extra.
 PACKAGES = ("dash", "plotly", "flask", "werkzeug")
 
 
-@ends_well
 def explore(
     table: Annotated[
         Path | None,

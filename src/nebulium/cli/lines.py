@@ -1,8 +1,7 @@
 """``nebulium lines``: emission lines from starlight."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,33 +19,34 @@ from nebulium.cli.options import (
     Seed,
     SpectraOutput,
 )
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    number_or_text,
-    say,
-    say_notes,
-    say_predictions,
-    say_trained,
-)
+from nebulium.cli.terminal import say, say_notes, say_predictions, say_rejects, say_trained
+from nebulium.cli.verb import evaluation, library, verb
 
 app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
 
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Parquet, FITS, ECSV, CSV or HDF5.")]
 
 
-@app.command("train")
-@ends_well
-def train(
-    table: Table,
-    output: ModelOutput,
-    columns: Columns = None,
-    id_column: IdColumn = None,
-    luminosity: Annotated[
+def lines_config(
+    with_luminosity: Annotated[
         bool, typer.Option("--luminosity/--no-luminosity", help="Use the luminosity beside the colours.")
     ] = True,
     epochs: Epochs = None,
     seed: Seed = 0,
+) -> Any:
+    """The recipe, whose fields go by these names."""
+    return library("lines.LinesConfig")(**locals())
+
+
+@verb(app, "train", library("lines.train_file", progress=True), config=lines_config)
+def train(
+    run: Any,
+    *,
+    source: Table,
+    output: ModelOutput,
+    columns: Columns = None,
+    id_column: IdColumn = None,
+    config: Any,
     resume: Resume = False,
 ) -> None:
     """Train a model on continua and measured lines.
@@ -58,25 +58,12 @@ def train(
 
     Example: `nebulium lines train fastspec.fits --output my-lines --column fastspecfit`
     """
-    from nebulium.lines.recipe import LinesConfig
-    from nebulium.lines.training_file import train_file
-
-    config = LinesConfig(with_luminosity=luminosity, seed=seed)
-    run = train_file(
-        table,
-        output,
-        config=config if epochs is None else replace(config, epochs=epochs),
-        columns=columns or None,
-        id_column=id_column,
-        resume=resume,
-        progress=True,
-    )
     say_trained(run)
 
 
-@app.command("predict")
-@ends_well
+@verb(app, "predict", library("lines.predict_file"), "predicting")
 def predict(
+    run: Any,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A table with continuum bins, or spectra.")],
     output: PredictionsOutput,
     model: Model = None,
@@ -103,27 +90,13 @@ def predict(
 
     Example: `nebulium lines predict coadd.fits --redshifts redrock.fits --output lines.ecsv`
     """
-    from nebulium.lines.predict import predict_file
-
-    with counting("predicting") as progress:
-        run = predict_file(
-            source,
-            output,
-            model=model,
-            observed=observed,
-            columns=columns or None,
-            id_column=id_column,
-            redshifts=number_or_text(redshifts),
-            ebv=number_or_text(ebv),
-            progress=progress,
-        )
     say_predictions(run)
 
 
-@app.command("evaluate")
-@ends_well
+@verb(app, "evaluate", evaluation("lines.evaluate_file"))
 def evaluate(
-    table: Table,
+    result: Any,
+    source: Table,
     output: ReportOutput,
     model: Annotated[
         str, typer.Option("--model", metavar="NAME_OR_DIR", help="A packaged model or a model folder.")
@@ -145,27 +118,13 @@ def evaluate(
 
     Example: `nebulium lines evaluate galaxies.parquet --output scores`
     """
-    from nebulium.lines.scores.evaluate import evaluate_file
-    from nebulium.verbs.evaluation import check_evaluation_place
-
-    check_evaluation_place(output)
-    result = evaluate_file(
-        table,
-        model=model,
-        columns=columns or None,
-        id_column=id_column,
-        all_rows=all_rows,
-        traditional=traditional,
-        seed=seed,
-    )
-    result.write(output)
     say(f"{output}: {result.about['galaxies_scored']:,} galaxies scored; {result.rejects.summary()}")
     say_notes(result.notes)
 
 
-@app.command("inject")
-@ends_well
+@verb(app, "inject", library("lines.inject_file"))
 def inject(
+    run: Any,
     source: Annotated[Path, typer.Argument(metavar="SPECTRA", help="FITS or Parquet.")],
     output: SpectraOutput,
     ew: Annotated[
@@ -179,7 +138,7 @@ def inject(
     model: Model = None,
     redshifts: Redshifts = None,
     ebv: Ebv = None,
-    velocity_dispersion: Annotated[
+    velocity_dispersion_km_s: Annotated[
         float, typer.Option("--velocity-dispersion", min=0.0, help="Sigma of the gas, km/s.")
     ] = 80.0,
     resolving_power: Annotated[
@@ -198,23 +157,5 @@ def inject(
 
     Example: `nebulium lines inject continua.fits --ew sample --seed 1 --output with-lines.fits`
     """
-    from nebulium.lines.injection.file import inject_file
-
-    run = inject_file(
-        source,
-        output,
-        ew=ew,
-        model=model,
-        redshifts=number_or_text(redshifts),
-        ebv=number_or_text(ebv),
-        seed=seed,
-        velocity_dispersion_km_s=velocity_dispersion,
-        resolving_power=resolving_power,
-    )
     say(f"{run.output}: {run.spectra:,} spectra with lines; {run.lines_path}: the lines")
-    _say_rejects(run.rejects.summary(), run.rejects_path)
-
-
-def _say_rejects(summary: str, path: Path | None) -> None:
-    if path is not None:
-        say(f"{path}: {summary}")
+    say_rejects(run)

@@ -1,25 +1,20 @@
 """``nebulium mock``: a universe with known answers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import (
-    Seed,
-)
-from nebulium.cli.terminal import (
-    counting_to,
-    ends_well,
-    say,
-)
+from nebulium.cli.options import Seed
+from nebulium.cli.terminal import say
+from nebulium.cli.verb import library, verb
 
 app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
 
 
-@app.command("make")
-@ends_well
+@verb(app, "make", library("mock.make_survey"), "making")
 def make(
+    run: Any,
     survey: Annotated[
         str,
         typer.Option(
@@ -68,22 +63,6 @@ def make(
 
     Example: `nebulium mock make --survey candels --n 20000 --processes 2 --shards 8 --output mock`
     """
-    from nebulium.mock.survey.making import make_survey
-
-    with counting_to(n, "making", "galaxies") as progress:
-        run = make_survey(
-            survey,
-            output,
-            n=n,
-            seed=seed,
-            processes=processes,
-            shards=shards,
-            pixels=pixels,
-            neighbours=neighbours,
-            table=table,
-            resume=resume,
-            progress=progress,
-        )
     rate = f", {run.made / run.seconds:.0f} a second" if run.made else ""
     say(
         f"{run.folder}: {run.galaxies:,} galaxies, {run.made:,} of them made now in {run.seconds:.0f} s{rate}"
@@ -91,9 +70,9 @@ def make(
     say(f"{run.folder}/README.md describes the files, {run.folder}/figures shows them")
 
 
-@app.command("show")
-@ends_well
+@verb(app, "show", library("mock.show_survey"))
 def show(
+    paths: list[Path],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.")],
 ) -> None:
     """Draw the pictures of a survey into DIR/figures.
@@ -103,7 +82,5 @@ def show(
 
     Example: `nebulium mock show mock`
     """
-    from nebulium.mock.survey.pictures import show_survey
-
-    for path in show_survey(folder):
+    for path in paths:
         say(str(path))

@@ -5,16 +5,13 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli.terminal import (
-    ends_well,
-    say,
-)
+from nebulium.cli.terminal import say
+from nebulium.cli.verb import verb
 
 app = typer.Typer(help="The models inside the package.", no_args_is_help=True)
 
 
-@app.command("list")
-@ends_well
+@verb(app, "list")
 def list_() -> None:
     """Name the models inside the package.
 
@@ -26,8 +23,7 @@ def list_() -> None:
         say(f"{name}: {_first_paragraph(describe_model(name).card)}")
 
 
-@app.command("show")
-@ends_well
+@verb(app, "show")
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME_OR_DIR", help="A packaged model or a model folder.")],
     config: Annotated[bool, typer.Option("--config", help="Its config.json in place of its card.")] = False,

@@ -1,10 +1,17 @@
 """Options of the commands, each declared once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
+from nebulium.cli.terminal import number_or_text
+
+Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
+
+ModelOfGalaxies = Annotated[
+    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
+]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -36,17 +43,19 @@ Missing = Annotated[
     ),
 ]
 Redshifts = Annotated[
-    str | None,
+    Any,
     typer.Option(
         "--redshifts",
+        parser=number_or_text,
         metavar="FILE|NUMBER",
         help="For spectra: a Redrock file, a table with target_id and redshift, or one redshift for all.",
     ),
 ]
 Ebv = Annotated[
-    str | None,
+    Any,
     typer.Option(
         "--ebv",
+        parser=number_or_text,
         metavar="COLUMN|NUMBER",
         help="Correct for Galactic extinction with this E(B-V), mag: a number, or a "
         "column (of spectra: ebv).",
@@ -56,6 +65,13 @@ Seed = Annotated[int, typer.Option("--seed", help="Of all that is random.")]
 Epochs = Annotated[
     int | None,
     typer.Option("--epochs", min=1, help="Passes over the training galaxies; the recipe's if not given."),
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")

@@ -6,28 +6,26 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
+    BatchSize,
+    Encoder,
     Epochs,
+    ModelOfGalaxies,
     ModelOutput,
+    Patience,
     PredictionsOutput,
     ReportOutput,
     Resume,
     Seed,
 )
-from nebulium.cli.photoz_columns import takes_columns
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    say,
-    say_notes,
-    say_predictions,
-    say_trained,
-)
+from nebulium.cli.photoz_columns import catalogue_columns
+from nebulium.cli.terminal import say, say_notes, say_predictions, say_trained
+from nebulium.cli.verb import evaluation, given, library, verb
 
 app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
 
 Method = Literal["pita", "supervised", "selfsupervised", "photometry", "template", "train-distribution"]
-Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
+SCORES = evaluation("photoz.evaluate_file")
 #: Of the labels: no catalogue has so many that fewer would do.
 LEAST_FRACTION = 0.001
 
@@ -37,9 +35,6 @@ Data = Annotated[
         metavar="DATA",
         help="Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.",
     ),
-]
-ModelOfRedshifts = Annotated[
-    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
 ]
 Curves = Annotated[
     Path | None,
@@ -60,37 +55,43 @@ AllRows = Annotated[
 Point = Annotated[
     Literal["median", "mode", "mean"], typer.Option("--point", help="The redshift that a density stands for.")
 ]
-MostRedshift = Annotated[
-    float | None,
-    typer.Option("--max-redshift", min=0.01, max=1000.0, help="Highest redshift; the method's if not given."),
+Recalibrate = Annotated[
+    bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
 ]
-Bins = Annotated[
-    int | None, typer.Option("--bins", min=2, help="Bins of redshift; the method's if not given.")
-]
-BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
-]
-Patience = Annotated[
-    int | None,
-    typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
-]
-Members = Annotated[
-    int | None, typer.Option("--members", min=1, help="Networks of the ensemble; the recipe's if not given.")
-]
-ImageEncoder = Annotated[
-    Encoder | None, typer.Option("--encoder", help="Network of the image; the recipe's if not given.")
-]
-MethodSeed = Annotated[int | None, typer.Option("--seed", help="Of all that is random.")]
 
 
-@app.command("train")
-@ends_well
-@takes_columns
+def method_settings(
+    grid_most: Annotated[
+        float | None,
+        typer.Option(
+            "--max-redshift", min=0.01, max=1000.0, help="Highest redshift; the method's if not given."
+        ),
+    ] = None,
+    grid_bins: Annotated[
+        int | None, typer.Option("--bins", min=2, help="Bins of redshift; the method's if not given.")
+    ] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    members: Annotated[
+        int | None,
+        typer.Option("--members", min=1, help="Networks of the ensemble; the recipe's if not given."),
+    ] = None,
+    encoder: Annotated[
+        Encoder | None, typer.Option("--encoder", help="Network of the image; the recipe's if not given.")
+    ] = None,
+    patience: Patience = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of all that is random.")] = None,
+) -> dict[str, Any]:
+    """Settings of a method that are given, by these names."""
+    return given(**locals())
+
+
+@verb(app, "train", settings=method_settings, columns=catalogue_columns)
 def train(
     data: Data,
     method: Annotated[Method, typer.Option("--method", help="How.")],
     output: ModelOutput,
-    columns: dict[str, Any],
+    *,
     label_fraction: Annotated[
         float,
         typer.Option(
@@ -102,18 +103,10 @@ def train(
     ] = 1.0,
     curves: Curves = None,
     split: SplitSeed = "nebulium",
-    recalibrate: Annotated[
-        bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
-    ] = False,
-    most_redshift: MostRedshift = None,
-    bins: Bins = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    members: Members = None,
-    encoder: ImageEncoder = None,
-    patience: Patience = None,
-    seed: MethodSeed = None,
+    recalibrate: Recalibrate = False,
+    settings: dict[str, Any],
     resume: Resume = False,
+    columns: dict[str, Any],
 ) -> None:
     """Train a model of redshifts.
 
@@ -128,16 +121,6 @@ def train(
     from nebulium.data.splits import Split
     from nebulium.photoz.training_file import train_file
 
-    settings = _settings(
-        grid_most=most_redshift,
-        grid_bins=bins,
-        epochs=epochs,
-        batch_size=batch_size,
-        members=members,
-        encoder=encoder,
-        patience=patience,
-        seed=seed,
-    )
     run = train_file(
         data,
         output,
@@ -153,14 +136,13 @@ def train(
     say_trained(run)
 
 
-@app.command("predict")
-@ends_well
-@takes_columns
+@verb(app, "predict", library("photoz.predict_file"), "predicting", columns=catalogue_columns)
 def predict(
+    run: Any,
+    *,
     data: Data,
-    model: ModelOfRedshifts,
+    model: ModelOfGalaxies,
     output: PredictionsOutput,
-    columns: dict[str, Any],
     pdf: Annotated[
         Path | None,
         typer.Option(
@@ -168,6 +150,7 @@ def predict(
         ),
     ] = None,
     curves: Curves = None,
+    columns: dict[str, Any],
 ) -> None:
     """Predict the redshifts of galaxies.
 
@@ -177,27 +160,25 @@ def predict(
 
     Example: `nebulium photoz predict mock --model mine --output redshifts.parquet --pdf densities.hdf5`
     """
-    from nebulium.photoz.predict import predict_file
-
-    with counting("predicting", "galaxies") as progress:
-        run = predict_file(
-            data, output, model=model, pdf=pdf, columns=columns, curves=curves, progress=progress
-        )
     say_predictions(run)
 
 
-@app.command("evaluate")
-@ends_well
-@takes_columns
+def _one_model(model: ModelOfGalaxies) -> list[str]:
+    return [model]
+
+
+@verb(app, "evaluate", SCORES, models=_one_model, columns=catalogue_columns)
 def evaluate(
+    result: Any,
+    *,
     data: Data,
-    model: ModelOfRedshifts,
+    models: list[str],
     output: ReportOutput,
-    columns: dict[str, Any],
     curves: Curves = None,
     all_rows: AllRows = False,
     point: Point = "median",
     seed: Seed = 0,
+    columns: dict[str, Any],
 ) -> None:
     """Score a model on galaxies with redshifts: a table of scores, and figures.
 
@@ -205,44 +186,51 @@ def evaluate(
 
     Example: `nebulium photoz evaluate mock --model mine --output scores`
     """
-    options = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
-    _score(data, [model], output, options)
+    _say_scores(result, output)
 
 
-@app.command("compare")
-@ends_well
-@takes_columns
+@verb(app, "compare", SCORES, columns=catalogue_columns)
 def compare(
+    result: Any,
+    *,
     models: Annotated[
         list[str], typer.Argument(metavar="MODEL...", help="Model folders or packaged models.")
     ],
     data: Annotated[Path, typer.Option("--data", metavar="DATA", help="As in train.")],
     output: ReportOutput,
-    columns: dict[str, Any],
     curves: Curves = None,
     all_rows: AllRows = False,
     point: Point = "median",
     seed: Seed = 0,
+    columns: dict[str, Any],
 ) -> None:
     """Compare models on the galaxies that none of them was trained on: the first with each of the others.
 
     Example: `nebulium photoz compare mine other --data mock --output comparison`
     """
-    options = {"columns": columns, "curves": curves, "all_rows": all_rows, "point": point, "seed": seed}
-    _score(data, models, output, options)
+    _say_scores(result, output)
 
 
-@app.command("label-fraction")
-@ends_well
-@takes_columns
+def _say_training(name: str) -> None:
+    say(f"training {name}")
+
+
+@verb(
+    app,
+    "label-fraction",
+    library("photoz.label_fraction_file", progress=_say_training),
+    settings=method_settings,
+    columns=catalogue_columns,
+)
 def label_fraction(
+    run: Any,
+    *,
     data: Data,
-    method: Annotated[
+    methods: Annotated[
         list[str], typer.Option("--method", help="photometry, template, ...; as often as needed.")
     ],
     output: ReportOutput,
-    columns: dict[str, Any],
-    fraction: Annotated[
+    fractions: Annotated[
         list[float] | None,
         typer.Option(
             "--fraction",
@@ -252,19 +240,11 @@ def label_fraction(
         ),
     ] = None,
     curves: Curves = None,
-    split: SplitSeed = "nebulium",
-    recalibrate: Annotated[
-        bool, typer.Option("--recalibrate", help="Set the densities right on the validation galaxies.")
-    ] = False,
-    most_redshift: MostRedshift = None,
-    bins: Bins = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    members: Members = None,
-    encoder: ImageEncoder = None,
-    patience: Patience = None,
-    seed: MethodSeed = None,
+    split_seed: SplitSeed = "nebulium",
+    recalibrate: Recalibrate = False,
+    settings: dict[str, Any],
     resume: Resume = False,
+    columns: dict[str, Any],
 ) -> None:
     """Train with fewer and fewer labels, and score all on the same test galaxies: one table, one figure.
 
@@ -273,52 +253,15 @@ def label_fraction(
 
     Example: `nebulium photoz label-fraction mock --method photometry --output fractions`
     """
-    from nebulium.photoz.scores.label_fraction_file import (
-        FRACTIONS,
-        MODELS_ENDING,
-        label_fraction_file,
-    )
+    from nebulium.photoz.scores.label_fraction_file import MODELS_ENDING
 
-    run = label_fraction_file(
-        data,
-        output,
-        methods=method,
-        fractions=fraction or FRACTIONS,
-        columns=columns,
-        curves=curves,
-        split_seed=split,
-        recalibrate=recalibrate,
-        settings=_settings(
-            grid_most=most_redshift,
-            grid_bins=bins,
-            epochs=epochs,
-            batch_size=batch_size,
-            members=members,
-            encoder=encoder,
-            patience=patience,
-            seed=seed,
-        ),
-        resume=resume,
-        progress=lambda name: say(f"training {name}"),
-    )
     for score, share, labels in zip(run.scores, *run.columns.values(), strict=True):
         say(f"{100 * share:g} % of the labels, {labels:,}: {_scores(score)}")
     say(f"{output}: table and figure; models in {output}{MODELS_ENDING}")
     say_notes(run.notes)
 
 
-def _settings(**given: Any) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _score(data: Path, models: list[str], output: Path, options: dict[str, Any]) -> None:
-    """Score one model, or compare several."""
-    from nebulium.photoz.scores.evaluate import evaluate_file
-    from nebulium.verbs.evaluation import check_evaluation_place
-
-    check_evaluation_place(output)
-    result = evaluate_file(data, models=models, **options)
-    result.write(output)
+def _say_scores(result: Any, output: Path) -> None:
     for score in result.of_all():
         say(_scores(score))
     say(f"{output}: scores and figures; {result.rejects.summary()}")

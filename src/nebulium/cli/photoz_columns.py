@@ -1,39 +1,16 @@
-"""Options that tell what the columns of a catalogue mean, shared by the commands of ``nebulium photoz``."""
+"""The meaning of the columns of a catalogue: options shared by the commands of ``nebulium photoz``."""
 
-import functools
-import inspect
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import (
-    IdColumn,
-    Missing,
-)
-from nebulium.cli.terminal import (
-    number_or_text,
-)
+from nebulium.cli.options import IdColumn, Missing
+from nebulium.cli.terminal import number_or_text
+from nebulium.cli.verb import given
 
 
-def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command these options; what was told arrives as its argument `columns`."""
-    shared = inspect.signature(_told).parameters
-
-    @functools.wraps(command)
-    def wrapped(**options: Any) -> None:
-        told = {name: options.pop(name) for name in shared}
-        command(**options, columns=_told(**told))
-
-    own = [one for one in inspect.signature(command).parameters.values() if one.name != "columns"]
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared.values())]
-    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
-    return wrapped
-
-
-def _told(
-    band: Annotated[
+def catalogue_columns(
+    bands: Annotated[
         list[str] | None,
         typer.Option(
             "--band",
@@ -68,19 +45,22 @@ def _told(
         ),
     ] = None,
     id_column: IdColumn = None,
-    redshift: Annotated[
+    redshift_column: Annotated[
         str | None,
         typer.Option(
             "--redshift", metavar="COLUMN", help="Spectroscopic redshifts. [default: redshift_spec]"
         ),
     ] = None,
-    redshift_error: Annotated[
+    redshift_err_column: Annotated[
         str | None, typer.Option("--redshift-error", metavar="COLUMN", help="Their errors.")
     ] = None,
     ebv: Annotated[
-        str | None,
+        Any,
         typer.Option(
-            "--ebv", metavar="COLUMN|NUMBER", help="E(B-V) of the Milky Way by Schlegel et al. 1998, mag."
+            "--ebv",
+            parser=number_or_text,
+            metavar="COLUMN|NUMBER",
+            help="E(B-V) of the Milky Way by Schlegel et al. 1998, mag.",
         ),
     ] = None,
     dereddened: Annotated[
@@ -99,20 +79,11 @@ def _told(
         ),
     ] = None,
 ) -> dict[str, Any]:
-    """Fields of `CatalogueLayout` that are told."""
+    """Fields of `CatalogueLayout` that are given, by these names."""
+    fields = dict(locals())
     from nebulium.photometry.layout import band_columns, band_extinction
 
-    told = {
-        "bands": tuple(band_columns(text) for text in band or ()) or None,
-        "magnitudes": magnitudes,
-        "flux_unit": flux_unit,
-        "missing": tuple(missing or ()) or None,
-        "nondetection": nondetection,
-        "id_column": id_column,
-        "redshift_column": redshift,
-        "redshift_err_column": redshift_error,
-        "ebv": number_or_text(ebv),
-        "dereddened": dereddened,
-        "extinction": tuple(band_extinction(text) for text in extinction or ()) or None,
-    }
-    return {name: value for name, value in told.items() if value is not None}
+    fields["bands"] = tuple(band_columns(text) for text in bands or ()) or None
+    fields["missing"] = tuple(missing or ()) or None
+    fields["extinction"] = tuple(band_extinction(text) for text in extinction or ()) or None
+    return given(**fields)

@@ -5,33 +5,24 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import (
-    PredictionsOutput,
-    ReportOutput,
-    Seed,
-)
-from nebulium.cli.photoz import Curves, Data, ModelOfRedshifts
-from nebulium.cli.photoz_columns import takes_columns
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    say,
-    say_notes,
-    say_predictions,
-)
+from nebulium.cli.options import ModelOfGalaxies, PredictionsOutput, ReportOutput, Seed
+from nebulium.cli.photoz import Curves, Data
+from nebulium.cli.photoz_columns import catalogue_columns
+from nebulium.cli.terminal import say, say_notes, say_predictions
+from nebulium.cli.verb import library, verb
 
 app = typer.Typer()
 
 
-@app.command("embed")
-@ends_well
-@takes_columns
+@verb(app, "embed", library("photoz.embed_file"), "embedding", columns=catalogue_columns)
 def embed(
+    run: Any,
+    *,
     data: Data,
-    model: ModelOfRedshifts,
+    model: ModelOfGalaxies,
     output: PredictionsOutput,
-    columns: dict[str, Any],
     curves: Curves = None,
+    columns: dict[str, Any],
 ) -> None:
     """Write where a model puts galaxies: a vector a galaxy.
 
@@ -40,18 +31,14 @@ def embed(
 
     Example: `nebulium photoz embed mock --model mine --output embeddings.parquet`
     """
-    from nebulium.photoz.space.embedding import embed_file
-
-    with counting("embedding", "galaxies") as progress:
-        run = embed_file(data, output, model=model, columns=columns, curves=curves, progress=progress)
     say_predictions(run)
 
 
-@app.command("neighbours")
-@ends_well
+@verb(app, "neighbours", library("photoz.neighbours_file"))
 def neighbours(
+    table: Any,
     embeddings: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that embed wrote.")],
-    galaxy: Annotated[list[str], typer.Option("--galaxy", metavar="ID", help="As often as needed.")],
+    galaxies: Annotated[list[str], typer.Option("--galaxy", metavar="ID", help="As often as needed.")],
     count: Annotated[int, typer.Option("--count", min=1, help="Neighbours of each.")] = 10,
     output: Annotated[
         Path | None,
@@ -70,11 +57,8 @@ def neighbours(
 
     Example: `nebulium photoz neighbours embeddings.parquet --galaxy 17 --galaxy 23 --count 5`
     """
-    from nebulium.photoz.space.neighbours_file import neighbours_file
-
-    table = neighbours_file(embeddings, galaxy, count=count, output=output)
     if output is not None:
-        say(f"{output}: {len(table):,} neighbours of {len(galaxy):,} galaxies")
+        say(f"{output}: {len(table):,} neighbours of {len(galaxies):,} galaxies")
         return
     texts = [[name, *(_shown(value) for value in values.tolist())] for name, values in table.columns.items()]
     widths = [max(map(len, column)) for column in texts]
@@ -82,12 +66,17 @@ def neighbours(
         say("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
-@app.command("disagreements")
-@ends_well
-@takes_columns
+@verb(
+    app,
+    "disagreements",
+    library("photoz.disagreements_file"),
+    columns=catalogue_columns,
+)
 def disagreements(
+    run: Any,
+    *,
     data: Data,
-    model: ModelOfRedshifts,
+    model: ModelOfGalaxies,
     photometry: Annotated[
         str,
         typer.Option(
@@ -97,11 +86,11 @@ def disagreements(
         ),
     ],
     output: ReportOutput,
-    columns: dict[str, Any],
     n: Annotated[int, typer.Option("--n", min=1, help="Most galaxies in the figure.")] = 6,
     count: Annotated[int, typer.Option("--count", min=1, help="Neighbours of each in each space.")] = 4,
     curves: Curves = None,
     seed: Seed = 0,
+    columns: dict[str, Any],
 ) -> None:
     """Show galaxies that photometry gets wrong and the images get right, with their neighbours by both.
 
@@ -110,19 +99,6 @@ def disagreements(
 
     Example: `nebulium photoz disagreements mock --model pita --photometry fluxes --output disagreements`
     """
-    from nebulium.photoz.space.disagreements_file import disagreements_file
-
-    run = disagreements_file(
-        data,
-        output,
-        model=model,
-        photometry=photometry,
-        columns=columns,
-        curves=curves,
-        n=n,
-        count=count,
-        seed=seed,
-    )
     say(
         f"of {run.galaxies:,} test galaxies, {run.right_by_images:,} are right by images and wrong by "
         "photometry,"

@@ -1,33 +1,35 @@
 """``nebulium properties``: metallicity, and any other property, from images of galaxies."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from nebulium.cli.options import (
+    BatchSize,
+    Encoder,
     Epochs,
     IdColumn,
     Missing,
+    ModelOfGalaxies,
     ModelOutput,
+    Patience,
     PredictionsOutput,
     ReportOutput,
     Resume,
     Seed,
 )
-from nebulium.cli.terminal import (
-    counting,
-    ends_well,
-    say,
-    say_notes,
-    say_predictions,
-    say_trained,
-)
+from nebulium.cli.terminal import say, say_notes, say_predictions, say_trained
+from nebulium.cli.verb import evaluation, library, verb
 
 app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
 
-Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
+
+
+def _split(bands: str) -> list[str]:
+    return [band.strip() for band in bands.split(",")]
+
 
 Images = Annotated[
     Path,
@@ -47,28 +49,17 @@ Labels = Annotated[
     ),
 ]
 Bands = Annotated[
-    str | None,
+    Any,
     typer.Option(
-        "--bands", metavar="A,B,...", help="Bands to use, in order; names for them where the files have none."
+        "--bands",
+        parser=_split,
+        metavar="A,B,...",
+        help="Bands to use, in order; names for them where the files have none.",
     ),
 ]
-ModelOfImages = Annotated[
-    str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")
-]
 
 
-@app.command("train")
-@ends_well
-def train(
-    images: Images,
-    target: Annotated[
-        list[str], typer.Option("--target", metavar="COLUMN", help="Label to learn; as often as needed.")
-    ],
-    output: ModelOutput,
-    labels: Labels = None,
-    id_column: IdColumn = None,
-    bands: Bands = None,
-    missing: Missing = None,
+def properties_config(
     init: Annotated[
         str | None, typer.Option("--init", metavar="DIR_OR_NAME", help="Start from the networks of a model.")
     ] = None,
@@ -83,13 +74,8 @@ def train(
     ] = "gaussian",
     members: Annotated[int, typer.Option("--members", min=1, help="Networks of the ensemble.")] = 1,
     epochs: Epochs = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="Galaxies of a step; the recipe's if not given.")
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option("--patience", min=1, help="Stop after so many epochs without gain in validation."),
-    ] = None,
+    batch_size: BatchSize = None,
+    patience: Patience = None,
     size: Annotated[
         int | None,
         typer.Option("--size", min=8, help="Pixels on a side, cut or padded; those of the first image."),
@@ -97,13 +83,32 @@ def train(
     binning: Annotated[
         int, typer.Option("--binning", min=1, help="Average blocks of so many pixels on a side.")
     ] = 1,
-    profiles: Annotated[
+    with_profiles: Annotated[
         bool, typer.Option("--profiles/--no-profiles", help="Radial profiles beside the image.")
     ] = True,
     conformal: Annotated[
         bool, typer.Option("--conformal", help="Set the error bars so that they hold 68 % in validation.")
     ] = False,
     seed: Seed = 0,
+) -> Any:
+    """The recipe, whose fields go by these names."""
+    return library("properties.PropertiesConfig")(**locals())
+
+
+@verb(app, "train", library("properties.train_file", progress=True), config=properties_config)
+def train(
+    run: Any,
+    *,
+    images: Images,
+    targets: Annotated[
+        list[str], typer.Option("--target", metavar="COLUMN", help="Label to learn; as often as needed.")
+    ],
+    output: ModelOutput,
+    labels: Labels = None,
+    id_column: IdColumn = None,
+    bands: Bands = None,
+    missing: Missing = None,
+    config: Any,
     resume: Resume = False,
 ) -> None:
     """Train a model on images of galaxies and a table of labels.
@@ -115,56 +120,27 @@ def train(
 
     Example: `nebulium properties train --images mock --target oh12 --target log_mstar --output mine`
     """
-    from nebulium.properties.recipe import PropertiesConfig
-    from nebulium.properties.training_file import train_file
-
-    given = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "size": size, "init": init}
-    config = PropertiesConfig(
-        encoder=encoder,
-        head=head,
-        members=members,
-        binning=binning,
-        with_profiles=profiles,
-        conformal=conformal,
-        seed=seed,
-        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
-    )
-    run = train_file(
-        images,
-        labels,
-        output,
-        targets=target,
-        config=config,
-        id_column=id_column,
-        bands=_split(bands),
-        missing=missing,
-        resume=resume,
-        progress=True,
-    )
     say_trained(run)
 
 
-@app.command("predict")
-@ends_well
-def predict(images: Images, model: ModelOfImages, output: PredictionsOutput, bands: Bands = None) -> None:
+@verb(app, "predict", library("properties.predict_file"), "predicting")
+def predict(
+    run: Any, images: Images, model: ModelOfGalaxies, output: PredictionsOutput, bands: Bands = None
+) -> None:
     """Predict the properties of galaxies from their images.
 
     Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, and in_domain.
 
     Example: `nebulium properties predict --images cutouts --model mine --output metallicities.parquet`
     """
-    from nebulium.properties.predict import predict_file
-
-    with counting("predicting", "galaxies") as progress:
-        run = predict_file(images, output, model=model, bands=_split(bands), progress=progress)
     say_predictions(run)
 
 
-@app.command("evaluate")
-@ends_well
+@verb(app, "evaluate", evaluation("properties.evaluate_file"))
 def evaluate(
+    result: Any,
     images: Images,
-    model: ModelOfImages,
+    model: ModelOfGalaxies,
     output: ReportOutput,
     labels: Labels = None,
     id_column: IdColumn = None,
@@ -193,36 +169,19 @@ def evaluate(
 
     Example: `nebulium properties evaluate --images cutouts --labels z.csv --id objid --model mine -o scores`
     """
-    from nebulium.properties.scores.evaluate import evaluate_file
-    from nebulium.verbs.evaluation import check_evaluation_place
-
-    check_evaluation_place(output)
-    result = evaluate_file(
-        images,
-        labels,
-        model=model,
-        id_column=id_column,
-        bands=_split(bands),
-        missing=missing,
-        all_rows=all_rows,
-        traditional=traditional,
-        against=against or (),
-        seed=seed,
-    )
-    result.write(output)
     for score in result.of_all(result.about["method"]):
         say(f"{score.target}: {score.n:,} galaxies, RMSE {score['rmse'].value:.4f}")
     say(f"{output}: scores and figures; {result.rejects.summary()}")
     say_notes(result.notes)
 
 
-@app.command("explain")
-@ends_well
+@verb(app, "explain", library("properties.explain_file"))
 def explain(
+    run: Any,
     images: Images,
-    model: ModelOfImages,
+    model: ModelOfGalaxies,
     output: ReportOutput,
-    galaxy: Annotated[
+    galaxies: Annotated[
         list[str] | None,
         typer.Option("--galaxy", metavar="ID", help="As often as needed; some at random if not given."),
     ] = None,
@@ -234,15 +193,6 @@ def explain(
 
     Example: `nebulium properties explain --images cutouts --model mine --galaxy 1237648704043942146 -o seen`
     """
-    from nebulium.properties.explanation.file import explain_file
-
-    run = explain_file(
-        images, output, model=model, galaxies=galaxy or (), n=n, bands=_split(bands), seed=seed
-    )
     say(f"{run.output}: {', '.join(run.figures)} of {run.galaxies:,} galaxies; {run.rejects.summary()}")
     say(f"the shares of the pixels add up to within {run.largest_gap:.2g} standard deviations")
     say_notes(run.notes)
-
-
-def _split(bands: str | None) -> list[str] | None:
-    return None if bands is None else [band.strip() for band in bands.split(",")]

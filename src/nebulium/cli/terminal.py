@@ -42,10 +42,8 @@ def ends_well(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def number_or_text(value: str | None) -> str | float | None:
+def number_or_text(value: str) -> str | float:
     """What may be a number or a name."""
-    if value is None:
-        return None
     try:
         return float(value)
     except ValueError:
@@ -72,10 +70,15 @@ def say_predictions(run: Any) -> None:
     say_rest(run)
 
 
-def say_rest(run: Any) -> None:
-    """What a run set aside, supposed and left out."""
+def say_rejects(run: Any) -> None:
+    """What a run set aside."""
     if run.rejects_path is not None:
         say(f"{run.rejects_path}: {run.rejects.summary()}")
+
+
+def say_rest(run: Any) -> None:
+    """What a run set aside, supposed and left out."""
+    say_rejects(run)
     say_notes(run.notes)
 
 
@@ -95,18 +98,15 @@ def _end(message: str, code: int) -> NoReturn:
 
 
 @contextmanager
-def counting(doing: str, things: str = "rows") -> Iterator[Callable[[int], None]]:
-    """A count that is gone when the work is done."""
-    with _shown(doing, SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as update:
-        yield lambda done: update(description=f"{doing}: {done:,} {things}")
-
-
-@contextmanager
-def counting_to(total: int | None, doing: str, things: str) -> Iterator[Callable[[int], None]]:
-    """How many are done of how many, and how long the others will take."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(things), TimeRemainingColumn())
-    with _shown(doing, TextColumn("{task.description}"), *columns, total=total) as update:
-        yield lambda done: update(completed=done)
+def counting(doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """How many galaxies are done, and how long the others will take where their number is known."""
+    if total is None:
+        with _shown(doing, SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as update:
+            yield lambda done: update(description=f"{doing}: {done:,} galaxies")
+    else:
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("galaxies"), TimeRemainingColumn())
+        with _shown(doing, TextColumn("{task.description}"), *columns, total=total) as update:
+            yield lambda done: update(completed=done)
 
 
 @contextmanager

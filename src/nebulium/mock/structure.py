@@ -169,23 +169,22 @@ def draw_structure(properties: GalaxyProperties, key: PRNGKeyArray) -> Structure
     """
     traits = _traits(properties)
     keys = jax.random.split(key, 5)
-    bulge = _draw_bulge(traits, keys[0])
-    view = _draw_view(traits, keys[1])
-    sizes = _draw_sizes(traits, bulge, keys[2])
+    bulge_share, sersic_n, roundness = _draw_bulge(traits, keys[0])
+    cos_inclination, position_angle_rad = _draw_view(traits, keys[1])
+    bulge_re, disc_re, young_re = _draw_sizes(traits, bulge_share, sersic_n, keys[2])
     thickness = jnp.where(traits.early, 0.25, 0.14 + 0.05 * jnp.minimum(traits.redshift, 2.5))
-    bulge_axis_ratio = jnp.sqrt(view.cos_inclination**2 * (1.0 - bulge.roundness**2) + bulge.roundness**2)
     return Structure(
-        bulge_share=bulge.share,
-        bulge_re_kpc=sizes.bulge,
-        bulge_sersic_n=bulge.sersic_n,
-        bulge_axis_ratio=bulge_axis_ratio,
-        disc_re_kpc=sizes.disc,
-        cos_inclination=view.cos_inclination,
+        bulge_share=bulge_share,
+        bulge_re_kpc=bulge_re,
+        bulge_sersic_n=sersic_n,
+        bulge_axis_ratio=jnp.sqrt(cos_inclination**2 * (1.0 - roundness**2) + roundness**2),
+        disc_re_kpc=disc_re,
+        cos_inclination=cos_inclination,
         disc_thickness=thickness,
-        position_angle_rad=view.position_angle_rad,
-        young_re_kpc=sizes.young,
-        **_draw_clumps(traits, sizes.young, keys[3]),
-        **_draw_arms(traits, bulge.share, keys[4]),
+        position_angle_rad=position_angle_rad,
+        young_re_kpc=young_re,
+        **_draw_clumps(traits, young_re, keys[3]),
+        **_draw_arms(traits, bulge_share, keys[4]),
     )
 
 
@@ -201,13 +200,8 @@ def _traits(properties: GalaxyProperties) -> _Traits:
     )
 
 
-class _Bulge(NamedTuple):
-    share: Scalar
-    sersic_n: Scalar
-    roundness: Scalar  # intrinsic axis ratio of an oblate spheroid
-
-
-def _draw_bulge(traits: _Traits, key: PRNGKeyArray) -> _Bulge:
+def _draw_bulge(traits: _Traits, key: PRNGKeyArray) -> tuple[Scalar, Scalar, Scalar]:
+    """Share of the mass, Sersic index, and intrinsic axis ratio of an oblate spheroid."""
     keys = jax.random.split(key, 3)
     # Logits of the bulge's share of the mass: 0.15 at 1e9.5 Msun to 0.45 at 1e11 for the star-forming.
     fading = jnp.clip(-10.0 - traits.log_ssfr, -1.0, 1.0)
@@ -220,31 +214,24 @@ def _draw_bulge(traits: _Traits, key: PRNGKeyArray) -> _Bulge:
     sersic_n = median_n * jnp.exp(0.2 * jax.random.normal(keys[1]))
     sersic_n = jnp.clip(jnp.round(2.0 * sersic_n) / 2.0, SERSIC_INDICES[0], SERSIC_INDICES[-1])
     low, high = jnp.where(traits.early, 0.45, 0.6), jnp.where(traits.early, 0.95, 0.9)
-    roundness = low + (high - low) * jax.random.uniform(keys[2])
-    return _Bulge(share, sersic_n, roundness)
+    return share, sersic_n, low + (high - low) * jax.random.uniform(keys[2])
 
 
-class _View(NamedTuple):
-    cos_inclination: Scalar
-    position_angle_rad: Scalar
+def _draw_view(traits: _Traits, key: PRNGKeyArray) -> tuple[Scalar, Scalar]:
+    """Cosine of the inclination, and position angle.
 
-
-def _draw_view(traits: _Traits, key: PRNGKeyArray) -> _View:
-    """Directions random over all galaxies; a Gaussian copula makes the dusty discs edge on more often."""
+    Directions are random over all galaxies; a Gaussian copula makes the dusty discs edge on more often.
+    """
     tilt, turn = jax.random.split(key)
     dust = jnp.clip((traits.av_mag - av_stars(traits.mass)) / _AV_SPREAD_MAG, -2.0, 2.0)
     correlation = jnp.where(traits.early, 0.0, _DUST_INCLINATION)
     normal = correlation * dust + jnp.sqrt(1.0 - correlation**2) * jax.random.normal(tilt)
-    return _View(ndtr(-normal), jnp.pi * jax.random.uniform(turn))
+    return ndtr(-normal), jnp.pi * jax.random.uniform(turn)
 
 
-class _Sizes(NamedTuple):
-    bulge: Scalar
-    disc: Scalar
-    young: Scalar
-
-
-def _draw_sizes(traits: _Traits, bulge: _Bulge, key: PRNGKeyArray) -> _Sizes:
+def _draw_sizes(
+    traits: _Traits, bulge_share: Scalar, sersic_n: Scalar, key: PRNGKeyArray
+) -> tuple[Scalar, Scalar, Scalar]:
     """Half-light radii of the components, scaled so that the whole has the radius drawn for it."""
     keys = jax.random.split(key, 3)
     weight = local_weight(traits.redshift)
@@ -255,12 +242,12 @@ def _draw_sizes(traits: _Traits, bulge: _Bulge, key: PRNGKeyArray) -> _Sizes:
     typical = jnp.where(traits.early, 0.6, 0.22)
     bulge_over_disc = typical * jnp.exp(0.25 * jax.random.normal(keys[1]))
     young_over_disc = 1.15 * 10.0 ** (0.05 * (traits.mass - 10.0) + 0.05 * jax.random.normal(keys[2]))
-    shares = light_shares(bulge.share, traits.log_ssfr)
+    shares = light_shares(bulge_share, traits.log_ssfr)
     in_discs = half_light_radius(
-        shares, bulge.sersic_n, bulge_over_disc, jnp.ones_like(bulge_over_disc), young_over_disc
+        shares, sersic_n, bulge_over_disc, jnp.ones_like(bulge_over_disc), young_over_disc
     )
     disc = whole / in_discs
-    return _Sizes(bulge_over_disc * disc, disc, young_over_disc * disc)
+    return bulge_over_disc * disc, disc, young_over_disc * disc
 
 
 def light_shares(bulge_share: Scalar, log_ssfr: Scalar) -> Float[Array, "3"]:

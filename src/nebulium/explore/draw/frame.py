@@ -1,6 +1,7 @@
 """The frame of all figures: a template, a description for screen readers, places for words."""
 
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from nebulium.explore.draw.theme import TEXT, Theme
 
 #: Buttons of plotly that do not help here: pictures are downloaded with those of `assets/figures.js`.
 HIDDEN_BUTTONS = ("toImage", "zoomIn2d", "zoomOut2d", "autoScale2d")
+#: Characters of a line that fits a narrow figure.
+WIDTH = 46
 #: No point, but a trace of points: plotly offers lasso and box only where there is one.
 SELECTABLE: dict[str, Any] = {
     "type": "scatter",
@@ -40,10 +43,12 @@ def framed(
 
 def empty_figure(message: str, theme: Theme) -> Figure:
     """A figure that says why there is nothing to see."""
+    # Entities such as &lt; stay whole, for lines break at spaces.
+    lines = textwrap.wrap(message, WIDTH, break_long_words=False, break_on_hyphens=False)
     layout = {
         "xaxis": {"visible": False},
         "yaxis": {"visible": False},
-        "annotations": [note(_wrapped(message), 0.5, 0.5, size=TEXT, color=theme.muted)],
+        "annotations": [note("<br>".join(lines), 0.5, 0.5, size=TEXT, color=theme.muted)],
     }
     return framed([], layout, theme, name="empty", description=message)
 
@@ -81,14 +86,3 @@ def graph_config(name: str, *, wheel: bool = False) -> dict[str, Any]:
             "scale": 3,
         },
     }
-
-
-def _wrapped(text: str, width: int = 46) -> str:
-    """Lines that fit a narrow figure; entities such as &lt; stay whole, for lines break at spaces."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(lines)

@@ -1,5 +1,7 @@
 """Densities of redshifts, p(z)."""
 
+import math
+
 import numpy as np
 from jaxtyping import Float
 from plotly.graph_objects import Figure
@@ -19,7 +21,7 @@ def redshift_density_figure(
     mass: Float[np.ndarray, " bin"],
     theme: Theme,
     *,
-    known: float | None = None,
+    known: float = math.nan,
 ) -> Figure:
     """The density p(z) of one galaxy."""
     total = float(np.sum(mass))
@@ -36,7 +38,7 @@ def redshift_density_figure(
         _upright(f"median {median:.3f}", median, top, theme.predicted, "dash"),
     ]
     shown = [low, high]
-    if known is not None and np.isfinite(known):
+    if math.isfinite(known):
         traces.append(_upright(f"known {known:.3f}", known, top, theme.pinned, "solid"))
         shown.append(known)
     room = MARGIN * (max(shown) - min(shown)) + 0.01

@@ -1,5 +1,6 @@
 """The light of one galaxy: continuum and lines, or fluxes through filters."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from typing import Any, Literal
@@ -41,7 +42,7 @@ def spectrum_figure(
     observed: Mapping[str, float],
     predicted: Mapping[str, Quantiles],
     *,
-    redshift: float | None = None,
+    redshift: float = math.nan,
     frame: Frame = "rest",
     theme: Theme,
     unit: str = FLUX_UNIT,
@@ -53,7 +54,8 @@ def spectrum_figure(
     expected = {line: q for line, q in predicted.items() if line in LINES and np.isfinite(q).all()}
     if not (known or measured or expected):
         return empty_figure("This galaxy has neither a continuum in twelve bins nor lines.", theme)
-    shift = 1.0 + _redshift(redshift, frame)
+    frame = frame if math.isfinite(redshift) else "rest"
+    shift = 1.0 + redshift if frame == "observed" else 1.0
     traces = [_steps(flux, shift, theme)]
     if measured:
         line = {"color": theme.observed, "width": 2}
@@ -65,7 +67,7 @@ def spectrum_figure(
     highest = _highest(flux, measured, medians)
     layout = {
         "xaxis": {
-            "title": {"text": FRAMES[_frame(redshift, frame)]},
+            "title": {"text": FRAMES[frame]},
             "range": [float(BIN_EDGES_AA[0] - 60) * shift, float(BIN_EDGES_AA[-1] + 60) * shift],
         },
         "yaxis": {
@@ -78,8 +80,8 @@ def spectrum_figure(
         "margin": {"t": 74},
     }
     lines = f"{len(measured)} observed and {len(expected)} predicted emission lines"
-    words = f"Continuum in twelve bins with {lines}, {_frame(redshift, frame)} frame."
-    return framed(traces, layout, theme, name=f"spectrum-{_frame(redshift, frame)}", description=words)
+    words = f"Continuum in twelve bins with {lines}, {frame} frame."
+    return framed(traces, layout, theme, name=f"spectrum-{frame}", description=words)
 
 
 def photometry_figure(
@@ -121,14 +123,6 @@ def photometry_figure(
 def _finite_lines(widths: Mapping[str, float]) -> dict[str, float]:
     """Measured lines in their order."""
     return {line: widths[line] for line in LINES if line in widths and np.isfinite(widths[line])}
-
-
-def _frame(redshift: float | None, frame: Frame) -> Frame:
-    return frame if redshift is not None and np.isfinite(redshift) else "rest"
-
-
-def _redshift(redshift: float | None, frame: Frame) -> float:
-    return redshift if redshift is not None and _frame(redshift, frame) == "observed" else 0.0
 
 
 def _steps(flux: np.ndarray, shift: float, theme: Theme) -> dict[str, Any]:

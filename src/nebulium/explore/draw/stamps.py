@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float, Num, UInt8
 from PIL import Image
 
-from nebulium.data.images.sizes import border_pixels
-from nebulium.data.images.stretches import BORDER_SHARE, DISPLAY_UNIT, MAD_TO_SIGMA
+from nebulium.data.images.stretches import DISPLAY_UNIT, sky_and_noise
 
 #: Where brightness turns from linear to logarithmic, in units of the noise, at the ends of the slider: 0
 #: shows the core, 1 the faintest light.
@@ -49,7 +48,7 @@ def measure_levels(images: Sequence[Picture]) -> Levels:
     lights = np.full((len(images) or 1, bands), np.nan)
     noises = lights.copy()
     for place, image in enumerate(images):
-        sky, noises[place] = _sky_and_noise(image)
+        sky, noises[place] = sky_and_noise(image)
         h, w = image.shape[0] // MIDDLE, image.shape[1] // MIDDLE
         inner = image[h : image.shape[0] - h, w : image.shape[1] - w]
         lights[place] = _finite(inner - sky).sum(axis=(0, 1))
@@ -81,7 +80,7 @@ def stamp_pixels(image: Picture, stretch: float, levels: Levels) -> UInt8[np.nda
 
 def _three_colours(image: Picture, levels: Levels) -> tuple[Float[np.ndarray, "height width 3"], float]:
     """Red, green, blue without sky in units of white, and the noise of their mean."""
-    sky, _ = _sky_and_noise(image)
+    sky, _ = sky_and_noise(image)
     white = np.array(levels.white)
     light = _finite((image - sky) / white)
     noise = np.array(levels.noise) / white
@@ -91,15 +90,6 @@ def _three_colours(image: Picture, levels: Levels) -> tuple[Float[np.ndarray, "h
     colours = np.stack([light[..., bands].mean(axis=-1) for bands in chosen], axis=-1)
     weights = np.stack([np.isin(np.arange(last + 1), bands) / len(bands) for bands in chosen]).mean(axis=0)
     return colours, float(np.sqrt(np.sum((weights * noise) ** 2)))
-
-
-def _sky_and_noise(image: Picture) -> tuple[Float[np.ndarray, " band"], Float[np.ndarray, " band"]]:
-    """Median and robust standard deviation along the border."""
-    border = border_pixels(image, max(1, min(image.shape[:2]) // BORDER_SHARE)).astype(np.float64)
-    values = np.ma.masked_invalid(border)
-    sky = np.ma.median(values, axis=0)
-    deviation = MAD_TO_SIGMA * np.ma.median(np.ma.abs(values - sky[None]), axis=0)
-    return np.ma.filled(sky, 0.0), np.ma.filled(deviation, np.nan)
 
 
 def _finite(light: np.ndarray) -> np.ndarray:

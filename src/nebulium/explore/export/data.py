@@ -98,7 +98,7 @@ class PageData:
 
     def _galaxies(self) -> dict[str, Any]:
         explored, xy = self.explored, self.explored.xy[self.rows]
-        redshift = np.array([_nan(explored.redshift(int(row))) for row in self.rows], np.float32)
+        redshift = np.array([explored.redshift(row) for row in self.rows.tolist()], np.float32)
         return {
             "name": explored.galaxies.name[:LONGEST],
             "count": len(explored.galaxies),
@@ -162,7 +162,7 @@ class PageData:
         return {"height": CELLS[0], "width": CELLS[1], **self._counts.places, "at": at}
 
     def _colour(self, columns: tuple[str, ...]) -> dict[str, Any]:
-        scale = self.explored.scale(columns, None)
+        scale = self.explored.scale(*columns)
         values = [self.explored.galaxies.values[column] for column in columns]
         code: Code = "f2" if "ew_" in columns[0] else "f4"
         return {
@@ -181,7 +181,3 @@ class PageData:
     def _means(self, values: np.ndarray) -> Float[np.ndarray, " cell"]:
         means = raster(self.explored.xy, values, self.explored.window, CELLS).mean
         return means.ravel()[self._full]
-
-
-def _nan(value: float | None) -> float:
-    return np.nan if value is None else value

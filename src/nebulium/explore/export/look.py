@@ -1,7 +1,6 @@
 """How the page without a server looks: layouts of the figures, which the browser fills."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from nebulium.explore.draw.colours import colour_scale
 from nebulium.explore.draw.frame import graph_config
 from nebulium.explore.draw.map_figures import Points, map_figure
 from nebulium.explore.draw.raster import Window
-from nebulium.explore.draw.spectrum_figures import photometry_figure, spectrum_figure
 from nebulium.explore.draw.theme import Theme, faint
 from nebulium.explore.sample.quantities import PANELS
 
@@ -36,17 +34,6 @@ def map_look(theme: Theme, window: Window) -> dict[str, Any]:
             for names in panels
         ],
     }
-
-
-def spectrum_layout(lines: Sequence[str], unit: str, theme: Theme) -> dict[str, Any]:
-    """The layout of a spectrum at rest."""
-    continuum = np.ones(12, np.float32)
-    return layout_of(spectrum_figure(continuum, dict.fromkeys(lines, 1.0), {}, theme=theme, unit=unit))
-
-
-def photometry_layout(bands: Sequence[str], theme: Theme) -> dict[str, Any]:
-    """The layout of fluxes through filters."""
-    return layout_of(photometry_figure(bands, np.ones(len(bands), np.float32), None, theme))
 
 
 def layout_of(figure: Figure) -> dict[str, Any]:

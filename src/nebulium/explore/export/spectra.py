@@ -1,16 +1,18 @@
 """Spectra of a sample, as the page without a server holds them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
+from plotly.graph_objects import Figure
 
 from nebulium.data.glossary import FLUX_UNIT
 from nebulium.explore.draw.labels import plain
-from nebulium.explore.draw.spectrum_figures import HIGHEST, SIGMA_AA
-from nebulium.explore.draw.theme import DARK, LIGHT
+from nebulium.explore.draw.spectrum_figures import HIGHEST, SIGMA_AA, photometry_figure, spectrum_figure
+from nebulium.explore.draw.theme import DARK, LIGHT, Theme
 from nebulium.explore.export.encoding import packed
-from nebulium.explore.export.look import photometry_layout, spectrum_layout
+from nebulium.explore.export.look import layout_of
 from nebulium.explore.page.explored import Explored
 from nebulium.lines.continuum.bins import BIN_EDGES_AA
 from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINE_WAVES_AA, LINES
@@ -33,6 +35,7 @@ def spectra_of(explored: Explored, rows: Int64[np.ndarray, " m"]) -> dict[str, A
         return _photometry(explored, rows)
     if galaxies.continuum is None and not lines:
         return None
+    level, widths = np.ones(12, np.float32), dict.fromkeys(lines, 1.0)
     unit = galaxies.units.get(FLUX_COLUMNS[0], FLUX_UNIT)
     return {
         "kind": "spectrum",
@@ -40,7 +43,7 @@ def spectra_of(explored: Explored, rows: Int64[np.ndarray, " m"]) -> dict[str, A
         "sigma": SIGMA_AA,
         "highest": HIGHEST,
         "lines": [_line(explored, line, rows) for line in lines],
-        "layout": {theme.name: spectrum_layout(lines, unit, theme) for theme in (LIGHT, DARK)},
+        "layout": _layouts(lambda theme: spectrum_figure(level, widths, {}, theme=theme, unit=unit)),
         **_continuum(explored, rows),
     }
 
@@ -71,5 +74,10 @@ def _photometry(explored: Explored, rows: np.ndarray) -> dict[str, Any]:
         "bands": [plain(band) for band in bands],
         "flux": packed(flux_njy[rows], "f4"),
         "error": packed(flux_err_njy[rows], "f4"),
-        "layout": {theme.name: photometry_layout(bands, theme) for theme in (LIGHT, DARK)},
+        "layout": _layouts(lambda theme: photometry_figure(bands, np.ones(len(bands)), None, theme)),
     }
+
+
+def _layouts(draw: Callable[[Theme], Figure]) -> dict[str, Any]:
+    """The layout of a figure in each theme."""
+    return {theme.name: layout_of(draw(theme)) for theme in (LIGHT, DARK)}

@@ -106,7 +106,7 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
         for name, text in _files(data, _about(data, model)):
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_text(text, encoding="utf-8", newline="\n")
-        size = _total(partial)
+        size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
     return ExportedPage(folder, len(data.placed), len(data.rows), size)
 
 
@@ -167,7 +167,3 @@ def _readme(data: PageData, about: list[str]) -> str:
             "",
         ]
     )
-
-
-def _total(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

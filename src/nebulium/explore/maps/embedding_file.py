@@ -63,7 +63,6 @@ def open_embedding(
     model: str | Path | None = None,
     seed: int = 0,
     refit: bool = False,
-    most: int = MOST_FITTED,
     progress: Progress | None = None,
 ) -> GalaxyMap:
     """The map of galaxies: as it is kept, with new galaxies placed in it, or drawn anew."""
@@ -71,12 +70,12 @@ def open_embedding(
     path = map_path(folder, kind, model)
     saved, notes = (None, ()) if refit else _saved(path, seed)
     if saved is not None:
-        taken_up, notes = _taken_up(saved, galaxies, features, most, progress)
+        taken_up, notes = _taken_up(saved, galaxies, features, progress)
         if taken_up is not None:
             if notes:
                 write_embedding(path, taken_up, features)
             return GalaxyMap(taken_up, features, notes)
-    embedding = fit_embedding(galaxies.ids, features, seed=seed, most=most, progress=progress)
+    embedding = fit_embedding(galaxies.ids, features, seed=seed, progress=progress)
     errors = asdict(left_out_error(embedding, features, seed=seed))
     # JSON has no NaN.
     known = {name: value if np.isfinite(value) else None for name, value in errors.items()}
@@ -113,13 +112,13 @@ def _saved(path: Path, seed: int) -> tuple[Table | None, tuple[str, ...]]:
 
 
 def _taken_up(
-    saved: Table, galaxies: Galaxies, features: MapFeatures, most: int, progress: Progress | None
+    saved: Table, galaxies: Galaxies, features: MapFeatures, progress: Progress | None
 ) -> tuple[Embedding | None, tuple[str, ...]]:
     """The map with the galaxies of today; None if too few of those that it was fitted to are as they were."""
     rows = rows_of_ids(galaxies.ids, saved[GALAXY])
     same = (rows >= 0) & (saved[HASH][rows] == features.hashes())
     fitted = same & saved[FITTED][rows].astype(bool)
-    if fitted.sum() < SHARE_KEPT * min(int(features.usable.sum()), most) or not fitted.any():
+    if fitted.sum() < SHARE_KEPT * min(int(features.usable.sum()), MOST_FITTED) or not fitted.any():
         return None, ("The map was drawn anew: most of its galaxies are new or have changed.",)
     xy = np.stack([saved[X], saved[Y]], axis=1).astype(np.float32)[rows]
     xy[~same] = np.nan

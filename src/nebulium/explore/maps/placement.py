@@ -31,14 +31,12 @@ class Placement:
     features: Float[np.ndarray, "m feature"]
     xy: Float[np.ndarray, "m 2"]
 
-    def place(
-        self, features: Float[np.ndarray, "k feature"], n_neighbours: int = N_NEIGHBOURS
-    ) -> Float[np.ndarray, "k 2"]:
+    def place(self, features: Float[np.ndarray, "k feature"]) -> Float[np.ndarray, "k 2"]:
         """Places of other galaxies: means of those of their neighbours, weighted as UMAP weights them."""
         found = np.full((len(features), 2), np.nan, np.float32)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         if len(usable):
-            distance, rows = self.neighbours(features[usable], n_neighbours)
+            distance, rows = self.neighbours(features[usable], N_NEIGHBOURS)
             found[usable] = weighted_places(distance, self.xy[rows])
         return found
 

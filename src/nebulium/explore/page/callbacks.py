@@ -11,7 +11,7 @@ from plotly.graph_objects import Figure
 
 from nebulium.explore.draw.raster import Window
 from nebulium.explore.page.cards import galaxy_title, hover_card, neighbour_buttons, sample_note
-from nebulium.explore.page.explored import DIRECTIONS, Explored
+from nebulium.explore.page.explored import DIRECTIONS, PREDICTED, Explored
 from nebulium.explore.page.layout import CONTROLS, DOWNLOADS, place_of
 from nebulium.explore.page.map_view import draw_map, shown_by
 from nebulium.explore.page.state import Choices, ViewState, from_query, from_texts, to_texts
@@ -47,18 +47,16 @@ def _register_browser(app: Dash) -> None:
         Input("page", "id"),
         State("defaults", "data"),
         State("names", "data"),
+        prevent_initial_call=False,
     )
-    app.clientside_callback(
-        called("change"), *(Input(name, "value") for name in CONTROLS), prevent_initial_call=True
-    )
+    app.clientside_callback(called("change"), *(Input(name, "value") for name in CONTROLS))
     for name, store in (("settle", "settled"), ("pin", "pinned"), ("notify", "message")):
-        app.clientside_callback(called(name), Input(store, "data"), prevent_initial_call=True)
-    app.clientside_callback(called("zoom"), Input("map", "relayoutData"), prevent_initial_call=True)
+        app.clientside_callback(called(name), Input(store, "data"))
+    app.clientside_callback(called("zoom"), Input("map", "relayoutData"))
     app.clientside_callback(
         called("select"),
         Input("map", "selectedData"),
         Input("sample-figure", "selectedData"),
-        prevent_initial_call=True,
     )
 
 
@@ -68,7 +66,6 @@ def _register_state(app: Dash, choices: Choices) -> None:
         Output("settled", "data"),
         Output("message", "data"),
         Input("query", "data"),
-        prevent_initial_call=True,
     )
     def settle(query: Any) -> tuple[Any, ...]:
         state, notes = from_query(query if isinstance(query, str) else "", choices)
@@ -92,7 +89,6 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
         Output("galaxy-drawn", "data"),
         Input("texts", "data"),
         State("galaxy-drawn", "data"),
-        prevent_initial_call=True,
     )
     def draw_the_galaxy(texts: Any, drawn: Any) -> tuple[Any, ...]:
         state = from_texts(texts, choices)[0]
@@ -108,7 +104,6 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
         Input("texts", "data"),
         Input("made", "data"),
         State("map-drawn", "data"),
-        prevent_initial_call=True,
     )
     def draw_the_map(texts: Any, made: Any, drawn: Any) -> tuple[Figure, str]:
         if texts is None:
@@ -126,7 +121,6 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
         Output("sample-drawn", "data"),
         Input("texts", "data"),
         State("sample-drawn", "data"),
-        prevent_initial_call=True,
     )
     def draw_the_sample(texts: Any, drawn: Any) -> tuple[Any, ...]:
         state = from_texts(texts, choices)[0]
@@ -145,7 +139,6 @@ def _register_stamps(app: Dash, explored: Explored, choices: Choices) -> None:
         Output("stamps-drawn", "data"),
         Input("texts", "data"),
         State("stamps-drawn", "data"),
-        prevent_initial_call=True,
     )
     def draw_the_stamps(texts: Any, drawn: Any) -> tuple[list[Component], str]:
         state = from_texts(texts, choices)[0]
@@ -156,20 +149,13 @@ def _register_stamps(app: Dash, explored: Explored, choices: Choices) -> None:
 
 
 def _register_pointer(app: Dash, explored: Explored, choices: Choices) -> None:
-    @app.callback(
-        Output("card", "children"),
-        Input("pointer", "data"),
-        State("texts", "data"),
-        prevent_initial_call=True,
-    )
+    @app.callback(Output("card", "children"), Input("pointer", "data"), State("texts", "data"))
     def show_card(place: Any, texts: Any) -> list[Component]:
         state = from_texts(texts, choices)[0]
         row = _row_at(explored, place, state)
         return [] if row is None else hover_card(explored, row, state)
 
-    @app.callback(
-        Output("pinned", "data"), Input("pick", "data"), State("texts", "data"), prevent_initial_call=True
-    )
+    @app.callback(Output("pinned", "data"), Input("pick", "data"), State("texts", "data"))
     def pick(place: Any, texts: Any) -> dict[str, Any]:
         return _pinned(explored, _row_at(explored, place, from_texts(texts, choices)[0]))
 
@@ -177,7 +163,6 @@ def _register_pointer(app: Dash, explored: Explored, choices: Choices) -> None:
         Output("pinned", "data", allow_duplicate=True),
         Input("step", "data"),
         State("texts", "data"),
-        prevent_initial_call=True,
     )
     def step(asked: Any, texts: Any) -> dict[str, Any]:
         direction = asked.get("direction") if isinstance(asked, Mapping) else None
@@ -192,7 +177,6 @@ def _register_pointer(app: Dash, explored: Explored, choices: Choices) -> None:
         Output("message", "data", allow_duplicate=True),
         Input("search", "n_submit"),
         State("search", "value"),
-        prevent_initial_call=True,
     )
     def search(_: Any, text: Any) -> tuple[Any, Any]:
         found = _found(explored, text if isinstance(text, str) else "")
@@ -209,7 +193,6 @@ def _register_downloads(app: Dash, explored: Explored, choices: Choices) -> None
             Output("download", "data", allow_duplicate=True),
             Input(f"save-{kind}", "n_clicks"),
             State("texts", "data"),
-            prevent_initial_call=True,
         )
         def save(_: Any, texts: Any, kind: str = kind) -> Any:
             rows = explored.rows_selected(from_texts(texts, choices)[0])
@@ -246,7 +229,7 @@ def _row_at(explored: Explored, place: Any, state: ViewState) -> int | None:
     try:
         space, x, y = place["space"], float(place["x"]), float(place["y"])
         left, right, bottom, top = (float(value) for value in place["window"])
-        finder = explored.finder(space, state.quantity)
+        finder = explored.finder(space, state.quantity if space == PREDICTED else "")
     except (KeyError, TypeError, ValueError):
         return None
     window: Window = (left, right, bottom, top)

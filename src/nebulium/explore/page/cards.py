@@ -42,7 +42,12 @@ def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component
     quantity = explored.quantities.get(state.quantity)
     if quantity is not None:
         columns += quantity.columns[:2]
-    return [html.Strong(short(str(explored.galaxies.ids[row]))), _pairs(explored, row, columns)]
+    parts = []
+    for column in dict.fromkeys(columns):
+        if column in explored.galaxies.values:
+            value = number(explored.value(column, row))
+            parts += [html.Dt(label(explored, column)), html.Dd(value)]
+    return [html.Strong(short(str(explored.galaxies.ids[row]))), html.Dl(parts, className="pairs")]
 
 
 def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
@@ -52,11 +57,10 @@ def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
             html.Strong("No galaxy is pinned"),
             html.Span("click on one in the map, or search for its id"),
         ]
-    values = explored.galaxies.values
     known = [
-        f"{label(explored, column)} {number(float(values[column][row]))}"
+        f"{label(explored, column)} {number(explored.value(column, row))}"
         for column in ("redshift", "redshift_median", "log_mstar", "ew_HALPHA")
-        if column in values
+        if column in explored.galaxies.values
     ]
     return [html.Strong(short(str(explored.galaxies.ids[row]))), *map(html.Span, known)]
 
@@ -79,14 +83,8 @@ def summary_table(explored: Explored, rows: np.ndarray, columns: Sequence[str]) 
     """Medians and central 68 per cent of a selection, a row a column."""
     heads = ("Column", "Known", "Median", "16 %", "84 %", "Median of all")
     lines = [
-        html.Tr(
-            [
-                html.Td(label(explored, one.column)),
-                html.Td(f"{one.count:,}"),
-                *(html.Td(number(value)) for value in (one.median, one.q16, one.q84, one.all_median)),
-            ]
-        )
-        for one in summary(explored.galaxies, rows, columns)
+        html.Tr([html.Td(text) for text in (label(explored, column), f"{count:,}", *map(number, numbers))])
+        for column, (count, *numbers) in summary(explored.galaxies, rows, columns).items()
     ]
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in heads]))
     return html.Table([head, html.Tbody(lines)])
@@ -97,7 +95,7 @@ def sample_note(explored: Explored, state: ViewState) -> str:
     if state.sample_view == "history" and not explored.synthetic.lacks:
         galaxy = explored.synthetic.at(state.history)
         width = galaxy.ew_aa["HALPHA"][1]
-        return f"τ {galaxy.history.tau_gyr:.1f} Gyr, log SFR {galaxy.log_sfr:.2f}, EW(Hα) {width:.1f} Å"
+        return f"τ {galaxy.tau_gyr:.1f} Gyr, log SFR {galaxy.log_sfr:.2f}, EW(Hα) {width:.1f} Å"
     rows = explored.rows_selected(state)
     if rows is None:
         return ""
@@ -107,12 +105,3 @@ def sample_note(explored: Explored, state: ViewState) -> str:
 def message(text: str) -> Component:
     """Words in place of a view."""
     return html.Div(text, className="message")
-
-
-def _pairs(explored: Explored, row: int, columns: Sequence[str]) -> Component:
-    known = [name for name in dict.fromkeys(columns) if name in explored.galaxies.values]
-    parts = []
-    for column in known:
-        value = number(float(explored.galaxies.values[column][row]))
-        parts += [html.Dt(label(explored, column)), html.Dd(value)]
-    return html.Dl(parts, className="pairs")

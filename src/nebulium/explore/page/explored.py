@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from nebulium.errors import TableError
-from nebulium.explore.draw.colours import ColourScale, Kind, colour_scale
+from nebulium.explore.draw.colours import ColourScale, colour_scale
 from nebulium.explore.draw.labels import unit_text
 from nebulium.explore.draw.raster import NearestRow, Window, in_window, whole_window
 from nebulium.explore.maps.embedding import Progress
@@ -17,7 +17,7 @@ from nebulium.explore.maps.embedding_file import GalaxyMap, open_embedding
 from nebulium.explore.maps.features import Kind as MapKind
 from nebulium.explore.maps.latent import usual_kind
 from nebulium.explore.page.state import ViewState
-from nebulium.explore.sample.cache import cache_folder
+from nebulium.explore.sample.cache import cache_folder, kept
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.pictures import Pictures
 from nebulium.explore.sample.predictions import redshift_densities, with_predictions
@@ -84,11 +84,6 @@ class Explored:
         """All of the map."""
         return whole_window(self.xy)
 
-    @property
-    def nearest(self) -> NearestRow:
-        """Finds galaxies in the map."""
-        return self.finder(MAP, "")
-
     @cached_property
     def quantities(self) -> dict[str, Quantity]:
         """Quantities that can be compared with a prediction, the most telling first."""
@@ -107,30 +102,20 @@ class Explored:
         """The row of each id."""
         return {identifier: row for row, identifier in enumerate(self.galaxies.ids.tolist())}
 
-    @cached_property
-    def scale(self) -> Callable[[tuple[str, ...], Kind | None], ColourScale]:
+    @kept(256)
+    def scale(self, *columns: str) -> ColourScale:
         """One colour scale for columns that are to be compared, named by the first."""
+        values = [self.galaxies.values[column] for column in columns]
+        return colour_scale(columns[0], *values, unit=self.galaxies.units.get(columns[0], ""))
 
-        @lru_cache(maxsize=256)
-        def scale(columns: tuple[str, ...], kind: Kind | None = None) -> ColourScale:
-            values = [self.galaxies.values[column] for column in columns]
-            return colour_scale(columns[0], *values, unit=self.galaxies.units.get(columns[0], ""), kind=kind)
-
-        return scale
-
-    @cached_property
-    def residuals(self) -> Callable[[str], tuple[np.ndarray, ColourScale]]:
+    @kept(16)
+    def residuals(self, name: str) -> tuple[np.ndarray, ColourScale]:
         """Predicted less measured, in dex where logarithms are compared, and its colours."""
-
-        @lru_cache(maxsize=16)
-        def of(name: str) -> tuple[np.ndarray, ColourScale]:
-            quantity = self.quantities[name]
-            measured, predicted = quantity.pair(self.galaxies)
-            unit = "dex" if quantity.logarithmic else unit_text(quantity.unit)
-            scale = colour_scale(name, predicted - measured, unit=quantity.unit, kind="diverging")
-            return predicted - measured, replace(scale, label=" / ".join(filter(None, (DIFFERENCE, unit))))
-
-        return of
+        quantity = self.quantities[name]
+        measured, predicted = quantity.pair(self.galaxies)
+        unit = "dex" if quantity.logarithmic else unit_text(quantity.unit)
+        scale = colour_scale(name, predicted - measured, unit=quantity.unit, kind="diverging")
+        return predicted - measured, replace(scale, label=" / ".join(filter(None, (DIFFERENCE, unit))))
 
     def row_pinned(self, state: ViewState) -> int | None:
         """The row of the pinned galaxy; None if none is pinned."""
@@ -146,30 +131,20 @@ class Explored:
             return np.zeros(0, np.int64)
         return rows_in(xy, state.selection.polygon)
 
-    @cached_property
-    def places(self) -> Callable[[str, str], Float[np.ndarray, "n 2"]]:
+    @kept(16)
+    def places(self, space: str, quantity: str) -> Float[np.ndarray, "n 2"]:
         """Where the galaxies lie in a diagram; KeyError if they have no place in it."""
+        if space == MAP:
+            return self.xy
+        pair = self.ratios if space == BPT else self.quantities[quantity].pair(self.galaxies)
+        if pair is None:
+            raise KeyError(space)
+        return np.stack(pair, axis=1)
 
-        @lru_cache(maxsize=16)
-        def places(space: str, quantity: str) -> Float[np.ndarray, "n 2"]:
-            if space == MAP:
-                return self.xy
-            pair = self.ratios if space == BPT else self.quantities[quantity].pair(self.galaxies)
-            if pair is None:
-                raise KeyError(space)
-            return np.stack(pair, axis=1)
-
-        return places
-
-    @cached_property
-    def finder(self) -> Callable[[str, str], NearestRow]:
+    @kept(16)
+    def finder(self, space: str, quantity: str) -> NearestRow:
         """Finds galaxies in a diagram."""
-
-        @lru_cache(maxsize=16)
-        def finder(space: str, quantity: str) -> NearestRow:
-            return NearestRow(self.places(space, quantity))
-
-        return finder
+        return NearestRow(self.places(space, quantity))
 
     @cached_property
     def ratios(self) -> BptRatios | None:
@@ -190,7 +165,8 @@ class Explored:
     @cached_property
     def pictures(self) -> Pictures | None:
         """Their images; None if there are none."""
-        return Pictures.of(self.galaxies)
+        images, rows = self.galaxies.images, self.galaxies.image_rows
+        return None if images is None or rows is None else Pictures(images, rows)
 
     @cached_property
     def synthetic(self) -> Synthetic:
@@ -207,14 +183,14 @@ class Explored:
         low, median, high = (self.value(name, row) for name in (f"{column}_q16", column, f"{column}_q84"))
         return low, median, high
 
-    def redshift(self, row: int) -> float | None:
-        """The redshift from a spectrum, or that of the table; None if it is not known."""
-        known = (self.value(column, row) for column in ("redshift_spec", "redshift"))
-        return next((redshift for redshift in known if np.isfinite(redshift)), None)
+    def redshift(self, row: int) -> float:
+        """The redshift from a spectrum, or that of the table; NaN if it is not known."""
+        measured = self.value("redshift_spec", row)
+        return measured if np.isfinite(measured) else self.value("redshift", row)
 
     def neighbours(self, row: int) -> Int64[np.ndarray, " k"]:
         """The galaxies next to one in the map."""
-        return self.nearest.around(row, NEIGHBOURS)
+        return self.finder(MAP, "").around(row, NEIGHBOURS)
 
     def next_row(self, row: int | None, direction: str, window: Window) -> int | None:
         """The galaxy that an arrow key leads to.
@@ -236,7 +212,7 @@ class Explored:
         left, right, bottom, top = window
         size = np.array([right - left, top - bottom])
         if row is None or not np.isfinite(self.xy[row]).all():
-            return self.nearest(left + size[0] / 2, bottom + size[1] / 2, window, reach=1.0)
+            return self.finder(MAP, "")(left + size[0] / 2, bottom + size[1] / 2, window, reach=1.0)
         away = np.array(DIRECTIONS[direction])
         near = in_window(self.xy, window)
         offset = (self.xy[near] - self.xy[row]) / size

@@ -48,12 +48,10 @@ def page(
             html.Main(
                 [
                     _maps(),
-                    html.Div(
-                        [
-                            _galaxy_card(first, views["galaxy_view"]),
-                            _sample_card(first, views["sample_view"]),
-                        ],
-                        className="cards",
+                    _group(
+                        "cards",
+                        _galaxy_card(first, views["galaxy_view"]),
+                        _sample_card(first, views["sample_view"]),
                     ),
                 ]
             ),
@@ -87,28 +85,23 @@ def _header(name: str, count: int, choices: Choices, first: ViewState) -> Compon
                        spellCheck=False, maxLength=200)  # fmt: skip
     return html.Header(
         [
-            html.Div(
-                [
-                    html.H1("nebulium"),
-                    html.Div(
-                        [html.Span(name, className="name", title=name), html.Span(f"{count:,} galaxies")],
-                        className="what",
-                    ),
-                ],
-                className="title",
+            _group(
+                "title",
+                html.H1("nebulium"),
+                _group(
+                    "what", html.Span(name, className="name", title=name), html.Span(f"{count:,} galaxies")
+                ),
             ),
             _labelled("Colour", _dropdown("colour", choices.columns, first.colour)),
             _labelled("Compare", _dropdown("quantity", choices.quantities, first.quantity)),
             _labelled("Panels", _radio("panels", {"one": "One", "three": "Three"}, first.panels, "segments")),
             _labelled("Find a galaxy", search),
             _labelled("Stretch", _slider("stretch", first.stretch, "mouseup")),
-            html.Div(
-                [
-                    _button("clear", "", "Clear pin and selection (Esc)"),
-                    _button("share", "", "Copy a link to this view"),
-                    _button("theme", "", "Light or dark"),
-                ],
-                className="buttons",
+            _group(
+                "buttons",
+                _button("clear", "", "Clear pin and selection (Esc)"),
+                _button("share", "", "Copy a link to this view"),
+                _button("theme", "", "Light or dark"),
             ),
         ]
     )
@@ -130,22 +123,15 @@ def _maps() -> Component:
 
 def _galaxy_card(first: ViewState, labels: Labels) -> Component:
     frames = _radio("frame", {"rest": "Rest", "observed": "Observed"}, first.frame, "segments")
-    head = [
+    head = _group(
+        "head",
         html.Div(id="galaxy-title", role="status", **{"aria-live": "polite"}),
         _radio("galaxy_view", labels, first.galaxy_view, "tabs", "View of the galaxy"),
         _labelled("Frame", frames),
-    ]
-    view = [_figure("galaxy-figure"), html.Div(id="galaxy-body", className="body")]
-    return html.Section(
-        [
-            html.Div(head, className="head"),
-            html.Div(view, className="view"),
-            html.Nav(id="neighbours", **{"aria-label": "Neighbours in the map"}),
-        ],
-        id="galaxy",
-        className="panelled",
-        **{"aria-label": "One galaxy"},
     )
+    view = _group("view", _figure("galaxy-figure"), html.Div(id="galaxy-body", className="body"))
+    neighbours = html.Nav(id="neighbours", **{"aria-label": "Neighbours in the map"})
+    return _card("galaxy", "One galaxy", head, view, neighbours)
 
 
 def _sample_card(first: ViewState, labels: Labels) -> Component:
@@ -153,30 +139,32 @@ def _sample_card(first: ViewState, labels: Labels) -> Component:
         _button(f"save-{kind}", label, f"Download the selection: {label}")
         for kind, label in DOWNLOADS.items()
     ]
-    slider = _slider("history", first.history, "drag")
-    settings = [
-        _labelled("Star formation: ended → going on", slider),
+    settings = _group(
+        "settings",
+        _labelled("Star formation: ended → going on", _slider("history", first.history, "drag")),
         html.Span(id="sample-note", role="status", **{"aria-live": "polite"}),
         html.Span(downloads, className="downloads"),
-    ]
-    body = [html.Div(id="stamps"), html.Div(id="sample-body")]
-    tabs = _radio("sample_view", labels, first.sample_view, "tabs", "View of many")
-    return html.Section(
-        [
-            html.Div(tabs, className="head"),
-            html.Div(settings, className="settings"),
-            html.Div([_figure("sample-figure"), html.Div(body, className="body")], className="view"),
-        ],
-        id="sample",
-        className="panelled",
-        **{"aria-label": "Many galaxies"},
     )
+    head = html.Div(
+        _radio("sample_view", labels, first.sample_view, "tabs", "View of many"), className="head"
+    )
+    body = _group("body", html.Div(id="stamps"), html.Div(id="sample-body"))
+    view = _group("view", _figure("sample-figure"), body)
+    return _card("sample", "Many galaxies", head, settings, view)
 
 
 def _footer(notes: Sequence[str]) -> Component:
     keys = [part for key, does in KEYS for part in (html.Kbd(key), html.Span(does))]
     about = html.Details([html.Summary("About these galaxies"), html.Ul([html.Li(note) for note in notes])])
     return html.Footer([html.Div(keys, className="keys"), *([about] if notes else [])])
+
+
+def _group(kind: str, *parts: Component) -> Component:
+    return html.Div(list(parts), className=kind)
+
+
+def _card(name: str, spoken: str, *parts: Component) -> Component:
+    return html.Section(list(parts), id=name, className="panelled", **{"aria-label": spoken})
 
 
 def _figure(name: str) -> Component:

@@ -1,11 +1,13 @@
 """The map as a visitor sees it: the galaxies in view, in one panel or in three."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 from plotly.graph_objects import Figure
 
+from nebulium.explore.draw.colours import ColourScale
 from nebulium.explore.draw.frame import empty_figure
 from nebulium.explore.draw.map_figures import Marks, Points, map_figure
 from nebulium.explore.draw.raster import Raster, Window, in_window, raster
@@ -29,26 +31,16 @@ def draw_map(explored: Explored, state: ViewState) -> Figure:
     """Draw the map that a state describes."""
     if explored.galaxy_map is None:
         return empty_figure(NO_MAP, theme_of(state.theme))
-    window = state.window or explored.window
     columns = columns_of(explored, state)
     shape = CELLS if len(columns) == 1 else CELLS_OF_THREE
-    rows = in_window(explored.xy, window)
     values = {name: explored.galaxies.values[column] for name, column in columns.items()}
-    drawn: dict[str, Raster | Points] = {
-        name: _drawn(explored.xy, numbers, window, rows, shape) for name, numbers in values.items()
-    }
-    scale = explored.scale(tuple(columns.values()), None)
-    return map_figure(drawn, scale, theme_of(state.theme), window=window, marks=marks_of(explored, state))
+    return _map(explored, state, values, explored.scale(*columns.values()), shape)
 
 
 def draw_residuals(explored: Explored, state: ViewState) -> Figure:
     """Draw the map coloured by predicted less measured: where among the galaxies is the model wrong?"""
-    window = state.window or explored.window
     difference, scale = explored.residuals(state.quantity)
-    rows = in_window(explored.xy, window)
-    drawn = _drawn(explored.xy, difference, window, rows, CELLS_OF_THREE)
-    marks = marks_of(explored, state)
-    return map_figure({"": drawn}, scale, theme_of(state.theme), window=window, marks=marks)
+    return _map(explored, state, {"": difference}, scale, CELLS_OF_THREE)
 
 
 def columns_of(explored: Explored, state: ViewState) -> dict[str, str]:
@@ -77,6 +69,20 @@ def marks_of(explored: Explored, state: ViewState) -> Marks:
 def shown_by(state: ViewState) -> tuple[str, ...]:
     """The fields of a state that the map shows."""
     return (*SHOWN, "sample_view", "history") if state.sample_view == "history" else (*SHOWN, "sample_view")
+
+
+def _map(
+    explored: Explored,
+    state: ViewState,
+    panels: Mapping[str, np.ndarray],
+    scale: ColourScale,
+    shape: tuple[int, int],
+) -> Figure:
+    """The galaxies in view, coloured by the values of each panel."""
+    window = state.window or explored.window
+    rows = in_window(explored.xy, window)
+    drawn = {name: _drawn(explored.xy, values, window, rows, shape) for name, values in panels.items()}
+    return map_figure(drawn, scale, theme_of(state.theme), window=window, marks=marks_of(explored, state))
 
 
 def _drawn(

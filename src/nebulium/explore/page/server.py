@@ -17,7 +17,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server, se
 
 from nebulium.errors import NebuliumError
 from nebulium.explore.page.callbacks import register
-from nebulium.explore.page.explored import Explored
+from nebulium.explore.page.explored import MAP, Explored
 from nebulium.explore.page.layout import page
 from nebulium.explore.page.state import default_state
 from nebulium.explore.page.views import choices_of, labels_of
@@ -68,6 +68,7 @@ def make_app(explored: Explored) -> Dash:
         assets_folder=str(ASSETS),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         add_log_handler=False,
+        prevent_initial_callbacks=True,
         on_error=_report_error,
     )
     choices, galaxies = choices_of(explored), explored.galaxies
@@ -82,7 +83,7 @@ def make_app(explored: Explored) -> Dash:
     )
     register(app, explored, choices)
     # The first visitor's first click would wait for it.
-    _ = explored.nearest
+    explored.finder(MAP, "")
     app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     policy = POLICY.format(hashes=" ".join(app.csp_hashes()))
 

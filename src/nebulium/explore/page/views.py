@@ -20,6 +20,7 @@ from nebulium.explore.page.cards import message, pin_button, summary_table
 from nebulium.explore.page.explored import BPT, MAP, PREDICTED, SPACES, Explored
 from nebulium.explore.page.map_view import draw_residuals
 from nebulium.explore.page.state import Choices, ViewState
+from nebulium.explore.sample.synthetic import REDSHIFT
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.scores.bpt import BptRatios
@@ -167,7 +168,7 @@ def _history(explored: Explored, state: ViewState) -> Figure:
         galaxy.continuum,
         {},
         galaxy.ew_aa,
-        redshift=galaxy.history.redshift,
+        redshift=REDSHIFT,
         frame="observed" if state.frame == "observed" else "rest",
         theme=theme_of(state.theme),
     )

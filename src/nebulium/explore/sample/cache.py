@@ -1,10 +1,11 @@
-"""The cache of a table: maps, predictions and latent vectors, kept as tables in a folder next to it."""
+"""What is computed once: tables in a folder next to that of the galaxies, and results in memory."""
 
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, stem_of
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
-from nebulium.modelfile import WEIGHTS, ModelFolder
 
 ENDING = "explore"
 
@@ -33,6 +33,11 @@ class Cache:
 
     folder: Path
     notes: tuple[str, ...] = ()
+
+
+def kept(most: int) -> Callable[[Callable[..., Any]], Any]:
+    """Make a method keep its last results, so many of them, for as long as there is its object."""
+    return lambda method: cached_property(lambda owner: lru_cache(maxsize=most)(partial(method, owner)))
 
 
 def cache_folder(path: Path | None) -> Cache:
@@ -75,11 +80,6 @@ def digest(*arrays: np.ndarray) -> str:
         found.update(f"{array.dtype.str}{array.shape}".encode())
         found.update(np.ascontiguousarray(array).view(np.uint8).data)
     return found.hexdigest()
-
-
-def weights_of(found: ModelFolder) -> str:
-    """A fingerprint of the weights of a model."""
-    return hashlib.sha256((found.path / WEIGHTS).read_bytes()).hexdigest()
 
 
 def _cache() -> Path:

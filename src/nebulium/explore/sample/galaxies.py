@@ -1,5 +1,6 @@
 """The galaxies of the page: those of any table, of a mock survey, or of the example."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.reading import column_names, read_table
 from nebulium.data.tables.table import Table, missing_column
 from nebulium.errors import NebuliumError, TableError
-from nebulium.explore.sample.cache import cache_folder
+from nebulium.explore.sample.cache import cache_folder, kept
 from nebulium.explore.sample.example import example_table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS, single
@@ -26,9 +27,8 @@ from nebulium.mock.survey.shards import CATALOGUE, SHARDS
 ID = "target_id"
 #: What a column of ids may be called, in any case, where none is named.
 ID_NAMES = (ID, "object_id", "targetid", "objid", "id")
-#: Columns of the fluxes of a band, the measured before the true.
-FLUX_PREFIXES = ("flux_njy_obs_", "flux_njy_")
-FLUX_ERR_PREFIX = "flux_njy_err_"
+#: Columns of the fluxes of a band, measured or true, but not of their errors.
+FLUX_COLUMN = re.compile("flux_njy_(?!err_)(?:obs_)?(.*)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +76,15 @@ class Galaxies:
     path: Path | None = None
     id_column: str | None = None
     notes: tuple[str, ...] = ()
-    _medians: dict[str, float] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @kept(1000)
     def median_of(self, name: str) -> float:
-        """Median of a column of numbers, found once; NaN if it has none."""
-        if name not in self._medians:
-            known = self.values[name][np.isfinite(self.values[name])]
-            self._medians[name] = float(np.median(known)) if len(known) else float("nan")
-        return self._medians[name]
+        """Median of a column of numbers; NaN if it has none."""
+        known = self.values[name][np.isfinite(self.values[name])]
+        return float(np.median(known)) if len(known) else float("nan")
 
     @cached_property
     def continuum(self) -> Float[np.ndarray, "n 12"] | None:
@@ -103,25 +101,19 @@ class Galaxies:
     @cached_property
     def bands(self) -> tuple[str, ...]:
         """Bands with a column of fluxes, in the order of the table."""
-        found: dict[str, None] = {}
-        for name in self.values:
-            prefix = next((prefix for prefix in FLUX_PREFIXES if name.startswith(prefix)), None)
-            if prefix and not name.startswith(FLUX_ERR_PREFIX):
-                found[name.removeprefix(prefix)] = None
-        return tuple(found)
+        found = (FLUX_COLUMN.fullmatch(name) for name in self.values)
+        return tuple(dict.fromkeys(match[1] for match in found if match))
 
     @cached_property
     def fluxes(self) -> tuple[Float[np.ndarray, "n band"], Float[np.ndarray, "n band"]]:
         """Measured, else true, fluxes in the bands and their errors, nJy; NaN where missing."""
-        unknown = np.full(len(self), np.nan, np.float32)
+        shape, unknown = (len(self.bands), len(self)), np.full(len(self), np.nan, np.float32)
+        true = [self.values.get(f"flux_njy_{band}", unknown) for band in self.bands]
         flux = [
-            next(self.values[prefix + band] for prefix in FLUX_PREFIXES if prefix + band in self.values)
-            for band in self.bands
+            self.values.get(f"flux_njy_obs_{band}", one) for band, one in zip(self.bands, true, strict=True)
         ]
-        errors = [self.values.get(FLUX_ERR_PREFIX + band, unknown) for band in self.bands]
-        empty = np.zeros((len(self), 0), np.float32)
-        both = [single(np.stack(part, axis=1)) if part else empty for part in (flux, errors)]
-        return both[0], both[1]
+        errors = [self.values.get(f"flux_njy_err_{band}", unknown) for band in self.bands]
+        return single(np.reshape(flux, shape).T), single(np.reshape(errors, shape).T)
 
     def with_values(
         self, values: Mapping[str, np.ndarray], units: Mapping[str, str], notes: Sequence[str] = ()

@@ -1,6 +1,6 @@
 """What a model predicts of the galaxies, as columns beside theirs; computed once and kept."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,15 @@ def _predicted(
     opened = open_galaxies(galaxies, predictor)
     columns: dict[str, np.ndarray] = {}
     units: dict[str, str] = {}
-    name_of = _names(predictor)
     with nullcontext() if densities is None else densities.writing(len(galaxies)) as mass:
         doing = f"predicting {predictor.predicts}"
         for chunk, prediction, rows in predicted_rows(galaxies, predictor, opened, doing, progress):
             known = rows >= 0
-            found = {name_of(name): values for name, values in _numbers(prediction).items()}
-            units |= {name_of(name): unit for name, unit in prediction.units.items()}
+            found: dict[str, np.ndarray] = {}
+            for name, values in prediction.columns.items():
+                if values.dtype.kind in "bf" and not name.endswith(UNUSED):
+                    found[_name(name, predictor)] = values
+                    units[_name(name, predictor)] = prediction.units.get(name, "")
             if isinstance(predictor, LinePredictor):
                 found |= drawn_lines(galaxies, predictor, chunk, progress)
                 units |= EW_UNITS
@@ -127,24 +129,14 @@ def _predicted(
     rejects = opened.rejects
     notes = [*opened.notes]
     notes += [f"{predictor.predicts.capitalize()}: {rejects.summary()}."] if len(rejects) else []
-    units = {name: unit for name, unit in units.items() if name in columns}
     return Table(columns, units, galaxies.name, {"notes": notes})
 
 
-def _numbers(prediction: Prediction) -> Mapping[str, np.ndarray]:
-    """The columns of numbers that are looked at."""
-    return {
-        name: values
-        for name, values in prediction.columns.items()
-        if values.dtype.kind in "bf" and not name.endswith(UNUSED)
-    }
-
-
-def _names(predictor: Predictor[Any]) -> Callable[[str], str]:
+def _name(name: str, predictor: Predictor[Any]) -> str:
     """What a predicted column is called beside those of the galaxies; a median goes by the quantity alone."""
-    if isinstance(predictor, RedshiftPredictor):
-        return lambda name: name
-    return lambda name: name if name == "in_domain" else PREDICTED + name.removesuffix("_q50")
+    if isinstance(predictor, RedshiftPredictor) or name == "in_domain":
+        return name
+    return PREDICTED + name.removesuffix("_q50")
 
 
 def _seen(galaxies: Galaxies, predictor: Predictor[Any]) -> list[np.ndarray]:

@@ -1,7 +1,6 @@
 """A selection of galaxies: the rows in an outline, their summary, and their table as a file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int64, Integer
@@ -14,30 +13,7 @@ from nebulium.explore.sample.galaxies import ID, Galaxies
 #: Characters that begin a formula in a spreadsheet.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 #: The levels of a summary.
-LEVELS = (0.16, 0.5, 0.84)
-
-
-@dataclass(frozen=True)
-class ColumnSummary:
-    """Quantiles of a column in a selection.
-
-    Attributes
-    ----------
-    column : str
-    count : int
-        Galaxies that have a number there.
-    q16, median, q84 : float
-        NaN if none has.
-    all_median : float
-        Median of all galaxies, to compare with.
-    """
-
-    column: str
-    count: int
-    q16: float
-    median: float
-    q84: float
-    all_median: float
+LEVELS = (0.5, 0.16, 0.84)
 
 
 def rows_in(xy: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "corner 2"]) -> Int64[np.ndarray, " m"]:
@@ -52,9 +28,16 @@ def rows_in(xy: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, "corner 2"]
 
 def summary(
     galaxies: Galaxies, rows: Integer[np.ndarray, " m"], columns: Sequence[str]
-) -> tuple[ColumnSummary, ...]:
-    """Medians and central 68 % of columns in a selection."""
-    return tuple(_summary(galaxies, name, rows) for name in columns if name in galaxies.values)
+) -> dict[str, tuple[int | float, ...]]:
+    """Of columns in a selection, galaxies that have a number, median, 16 and 84 %; and the median of all."""
+    found: dict[str, tuple[int | float, ...]] = {}
+    for name in columns:
+        if name in galaxies.values:
+            known = galaxies.values[name][rows].astype(np.float64)
+            known = known[np.isfinite(known)]
+            levels = np.quantile(known if len(known) else [np.nan], LEVELS).tolist()
+            found[name] = (len(known), *levels, galaxies.median_of(name))
+    return found
 
 
 def selection_table(galaxies: Galaxies, rows: Integer[np.ndarray, " m"]) -> Table:
@@ -92,14 +75,6 @@ def parquet_bytes(table: Table) -> bytes:
         path = Path(scratch) / "selection.parquet"
         write_table(table, path)
         return path.read_bytes()
-
-
-def _summary(galaxies: Galaxies, name: str, rows: Integer[np.ndarray, " m"]) -> ColumnSummary:
-    chosen = galaxies.values[name][rows]
-    chosen = chosen[np.isfinite(chosen)]
-    known = chosen.astype(np.float64) if len(chosen) else np.full(1, np.nan)
-    q16, median, q84 = np.quantile(known, LEVELS).tolist()
-    return ColumnSummary(name, len(chosen), q16, median, q84, galaxies.median_of(name))
 
 
 def _harmless(text: str) -> str:

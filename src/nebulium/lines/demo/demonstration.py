@@ -67,15 +67,20 @@ def run_demo(
     with replace_on_success(folder, folder_with="equivalent_widths.png") as partial:
         partial.mkdir()
         loaded = model if isinstance(model, LineModel) else load_model(model, of=LineModel)
-        galaxies = demo_galaxies(n_galaxies, seed=seed)
-        chain = make_chain(load_ssp(), load_filters(*BANDS), SampledLines(loaded))
-        made = synthesise(chain, galaxies, log_aperture=LOG_APERTURE, key=jax.random.key(seed))
+        galaxies, made = galaxies_with_light(n_galaxies, seed, loaded)
         write_table(demo_table(galaxies, made, loaded), partial / "galaxies.parquet")
         _write_spectra(partial, galaxies, made)
         for name, figure in _figures(galaxies, made, loaded).items():
             figure.savefig(partial / f"{name}.png", dpi=150)
         _write_readme(partial, n_galaxies, seed, model)
     return DemoRun(folder, n_galaxies, time.perf_counter() - start)
+
+
+def galaxies_with_light(n: int, seed: int, model: LineModel) -> tuple[Galaxy, SyntheticGalaxy]:
+    """The galaxies of the demonstration, and their light with the lines that are drawn for them."""
+    galaxies = demo_galaxies(n, seed=seed)
+    chain = make_chain(load_ssp(), load_filters(*BANDS), SampledLines(model))
+    return galaxies, synthesise(chain, galaxies, log_aperture=LOG_APERTURE, key=jax.random.key(seed))
 
 
 def demo_table(galaxies: Galaxy, made: SyntheticGalaxy, model: LineModel) -> Table:

@@ -19,10 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 import paramax
 from flowjax.bijections import AbstractBijection, RationalQuadraticSpline
-from flowjax.distributions import Transformed, Uniform
 from flowjax.utils import get_ravelled_pytree_constructor
 from jax.scipy.special import ndtr, ndtri
-from jaxtyping import Array, ArrayLike, Float, Key
+from jaxtyping import Array, Float, Key
 
 from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, REDSHIFT, TAU
 from nebulium.modelfile import register
@@ -55,31 +54,17 @@ class CellSpline(eqx.Module):
 
     def value(self, level: Scalar) -> Scalar:
         """The variable at a level of its cumulative distribution."""
-        cumulative = self._cumulative()
+        cumulative = jnp.concatenate([jnp.zeros(1, self.share.dtype), jnp.cumsum(self.share)])
         # Counted from the right, so that cells of no probability are passed over.
         cell = jnp.clip(jnp.searchsorted(cumulative, level, side="right") - 1, 0, self.share.size - 1)
         within = (level - cumulative[cell]) / jnp.maximum(self.share[cell], _TINY)
         return self.edges[cell] + jnp.clip(within, 0.0, 1.0) * (self.edges[cell + 1] - self.edges[cell])
 
-    def level(self, value: Scalar) -> Scalar:
-        """Cumulative distribution at a value."""
-        cell = self.cell(value)
-        width = jnp.maximum(self.edges[cell + 1] - self.edges[cell], _TINY)
-        within = jnp.clip((value - self.edges[cell]) / width, 0.0, 1.0)
-        return jnp.clip(self._cumulative()[cell] + within * self.share[cell], 0.0, 1.0)
-
     def log_density(self, value: Scalar) -> Scalar:
         """Logarithm of the density."""
-        cell = self.cell(value)
+        cell = jnp.clip(jnp.searchsorted(self.edges, value, side="right") - 1, 0, self.share.size - 1)
         width = self.edges[cell + 1] - self.edges[cell]
         return jnp.log(jnp.maximum(self.share[cell], _TINY)) - jnp.log(jnp.maximum(width, _TINY))
-
-    def cell(self, value: Scalar) -> Array:
-        """Number of the cell that holds a value."""
-        return jnp.clip(jnp.searchsorted(self.edges, value, side="right") - 1, 0, self.share.size - 1)
-
-    def _cumulative(self) -> Float[Array, " edge"]:
-        return jnp.concatenate([jnp.zeros(1, self.share.dtype), jnp.cumsum(self.share)])
 
 
 class BoundedSpline(eqx.Module):
@@ -105,12 +90,6 @@ class BoundedSpline(eqx.Module):
         value = self.location + jnp.exp(self.log_scale) * self.bend.transform(score)
         return jnp.clip(value, *self.bounds)
 
-    def level(self, value: Scalar) -> Scalar:
-        """Cumulative distribution at a value."""
-        low, high = self._ends()
-        level = (ndtr(self._score(value)[0]) - low) / jnp.maximum(high - low, _TINY)
-        return jnp.clip(level, 0.0, 1.0)
-
     def log_density(self, value: Scalar) -> Scalar:
         """Logarithm of the density."""
         low, high = self._ends()
@@ -128,7 +107,7 @@ class BoundedSpline(eqx.Module):
         return self.bend.inverse_and_log_det((value - self.location) * jnp.exp(-self.log_scale))
 
 
-class Conditionals(AbstractBijection):
+class Conditionals(eqx.Module):
     """From the unit cube to the five variables, each drawn given those before it.
 
     Parameters
@@ -147,8 +126,6 @@ class Conditionals(AbstractBijection):
     av: eqx.nn.MLP
     mass: eqx.nn.MLP
     knots: int = eqx.field(static=True)
-    shape = (len(VARIABLES),)
-    cond_shape = None
 
     def __init__(self, width: int, depth: int, knots: int, *, key: Key[Array, ""]):
         keys = jax.random.split(key, 4)
@@ -161,25 +138,18 @@ class Conditionals(AbstractBijection):
         )
         self.knots = knots
 
-    def transform_and_log_det(self, x: ArrayLike, condition: ArrayLike | None = None) -> tuple[Array, Array]:
-        """Variables (5,) from levels (5,) in the unit cube."""
-        levels, log_det = jnp.asarray(x), jnp.zeros(())
+    def values(self, levels: Float[Array, "5"]) -> Float[Array, "5"]:
+        """The variables at levels of their cumulative distributions."""
         values: list[Scalar] = []
-        for place, law_of in enumerate(self._laws()):
-            law = law_of(values)
-            values.append(law.value(levels[place]))
-            log_det = log_det - law.log_density(values[-1])
-        return jnp.stack(values), log_det
+        for level, law_of in zip(levels, self._laws(), strict=True):
+            values.append(law_of(values).value(level))
+        return jnp.stack(values)
 
-    def inverse_and_log_det(self, y: ArrayLike, condition: ArrayLike | None = None) -> tuple[Array, Array]:
-        """Levels (5,) from variables (5,)."""
-        values = list(jnp.asarray(y))
+    def log_density(self, variables: Float[Array, "5"]) -> Scalar:
+        """Logarithm of the density, per unit of each variable."""
+        values = list(variables)
         laws = [law_of(values[:place]) for place, law_of in enumerate(self._laws())]
-        levels = [law.level(value) for law, value in zip(laws, values, strict=True)]
-        log_det = sum(
-            (law.log_density(value) for law, value in zip(laws, values, strict=True)), jnp.zeros(())
-        )
-        return jnp.stack(levels), log_det
+        return sum((law.log_density(value) for law, value in zip(laws, values, strict=True)), jnp.zeros(()))
 
     def _laws(self) -> tuple[Callable[[list[Scalar]], CellSpline | BoundedSpline], ...]:
         return self._redshift_law, self._age_law, self._tau_law, self._av_law, self._mass_law
@@ -232,17 +202,14 @@ class CandelsFlow(eqx.Module):
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "5"]:
         """One galaxy."""
+        levels = jax.random.uniform(jax.random.split(key, 1)[0], (len(VARIABLES),))
         with _flowjax_promotion():
-            return self._distribution().sample(key)
+            return self.conditionals.values(levels)
 
     def log_prob(self, variables: Float[Array, "5"]) -> Scalar:
         """Logarithm of the density, per unit of each variable."""
         with _flowjax_promotion():
-            return self._distribution().log_prob(variables)
-
-    def _distribution(self) -> Transformed:
-        cube = Uniform(jnp.zeros(len(VARIABLES)), jnp.ones(len(VARIABLES)))
-        return Transformed(cube, self.conditionals)
+            return self.conditionals.log_density(variables)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int
 
 from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.tables.column_checks import numbers
@@ -60,10 +60,6 @@ class TablePopulation(eqx.Module):
     def row(self, index: int | Int[Array, ""]) -> GalaxyProperties:
         """The galaxy of one row."""
         return jax.tree.map(lambda column: column[index], self.galaxies)
-
-    def draw(self, key: Key[Array, ""]) -> GalaxyProperties:
-        """The galaxy of a row taken at random."""
-        return self.row(jax.random.randint(key, (), 0, len(self)))
 
 
 def table_population(table: Table, *, seed: int = 0) -> TablePopulation:

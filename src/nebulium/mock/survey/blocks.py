@@ -27,9 +27,9 @@ from nebulium.mock.instruments import Instrument
 from nebulium.mock.populations.own_table import table_population
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.survey.columns import MOST_NEIGHBOURS, galaxy_columns
-from nebulium.mock.survey.run_file import OWN_TABLE, WORK, read_run
+from nebulium.mock.survey.run_file import OWN_TABLE, WORK, RunSettings, read_run
 from nebulium.mock.survey.shards import BLOCK
-from nebulium.mock.survey.survey_list import Survey, find_survey
+from nebulium.mock.survey.survey_list import find_survey
 
 #: Candidates for one block after which the population is taken to hold nothing that the limit lets pass.
 MOST_CANDIDATES = 2000 * BLOCK
@@ -59,35 +59,25 @@ class BlockMaker:
 
     Parameters
     ----------
-    survey : Survey
-    n : int
-        Number of galaxies of the whole survey.
-    seed : int
-        Not negative.
-    pixels : int
-        Side of the stamps.
-    neighbours : float
-        Mean number of other galaxies in a stamp.
+    settings : RunSettings
+        Of the whole survey.
     table : Table, optional
         The user's galaxies: galaxy i is row i, and none is left out.
     """
 
-    def __init__(
-        self, survey: Survey, *, n: int, seed: int, pixels: int, neighbours: float, table: Table | None = None
-    ):
-        self.survey, self.n, self.seed = survey, n, seed
-        self._key_seed = jnp.uint32(seed)
-        self.pixels, self.neighbours = pixels, neighbours
-        self.instrument = survey.instrument()
-        self._maker = make_galaxy_maker(survey)
-        self._own = None if table is None else table_population(table, seed=seed)
-        self._population = load_population(survey) if table is None else None
+    def __init__(self, settings: RunSettings, table: Table | None = None):
+        self.settings, self.survey = settings, find_survey(settings.survey)
+        self._key_seed = jnp.uint32(settings.seed)
+        self.instrument = self.survey.instrument()
+        self._maker = make_galaxy_maker(self.survey)
+        self._own = None if table is None else table_population(table, seed=settings.seed)
+        self._population = load_population(self.survey) if table is None else None
 
     def __call__(self, block: int) -> Images:
         """One block."""
         galaxies = jax.tree.map(np.asarray, self.galaxies(block))
         ids = BLOCK * block + np.arange(BLOCK)
-        wanted = int(np.sum(ids < self.n))
+        wanted = int(np.sum(ids < self.settings.n))
         placed = [self._place_neighbours(int(index)) for index in ids[:wanted]]
         columns = {"target_id": ids, **galaxy_columns(galaxies, self.instrument.filters)}
         columns = {name: values[:wanted] for name, values in columns.items()}
@@ -133,10 +123,10 @@ class BlockMaker:
 
     def _place_neighbours(self, index: int) -> Placed:
         """Others of the block, in places independent of the galaxy."""
-        rng = np.random.default_rng([self.seed, index, _NEIGHBOURS])
+        rng = np.random.default_rng([self.settings.seed, index, _NEIGHBOURS])
         others = np.delete(np.arange(min(BLOCK, self._last(index) + 1)), index % BLOCK)
-        count = min(int(rng.poisson(self.neighbours)), MOST_NEIGHBOURS, others.size)
-        half = 0.5 * self.pixels * self.instrument.pixel_scale_arcsec
+        count = min(int(rng.poisson(self.settings.neighbours)), MOST_NEIGHBOURS, others.size)
+        half = 0.5 * self.settings.pixels * self.instrument.pixel_scale_arcsec
         places = rng.uniform(-half, half, (2, MOST_NEIGHBOURS))[:, :count]
         return Placed(rng.choice(others, count, replace=False), *places)
 
@@ -151,10 +141,10 @@ class BlockMaker:
             for other, x, y in zip(placed.rows, placed.x_arcsec, placed.y_arcsec, strict=True)
         ]
         try:
-            image = noiseless_image(*_of(galaxies, row), self.instrument, self.pixels, neighbours)
+            image = noiseless_image(*_of(galaxies, row), self.instrument, self.settings.pixels, neighbours)
         except ImageError as error:
             raise ImageError(f"galaxy {index}, {error.where}", error.problem, error.mend) from error
-        rng = np.random.default_rng([self.seed, index, _NOISE])
+        rng = np.random.default_rng([self.settings.seed, index, _NOISE])
         return add_noise(image, self.instrument, rng).astype(np.float32)
 
     def _images(self, ids: np.ndarray, flux: np.ndarray, columns: dict[str, np.ndarray]) -> Images:
@@ -172,7 +162,11 @@ class BlockMaker:
             psf_fwhm_arcsec=np.broadcast_to(np.array(fwhm, np.float32), cells),
             pixel_scale_arcsec=np.full(cells, instrument.pixel_scale_arcsec, np.float32),
             table=Table(columns, units_of(columns), self.survey.name),
-            metadata={"survey": self.survey.name, "seed": self.seed, "unit": _image_units(instrument)},
+            metadata={
+                "survey": self.survey.name,
+                "seed": self.settings.seed,
+                "unit": _image_units(instrument),
+            },
         )
 
 
@@ -232,11 +226,4 @@ def _image_units(instrument: Instrument) -> str:
 def block_maker(folder: Path) -> BlockMaker:
     """The maker of the blocks of the run in a folder."""
     settings = read_run(folder).settings
-    return BlockMaker(
-        find_survey(settings.survey),
-        n=settings.n,
-        seed=settings.seed,
-        pixels=settings.pixels,
-        neighbours=settings.neighbours,
-        table=None if settings.table is None else read_table(folder / WORK / OWN_TABLE),
-    )
+    return BlockMaker(settings, None if settings.table is None else read_table(folder / WORK / OWN_TABLE))

@@ -1,7 +1,7 @@
 """Panels of a mock catalogue over the relations that it should follow: a table in, a `Figure` out."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,8 @@ from nebulium.sed.cosmology import age_gyr
 COLOURS = "viridis"
 #: Redshift from which the relations of the distant Universe are drawn and not those of the local one.
 DISTANT = 0.25
+#: Corners of the panels that the legends take.
+LEGENDS = ("best", "best", "best", "lower right", "lower left", "upper left")
 Values = Float[np.ndarray, " n"]
 
 
@@ -41,8 +43,10 @@ def relation_panels(
     _metallicity_panel(panels[1, 0], galaxies, curves, norm)
     _line_panel(panels[1, 1], galaxies, norm)
     _count_panel(panels[1, 2], galaxies, bands[2])
-    for axes in panels.flat:
+    for axes, where in zip(panels.flat, LEGENDS, strict=True):
         axes.tick_params(labelsize=SMALL)
+        legend = axes.legend(fontsize=SMALL - 1.5, loc=where, handlelength=1.8, framealpha=0.8)
+        legend.get_frame().set_edgecolor("none")
     bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels[:, 2], aspect=40, fraction=0.08)
     bar.set_label("Redshift", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
@@ -76,16 +80,17 @@ def _points(axes: Axes, x: Values, y: Values, galaxies: Table, norm: Normalize) 
         linewidths=0.6,
         rasterized=True,
     )
+    _window(axes.set_xlim, x)
+    _window(axes.set_ylim, y)
 
 
-def _window(axes: Axes, x: Values, y: Values) -> None:
+def _window(limits: Callable[[float, float], Any], values: Values) -> None:
     """All but the last per cent at each side."""
-    for values, limits in ((x, axes.set_xlim), (y, axes.set_ylim)):
-        good = values[np.isfinite(values)]
-        if good.size:
-            low, high = np.percentile(good, [0.7, 99.3])
-            margin = 0.06 * max(high - low, 0.1)
-            limits(low - margin, high + margin)
+    good = values[np.isfinite(values)]
+    if good.size:
+        low, high = np.percentile(good, [0.7, 99.3])
+        margin = 0.06 * max(high - low, 0.1)
+        limits(low - margin, high + margin)
 
 
 def _curve(axes: Axes, x: Any, y: Any, norm: Normalize, redshift: float, style: str, label: str) -> None:
@@ -102,11 +107,6 @@ def _names(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set_ylabel(y, fontsize=SMALL)
 
 
-def _legend(axes: Axes, where: Literal["best", "upper left", "lower left", "lower right"] = "best") -> None:
-    legend = axes.legend(fontsize=SMALL - 1.5, loc=where, handlelength=1.8, framealpha=0.8)
-    legend.get_frame().set_edgecolor("none")
-
-
 def _masses(galaxies: Table) -> Float[np.ndarray, " m"]:
     low, high = np.percentile(galaxies["log_mstar"], [1, 99])
     return np.linspace(low, high, 60).astype(np.float32)
@@ -118,7 +118,6 @@ def _colour_panel(
     blue, red = (galaxies[f"mag_ab_obs_{band}"] for band in bands)
     x, y = galaxies["redshift"], blue - red
     _points(axes, x, y, galaxies, norm)
-    _window(axes, x, y)
     for (name, (at, colour)), (line, style) in zip(
         tracks.items(), ((VERMILION, "--"), (BLUE, "-")), strict=False
     ):
@@ -126,13 +125,11 @@ def _colour_panel(
         axes.plot(at, colour, color=line, linestyle=style, linewidth=1.4, label=name)
     names = " − ".join(_short(band) for band in bands)
     _names(axes, "Colour and redshift", "Redshift", f"{names} / mag (AB, measured)")
-    _legend(axes)
 
 
 def _size_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Normalize) -> None:
     x, y = galaxies["log_mstar"], np.log10(galaxies["half_light_radius_kpc"])
     _points(axes, x, y, galaxies, norm)
-    _window(axes, x, y)
     masses = _masses(galaxies)
     for z in curves:
         for early, style, kind in ((False, "-", "star-forming"), (True, "--", "quiescent")):
@@ -141,7 +138,6 @@ def _size_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Norm
             label = f"{source}, {kind}" if len(curves) == 1 or z == curves[0] else ""
             _curve(axes, masses, size, norm, z, style, label)
     _names(axes, "Size and mass", "log₁₀ M* / M⊙", "log₁₀ half-light radius / kpc")
-    _legend(axes)
 
 
 @jax.jit
@@ -154,7 +150,7 @@ def _sequence_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: 
     y = galaxies["log_sfr"]
     _points(axes, x, y, galaxies, norm)
     # The dead ones would stretch the panel; they lie below it.
-    _window(axes, x, np.where(y > x - 13.0, y, np.nan))
+    _window(axes.set_ylim, y[y > x - 13.0])
     masses = jnp.asarray(_masses(galaxies))
     for z in curves:
         if z < DISTANT:
@@ -165,20 +161,17 @@ def _sequence_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: 
             source = "Speagle+ 14"
         _curve(axes, masses, sfr, norm, z, "-", f"{source}, z = {z:g}")
     _names(axes, "Main sequence", "log₁₀ M* / M⊙", "log₁₀ SFR / M⊙ yr⁻¹ (0.1 Gyr)")
-    _legend(axes)
 
 
 def _metallicity_panel(axes: Axes, galaxies: Table, curves: Sequence[float], norm: Normalize) -> None:
     x, y = galaxies["log_mstar"], galaxies["oh12"]
     _points(axes, x, y, galaxies, norm)
-    _window(axes, x, y)
     masses = jnp.asarray(_masses(galaxies))
     for z in curves:
         source = "Curti+ 20" if z < DISTANT else "Curti+ 20, Sanders+ 21"
         oh12 = oh12_mass(masses, jnp.full_like(masses, z))
         _curve(axes, masses, oh12, norm, z, "-", f"{source}, z = {z:g}")
     _names(axes, "Mass and metallicity", "log₁₀ M* / M⊙", "12 + log₁₀ O/H (gas)")
-    _legend(axes, "lower right")
 
 
 def _line_panel(axes: Axes, galaxies: Table, norm: Normalize) -> None:
@@ -198,7 +191,6 @@ def _line_panel(axes: Axes, galaxies: Table, norm: Normalize) -> None:
         "log₁₀ EW([N II] 6584) / EW(Hα)",
         "log₁₀ EW([O III] 5007) / EW(Hβ)",
     )
-    _legend(axes, "lower left")
 
 
 def _count_panel(axes: Axes, galaxies: Table, band: str) -> None:
@@ -221,7 +213,6 @@ def _count_panel(axes: Axes, galaxies: Table, band: str) -> None:
         label=f"spectroscopic ({share:.0%})",
     )
     _names(axes, "Counts", f"{_short(band)} / mag (AB, measured)", "Galaxies / % a bin")
-    _legend(axes, "upper left")
 
 
 def _short(band: str) -> str:

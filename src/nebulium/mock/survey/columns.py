@@ -1,6 +1,5 @@
 """Galaxies of a mock survey as columns of a table."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, 
     """All columns of galaxies, the truth first and the measurements after it."""
     light, measured = galaxies.light, galaxies.measured
     columns: dict[str, Any] = {
-        **_fields(galaxies.properties),
+        **vars(galaxies.properties),
         "log_sfr": light.log_sfr,
         "log_mformed": light.log_mformed,
         "half_light_radius_kpc": galaxies.half_light_radius_kpc,
-        **_fields(galaxies.structure),
+        **vars(galaxies.structure),
         **line_columns(ew=light.ew_aa, line_flux=light.line_flux),
         "in_domain": light.lines_in_domain,
     }
@@ -38,8 +37,3 @@ def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, 
         }
     columns |= {"redshift_spec": galaxies.redshift_spec, "selected": galaxies.selected}
     return {name: np.asarray(values) for name, values in columns.items()}
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    """The fields of a module by name."""
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}

@@ -120,7 +120,8 @@ def make_survey(
     nebulium.errors.SurveyError: n: is 0, expected 1 or more. To mend: choose another
     """
     start, folder = time.perf_counter(), Path(output)
-    found, own = find_survey(survey), _read_own(table)
+    found = find_survey(survey)
+    own = read_table(table) if isinstance(table, (str, Path)) else table
     settings = _settings(found, own, n, seed, pixels, neighbours, shards)
     _check_positive("processes", processes)
     if resume:
@@ -151,12 +152,6 @@ def _counter(n: int, to_make: int, progress: Progress | None) -> Progress:
             progress(done)
 
     return count
-
-
-def _read_own(table: str | Path | Table | None) -> Table | None:
-    if table is None or isinstance(table, Table):
-        return table
-    return read_table(table)
 
 
 def _settings(

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nebulium.data.output import output_error, replace_on_success
+from nebulium.data.output import check_place, output_error, replace_on_success
 from nebulium.errors import OutputError
 from nebulium.training.run_folder import check_same, package_versions, remove_half_written
 
@@ -68,15 +68,14 @@ class RunFile:
 
 def start_run(folder: Path, settings: RunSettings) -> None:
     """Begin a run in a new or empty folder."""
+    if not folder.exists():
+        check_place(folder)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             found = "is not empty" if folder.is_dir() else "is a file"
             mend = "choose another folder; --resume takes up a run that was stopped"
             raise OutputError(str(folder), found, mend)
         folder.mkdir(exist_ok=True)
-    except FileNotFoundError as error:
-        mend = f"make it first: mkdir -p '{folder.parent}'"
-        raise OutputError(str(folder), f"cannot be made: there is no folder {folder.parent}", mend) from error
     except OSError as error:
         raise output_error(folder, error) from error
     document = {"format": FORMAT_VERSION, **asdict(settings), "versions": package_versions(VERSIONS_OF)}

@@ -31,10 +31,7 @@ def shard_paths(folder: Path, shards: int) -> list[Path]:
 
 def save_block(folder: Path, block: int, images: Images) -> None:
     """Keep a block until its shard is written."""
-    table = images_to_arrow(images)
-    path = block_path(folder, block)
-    with replace_on_success(path) as partial, image_writer(partial, table.schema) as writer:
-        writer.write_table(table)
+    _write_parts(block_path(folder, block), iter([images_to_arrow(images)]))
 
 
 def missing_blocks(folder: Path, settings: RunSettings) -> list[int]:
@@ -52,7 +49,7 @@ def write_shards(folder: Path, settings: RunSettings) -> None:
     (folder / SHARDS).mkdir(exist_ok=True)
     for path, rows in zip(shard_paths(folder, settings.shards), settings.shard_rows(), strict=True):
         if not path.exists():
-            _write_shard(folder, path, rows)
+            _write_parts(path, _parts(folder, rows))
         for block in _blocks_of(rows):
             if BLOCK * (block + 1) <= rows.stop or rows.stop == settings.n:
                 block_path(folder, block).unlink(missing_ok=True)
@@ -64,10 +61,9 @@ def _blocks_of(rows: range) -> range:
     return range(rows.start // BLOCK, -(-rows.stop // BLOCK))
 
 
-def _write_shard(folder: Path, path: Path, rows: range) -> None:
+def _write_parts(path: Path, parts: Iterator[pa.Table]) -> None:
     """A row group a block, so that no more than a block is in memory."""
     with replace_on_success(path) as partial:
-        parts = _parts(folder, rows)
         first = next(parts)
         with image_writer(partial, first.schema) as writer:
             writer.write_table(first)

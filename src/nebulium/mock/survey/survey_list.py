@@ -1,8 +1,8 @@
 """The surveys that can be mocked: which galaxies, seen by which instrument, down to which limit."""
 
 import difflib
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from nebulium.errors import SurveyError
 from nebulium.mock.instruments import Instrument, instrument
@@ -82,59 +82,42 @@ class Survey:
         return self.neighbours_per_arcmin2 * side_arcmin**2
 
 
+_CANDELS = Survey(
+    "candels",
+    "candels",
+    "candels",
+    MagnitudeLimit("F160W", 26.0),
+    SpectroscopicSample(most=0.8, midpoint_mag_ab=23.3, width_mag=0.7, favour=0.6, error=1e-3),
+    150.0,
+    "galaxies to redshift 3 and beyond as Hubble sees them, F160W < 26",
+)
 # The main galaxy sample: Petrosian r < 17.77, 92 targets a square degree, six per cent lost where fibres
 # collide (Strauss et al. 2002, AJ 124, 1810).
-_MAIN_SAMPLE = SpectroscopicSample(most=0.94, midpoint_mag_ab=30.0, width_mag=1.0, favour=0.0, error=1e-4)
-_MAIN_DENSITY = 92.0 / 3600.0
+_SDSS = Survey(
+    "sdss",
+    "sdss",
+    "sdss",
+    MagnitudeLimit("r", 17.77),
+    SpectroscopicSample(most=0.94, midpoint_mag_ab=30.0, width_mag=1.0, favour=0.0, error=1e-4),
+    92.0 / 3600.0,
+    "the SDSS main galaxy sample, r < 17.77",
+)
+
+
+def _through(instrument: str, survey: Survey, images: str, **others: Any) -> Survey:
+    """The galaxies of a survey in the images of another instrument."""
+    about = f"the galaxies of `{survey.name}` in the images of {images}"
+    return replace(survey, name=instrument, instrument_name=instrument, about=about, **others)
+
 
 SURVEYS: dict[str, Survey] = {
     survey.name: survey
     for survey in (
-        Survey(
-            "candels",
-            "candels",
-            "candels",
-            MagnitudeLimit("F160W", 26.0),
-            SpectroscopicSample(most=0.8, midpoint_mag_ab=23.3, width_mag=0.7, favour=0.6, error=1e-3),
-            150.0,
-            "galaxies to redshift 3 and beyond as Hubble sees them, F160W < 26",
-        ),
-        Survey(
-            "sdss",
-            "sdss",
-            "sdss",
-            MagnitudeLimit("r", 17.77),
-            _MAIN_SAMPLE,
-            _MAIN_DENSITY,
-            "the SDSS main galaxy sample, r < 17.77",
-        ),
-        Survey(
-            "legacy",
-            "sdss",
-            "legacy",
-            MagnitudeLimit("r", 17.77),
-            _MAIN_SAMPLE,
-            _MAIN_DENSITY,
-            "the galaxies of `sdss` in the images of the Legacy Surveys",
-        ),
-        Survey(
-            "ps1",
-            "sdss",
-            "ps1",
-            MagnitudeLimit("r", 17.77),
-            _MAIN_SAMPLE,
-            _MAIN_DENSITY,
-            "the galaxies of `sdss` in the images of Pan-STARRS",
-        ),
-        Survey(
-            "roman",
-            "candels",
-            "roman",
-            MagnitudeLimit("F158", 26.0),
-            SpectroscopicSample(most=0.8, midpoint_mag_ab=23.3, width_mag=0.7, favour=0.6, error=1e-3),
-            150.0,
-            "the galaxies of `candels` in the images of Roman, F158 < 26",
-        ),
+        _CANDELS,
+        _SDSS,
+        _through("legacy", _SDSS, "the Legacy Surveys"),
+        _through("ps1", _SDSS, "Pan-STARRS"),
+        _through("roman", _CANDELS, "Roman, F158 < 26", limit=MagnitudeLimit("F158", 26.0)),
     )
 }
 

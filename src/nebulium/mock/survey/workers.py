@@ -10,9 +10,9 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,19 @@ ENVIRONMENT = {
 Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True, eq=False)
 class _Worker:
-    """One process, a `subprocess.Popen` with pipes, and the file of its standard error."""
+    """One process with pipes, and the file of its standard error."""
 
-    process: Any
-    errors: Any
+    def __init__(self, folder: Path, errors: Any):
+        self.errors = errors
+        self.process: Any = subprocess.Popen(
+            [sys.executable, "-m", "nebulium.mock.survey.worker", str(folder.resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **ENVIRONMENT},
+        )
 
     def ask(self, block: int) -> None:
         """Set it to work; if it is gone, its answer will be missing."""
@@ -63,14 +70,25 @@ class _Worker:
         mend = "resume the run; with fewer processes if the memory was short (code -9)"
         return SurveyError("a process that makes galaxies", problem, mend)
 
+    def close(self) -> None:
+        """End it; a block is either whole or not there, so there is nothing to wait for."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            # A pipe to a process that is gone cannot be flushed.
+            with suppress(BrokenPipeError):
+                pipe.close()
+
 
 def make_blocks(
     folder: Path, blocks: Sequence[int], *, processes: int, progress: Progress | None = None
 ) -> None:
     """Make blocks of a survey and write them to its folder."""
     waiting = iter(blocks)
-    with _workers(folder, min(processes, len(blocks))) as workers, selectors.DefaultSelector() as selector:
-        for worker, block in zip(workers, waiting, strict=False):
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for block in islice(waiting, processes):
+            errors = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            worker = stack.enter_context(closing(_Worker(folder, errors)))
             worker.ask(block)
             selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
         while selector.get_map():
@@ -84,33 +102,3 @@ def make_blocks(
                     selector.unregister(ready.fileobj)
                 else:
                     worker.ask(following)
-
-
-@contextmanager
-def _workers(folder: Path, count: int) -> Iterator[list[_Worker]]:
-    """Processes that are gone when the block ends, however it ends."""
-    with ExitStack() as stack:
-        workers = []
-        for _ in range(count):
-            errors = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-            process = subprocess.Popen(
-                [sys.executable, "-m", "nebulium.mock.survey.worker", str(folder.resolve())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env={**os.environ, **ENVIRONMENT},
-            )
-            stack.callback(_end, process)
-            workers.append(_Worker(process, errors))
-        yield workers
-
-
-def _end(process: Any) -> None:
-    """A block is either whole or not there, so there is nothing to wait for."""
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        # A pipe to a process that is gone cannot be flushed.
-        with suppress(BrokenPipeError):
-            pipe.close()

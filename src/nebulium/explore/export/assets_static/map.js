@@ -14,14 +14,14 @@ nebulium.map = (function () {
   let graph, all, x, y, cells, at, moved, shown = 0, drawing = Promise.resolve();
 
   /* The galaxies of the page, and what to do when the view has moved. */
-  function open(galaxies, tell) {
+  function open(galaxies, listener) {
     graph = document.getElementById("graph");
     all = galaxies;
     x = nebulium.unpack(all.x);
     y = nebulium.unpack(all.y);
     cells = all.cells;
     at = cells && nebulium.unpack(cells.at);
-    moved = tell;
+    moved = listener;
   }
 
   /* Draw some panels of a colour; those who ask while it draws are drawn in turn. */

@@ -122,10 +122,10 @@
     const words = pin === null
       ? [element("strong", "No galaxy is chosen"), element("span", "click on one in the map, or search for its id")]
       : [element("strong", all.ids[pin]), ...facts(pin).map(([name, value]) => element("span", name + " " + value))];
-    byId("told").replaceChildren(...words);
+    byId("galaxy-title").replaceChildren(...words);
   }
 
-  /* What is said of a galaxy: what the map shows of it, and its redshift. */
+  /* The title of a galaxy: what the map shows of it, and its redshift. */
   function facts(galaxy) {
     const { label, panels } = all.colours[state.colour], colour = colours.get(state.colour), found = [];
     if (colour) panels.forEach((name, i) => found.push([name || label, number(colour.panels[i].values[galaxy], colour.digits)]));
