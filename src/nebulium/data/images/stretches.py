@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Num, UInt8
+from jaxtyping import Float, Num
 
 from nebulium.data.images.sizes import border_pixels
 from nebulium.errors import ImageError
@@ -260,17 +260,6 @@ def lupton_rgb(
     # Past white all three are lowered alike, so that bright centres keep their colour.
     colours = colours / np.maximum(colours.max(axis=-1, keepdims=True), 1.0)
     return np.round(255.0 * colours).astype(np.uint8)
-
-
-def lupton_linear(colours: UInt8[np.ndarray, "*shape 3"], softening: float) -> Float[np.ndarray, "*shape 3"]:
-    """Fluxes from colour images that were made as by Lupton et al. (2004, PASP 116, 133).
-
-    There a flux f is shown as f asinh(Q F) / (Q F), with F the sum of the three, so that the sum of the
-    colours tells F. Not undone: colours brighter than white, fluxes below 0, the loss of a JPEG.
-    """
-    shown = colours.astype(np.float32) / np.float32(255.0)
-    total = np.float32(softening) * shown.sum(axis=-1, keepdims=True)
-    return shown * np.where(total > 0, np.sinh(total) / np.where(total > 0, total, 1), 1)
 
 
 def _sky_sigma(image: Num[np.ndarray, "height width band"]) -> Float[np.ndarray, " band"]:

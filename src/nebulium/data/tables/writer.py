@@ -7,8 +7,10 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 
-from nebulium.data.glossary import about_column, lookup
+from nebulium.data.glossary import about_column, lookup, parse_unit
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.table import READABLE, WRITABLE, Table, concatenate, ending_of
 from nebulium.errors import OutputError
@@ -110,12 +112,8 @@ class TableWriter:
 
     def _append_parquet(self, table: Table) -> None:
         """One row group a chunk."""
-        import pyarrow as pa
-        import pyarrow.parquet
-
-        first = self._first or table
         if self._parquet is None:
-            schema = _arrow_schema(first, self._described(first))
+            schema = _arrow_schema(table, self._described(table))
             # A dictionary of numbers that hardly repeat takes four times the time and more space.
             text = [column.name for column in schema if pa.types.is_string(column.type)]
             self._parquet = pyarrow.parquet.ParquetWriter(
@@ -196,12 +194,10 @@ def _meaning(name: str) -> str:
 
 def _arrow_schema(table: Table, described: str) -> Any:
     """Types from the first chunk, units and meanings from table and glossary."""
-    import pyarrow as pa
-
-    fields = []
-    for name, values in table.columns.items():
-        about = about_column(name, table.units)
-        fields.append(pa.field(name, pa.array(values[:1]).type, metadata=about))
+    fields = [
+        pa.field(name, pa.array(values[:1]).type, metadata=about_column(name, table.units))
+        for name, values in table.columns.items()
+    ]
     return pa.schema(fields, metadata={"nebulium": described})
 
 
@@ -209,8 +205,6 @@ def _write_fits(table: Table, partial: Path, described: str, path: Path) -> None
     """A binary table as the first extension."""
     from astropy import units as astropy_units
     from astropy.io import fits
-
-    from nebulium.data.glossary import parse_unit
 
     columns = []
     for name, values in table.columns.items():
