@@ -1,7 +1,7 @@
 """DESI: coadds of the pipeline, and redshifts of Redrock or of a table, joined to spectra by id."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from nebulium.data.files.fits import native
 from nebulium.data.ids import check_unique_ids, rows_of_ids
-from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra, with_redshift
+from nebulium.data.spectra.checks import Declared, checked_spectra, with_redshift
+from nebulium.data.spectra.parts import raw_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
@@ -103,21 +104,13 @@ def read_desi_coadd(path: Path, hdus: Any, declared: Declared) -> Spectra:
         if theirs in fibermap.names
     }
     header = hdus[next(f"{arm}_FLUX" for arm in ARMS if f"{arm}_FLUX" in hdus)].header
-    raw = RawSpectra(
-        name=str(path),
-        ids=native(fibermap["TARGETID"]).astype(np.int64),
-        wave=whole.wave,
-        flux=whole.flux,
-        ivar=whole.ivar,
-        lsf_sigma=None if whole.variance is None else np.sqrt(whole.variance),
-        wave_unit="Angstrom",
-        flux_unit=header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)"),
-        air=False,
-        columns=columns,
-        metadata={"format": "DESI coadd", "file": path.name},
-        remarks=_remarks(columns),
-    )
-    spectra = _without_sky(checked_spectra(raw, declared))
+    values = {"id": native(fibermap["TARGETID"]), "wave": whole.wave, "flux": whole.flux, "ivar": whole.ivar}
+    if whole.variance is not None:
+        values["lsf"] = np.sqrt(whole.variance)
+    units = {"wave": "Angstrom", "flux": header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)")}
+    about = {"format": "DESI coadd"}
+    raw = raw_spectra(path, values, units, air=False, columns=columns, about=about)
+    spectra = _without_sky(checked_spectra(replace(raw, remarks=_remarks(columns)), declared))
     redrock = path.with_name(path.name.replace("coadd-", "redrock-", 1))
     if redrock == path or not redrock.exists() or not len(spectra):
         return spectra
