@@ -1,7 +1,7 @@
 """DESI: coadds of the pipeline, and redshifts of Redrock or of a table, joined to spectra by id."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,7 @@ import numpy as np
 
 from nebulium.data.files.fits import native
 from nebulium.data.ids import check_unique_ids, rows_of_ids
-from nebulium.data.spectra.checks import Declared, checked_spectra, with_redshift
-from nebulium.data.spectra.parts import raw_spectra
+from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra, with_redshift
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
@@ -108,9 +107,8 @@ def read_desi_coadd(path: Path, hdus: Any, declared: Declared) -> Spectra:
     if whole.variance is not None:
         values["lsf"] = np.sqrt(whole.variance)
     units = {"wave": "Angstrom", "flux": header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)")}
-    about = {"format": "DESI coadd"}
-    raw = raw_spectra(path, values, units, air=False, columns=columns, about=about)
-    spectra = _without_sky(checked_spectra(replace(raw, remarks=_remarks(columns)), declared))
+    raw = RawSpectra(str(path), values, units, False, columns, {"format": "DESI coadd"}, _remarks(columns))
+    spectra = _without_sky(checked_spectra(raw, declared))
     redrock = path.with_name(path.name.replace("coadd-", "redrock-", 1))
     if redrock == path or not redrock.exists() or not len(spectra):
         return spectra
