@@ -15,7 +15,7 @@ from nebulium.training import ArrayRows, FitConfig, fit
 from nebulium.training.batches import weighted_mean
 from nebulium.training.config import learning_rates
 from nebulium.training.devices import on_one_device, replicated, split_batch
-from nebulium.training.epoch import mean_loss, train_epoch
+from nebulium.training.epoch import Examples, mean_loss, train_epoch
 from nebulium.training.run_folder import fingerprint
 from nebulium.training.state import FitState, keep_best
 
@@ -98,16 +98,9 @@ def test_every_example_is_used_once_an_epoch():
     weights = Visits(jnp.zeros(N))
     zero = jnp.zeros((), jnp.int32)
     state = FitState(weights, weights, weights, optimiser.init(weights), zero, zero, jnp.asarray(jnp.inf))
-    state, _ = train_epoch(
-        state,
-        Visits(None),
-        {"row": jnp.arange(N)},
-        jax.random.key(0),
-        loss_fn=lambda model, batch, key: -model.count[batch["row"]],
-        optimiser=optimiser,
-        batch_size=10,
-        averaging=None,
-    )
+    loss = lambda model, batch, key: -model.count[batch["row"]]  # noqa: E731
+    examples = Examples(Visits(None), {"row": jnp.arange(N)}, loss, batch_size=10)
+    state, _ = train_epoch(state, examples, jax.random.key(0), optimiser=optimiser, averaging=None)
     # The mean over a batch divides by its number of examples: 10, or 3 in the last one.
     np.testing.assert_allclose(np.sort(state.weights.count), np.sort([0.1] * 100 + [1 / 3] * 3), rtol=1e-6)
 
@@ -259,7 +252,8 @@ def test_the_learning_rate_rises_and_falls():
 
 def test_the_mean_loss_leaves_out_what_fills_the_last_batch():
     loss = lambda weight, batch, key: (weight - batch) ** 2  # noqa: E731
-    found = mean_loss(jnp.ones(()), None, jnp.arange(3.0), jax.random.key(0), loss_fn=loss, batch_size=2)
+    examples = Examples(None, jnp.arange(3.0), loss, batch_size=2)
+    found = mean_loss(jnp.ones(()), examples, jax.random.key(0))
     assert found == pytest.approx(2 / 3)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nebulium.training.config import FitConfig, learning_rates
-from nebulium.training.epoch import mean_loss
+from nebulium.training.epoch import Examples, mean_loss
 from nebulium.training.state import FitState, keep_best
 
 
@@ -21,9 +21,8 @@ def test_the_mean_loss_counts_every_row_once():
     def squared_error(weight, batch, key):
         return (weight - batch) ** 2
 
-    loss = mean_loss(
-        jnp.ones(()), None, jnp.arange(3.0), jax.random.key(0), loss_fn=squared_error, batch_size=2
-    )
+    examples = Examples(None, jnp.arange(3.0), squared_error, batch_size=2)
+    loss = mean_loss(jnp.ones(()), examples, jax.random.key(0))
     assert loss == pytest.approx(2 / 3)
 
 

@@ -6,7 +6,7 @@ CPU the compiler makes convolutions inside a loop take twice as long.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import equinox as eqx
@@ -48,6 +48,25 @@ class LossContext(eqx.Module):
     weights: Float[Array, " batch"]
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What a loss is measured on, epoch after epoch: with which part of the model that is not trained.
+
+    Attributes
+    ----------
+    fixed : pytree
+        The part of the model that is not trained.
+    data : pytree of arrays (n, ...), or RowSource
+    loss_fn : callable
+    batch_size : int
+    """
+
+    fixed: PyTree
+    data: PyTree | RowSource
+    loss_fn: LossFunction
+    batch_size: int
+
+
 class _Pass(eqx.Module):
     """One pass over the examples: the batches, a key each, and how a step is made.
 
@@ -65,13 +84,10 @@ class _Pass(eqx.Module):
 
 def train_epoch(
     state: FitState,
-    fixed: PyTree,
-    data: PyTree | RowSource,
+    examples: Examples,
     key: Key[Array, ""],
     *,
-    loss_fn: LossFunction,
     optimiser: optax.GradientTransformation,
-    batch_size: int,
     averaging: float | None,
 ) -> tuple[FitState, float]:
     """Train on every example once.
@@ -80,28 +96,20 @@ def train_epoch(
     memory and a source of the same rows are trained on alike.
     """
     order_key, loss_key = jax.random.split(key)
-    n = count_examples(data)
-    batches = make_batches(jax.random.permutation(order_key, n), batch_size)
-    keys = jax.random.split(loss_key, len(batches))
-    now = _Pass(fixed, batches, keys, loss_fn, batch_mesh(batch_size), optimiser, averaging)
+    data, n = examples.data, count_examples(examples.data)
+    batches = make_batches(jax.random.permutation(order_key, n), examples.batch_size)
+    keys, mesh = jax.random.split(loss_key, len(batches)), batch_mesh(examples.batch_size)
+    now = _Pass(examples.fixed, batches, keys, examples.loss_fn, mesh, optimiser, averaging)
     state, total = (_train_on_rows if is_row_source(data) else _train_on_arrays)(state, data, now)
     return eqx.tree_at(lambda s: s.epoch, state, state.epoch + 1), float(total) / n
 
 
-def mean_loss(
-    weights: PyTree,
-    fixed: PyTree,
-    data: PyTree | RowSource,
-    key: Key[Array, ""],
-    *,
-    loss_fn: LossFunction,
-    batch_size: int,
-) -> float:
+def mean_loss(weights: PyTree, examples: Examples, key: Key[Array, ""]) -> float:
     """Mean loss over all examples, batch by batch, nothing trained."""
-    n = count_examples(data)
-    batches = make_batches(jnp.arange(n), min(batch_size, n))
-    keys = jax.random.split(key, len(batches))
-    now = _Pass(fixed, batches, keys, loss_fn, batch_mesh(batches.indices.shape[1]))
+    data, n = examples.data, count_examples(examples.data)
+    batches = make_batches(jnp.arange(n), min(examples.batch_size, n))
+    keys, mesh = jax.random.split(key, len(batches)), batch_mesh(batches.indices.shape[1])
+    now = _Pass(examples.fixed, batches, keys, examples.loss_fn, mesh)
     return float((_measure_on_rows if is_row_source(data) else _measure_on_arrays)(weights, data, now)) / n
 
 
