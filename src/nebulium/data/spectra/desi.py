@@ -152,18 +152,15 @@ def _common_grid(where: str, waves: list[np.ndarray]) -> tuple[np.ndarray, list[
     size = max(first + len(wave) for first, wave in zip(firsts, waves, strict=True))
     grid = start + step * np.arange(size)
     places = [slice(first, first + len(wave)) for first, wave in zip(firsts, waves, strict=True)]
+    covered, mend = np.zeros(size, bool), "coadd the arms first, with desispec.coaddition.coadd_cameras"
     for wave, place in zip(waves, places, strict=True):
+        covered[place] = True
         if np.max(np.abs(grid[place] - wave)) > GRID_TOLERANCE * step:
             problem = "has arms whose wavelengths are not pieces of one grid"
-            raise SpectrumError(
-                where, problem, "coadd the arms first, with desispec.coaddition.coadd_cameras"
-            )
-    covered = np.zeros(size, bool)
-    for place in places:
-        covered[place] = True
+            raise SpectrumError(where, problem, mend)
     if not np.all(covered):
         problem = f"has a gap between its arms at {grid[np.argmin(covered)]:.1f} Angstrom"
-        raise SpectrumError(where, problem, "coadd the arms first, with desispec.coaddition.coadd_cameras")
+        raise SpectrumError(where, problem, mend)
     return grid, places
 
 

@@ -12,7 +12,8 @@ from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import PIXELWISE, Declared, RawSpectra, checked_spectra
 from nebulium.data.spectra.parts import NAMES, WAVES
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.errors import OutputError, SpectrumError
+from nebulium.data.tables.writer import fits_format
+from nebulium.errors import SpectrumError
 
 #: Tables about each spectrum, by which layouts are known: of SDSS's spec files and DESI's stacks.
 ABOUT = {"SPECOBJ": "SDSS spec", "STACKINFO": "DESI stack"}
@@ -183,11 +184,11 @@ def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:
     }
     if spectra.lsf_sigma_aa is not None:
         arrays["LSF_SIGMA"] = (spectra.lsf_sigma_aa, WAVE_UNIT)
-    ids = spectra.ids
-    if ids.dtype.kind == "U" and not all(text.isascii() for text in ids.tolist()):
-        raise OutputError(str(path), "would have ids that FITS cannot hold (not ASCII)", "write Parquet")
-    form = "K" if ids.dtype.kind == "i" else f"{max(ids.dtype.itemsize // 4, 1)}A"
-    columns = [fits.Column("TARGETID", form, array=ids), fits.Column("Z", "D", array=spectra.redshift)]
+    form = fits_format("TARGETID", spectra.ids, Path(path))
+    columns = [
+        fits.Column("TARGETID", form, array=spectra.ids),
+        fits.Column("Z", "D", array=spectra.redshift),
+    ]
     columns += [
         fits.Column(name, f"{pixels}E", unit=unit, array=array) for name, (array, unit) in arrays.items()
     ]
