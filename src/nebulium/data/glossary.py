@@ -123,12 +123,8 @@ class Column:
 
     def matches(self, name: str) -> bool:
         """Whether a column of this name is described by the entry."""
-        return name == self.name or re.fullmatch(self._pattern(), name) is not None
-
-    def _pattern(self) -> str:
-        """The placeholders as regular expressions."""
-        parts = re.split("_", self.name)
-        return "_".join(_PLACEHOLDERS.get(part, re.escape(part)) for part in parts)
+        parts = (_PLACEHOLDERS.get(part, re.escape(part)) for part in self.name.split("_"))
+        return name == self.name or re.fullmatch("_".join(parts), name) is not None
 
 
 _PLACEHOLDERS = {"N": r"\d+", "LINE": r"[A-Z][A-Z0-9_]*", "BAND": r"\w+"}

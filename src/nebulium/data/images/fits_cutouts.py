@@ -3,8 +3,8 @@
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
 from nebulium.data.images.pictures import ids_of_files
-from nebulium.data.images.source import ImageSource, Read, some_readable
+from nebulium.data.images.source import ImageSource, some_readable
 from nebulium.errors import TableError
 
 ENDINGS = (".fits.gz", ".fit.gz", ".fits.fz", ".fits", ".fit")
@@ -46,7 +46,7 @@ def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
     return ImageSource(
         path=path,
         ids=ids_of_files(path, [file.as_posix() for file in files], ENDINGS),
-        opened=lambda: _reading(files, first),
+        opened=lambda: nullcontext(lambda rows: [_pixels(_read(files[row]), first) for row in rows]),
         **first.about,
     )
 
@@ -68,11 +68,6 @@ def _typical(path: Path, files: Sequence[Path]) -> _Cutout:
     found: list[_Cutout] = some_readable(path, "cutout", [file.name for file in files], map(_read, files))
     counts = Counter(tuple(sorted(cutout.bands)) for cutout in found)
     return max(found, key=lambda cutout: counts[tuple(sorted(cutout.bands))])
-
-
-@contextmanager
-def _reading(files: Sequence[Path], first: _Cutout) -> Iterator[Read]:
-    yield lambda rows: [_pixels(_read(files[row]), first) for row in rows]
 
 
 def _pixels(cutout: _Cutout | str, first: _Cutout) -> np.ndarray | str:
