@@ -38,14 +38,14 @@ def shipped_ages(grid: SSPGrid) -> np.ndarray:
 def write_grid(grid: SSPGrid, path: Path) -> None:
     """Write the compact file."""
     kept = shipped_ages(grid)
-    encoded = encode_log_flux(np.asarray(grid.flux, np.float64)[:, kept])
+    log_peak, steps = encode_log_flux(np.asarray(grid.flux, np.float64)[:, kept])
     np.savez_compressed(
         path,
         lgmet=np.asarray(grid.lgmet, np.float32),
         lg_age_gyr=np.asarray(grid.lg_age_gyr, np.float32)[kept],
         wave_aa=np.asarray(grid.wave_aa, np.float32),
-        log_peak=encoded.log_peak,
-        steps=encoded.steps,
+        log_peak=log_peak,
+        steps=steps,
     )
 
 

@@ -343,7 +343,7 @@ def _check_describes(model: eqx.Module, config: Mapping[str, Any]) -> None:
     plain = json.loads(json.dumps(config["hyperparameters"], default=_plain))
     difference = disagreement(_skeleton(type(model), plain), arrays_by_name(model))
     if difference is not None:
-        raise ValueError(f"the hyperparameters build {difference.expected}, the model has {difference.found}")
+        raise ValueError("the hyperparameters build {}, the model has {}".format(*difference))
 
 
 def _check_config(where: Path, config: Any) -> None:

@@ -14,7 +14,7 @@ from nebulium.training import ArrayRows, FitConfig, fit
 from nebulium.training.batches import weighted_mean
 from nebulium.training.config import learning_rates, make_optimiser
 from nebulium.training.devices import on_one_device, replicated, split_batch
-from nebulium.training.epoch import mean_loss, train_epoch
+from nebulium.training.epoch import Examples, mean_loss, train_epoch
 from nebulium.training.run_folder import fingerprint
 from nebulium.training.state import FitState, keep_best
 
@@ -103,7 +103,8 @@ def test_every_example_is_used_once_an_epoch():
     memory = jnp.zeros(N, jnp.int32)
     state = FitState(weights, weights, weights, optimiser, zero, zero, jnp.asarray(jnp.inf), memory)
     rows = {"row": jnp.arange(N)}
-    state, _ = train_epoch(state, One(None), rows, jax.random.key(0), loss_fn=counted, config=config)
+    examples = Examples(One(None), rows, counted, config.batch_size)
+    state, _ = train_epoch(state, examples, jax.random.key(0), config)
     assert state.memory.tolist() == [1] * N
 
 
@@ -254,7 +255,7 @@ def test_the_learning_rate_rises_and_falls():
 
 def test_the_mean_loss_leaves_out_what_fills_the_last_batch():
     loss = lambda weight, batch, key: (weight - batch) ** 2  # noqa: E731
-    found = mean_loss(jnp.ones(()), None, jnp.arange(3.0), jax.random.key(0), loss_fn=loss, batch_size=2)
+    found = mean_loss(jnp.ones(()), Examples(None, jnp.arange(3.0), loss, batch_size=2), jax.random.key(0))
     assert found == pytest.approx(2 / 3)
 
 

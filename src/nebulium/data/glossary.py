@@ -108,27 +108,23 @@ class Column:
     name : str
         The name; ``N`` stands for a whole number, ``LINE`` for the name of an emission line, ``BAND``
         for that of a filter.
+    meaning : str
+        One line.
     unit : str
         As astropy spells it; empty if dimensionless.
     kind : {"id", "number", "flag", "text"}
         What the column holds: an id (whole number or text), numbers, true or false, or text.
-    meaning : str
-        One line.
     """
 
     name: str
-    unit: str
-    kind: Kind
     meaning: str
+    unit: str = ""
+    kind: Kind = "number"
 
     def matches(self, name: str) -> bool:
         """Whether a column of this name is described by the entry."""
-        return name == self.name or re.fullmatch(self._pattern(), name) is not None
-
-    def _pattern(self) -> str:
-        """The placeholders as regular expressions."""
-        parts = re.split("_", self.name)
-        return "_".join(_PLACEHOLDERS.get(part, re.escape(part)) for part in parts)
+        parts = (_PLACEHOLDERS.get(part, re.escape(part)) for part in self.name.split("_"))
+        return name == self.name or re.fullmatch("_".join(parts), name) is not None
 
 
 _PLACEHOLDERS = {"N": r"\d+", "LINE": r"[A-Z][A-Z0-9_]*", "BAND": r"\w+"}
@@ -136,97 +132,87 @@ _QUANTILES = {"q025": "2.5", "q16": "16", "q50": "50", "q84": "84", "q975": "97.
 
 #: Every column that nebulium reads or writes, the more specific names first.
 COLUMNS: tuple[Column, ...] = (
-    Column("target_id", "", "id", "identifier of the galaxy, unique in the table"),
-    Column("object_id", "", "id", "target_id as text, as the Multimodal Universe has it"),
-    Column("redshift", "", "number", "heliocentric redshift"),
-    Column("redshift_spec", "", "number", "redshift of those that a spectroscopic survey would have"),
-    Column("zwarn", "", "number", "warning bits of the redshift fit; 0 is good"),
-    Column("ra", "deg", "number", "right ascension, ICRS"),
-    Column("dec", "deg", "number", "declination, ICRS"),
-    Column("ebv", "mag", "number", "Galactic reddening E(B-V)"),
+    Column("target_id", "identifier of the galaxy, unique in the table", kind="id"),
+    Column("object_id", "target_id as text, as the Multimodal Universe has it", kind="id"),
+    Column("redshift", "heliocentric redshift"),
+    Column("redshift_spec", "redshift of those that a spectroscopic survey would have"),
+    Column("zwarn", "warning bits of the redshift fit; 0 is good"),
+    Column("ra", "right ascension, ICRS", "deg"),
+    Column("dec", "declination, ICRS", "deg"),
+    Column("ebv", "Galactic reddening E(B-V)", "mag"),
     Column(
         "continuum_flux_N",
-        FLUX_UNIT,
-        "number",
         "mean observed-frame flux density over the rest-frame bin 3400 + 300 N to 3700 + 300 N Angstrom, "
         "emission lines masked",
+        FLUX_UNIT,
     ),
-    Column("coverage_N", "", "number", "fraction of the bin that good pixels cover"),
+    Column("coverage_N", "fraction of the bin that good pixels cover"),
+    Column("log_luminosity", "log10 of continuum_flux_9 (1 + z) (luminosity distance in Mpc)^2"),
+    Column("published_ew_LINE", "prediction of Khederlarian et al. (2024), rest frame", "Angstrom"),
     Column(
-        "log_luminosity", "", "number", "log10 of continuum_flux_9 (1 + z) (luminosity distance in Mpc)^2"
-    ),
-    Column("published_ew_LINE", "Angstrom", "number", "prediction of Khederlarian et al. (2024), rest frame"),
-    Column(
-        "ew_ivar_LINE",
-        "1 / Angstrom2",
-        "number",
-        "inverse variance of the measured equivalent width; 0 is missing",
+        "ew_ivar_LINE", "inverse variance of the measured equivalent width; 0 is missing", "1 / Angstrom2"
     ),
     *(
         Column(
             f"ew_LINE_{name}",
-            "Angstrom",
-            "number",
             f"{percent} % quantile of the predicted equivalent width, rest frame, emission positive",
+            "Angstrom",
         )
         for name, percent in _QUANTILES.items()
     ),
-    Column("line_flux_LINE", "1e-17 erg / (s cm2)", "number", "observed-frame flux of the line"),
-    Column("line_luminosity_LINE", "erg / s", "number", "luminosity of the line"),
-    Column("ew_LINE", "Angstrom", "number", "measured equivalent width, rest frame, emission positive"),
-    Column("in_domain", "", "flag", "whether the galaxy lies inside the training domain of the model"),
-    Column("model", "", "text", "name of the model that predicted the row"),
-    Column("n_missing_bins", "", "number", "continuum bins that were missing and were marginalised over"),
-    Column("split", "", "text", "train, validation or test"),
-    Column("selected", "", "flag", "whether the galaxy passes the limits of the survey"),
-    Column("log_mstar", "", "number", "log10 of the surviving stellar mass in solar masses"),
-    Column("log_mformed", "", "number", "log10 of all stellar mass ever formed in solar masses"),
-    Column("log_sfr", "", "number", "log10 of the star-formation rate in solar masses a year"),
-    Column("age_gyr", "Gyr", "number", "time since the onset of star formation"),
-    Column("tau_gyr", "Gyr", "number", "e-folding time of the star-formation history"),
-    Column("lgmet", "", "number", "log10 of the stellar metallicity, absolute mass fraction"),
-    Column("oh12", "", "number", "gas-phase metallicity 12 + log10(O/H)"),
-    Column("mag_ab_obs_BAND", "mag", "number", "AB magnitude as measured, with noise; NaN if not positive"),
-    Column("mag_ab_err_BAND", "mag", "number", "standard error of mag_ab_obs_BAND"),
-    Column("mag_ab_BAND", "mag", "number", "AB magnitude through the filter"),
-    Column("flux_njy_obs_BAND", "nJy", "number", "flux density as measured, with noise"),
-    Column("flux_njy_err_BAND", "nJy", "number", "standard error of flux_njy_obs_BAND"),
-    Column("flux_njy_BAND", "nJy", "number", "flux density through the filter"),
-    Column("av_mag", "mag", "number", "attenuation in the V band"),
+    Column("line_flux_LINE", "observed-frame flux of the line", "1e-17 erg / (s cm2)"),
+    Column("line_luminosity_LINE", "luminosity of the line", "erg / s"),
+    Column("ew_LINE", "measured equivalent width, rest frame, emission positive", "Angstrom"),
+    Column("in_domain", "whether the galaxy lies inside the training domain of the model", kind="flag"),
+    Column("model", "name of the model that predicted the row", kind="text"),
+    Column("n_missing_bins", "continuum bins that were missing and were marginalised over"),
+    Column("split", "train, validation or test", kind="text"),
+    Column("selected", "whether the galaxy passes the limits of the survey", kind="flag"),
+    Column("log_mstar", "log10 of the surviving stellar mass in solar masses"),
+    Column("log_mformed", "log10 of all stellar mass ever formed in solar masses"),
+    Column("log_sfr", "log10 of the star-formation rate in solar masses a year"),
+    Column("age_gyr", "time since the onset of star formation", "Gyr"),
+    Column("tau_gyr", "e-folding time of the star-formation history", "Gyr"),
+    Column("lgmet", "log10 of the stellar metallicity, absolute mass fraction"),
+    Column("oh12", "gas-phase metallicity 12 + log10(O/H)"),
+    Column("mag_ab_obs_BAND", "AB magnitude as measured, with noise; NaN if not positive", "mag"),
+    Column("mag_ab_err_BAND", "standard error of mag_ab_obs_BAND", "mag"),
+    Column("mag_ab_BAND", "AB magnitude through the filter", "mag"),
+    Column("flux_njy_obs_BAND", "flux density as measured, with noise", "nJy"),
+    Column("flux_njy_err_BAND", "standard error of flux_njy_obs_BAND", "nJy"),
+    Column("flux_njy_BAND", "flux density through the filter", "nJy"),
+    Column("av_mag", "attenuation in the V band", "mag"),
     Column(
         "half_light_radius_kpc",
-        "kpc",
-        "number",
         "half-light radius of the galaxy along its major axis, in the band of the survey's limit",
+        "kpc",
     ),
-    Column("bulge_share", "", "number", "share of the stellar mass in the bulge"),
-    Column("bulge_re_kpc", "kpc", "number", "half-light radius of the bulge, major axis"),
-    Column("bulge_sersic_n", "", "number", "Sersic index of the bulge"),
-    Column("bulge_axis_ratio", "", "number", "minor over major axis of the bulge as seen"),
-    Column("disc_re_kpc", "kpc", "number", "half-light radius of the old disc seen face on"),
-    Column("cos_inclination", "", "number", "cosine of the inclination of the disc; 1 is face on"),
-    Column("disc_thickness", "", "number", "scale height (sech2) of the disc over its scale length"),
-    Column("position_angle_rad", "rad", "number", "angle of the major axis, from the x axis towards y"),
-    Column("young_re_kpc", "kpc", "number", "half-light radius of the stars younger than 100 Myr"),
-    Column("clump_share", "", "number", "share of the light of the young stars in clumps"),
-    Column("n_clumps", "", "number", "number of clumps"),
-    Column("clump_fwhm_kpc", "kpc", "number", "full width at half maximum of a clump"),
-    Column("arm_contrast", "", "number", "share of the young light outside clumps in arms"),
-    Column("n_arms", "", "number", "number of spiral arms"),
-    Column("pitch_angle_rad", "rad", "number", "angle between a spiral arm and the circle through it"),
-    Column("arm_phase_rad", "rad", "number", "phase of the spiral arms"),
-    Column("pattern_seed", "", "number", "seed of the places of clumps and knots"),
-    Column("n_neighbours", "", "number", "other galaxies put into the stamp"),
-    Column("neighbour_id_N", "", "number", "target_id of the neighbour number N; NaN if there is none"),
-    Column("neighbour_x_arcsec_N", "arcsec", "number", "its place right of the centre of the stamp"),
-    Column("neighbour_y_arcsec_N", "arcsec", "number", "its place above the centre of the stamp"),
-    Column("wave_aa", "Angstrom", "number", "observed-frame wavelength, vacuum"),
-    Column("wave_rest_aa", "Angstrom", "number", "rest-frame wavelength, vacuum"),
-    Column("flux_lambda", FLUX_UNIT, "number", "flux density per wavelength"),
-    Column(
-        "ivar", "1e34 s2 cm4 Angstrom2 / erg2", "number", "inverse variance of flux_lambda; 0 masks the pixel"
-    ),
-    Column("lsf_sigma_aa", "Angstrom", "number", "Gaussian sigma of the line-spread function"),
+    Column("bulge_share", "share of the stellar mass in the bulge"),
+    Column("bulge_re_kpc", "half-light radius of the bulge, major axis", "kpc"),
+    Column("bulge_sersic_n", "Sersic index of the bulge"),
+    Column("bulge_axis_ratio", "minor over major axis of the bulge as seen"),
+    Column("disc_re_kpc", "half-light radius of the old disc seen face on", "kpc"),
+    Column("cos_inclination", "cosine of the inclination of the disc; 1 is face on"),
+    Column("disc_thickness", "scale height (sech2) of the disc over its scale length"),
+    Column("position_angle_rad", "angle of the major axis, from the x axis towards y", "rad"),
+    Column("young_re_kpc", "half-light radius of the stars younger than 100 Myr", "kpc"),
+    Column("clump_share", "share of the light of the young stars in clumps"),
+    Column("n_clumps", "number of clumps"),
+    Column("clump_fwhm_kpc", "full width at half maximum of a clump", "kpc"),
+    Column("arm_contrast", "share of the young light outside clumps in arms"),
+    Column("n_arms", "number of spiral arms"),
+    Column("pitch_angle_rad", "angle between a spiral arm and the circle through it", "rad"),
+    Column("arm_phase_rad", "phase of the spiral arms", "rad"),
+    Column("pattern_seed", "seed of the places of clumps and knots"),
+    Column("n_neighbours", "other galaxies put into the stamp"),
+    Column("neighbour_id_N", "target_id of the neighbour number N; NaN if there is none"),
+    Column("neighbour_x_arcsec_N", "its place right of the centre of the stamp", "arcsec"),
+    Column("neighbour_y_arcsec_N", "its place above the centre of the stamp", "arcsec"),
+    Column("wave_aa", "observed-frame wavelength, vacuum", "Angstrom"),
+    Column("wave_rest_aa", "rest-frame wavelength, vacuum", "Angstrom"),
+    Column("flux_lambda", "flux density per wavelength", FLUX_UNIT),
+    Column("ivar", "inverse variance of flux_lambda; 0 masks the pixel", "1e34 s2 cm4 Angstrom2 / erg2"),
+    Column("lsf_sigma_aa", "Gaussian sigma of the line-spread function", "Angstrom"),
 )
 
 

@@ -1,7 +1,8 @@
 """Numbers that stand for a missing value: declared by the user, or asked about where nobody declared them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
@@ -29,10 +30,10 @@ class MissingNumbers:
         for entry in self.entries:
             _parsed(entry)
 
-    def of(self, column: str) -> tuple[float, ...]:
-        """Numbers that stand for a missing value in a column of the file."""
+    def of(self, *names: str) -> tuple[float, ...]:
+        """Numbers that stand for a missing value in a column, by any of its names."""
         pairs = [_parsed(entry) for entry in self.entries if entry != NONE]
-        return tuple(number for name, number in pairs if name in (None, column))
+        return tuple(number for name, number in pairs if name in (None, *names))
 
     def check(
         self,
@@ -56,16 +57,16 @@ class MissingNumbers:
 
 
 #: Forms in which Python and the command line give a declaration.
-Missing = float | int | str | Sequence[str] | MissingNumbers | None
+Missing = float | int | str | Sequence[Any] | Mapping[str, Any] | MissingNumbers | None
 
 
 def missing_numbers(given: Missing) -> MissingNumbers:
     """A declaration in any of its forms."""
     if isinstance(given, MissingNumbers):
         return given
-    if given is None or isinstance(given, str | float | int):
-        return MissingNumbers(() if given is None else (str(given),))
-    return MissingNumbers(tuple(map(str, given)))
+    if isinstance(given, Mapping):
+        given = [f"{name}={number}" for name, numbers in given.items() for number in np.atleast_1d(numbers)]
+    return MissingNumbers(() if given is None else tuple(map(str, np.atleast_1d(np.asarray(given)))))
 
 
 def is_any_of(values: Shaped[np.ndarray, "*n"], numbers: Sequence[float]) -> Bool[np.ndarray, "*n"]:

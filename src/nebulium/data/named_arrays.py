@@ -1,7 +1,6 @@
 """The arrays of a pytree by name: the attributes that lead to each, such as ``trunk.layers.0.weight``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -10,20 +9,6 @@ import numpy as np
 from jaxtyping import PyTree
 
 from nebulium.errors import ModelFileError
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """What a pytree asks for and arrays do not hold, and the other way round, in words.
-
-    Attributes
-    ----------
-    expected, found : str
-        Names, dtypes and shapes.
-    """
-
-    expected: str
-    found: str
 
 
 def arrays_by_name(tree: PyTree) -> dict[str, np.ndarray]:
@@ -35,24 +20,21 @@ def arrays_by_name(tree: PyTree) -> dict[str, np.ndarray]:
     return {name: np.asarray(leaf) for name, leaf in leaves.items() if eqx.is_array(leaf)}
 
 
-def disagreement(skeleton: PyTree, arrays: Mapping[str, np.ndarray]) -> Disagreement | None:
-    """Whether arrays fit the places of a pytree."""
+def disagreement(skeleton: PyTree, arrays: Mapping[str, np.ndarray]) -> tuple[str, str] | None:
+    """What a pytree asks for and arrays do not hold, and the other way round: names, dtypes and shapes."""
     places = {name: leaf for name, leaf in _named_leaves(skeleton) if _is_place(leaf)}
     expected, found = _signatures(places), _signatures(arrays)
     if expected == found:
         return None
-    return Disagreement(_listed(expected - found), _listed(found - expected))
+    return _listed(expected - found), _listed(found - expected)
 
 
 def fill_arrays(skeleton: PyTree, arrays: Mapping[str, np.ndarray], *, where: str) -> PyTree:
     """Put arrays into the places of a pytree that their names say."""
     difference = disagreement(skeleton, arrays)
     if difference is not None:
-        raise ModelFileError(
-            where,
-            f"expected {difference.expected}, found {difference.found}",
-            "use the files as they were written: weights and configuration belong together",
-        )
+        mend = "use the files as they were written: weights and configuration belong together"
+        raise ModelFileError(where, "expected {}, found {}".format(*difference), mend)
     leaves, structure = jax.tree.flatten(skeleton)
     names = [name for name, _ in _named_leaves(skeleton)]
     filled = [

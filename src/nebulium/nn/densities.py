@@ -42,7 +42,20 @@ class Interval(eqx.Module):
         return 0.5 * (self.q84 - self.q16)
 
 
-class GaussianHead(eqx.Module):
+class _Head(eqx.Module):
+    """A small linear map to the parameters: at first the same distribution for every input, of all labels."""
+
+    linear: eqx.nn.Linear
+    targets: int = eqx.field(static=True)
+
+    def __init__(self, inputs: int, targets: int, parameters: int, key: Key[Array, ""]):
+        linear = eqx.nn.Linear(inputs, parameters * targets, key=key)
+        start = (0.1 * linear.weight, jnp.zeros(parameters * targets, jnp.float32))
+        self.linear = eqx.tree_at(lambda one: (one.weight, one.bias), linear, start)
+        self.targets = targets
+
+
+class GaussianHead(_Head):
     """A normal distribution, its width a function of the input.
 
     Parameters
@@ -58,12 +71,8 @@ class GaussianHead(eqx.Module):
     [True, False]
     """
 
-    linear: eqx.nn.Linear
-    targets: int = eqx.field(static=True)
-
     def __init__(self, inputs: int, targets: int, *, key: Key[Array, ""]):
-        self.linear = _small_linear(inputs, 2 * targets, key)
-        self.targets = targets
+        super().__init__(inputs, targets, 2, key)
 
     def loss(self, vector: Float[Array, " input"], label: Targets, label_sigma: Targets) -> Targets:
         """Negative log-likelihood of each label, without constants; 0 where it is missing."""
@@ -81,7 +90,7 @@ class GaussianHead(eqx.Module):
         return mean, LEAST_SIGMA + jax.nn.softplus(raw + 0.5)
 
 
-class MixtureHead(eqx.Module):
+class MixtureHead(_Head):
     """A sum of three normal distributions, for targets of two minds.
 
     Parameters
@@ -97,15 +106,11 @@ class MixtureHead(eqx.Module):
     True
     """
 
-    linear: eqx.nn.Linear
-    targets: int = eqx.field(static=True)
-
     def __init__(self, inputs: int, targets: int, *, key: Key[Array, ""]):
-        linear = _small_linear(inputs, 3 * COMPONENTS * targets, key)
+        super().__init__(inputs, targets, 3 * COMPONENTS, key)
         # Components that start alike would stay alike.
         centres = jnp.zeros((3, COMPONENTS, targets)).at[1].add(jnp.linspace(-0.5, 0.5, COMPONENTS)[:, None])
-        self.linear = eqx.tree_at(lambda one: one.bias, linear, centres.ravel())
-        self.targets = targets
+        self.linear = eqx.tree_at(lambda one: one.bias, self.linear, centres.ravel())
 
     def loss(self, vector: Float[Array, " input"], label: Targets, label_sigma: Targets) -> Targets:
         """Negative log-likelihood of each label, without constants; 0 where it is missing."""
@@ -129,7 +134,7 @@ class MixtureHead(eqx.Module):
         return jax.nn.log_softmax(logit, axis=0), mean, LEAST_SIGMA + jax.nn.softplus(raw)
 
 
-class QuantileHead(eqx.Module):
+class QuantileHead(_Head):
     """Quantiles by the pinball loss (Koenker & Bassett 1978), in order by construction.
 
     The errors of the labels do not enter: quantiles are those of the labels.
@@ -146,12 +151,8 @@ class QuantileHead(eqx.Module):
     (5, 2)
     """
 
-    linear: eqx.nn.Linear
-    targets: int = eqx.field(static=True)
-
     def __init__(self, inputs: int, targets: int, *, key: Key[Array, ""]):
-        self.linear = _small_linear(inputs, len(LEVELS) * targets, key)
-        self.targets = targets
+        super().__init__(inputs, targets, len(LEVELS), key)
 
     def loss(self, vector: Float[Array, " input"], label: Targets, label_sigma: Targets) -> Targets:
         """Sum of the pinball losses of the five quantiles; 0 where the label is missing."""
@@ -183,13 +184,6 @@ HEADS: Mapping[str, type[Head]] = {
     "mixture": MixtureHead,
     "quantiles": QuantileHead,
 }
-
-
-def _small_linear(inputs: int, outputs: int, key: Key[Array, ""]) -> eqx.nn.Linear:
-    """The same distribution for every input at first: that of all labels."""
-    linear = eqx.nn.Linear(inputs, outputs, key=key)
-    start = (0.1 * linear.weight, jnp.zeros(outputs, jnp.float32))
-    return eqx.tree_at(lambda one: (one.weight, one.bias), linear, start)
 
 
 def _of_present(label: Targets, loss: Callable[[Targets], Targets]) -> Targets:

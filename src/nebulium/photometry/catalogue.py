@@ -121,57 +121,44 @@ class PhotometricCatalogue:
 
     def _galaxies(self, table: Table, first: int, counted: Counter[str]) -> PhotometricGalaxies:
         """One chunk, checked and in our units."""
-        layout = self.layout
-        pairs = [
-            (
-                _numbers(table[_value(place)], ColumnPlace(table.name, columns.value, first)),
-                _numbers(table[_error(place)], ColumnPlace(table.name, columns.error, first)),
-            )
-            for place, columns in enumerate(layout.bands)
-        ]
+        layout, n = self.layout, len(table)
+        known = {REDSHIFT: np.full(n, np.nan), REDSHIFT_ERR: np.full(n, np.nan), EBV: layout.ebv}
+        places = {name: ColumnPlace(table.name, column, first) for name, column in self._wanted().items()}
+        found = known | {name: _numbers(values, name, places[name]) for name, values in table.columns.items()}
+        if REDSHIFT in places:
+            check_redshifts(found[REDSHIFT], places[REDSHIFT])
+        # What stands beside galaxies without a label does not matter.
+        redshift_err = np.where(np.isfinite(found[REDSHIFT]), found[REDSHIFT_ERR], np.nan)
+        if REDSHIFT_ERR in places:
+            check_redshift_errors(redshift_err, places[REDSHIFT_ERR])
         # Of the first chunk: a few rows at the end of a table may well be of one magnitude.
         if first == 0 and layout.magnitudes is None:
-            values, errors = (np.stack(part, axis=1) for part in zip(*pairs, strict=True))
-            names = [columns.value for columns in layout.bands]
-            check_are_fluxes(values, errors, where=table.name, columns=names)
+            both = [[found[name(band)] for band in range(len(layout.bands))] for name in (_value, _error)]
+            values, errors = (np.stack(one, axis=1) for one in both)
+            check_are_fluxes(values, errors, where=table.name, columns=[one.value for one in layout.bands])
         bands = [
             band_fluxes(
-                *pairs[place],
-                columns=columns,
+                found[_value(band)],
+                found[_error(band)],
+                columns,
                 layout=layout,
-                unit=table.units.get(_value(place), ""),
-                where=table.name,
-                first_row=first,
+                unit=table.units.get(_value(band), ""),
+                place=places[_value(band)],
                 counted=counted,
             )
-            for place, columns in enumerate(layout.bands)
+            for band, columns in enumerate(layout.bands)
         ]
-        redshift, redshift_err = self._redshifts(table, first)
         return PhotometricGalaxies(
             ids=table[ID],
             bands=layout.names,
             flux_njy=np.stack([flux for flux, _ in bands], axis=1),
             flux_err_njy=np.stack([flux_err for _, flux_err in bands], axis=1),
-            redshift=redshift.astype(np.float32),
+            redshift=found[REDSHIFT].astype(np.float32),
             redshift_err=np.where(redshift_err > 0, redshift_err, 0.0).astype(np.float32),
-            ebv=None
-            if layout.ebv is None
-            else np.full(len(table), table.columns.get(EBV, layout.ebv), np.float32),
+            ebv=None if layout.ebv is None else np.full(n, found[EBV], np.float32),
             name=table.name,
             dereddened=layout.dereddened,
         )
-
-    def _redshifts(self, table: Table, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """Labels and their errors; what stands beside galaxies without a label does not matter."""
-        redshift, error = np.full(len(table), np.nan), np.full(len(table), np.nan)
-        if self.layout.redshift_column is not None:
-            redshift = table[REDSHIFT]
-            check_redshifts(redshift, ColumnPlace(table.name, self.layout.redshift_column, first))
-        if self.layout.redshift_err_column is not None:
-            place = ColumnPlace(table.name, self.layout.redshift_err_column, first)
-            error = np.where(np.isfinite(redshift), _numbers(table[REDSHIFT_ERR], place, REDSHIFT), np.nan)
-            check_redshift_errors(error, place)
-        return redshift, error
 
 
 def open_photometry(
@@ -301,9 +288,13 @@ def _faults(galaxies: PhotometricGalaxies) -> Iterator[Fault]:
         yield f"has an E(B-V) that is negative, above {MOST_EBV:g} or missing", ~sound
 
 
-def _numbers(values: np.ndarray, place: ColumnPlace, name: str = ANY_FLUX) -> np.ndarray:
-    """A column that must hold numbers, in double precision."""
-    return numbers(values, place, f"a number for {name}").astype(np.float64)
+def _numbers(values: np.ndarray, name: str, place: ColumnPlace) -> np.ndarray:
+    """A column that must hold numbers, in double precision; ids stay as they are."""
+    if name == ID:
+        return values
+    # The others that the glossary does not name are those of the bands.
+    known = REDSHIFT if name == REDSHIFT_ERR else ANY_FLUX
+    return numbers(values, place, f"a number for {known}").astype(np.float64)
 
 
 def _value(place: int) -> str:

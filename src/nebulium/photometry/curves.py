@@ -50,10 +50,6 @@ def band_filters(bands: Sequence[str], curves: str | Path | None = None) -> Filt
     if lacking:
         problem = f"has no curve of {', '.join(lacking)}; it has {', '.join(np.unique(names))}"
         raise TableError(str(curves), problem, "call the bands as the filters are called there")
-    return make_filters(
-        [_curve(table["wave_aa"], table["transmission"], names == band, band) for band in bands]
-    )
-
-
-def _curve(wave_aa: np.ndarray, transmission: np.ndarray, rows: np.ndarray, band: str) -> FilterCurve:
-    return FilterCurve(band, wave_aa[rows].astype(np.float64), transmission[rows].astype(np.float64))
+    wave_aa, transmission = (table[name].astype(np.float64) for name in ("wave_aa", "transmission"))
+    rows = [(band, names == band) for band in bands]
+    return make_filters([FilterCurve(band, wave_aa[one], transmission[one]) for band, one in rows])

@@ -1,6 +1,7 @@
 """Fluxes in nanojansky from the columns of a catalogue, fluxes in any unit or magnitudes."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -21,27 +22,25 @@ ZERO_POINT_NJY = 31.4
 def band_fluxes(
     value: Float[np.ndarray, " n"],
     error: Float[np.ndarray, " n"],
-    *,
     columns: BandColumns,
+    *,
     layout: CatalogueLayout,
     unit: str,
-    where: str,
-    first_row: int,
+    place: ColumnPlace,
     counted: Counter[str],
 ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
     """Check the two columns of a band, and bring them to nJy: NaN where there is no flux or no good error."""
-    places = [ColumnPlace(where, column, first_row) for column in (columns.value, columns.error)]
     too_faint = is_any_of(value, () if layout.nondetection is None else (layout.nondetection,))
     seen, declared = np.where(too_faint, np.nan, value), MissingNumbers(layout.missing)
     certain = (*CERTAIN, *LARGE) if layout.magnitudes else CERTAIN
-    declared.check(seen, places[0], certain=certain)
+    declared.check(seen, place, certain=certain)
     # An error of -1 needs no question: a flux whose error is negative is missing in any case.
-    declared.check(error, places[1], certain=certain, likely=())
+    declared.check(error, replace(place, column=columns.error), certain=certain, likely=())
     if layout.magnitudes:
-        check_are_magnitudes(seen, places[0])
+        check_are_magnitudes(seen, place)
         flux, flux_err = flux_njy_of_magnitude(seen, error, too_faint=too_faint)
     else:
-        factor = nanojansky(layout.flux_unit, unit, columns, where)
+        factor = nanojansky(layout.flux_unit, unit, columns, place.file)
         flux, flux_err = value * factor, error * factor
     with np.errstate(over="ignore", under="ignore"):
         flux, flux_err = flux.astype(np.float32), flux_err.astype(np.float32)

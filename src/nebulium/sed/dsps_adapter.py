@@ -10,76 +10,57 @@ one example), and they leave out stars younger than the first bin. `nebulium.sed
 over the age bins in closed form; in 64 bits the two agree to a tenth of a per cent.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import jax
 from jaxtyping import Array, Float
 
 from nebulium.errors import from_extra
 
-ArrayFunction = Callable[..., Array]
-
-
-@dataclass(frozen=True)
-class _Functions:
-    """What nebulium calls of DSPS."""
-
-    lgmet_weights: ArrayFunction
-    calzetti_k: ArrayFunction
-    noll_k: ArrayFunction
-    salim_k: ArrayFunction
-    surviving_mstar: ArrayFunction
-
 
 @cache
-def _functions() -> _Functions:
+def _dsps() -> Any:
     """Import DSPS, leaving jax's configuration as it was."""
     use_64_bit = jax.config.read("jax_enable_x64")
     try:
         # DSPS computes an array while it is imported; inside somebody's jit that would leak a tracer.
         with from_extra("dsps", "sed"), jax.ensure_compile_time_eval():
-            from dsps.dust import att_curves
-            from dsps.imf.surviving_mstar import surviving_mstar
-            from dsps.sed.metallicity_weights import calc_lgmet_weights_from_lognormal_mdf
+            import dsps.dust.att_curves
+            import dsps.imf.surviving_mstar
+            import dsps.sed.metallicity_weights
     finally:
         jax.config.update("jax_enable_x64", use_64_bit)
-    return _Functions(
-        lgmet_weights=calc_lgmet_weights_from_lognormal_mdf,
-        calzetti_k=att_curves.calzetti00_k_lambda,
-        noll_k=att_curves.noll09_k_lambda,
-        salim_k=att_curves.sbl18_k_lambda,
-        surviving_mstar=surviving_mstar,
-    )
+    return dsps
 
 
 def metallicity_weights(
     lgmet: Float[Array, ""], lgmet_scatter: Float[Array, ""], grid_lgmet: Float[Array, " met"]
 ) -> Float[Array, " met"]:
     """Share of each metallicity of the grid in a lognormal distribution."""
-    return _functions().lgmet_weights(lgmet, lgmet_scatter, grid_lgmet).astype(grid_lgmet.dtype)
+    weights = _dsps().sed.metallicity_weights.calc_lgmet_weights_from_lognormal_mdf
+    return weights(lgmet, lgmet_scatter, grid_lgmet).astype(grid_lgmet.dtype)
 
 
 def calzetti_k(wave_micron: Float[Array, " wave"]) -> Float[Array, " wave"]:
     """Curve of Calzetti et al. (2000, ApJ 533, 682), A(wave) 4.05 / A_V; negative beyond 2.2 micron."""
-    return _functions().calzetti_k(wave_micron)
+    return _dsps().dust.att_curves.calzetti00_k_lambda(wave_micron)
 
 
 def noll_k(
     wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
 ) -> Float[Array, " wave"]:
     """Noll et al. (2009, A&A 507, 1793): Calzetti's curve plus a bump at 2175 AA, both tilted."""
-    return _functions().noll_k(wave_micron, bump, slope)
+    return _dsps().dust.att_curves.noll09_k_lambda(wave_micron, bump, slope)
 
 
 def salim_k(
     wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
 ) -> Float[Array, " wave"]:
     """Salim et al. (2018, ApJ 859, 11): Calzetti's curve tilted, plus a bump at 2175 AA that is not."""
-    return _functions().salim_k(wave_micron, bump, slope)
+    return _dsps().dust.att_curves.sbl18_k_lambda(wave_micron, bump, slope)
 
 
 def surviving_fraction(lg_age_gyr: Float[Array, " age"]) -> Float[Array, " age"]:
     """Share of the mass of coeval stars still in stars and remnants (Chabrier initial mass function)."""
-    return _functions().surviving_mstar(lg_age_gyr + 9.0)
+    return _dsps().imf.surviving_mstar.surviving_mstar(lg_age_gyr + 9.0)

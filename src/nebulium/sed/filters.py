@@ -200,18 +200,9 @@ def make_filters(curves: Sequence[FilterCurve]) -> Filters:
         raise SpectrumError("filters", "none were given", "name one or more, such as 'sdss_r0'")
     for curve in curves:
         _check(curve)
-    steps = [_steps(curve) for curve in curves]
-    return Filters(
-        names=tuple(curve.name for curve in curves),
-        edges_aa=_stack([step.edges_aa for step in steps]),
-        response=_stack([step.response for step in steps]),
-        reach_aa=_stack([step.reach_aa for step in steps]),
-        pivot_aa=_stack([np.float64(step.pivot_aa) for step in steps]),
-    )
-
-
-def _stack(arrays: Sequence[np.ndarray | np.float64]) -> Float[Array, "..."]:
-    return jnp.asarray(np.stack(arrays), jnp.float32)
+    columns = zip(*map(_steps, curves), strict=True)
+    steps = [jnp.asarray(np.stack(column), jnp.float32) for column in columns]
+    return Filters(tuple(curve.name for curve in curves), *steps)
 
 
 @cache
@@ -277,17 +268,8 @@ def _check(curve: FilterCurve) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """One filter of `Filters`."""
-
-    edges_aa: np.ndarray
-    response: np.ndarray
-    reach_aa: np.ndarray
-    pivot_aa: float
-
-
-def _steps(curve: FilterCurve) -> _Steps:
+def _steps(curve: FilterCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.float64]:
+    """Edges, response, reach and pivot wavelength of one filter, as `Filters` has them."""
     # Twenty points between nodes, so that sums stand for the integrals of the piecewise linear curve.
     nodes = np.arange(curve.wave_aa.size)
     fine = np.interp(np.arange(20 * nodes[-1] + 1) / 20, nodes, curve.wave_aa)
@@ -297,7 +279,7 @@ def _steps(curve: FilterCurve) -> _Steps:
     in_steps = np.diff(np.interp(edges, fine, total))
     ends = np.searchsorted(total / total[-1], [TAIL, 1.0 - TAIL])
     pivot = np.sqrt(_cumulative(fine, response * fine**2)[-1] / total[-1])
-    return _Steps(edges, in_steps / in_steps.sum() / np.diff(edges), fine[ends], float(pivot))
+    return edges, in_steps / in_steps.sum() / np.diff(edges), fine[ends], pivot
 
 
 def _edges(wave: np.ndarray, response: np.ndarray) -> np.ndarray:

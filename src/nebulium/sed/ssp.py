@@ -1,15 +1,14 @@
 """Simple stellar populations: the grid of template spectra that composite ones are built from."""
 
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.data.files.damage import reading
 from nebulium.errors import SpectrumError, from_extra
 
 SHIPPED_GRID = "templates/bc03_lowres.npz"
@@ -48,29 +47,24 @@ class SSPGrid(eqx.Module):
     flux: Float[Array, "met age wave"]
 
 
-@dataclass(frozen=True)
-class EncodedFlux:
-    """Template fluxes as integer steps below each template's peak, differenced along wavelength."""
+def encode_log_flux(flux: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each template's log10 of the peak, and steps of 0.0002 dex below it, differenced along wavelength.
 
-    log_peak: np.ndarray
-    steps: np.ndarray
-
-
-def encode_log_flux(flux: np.ndarray) -> EncodedFlux:
-    """Round log10 of the flux to steps of 0.0002 dex, 13 dex deep; the inverse of `decode_log_flux`."""
+    The steps reach 13 dex deep; `decode_log_flux` is the inverse.
+    """
     log_flux = np.log10(np.maximum(flux, 1e-300))
     log_peak = log_flux.max(axis=-1, keepdims=True)
     # 65,535 marks the peak and 0 stands for no flux at all.
     levels = np.clip(65535 + np.round((log_flux - log_peak) / STEP_DEX), 0, 65535).astype(np.int64)
     # uint16 wraps round, so differences need no sign; they compress better than the levels.
     steps = np.diff(levels, axis=-1, prepend=0).astype(np.uint16)
-    return EncodedFlux(log_peak.astype(np.float32), steps)
+    return log_peak.astype(np.float32), steps
 
 
-def decode_log_flux(encoded: EncodedFlux) -> np.ndarray:
+def decode_log_flux(log_peak: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Flux from its integer steps."""
-    levels = np.cumsum(encoded.steps, axis=-1, dtype=np.uint16)
-    log_flux = encoded.log_peak.astype(np.float64) + (levels.astype(np.float64) - 65535) * STEP_DEX
+    levels = np.cumsum(steps, axis=-1, dtype=np.uint16)
+    log_flux = log_peak.astype(np.float64) + (levels.astype(np.float64) - 65535) * STEP_DEX
     return np.where(levels > 0, 10.0**log_flux, 0.0).astype(np.float32)
 
 
@@ -113,7 +107,7 @@ def load_ssp(path: str | Path | None = None) -> SSPGrid:
 
 def _read_shipped() -> dict[str, np.ndarray]:
     with as_file(files("nebulium.sed") / SHIPPED_GRID) as path, np.load(path, allow_pickle=False) as stored:
-        flux = decode_log_flux(EncodedFlux(stored["log_peak"], stored["steps"]))
+        flux = decode_log_flux(stored["log_peak"], stored["steps"])
         axes = {name: stored[name] for name in ("lgmet", "lg_age_gyr", "wave_aa")}
     return axes | {"flux": flux}
 
@@ -125,22 +119,12 @@ def _read_dsps_file(path: Path) -> dict[str, np.ndarray]:
         raise SpectrumError(
             str(path), "does not exist", "check the path; without one the shipped grid is read"
         )
-    try:
-        with h5py.File(path, "r") as file:
-            return _read_datasets(file, path)
-    except OSError as error:
-        raise SpectrumError(str(path), f"is not readable HDF5 ({error})", "copy it anew") from error
-
-
-def _read_datasets(file: Any, path: Path) -> dict[str, np.ndarray]:
-    missing = [dataset for dataset in DSPS_DATASETS.values() if dataset not in file]
-    if missing:
-        raise SpectrumError(
-            str(path),
-            f"lacks {', '.join(missing)}; it has {', '.join(file) or 'nothing'}",
-            "write the grid in the layout of dsps.load_ssp_templates",
-        )
-    return {name: np.asarray(file[dataset][()], np.float64) for name, dataset in DSPS_DATASETS.items()}
+    with reading(path, "HDF5", SpectrumError), h5py.File(path) as file:
+        missing = [dataset for dataset in DSPS_DATASETS.values() if dataset not in file]
+        if missing:
+            problem = f"lacks {', '.join(missing)}; it has {', '.join(file) or 'nothing'}"
+            raise SpectrumError(str(path), problem, "write the grid in the layout of dsps.load_ssp_templates")
+        return {name: np.asarray(file[dataset][()], np.float64) for name, dataset in DSPS_DATASETS.items()}
 
 
 def _check_shapes(arrays: dict[str, np.ndarray], where: str) -> None:

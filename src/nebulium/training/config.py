@@ -67,20 +67,20 @@ class FitConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least_one = {"epochs": self.epochs, "batch_size": self.batch_size, "patience": self.patience}
-        for name, value in at_least_one.items():
-            _demand(value is None or value >= 1, f"{name} must be at least 1, got {value}")
-        _demand(self.learning_rate > 0, f"learning_rate must be positive, got {self.learning_rate}")
-        _demand(self.schedule in SCHEDULES, f"schedule must be one of {SCHEDULES}, got {self.schedule!r}")
-        _demand(0 <= self.warm_up < 1, f"warm_up must lie in [0, 1), got {self.warm_up}")
-        _demand(self.weight_decay >= 0, f"weight_decay must not be negative, got {self.weight_decay}")
-        _demand(
-            self.clip_norm is None or self.clip_norm > 0, f"clip_norm must be positive, got {self.clip_norm}"
-        )
-        _demand(
-            self.averaging is None or 0 <= self.averaging < 1,
-            f"averaging must lie in [0, 1), got {self.averaging}",
-        )
+        demands = {
+            "epochs": (self.epochs >= 1, "be at least 1"),
+            "batch_size": (self.batch_size >= 1, "be at least 1"),
+            "patience": (self.patience is None or self.patience >= 1, "be at least 1"),
+            "learning_rate": (self.learning_rate > 0, "be positive"),
+            "schedule": (self.schedule in SCHEDULES, f"be one of {SCHEDULES}"),
+            "warm_up": (0 <= self.warm_up < 1, "lie in [0, 1)"),
+            "weight_decay": (self.weight_decay >= 0, "not be negative"),
+            "clip_norm": (self.clip_norm is None or self.clip_norm > 0, "be positive"),
+            "averaging": (self.averaging is None or 0 <= self.averaging < 1, "lie in [0, 1)"),
+        }
+        for name, (holds, demand) in demands.items():
+            if not holds:
+                raise ValueError(f"FitConfig: {name} must {demand}, got {getattr(self, name)!r}")
 
 
 def fit_config_of(settings: Any, **others: Any) -> FitConfig:
@@ -129,8 +129,3 @@ def make_optimiser(config: FitConfig, rate: ArrayLike) -> optax.GradientTransfor
 def _decayed(parameters: Any) -> Any:
     """Biases and scales are not pulled to zero: that would move the prediction itself."""
     return jax.tree.map(lambda array: array.ndim >= 2, parameters)
-
-
-def _demand(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(f"FitConfig: {message}")

@@ -6,7 +6,7 @@ CPU the compiler makes convolutions inside a loop take twice as long.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -50,6 +50,25 @@ class LossContext(eqx.Module):
     weights: Float[Array, " batch"]
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What a loss is measured on, epoch after epoch: with which part of the model that is not trained.
+
+    Attributes
+    ----------
+    fixed : pytree
+        The part of the model that is not trained.
+    data : pytree of arrays (n, ...), or RowSource
+    loss_fn : callable
+    batch_size : int
+    """
+
+    fixed: PyTree
+    data: PyTree | RowSource
+    loss_fn: LossFunction
+    batch_size: int
+
+
 class _Learning(eqx.Module):
     """How a step is made. What is static is hashed, so that each kind of step is compiled once.
 
@@ -71,13 +90,7 @@ class _Step(eqx.Module):
 
 
 def train_epoch(
-    state: FitState,
-    fixed: PyTree,
-    data: PyTree | RowSource,
-    key: Key[Array, ""],
-    *,
-    loss_fn: LossFunction,
-    config: FitConfig,
+    state: FitState, examples: Examples, key: Key[Array, ""], config: FitConfig
 ) -> tuple[FitState, float]:
     """Train on every example once.
 
@@ -85,32 +98,23 @@ def train_epoch(
     memory and a source of the same rows are trained on alike.
     """
     order_key, loss_key = jax.random.split(key)
-    n = count_examples(data)
-    batches = make_batches(jax.random.permutation(order_key, n), config.batch_size)
+    data, n = examples.data, count_examples(examples.data)
+    batches = make_batches(jax.random.permutation(order_key, n), examples.batch_size)
     numbers = int(state.epoch) * len(batches) + jnp.arange(len(batches), dtype=jnp.int32)
     rates = learning_rates_at(numbers, config, config.epochs * len(batches))
     steps = _Step(numbers, rates, jax.random.split(loss_key, len(batches)))
-    how = _Learning(fixed, loss_fn, batch_mesh(config.batch_size), same_steps(config))
-    state, total = (_train_on_rows if is_row_source(data) else _train_on_arrays)(
-        state, data, batches, steps, how
-    )
+    how = _Learning(examples.fixed, examples.loss_fn, batch_mesh(examples.batch_size), same_steps(config))
+    train = _train_on_rows if is_row_source(data) else _train_on_arrays
+    state, total = train(state, data, batches, steps, how)
     return eqx.tree_at(lambda s: s.epoch, state, state.epoch + 1), float(total) / n
 
 
-def mean_loss(
-    weights: PyTree,
-    fixed: PyTree,
-    data: PyTree | RowSource,
-    key: Key[Array, ""],
-    *,
-    loss_fn: LossFunction,
-    batch_size: int,
-) -> float:
+def mean_loss(weights: PyTree, examples: Examples, key: Key[Array, ""]) -> float:
     """Mean loss over all examples, batch by batch, nothing trained."""
-    n = count_examples(data)
-    batches = make_batches(jnp.arange(n), min(batch_size, n))
+    data, n = examples.data, count_examples(examples.data)
+    batches = make_batches(jnp.arange(n), min(examples.batch_size, n))
     keys = jax.random.split(key, len(batches))
-    how = _Learning(fixed, loss_fn, batch_mesh(batches.indices.shape[1]))
+    how = _Learning(examples.fixed, examples.loss_fn, batch_mesh(batches.indices.shape[1]))
     measure = _measure_on_rows if is_row_source(data) else _measure_on_arrays
     return float(measure(weights, data, batches, keys, how)) / n
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from nebulium.errors import NebuliumError
 from nebulium.training.config import FitConfig, make_optimiser
 from nebulium.training.devices import batch_mesh, on_one_device, replicated
-from nebulium.training.epoch import LossFunction, mean_loss, train_epoch
+from nebulium.training.epoch import Examples, LossFunction, mean_loss, train_epoch
 from nebulium.training.rows import RowSource, fingerprint_data, is_row_source
 from nebulium.training.run_folder import EpochRecord, RunFolder, fingerprint, open_run
 from nebulium.training.state import FitState, keep_best
@@ -50,11 +50,8 @@ class FitResult(Generic[Model]):
 class _Task:
     """What stays the same from epoch to epoch."""
 
-    fixed: PyTree
-    data: PyTree | RowSource
-    validation: PyTree | RowSource | None
-    loss_fn: LossFunction
-    validation_loss_fn: LossFunction
+    training: Examples
+    validation: Examples | None
     config: FitConfig
 
 
@@ -141,16 +138,19 @@ def fit(
     mesh = batch_mesh(config.batch_size)
     data, validation = (_on_device(examples, mesh) for examples in (data, validation))
     weights, fixed = eqx.partition(model, trainable)
-    task = _Task(fixed, data, validation, loss_fn, validation_loss_fn or loss_fn, config)
+    training = Examples(fixed, data, loss_fn, config.batch_size)
+    measured = dataclasses.replace(training, data=validation, loss_fn=validation_loss_fn or loss_fn)
+    task = _Task(training, None if validation is None else measured, config)
     state = _first_state(weights, make_optimiser(config, config.learning_rate), memory)
-    run, history = None, []
+    run: RunFolder | None = None
+    history: list[EpochRecord] = []
     if run_folder is not None:
         run = open_run(run_folder, _settings(model, task, about), resume=resume)
         state = run.restore(state)
         history = run.history(int(state.epoch))
     elif resume:
         raise ValueError("resume needs a run_folder")
-    state, history = _train(replicated(state, mesh), history, task, run, progress)
+    state = _train(replicated(state, mesh), history, task, run, progress)
     best = on_one_device(state.best, mesh)
     return FitResult(eqx.combine(best, fixed), tuple(history), int(state.best_epoch))
 
@@ -168,8 +168,8 @@ def _settings(model: eqx.Module, task: _Task, about: Mapping[str, Any] | None) -
     """All that decides the result, but for the code of the loss."""
     return {
         "fit": dataclasses.asdict(task.config),
-        "data": fingerprint_data(task.data),
-        "validation": fingerprint_data(task.validation),
+        "data": fingerprint_data(task.training.data),
+        "validation": fingerprint_data(task.validation and task.validation.data),
         "model": fingerprint(model),
         "about": dict(about or {}),
     }
@@ -177,8 +177,8 @@ def _settings(model: eqx.Module, task: _Task, about: Mapping[str, Any] | None) -
 
 def _train(
     state: FitState, history: list[EpochRecord], task: _Task, run: RunFolder | None, progress: bool
-) -> tuple[FitState, list[EpochRecord]]:
-    history = list(history)
+) -> FitState:
+    """Go on to the end, and add to the history."""
     with _progress_bar(progress) as bar:
         shown = bar.add_task("training", total=task.config.epochs, completed=len(history))
         while not _is_done(state, task):
@@ -187,7 +187,7 @@ def _train(
             if run is not None:
                 run.save(state, record)
             bar.update(shown, advance=1, description=_describe(record))
-    return state, history
+    return state
 
 
 def _is_done(state: FitState, task: _Task) -> bool:
@@ -201,19 +201,12 @@ def _one_epoch(state: FitState, task: _Task) -> tuple[FitState, EpochRecord]:
     began = time.perf_counter()
     config, epoch = task.config, int(state.epoch) + 1
     key, validation_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), epoch))
-    state, loss = train_epoch(state, task.fixed, task.data, key, loss_fn=task.loss_fn, config=config)
+    state, loss = train_epoch(state, task.training, key, config)
     _check_finite(loss, "training", epoch)
     if task.validation is None:
         state = _keep_last(state, loss)
         return state, EpochRecord(epoch, loss, None, time.perf_counter() - began)
-    validation_loss = mean_loss(
-        state.average,
-        task.fixed,
-        task.validation,
-        validation_key,
-        loss_fn=task.validation_loss_fn,
-        batch_size=config.batch_size,
-    )
+    validation_loss = mean_loss(state.average, task.validation, validation_key)
     _check_finite(validation_loss, "validation", epoch)
     state = keep_best(state, jnp.asarray(validation_loss, jnp.float32))
     return state, EpochRecord(epoch, loss, validation_loss, time.perf_counter() - began)

@@ -362,7 +362,8 @@ def test_bad_pixels_are_masked_and_bad_spectra_set_aside():
     ivar[1, 2] = -1.0
     ivar[2] = 0.0
     flux[3] = np.nan
-    raw = RawSpectra("a.fits", np.arange(5), WAVE, flux, ivar, remarks=["", "", "sky fibre", "", ""])
+    values = {"id": np.arange(5), "wave": WAVE, "flux": flux, "ivar": ivar}
+    raw = RawSpectra("a.fits", values, remarks=["", "", "sky fibre", "", ""])
     spectra = checked_spectra(raw)
     assert spectra.ids.tolist() == [0, 4]
     assert spectra.row_numbers().tolist() == [0, 4]
@@ -390,8 +391,7 @@ nasty = st.one_of(
 @given(data=st.data(), n=st.integers(1, 3), pixels=st.integers(1, 6), shared=st.booleans())
 def test_whatever_comes_in_what_goes_out_is_sound(data, n, pixels, shared):
     arrays = {
-        name: data.draw(st.none() if name == "mask" else hnp.arrays(np.float64, (n, pixels), elements=nasty))
-        for name in ("flux", "ivar", "mask")
+        name: data.draw(hnp.arrays(np.float64, (n, pixels), elements=nasty)) for name in ("flux", "ivar")
     }
     rising = data.draw(st.booleans())
     shape = (pixels,) if shared else (n, pixels)
@@ -402,7 +402,7 @@ def test_whatever_comes_in_what_goes_out_is_sound(data, n, pixels, shared):
         else wave
     )
     try:
-        spectra = checked_spectra(RawSpectra("a.fits", np.arange(n), wave, **arrays))
+        spectra = checked_spectra(RawSpectra("a.fits", {"id": np.arange(n), "wave": wave, **arrays}))
     except SpectrumError as error:
         assert "a.fits" in str(error)  # noqa: PT017 - either outcome is allowed
         return

@@ -1,7 +1,7 @@
 """Parquet files and Arrow's columns, for tables, spectra and images alike."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from nebulium.data.files.damage import reading
+from nebulium.data.glossary import about_column
 from nebulium.errors import NebuliumError, TableError
 
 #: Key of the file's metadata under which nebulium keeps its own, as JSON.
@@ -55,6 +56,12 @@ def own_metadata(schema: pa.Schema) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def described_schema(kinds: Mapping[str, pa.DataType], units: Mapping[str, str], about: str) -> pa.Schema:
+    """Columns with their units and meanings, and what the file says of itself, as JSON."""
+    fields = [pa.field(name, kind, metadata=about_column(name, units)) for name, kind in kinds.items()]
+    return pa.schema(fields, metadata={METADATA_KEY: about})
 
 
 def declared_units(fields: Any) -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,13 @@ def open_numpy_cube(path: Path) -> ImageSource:
     in_zip = path.suffix.lower() == ".npz"
     with reading(path, "NumPy", ImageError):
         stream, entries = _npz_contents(path) if in_zip else (lambda: path.open("rb"), {})
-        layout = _layout(stream)
-        if not in_zip and path.stat().st_size < layout.end:
-            raise EOFError(f"expected {layout.end} bytes, found {path.stat().st_size}")
-    if layout.fortran:
+        rows = _Rows(stream)
+        if not in_zip and path.stat().st_size < (end := rows.start + rows.shape[0] * rows.row_bytes):
+            raise EOFError(f"expected {end} bytes, found {path.stat().st_size}")
+    if rows.fortran and len(rows.shape) > 1:
         raise ImageError(str(path), "is in Fortran order", "save np.ascontiguousarray of the images")
     entries = entries if in_zip else {"ids": _ids_beside(path)}
-    return _source(path, layout.shape, layout.dtype, entries, lambda: _npy_reading(stream, layout))
+    return _source(path, rows.shape, rows.dtype, entries, rows.opened)
 
 
 def open_hdf5_cube(path: Path) -> ImageSource:
@@ -57,33 +56,43 @@ def open_hdf5_cube(path: Path) -> ImageSource:
     return _source(path, shape, dtype, entries, lambda: _hdf5_reading(path, name))
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where the rows of a .npy lie."""
+class _Rows:
+    """Rows of a .npy by their place in the file; in a compressed one, going back means to start anew."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    start: int
-    fortran: bool
-
-    @property
-    def row_bytes(self) -> int:
-        return int(np.prod(self.shape[1:])) * self.dtype.itemsize
-
-    @property
-    def end(self) -> int:
-        return self.start + self.shape[0] * self.row_bytes
-
-
-def _layout(stream: Stream) -> _Layout:
-    """The header of a .npy."""
-    with stream() as file:
-        version = npy_format.read_magic(file)
-        read = {(1, 0): npy_format.read_array_header_1_0}.get(version, npy_format.read_array_header_2_0)
-        shape, fortran, dtype = read(file)
-        if not shape:
+    def __init__(self, stream: Stream):
+        self.stream = stream
+        with stream() as file:
+            version = npy_format.read_magic(file)
+            read = {(1, 0): npy_format.read_array_header_1_0}.get(version, npy_format.read_array_header_2_0)
+            self.shape, self.fortran, self.dtype = read(file)
+            self.start = file.tell()
+        if not self.shape:
             raise ValueError("holds a single number")
-        return _Layout(shape, dtype, file.tell(), fortran and len(shape) > 1)
+        self.row_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
+
+    @contextmanager
+    def opened(self) -> Iterator[Read]:
+        """Read rows one by one."""
+        with self.stream() as file:
+
+            def read_row(row: int) -> np.ndarray:
+                file.seek(self.start + row * self.row_bytes)
+                content = file.read(self.row_bytes)
+                return np.frombuffer(content, self.dtype).reshape(self.shape[1:])
+
+            yield _one_by_one(read_row)
+
+
+def _one_by_one(read_row: Callable[[int], np.ndarray]) -> Read:
+    """Reads rows; what is damaged spoils only its own."""
+
+    def guarded(row: int) -> np.ndarray | str:
+        try:
+            return _with_bands_axis(read_row(row))
+        except FAULTS:
+            return DAMAGED
+
+    return lambda rows: [guarded(row) for row in rows.tolist()]
 
 
 def _npz_contents(path: Path) -> tuple[Stream, dict[str, Any]]:
@@ -106,24 +115,6 @@ def _member(path: Path, name: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _npy_reading(stream: Stream, layout: _Layout) -> Iterator[Read]:
-    """Reads rows by their place in the file; in a compressed one, going back means to start anew."""
-    with stream() as file:
-
-        def read_row(row: int) -> np.ndarray | str:
-            try:
-                file.seek(layout.start + row * layout.row_bytes)
-                content = file.read(layout.row_bytes)
-            except FAULTS:
-                return DAMAGED
-            if len(content) != layout.row_bytes:
-                return DAMAGED
-            return _with_bands_axis(np.frombuffer(content, layout.dtype).reshape(layout.shape[1:]))
-
-        yield lambda rows: [read_row(row) for row in rows.tolist()]
-
-
-@contextmanager
 def _hdf5_reading(path: Path, name: str) -> Iterator[Read]:
     """Reads rows; h5py reads neighbours at once, others one by one."""
     import h5py
@@ -131,20 +122,12 @@ def _hdf5_reading(path: Path, name: str) -> Iterator[Read]:
     with h5py.File(path) as file:
         cube = file[name]
 
-        def read_row(row: int) -> np.ndarray | str:
-            try:
-                return _with_bands_axis(cube[row])
-            except FAULTS:
-                return DAMAGED
-
         def read(rows: np.ndarray) -> list[np.ndarray | str]:
-            if len(rows) and np.all(np.diff(rows) == 1):
-                try:
+            # A damaged chunk does not spoil the others.
+            with suppress(*FAULTS):
+                if len(rows) and np.all(np.diff(rows) == 1):
                     return [_with_bands_axis(image) for image in cube[rows[0] : rows[-1] + 1]]
-                except FAULTS:
-                    # A damaged chunk does not spoil the others.
-                    pass
-            return [read_row(row) for row in rows.tolist()]
+            return _one_by_one(cube.__getitem__)(rows)
 
         yield read
 

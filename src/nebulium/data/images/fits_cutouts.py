@@ -3,8 +3,8 @@
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
 from nebulium.data.images.pictures import ids_of_files
-from nebulium.data.images.source import ImageSource, Read, some_readable
+from nebulium.data.images.source import ImageSource, some_readable
 from nebulium.errors import TableError
 
 ENDINGS = (".fits.gz", ".fit.gz", ".fits.fz", ".fits", ".fit")
@@ -46,23 +46,21 @@ def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
     return ImageSource(
         path=path,
         ids=ids_of_files(path, [file.as_posix() for file in files], ENDINGS),
-        bands=first.bands,
-        opened=lambda: _reading(files, first),
-        unit=first.unit,
-        bands_named=first.bands_named,
-        **first.numbers,
+        opened=lambda: nullcontext(lambda rows: [_pixels(_read(files[row]), first) for row in rows]),
+        **first.about,
     )
 
 
 @dataclass(frozen=True)
 class _Cutout:
-    """What a file holds."""
+    """What a file holds: an image, and what it says of it, as `ImageSource` has it."""
 
     pixels: np.ndarray
-    bands: tuple[str, ...]
-    bands_named: bool
-    unit: str
-    numbers: Mapping[str, Any]
+    about: Mapping[str, Any]
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        return self.about["bands"]
 
 
 def _typical(path: Path, files: Sequence[Path]) -> _Cutout:
@@ -72,19 +70,15 @@ def _typical(path: Path, files: Sequence[Path]) -> _Cutout:
     return max(found, key=lambda cutout: counts[tuple(sorted(cutout.bands))])
 
 
-@contextmanager
-def _reading(files: Sequence[Path], first: _Cutout) -> Iterator[Read]:
-    yield lambda rows: [_pixels(_read(files[row]), first) for row in rows]
-
-
 def _pixels(cutout: _Cutout | str, first: _Cutout) -> np.ndarray | str:
     """The bands in the order of the first file."""
     if isinstance(cutout, str):
         return cutout
     if sorted(cutout.bands) != sorted(first.bands):
         return f"has the bands {', '.join(cutout.bands)}, expected {', '.join(first.bands)}"
-    if cutout.unit != first.unit:
-        return f"is in {cutout.unit or 'no unit'}, the first in {first.unit or 'no unit'}"
+    unit, expected = cutout.about["unit"], first.about["unit"]
+    if unit != expected:
+        return f"is in {unit or 'no unit'}, the first in {expected or 'no unit'}"
     return cutout.pixels[..., [cutout.bands.index(band) for band in first.bands]]
 
 
@@ -117,17 +111,15 @@ def _cutout(hdus: Sequence[Any]) -> _Cutout | str:
     n = pixels.shape[-1]
     names = _names_of_cube(headers[0], n) if planes[0].ndim == 3 else [_name(hdu) for hdu in hdus]
     named = len(set(names)) == n and all(names)
-    return _Cutout(
-        pixels=pixels,
-        bands=tuple(names) if named else tuple(map(str, range(n))),
-        bands_named=named,
-        unit=str(headers[0].get("BUNIT", "")).strip(),
-        numbers={
-            "pixel_scale_arcsec": _each([_pixel_scale(header) for header in headers], n),
-            "psf_fwhm_arcsec": _each([_number(header, "PSF_FWHM") for header in headers], n),
-            "zero_point_ab": _each([_number(header, *ZERO_POINTS) for header in headers], n),
-        },
-    )
+    about = {
+        "bands": tuple(names) if named else tuple(map(str, range(n))),
+        "bands_named": named,
+        "unit": str(headers[0].get("BUNIT", "")).strip(),
+        "pixel_scale_arcsec": _each([_pixel_scale(header) for header in headers], n),
+        "psf_fwhm_arcsec": _each([_number(header, "PSF_FWHM") for header in headers], n),
+        "zero_point_ab": _each([_number(header, *ZERO_POINTS) for header in headers], n),
+    }
+    return _Cutout(pixels, about)
 
 
 def _name(hdu: Any) -> str:

@@ -12,8 +12,8 @@ import pyarrow.parquet
 from jaxtyping import Bool, Float
 
 from nebulium.data.files.arrow import (
-    METADATA_KEY,
     declared_units,
+    described_schema,
     is_list,
     list_lengths,
     lists_by_field,
@@ -23,7 +23,7 @@ from nebulium.data.files.arrow import (
     sizes_of_groups,
     to_numpy,
 )
-from nebulium.data.glossary import about_column, found_names
+from nebulium.data.glossary import found_names
 from nebulium.data.ids import ids_or_places
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.table import Table
@@ -120,12 +120,9 @@ def images_to_arrow(images: Images) -> pa.Table:
         IMAGE: pa.StructArray.from_arrays(list(parts.values()), list(parts)),
         **{name: pa.array(values) for name, values in images.table.columns.items()},
     }
-    fields = [
-        pa.field(name, values.type, metadata=about_column(name, images.table.units))
-        for name, values in columns.items()
-    ]
-    about = json.dumps({"metadata": images.metadata})
-    return pa.table(list(columns.values()), schema=pa.schema(fields, metadata={METADATA_KEY: about}))
+    kinds = {name: values.type for name, values in columns.items()}
+    schema = described_schema(kinds, images.table.units, json.dumps({"metadata": images.metadata}))
+    return pa.table(list(columns.values()), schema=schema)
 
 
 def images_from_arrow(table: pa.Table, where: str = "images") -> Images:

@@ -8,6 +8,7 @@ from nebulium.data.images.fits_cutouts import open_fits_cutouts
 from nebulium.data.images.parquet import open_parquet_images
 from nebulium.data.images.pictures import open_pictures
 from nebulium.data.images.source import ImageSource, with_bands
+from nebulium.data.tables.table import ending_of
 from nebulium.errors import ImageError
 
 #: Kind of images by the ending of their files.
@@ -118,5 +119,4 @@ def _files(folder: Path, ending: str = "") -> Iterator[Path]:
 
 
 def _kind(file: Path) -> str | None:
-    name = file.name.lower()
-    return next((kind for ending, kind in KINDS.items() if name.endswith(ending)), None)
+    return KINDS.get(ending_of(file, KINDS) or "")

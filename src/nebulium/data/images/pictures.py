@@ -1,10 +1,11 @@
 """JPG and PNG pictures, a file a galaxy, in a folder or a zip."""
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -15,10 +16,13 @@ from nebulium.data.files.damage import FAULTS, reading
 from nebulium.data.ids import ids_from_text
 from nebulium.data.images.source import ImageSource, Read, some_readable
 from nebulium.data.images.stretches import DISPLAY_UNIT
+from nebulium.data.tables.table import stem_of
 from nebulium.errors import ImageError
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 COLOURS, GREY = ("red", "green", "blue"), ("grey",)
+#: Folders and files of a zip that other programs leave behind.
+HIDDEN = re.compile(r"\.|__MACOSX$")
 #: What Pillow raises of a picture that makes no sense.
 BAD_PICTURE: tuple[type[Exception], ...] = (*FAULTS, SyntaxError)
 
@@ -28,7 +32,8 @@ def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
     names = [str(file) for file in files] or _members(path)
     if not names:
         raise ImageError(str(path), "holds no pictures", f"put in files ending in {', '.join(ENDINGS)}")
-    opened = (lambda: _from_files(names)) if files else (lambda: _from_zip(path, names))
+    from_files = nullcontext(lambda rows: [_read(Path(names[row]).read_bytes) for row in rows])
+    opened = (lambda: from_files) if files else (lambda: _from_zip(path, names))
     return ImageSource(
         path=path,
         ids=ids_of_files(path, names),
@@ -41,7 +46,7 @@ def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
 
 def ids_of_files(path: Path, names: Sequence[str], endings: Sequence[str] = ENDINGS) -> np.ndarray:
     """Ids from the names of files, without folder and ending."""
-    stems = [_stem(PurePosixPath(name).name, endings) for name in names]
+    stems = [stem_of(PurePosixPath(name), endings) for name in names]
     first: dict[str, str] = {}
     for stem, name in zip(stems, names, strict=True):
         other = first.setdefault(stem, name)
@@ -88,12 +93,6 @@ def _typical_bands(
 
 
 @contextmanager
-def _from_files(names: Sequence[str]) -> Iterator[Read]:
-    """Reads rows of a folder."""
-    yield lambda rows: [_read(Path(names[row]).read_bytes) for row in rows]
-
-
-@contextmanager
 def _from_zip(path: Path, names: Sequence[str]) -> Iterator[Read]:
     """Reads rows of a zip, which is opened once."""
     with zipfile.ZipFile(path) as file:
@@ -114,14 +113,4 @@ def _members(path: Path) -> list[str]:
     with reading(path, "a zip", ImageError), zipfile.ZipFile(path) as file:
         names = file.namelist()
     pictures = [name for name in names if name.lower().endswith(ENDINGS)]
-    return [name for name in pictures if not any(_is_hidden(part) for part in PurePosixPath(name).parts)]
-
-
-def _is_hidden(part: str) -> bool:
-    return part.startswith(".") or part == "__MACOSX"
-
-
-def _stem(name: str, endings: Sequence[str]) -> str:
-    """The name without its ending, in whatever case that is."""
-    ending = next((ending for ending in endings if name.lower().endswith(ending)), "")
-    return name[: len(name) - len(ending)]
+    return [name for name in pictures if not any(map(HIDDEN.match, PurePosixPath(name).parts))]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -158,8 +159,7 @@ def usable_chunks(
         for row, reason in chunk.problems.items():
             rejects.add([row], source.ids[[row]], reason)
         small = np.array([min(image.shape[:2]) < shortest for image in chunk.pixels], bool)
-        if np.any(small):
-            reason = f"is smaller than half of {preparation.size} pixels"
-            rejects.add(chunk.rows[small], chunk.ids[small], reason)
-        pixels = [image for image, too_small in zip(chunk.pixels, small, strict=True) if not too_small]
-        yield ImageChunk(chunk.rows[~small], chunk.ids[~small], pixels, chunk.problems)
+        faults = [(f"is smaller than half of {preparation.size} pixels", small)]
+        good = rejects.set_aside(faults, chunk.ids, rows=chunk.rows)
+        pixels = list(compress(chunk.pixels, good))
+        yield ImageChunk(chunk.rows[good], chunk.ids[good], pixels, chunk.problems)

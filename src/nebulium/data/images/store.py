@@ -61,10 +61,13 @@ class ImageStore:
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
-        about = _read_about(self.folder)
+        about = _read(self.folder / ABOUT, lambda path: {**json.loads(path.read_text(encoding="utf-8"))})
+        if about.get("format") != FORMAT:
+            problem = f"has the format {about.get('format')}, this version of nebulium reads {FORMAT}"
+            raise ImageError(str(self.folder), problem, MEND)
         self.form = ImageForm.of(**{name: about[name] for name in FORM})
-        self.ids = _read_array(self.folder / IDS)
-        self._places = _read_array(self.folder / PLACES)
+        self.ids = _read(self.folder / IDS, np.load)
+        self._places = _read(self.folder / PLACES, np.load)
         side, bands = self.form.preparation.side, len(self.form.bands)
         self.shape = (len(self.ids), side, side, bands)
         self._row_bytes = side * side * bands * self.form.preparation.dtype.itemsize
@@ -203,22 +206,10 @@ def _write_pixels(
     return np.concatenate(stored)
 
 
-def _read_about(folder: Path) -> dict[str, Any]:
+def _read(path: Path, read: Callable[[Path], Any]) -> Any:
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        version = about["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _not_whole(folder, f"{ABOUT}: {error}") from error
-    if version != FORMAT:
-        problem = f"has the format {version}, this version of nebulium reads {FORMAT}"
-        raise ImageError(str(folder), problem, MEND)
-    return about
-
-
-def _read_array(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return read(path)
+    except (OSError, ValueError, EOFError, TypeError) as error:
         raise _not_whole(path.parent, f"{path.name}: {error}") from error
 
 

@@ -1,12 +1,16 @@
 """From what a file holds to spectra in nebulium's units, every pixel and row checked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, conversion_factor
+from nebulium.data.ids import ids_or_places
 from nebulium.data.rejects import Rejects
+from nebulium.data.spectra.parts import WAVES
 from nebulium.data.spectra.spectrum_set import (
     Spectra,
     check_looks_like_aa,
@@ -18,6 +22,8 @@ from nebulium.errors import SpectrumError
 
 #: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
 FAINTEST = 1e-9
+#: What there is of each pixel beside its wavelength and flux.
+PIXELWISE = ("ivar", "error", "variance", "mask", "lsf")
 LOG_UNITS = (
     "log10(angstrom)",
     "log10(aa)",
@@ -54,22 +60,13 @@ class RawSpectra:
     ----------
     name : str
         The file.
-    ids : ndarray of shape (n,)
-        Identifiers.
-    wave : ndarray of float64 of shape (wave,) or (n, wave)
-        In the file's unit; NaN marks padding.
-    flux : ndarray of shape (n, wave)
-        In the file's unit.
-    ivar : ndarray of shape (n, wave), optional
-        In the file's unit to the power -2; 1 everywhere if the file has none.
-    mask : ndarray of bool of shape (n, wave), optional
-        True for a bad pixel.
-    lsf_sigma : ndarray of shape (n, wave), optional
-        In the unit of the wavelengths.
-    redshift : ndarray of shape (n,), optional
-        If the file has it.
-    wave_unit, flux_unit : str
-        As declared; empty if not.
+    values : dict of str to ndarray
+        By the keys of `NAMES`, in the file's units. Of shape (n, wave): flux; one of ivar, error and
+        variance, or else the inverse variance is 1; mask, not 0 for a bad pixel; lsf, in the unit of the
+        wavelengths. Of that shape or (wave,): one of wave, air and log, for wavelengths, those in air and
+        log10 of wavelengths. Of shape (n,): id and redshift.
+    units : dict of str to str
+        As declared, by the same keys.
     air : bool, optional
         As declared; None if not.
     columns : dict of str to ndarray of shape (n,)
@@ -81,15 +78,8 @@ class RawSpectra:
     """
 
     name: str
-    ids: np.ndarray
-    wave: np.ndarray
-    flux: np.ndarray
-    ivar: np.ndarray | None = None
-    mask: np.ndarray | None = None
-    lsf_sigma: np.ndarray | None = None
-    redshift: np.ndarray | None = None
-    wave_unit: str = ""
-    flux_unit: str = ""
+    values: Mapping[str, np.ndarray]
+    units: Mapping[str, str] = field(default_factory=dict)
     air: bool | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -102,23 +92,25 @@ def checked_spectra(raw: RawSpectra, declared: Declared = Declared()) -> Spectra
     Pixels whose flux or inverse variance is not finite are masked and counted. A spectrum is set aside if an
     inverse variance is negative, if no pixel is left, or if its own wavelengths are not sorted.
     """
-    _check_shapes(raw)
-    wave, lsf, about_wave = _wavelengths(raw, declared)
+    wave = _wave(raw.values)
+    _check_shapes(raw, wave)
+    wave, lsf, about_wave = _wavelengths(raw, wave, declared)
     flux, ivar, about_flux = _fluxes(raw, declared)
-    flux, ivar, unusable = _masked_pixels(flux, ivar, raw.mask)
-    rejects, kept = _set_aside(raw, wave, ivar)
+    flux, ivar, unusable = _masked_pixels(flux, ivar, raw.values.get("mask"))
     n, pixels = flux.shape
+    ids, redshift = ids_or_places(raw.values.get("id"), n), raw.values.get("redshift", np.full(n, np.nan))
+    rejects, kept = _set_aside(raw.remarks or [""] * n, ids, wave, ivar)
     wave = np.broadcast_to(wave, (n, pixels))[kept]
     present = np.isfinite(wave)
-    not_finite = int((unusable[kept] & present).sum())
+    about = {"file": Path(raw.name).name, **about_wave, **about_flux}
     return Spectra(
-        ids=raw.ids[kept],
+        ids=ids[kept],
         wave_aa=_prolonged(wave).astype(np.float32),
         flux_lambda=flux[kept],
         ivar=np.where(present, ivar[kept], np.float32(0.0)),
-        redshift=np.full(n, np.nan)[kept] if raw.redshift is None else raw.redshift[kept].astype(np.float64),
+        redshift=redshift[kept].astype(np.float64),
         lsf_sigma_aa=None if lsf is None else np.broadcast_to(lsf, (n, pixels))[kept].astype(np.float32),
-        metadata={**raw.metadata, **about_wave, **about_flux, "pixels_not_finite": not_finite},
+        metadata={**raw.metadata, **about, "pixels_not_finite": int((unusable[kept] & present).sum())},
         name=raw.name,
         columns={name: values[kept] for name, values in raw.columns.items()},
         rows=np.flatnonzero(kept),
@@ -126,59 +118,84 @@ def checked_spectra(raw: RawSpectra, declared: Declared = Declared()) -> Spectra
     )
 
 
-def _check_shapes(raw: RawSpectra) -> None:
+def _check_shapes(raw: RawSpectra, wave: np.ndarray) -> None:
     """Arrays that belong together."""
-    if raw.flux.ndim != 2 or not raw.flux.size:
-        problem = f"holds no spectrum: the flux has shape {raw.flux.shape}"
+    flux = raw.values["flux"]
+    if flux.ndim != 2 or not flux.size:
+        problem = f"holds no spectrum: the flux has shape {flux.shape}"
         raise SpectrumError(raw.name, problem, "check how the file was made")
-    others = {"wavelength": raw.wave, "ivar": raw.ivar, "mask": raw.mask, "lsf": raw.lsf_sigma}
-    for name, values in others.items():
-        fits = values is None or values.shape == raw.flux.shape or values.shape == raw.flux.shape[1:]
-        if values is not None and not (fits and (name == "wavelength" or values.ndim == 2)):
-            problem = f"has {name} of shape {values.shape} for flux of shape {raw.flux.shape}"
+    noises = [(name, raw.values[name]) for name in PIXELWISE if name in raw.values]
+    for name, values in (("wavelength", wave), *noises):
+        if values.shape != flux.shape and not (name == "wavelength" and values.shape == flux.shape[1:]):
+            problem = f"has {name} of shape {values.shape} for flux of shape {flux.shape}"
             raise SpectrumError(raw.name, problem, "check how the file was made")
 
 
-def _wavelengths(raw: RawSpectra, declared: Declared) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
+def _wave(values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One grid, or one for each spectrum, where what is not positive is padding."""
+    wave = next(values[key] for key in WAVES if key in values).astype(np.float64)
+    if wave.ndim == 1:
+        return wave
+    wave[wave <= 0] = np.nan
+    # One grid for all, if it is the same for all: a fault is then one of the file and not of a row.
+    return wave[0] if np.all(wave == wave[:1]) else wave
+
+
+def _ivar(values: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Inverse variance from whichever measure of noise there is; noise of 0 is no measurement."""
+    if "ivar" in values:
+        return values["ivar"].astype(np.float64)
+    noise = values.get("error", values.get("variance"))
+    if noise is None:
+        return None
+    noise = noise.astype(np.float64)
+    variance = noise * np.abs(noise) if "error" in values else noise
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.where(variance == 0, 0.0, 1.0 / variance)
+
+
+def _wavelengths(
+    raw: RawSpectra, wave: np.ndarray, declared: Declared
+) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
     """Angstrom in vacuum, the LSF with them, and what was assumed."""
-    unit = declared.wave_unit if declared.wave_unit is not None else raw.wave_unit
-    wave, factor = _to_aa(raw, unit)
+    told = "log10(Angstrom)" if "log" in raw.values else raw.units.get("wave", raw.units.get("air", ""))
+    wave, factor = _to_aa(raw.name, wave, told if declared.wave_unit is None else declared.wave_unit)
     if declared.wave_unit is None:
         check_looks_like_aa(wave, raw.name)
     if wave.ndim == 1:
         check_rising(wave, raw.name)
-    air = declared.air if declared.air is not None else raw.air
+    air = declared.air if declared.air is not None else "air" in raw.values or raw.air
     about = {
         "wavelengths": "vacuum" if air is False else "air, converted" if air else "vacuum (not declared)"
     }
     with np.errstate(invalid="ignore"):
         wave = vacuum_from_air(wave) if air else wave
-    return wave, None if raw.lsf_sigma is None else raw.lsf_sigma * factor, about
+    return wave, raw.values["lsf"] * factor if "lsf" in raw.values else None, about
 
 
-def _to_aa(raw: RawSpectra, unit: str) -> tuple[np.ndarray, float]:
+def _to_aa(where: str, wave: np.ndarray, unit: str) -> tuple[np.ndarray, float]:
     """Wavelengths in Angstrom, and the factor; a logarithm is undone."""
-    wave = raw.wave.astype(np.float64)
     if unit.strip().lower() in LOG_UNITS:
         if np.nanmax(wave) > 10.0:
             problem = f"is declared to hold {unit}, and holds values up to {np.nanmax(wave):g}"
-            raise SpectrumError(raw.name, problem, "declare the unit with wave_unit='Angstrom', say")
+            raise SpectrumError(where, problem, "declare the unit with wave_unit='Angstrom', say")
         return 10.0**wave, 1.0
-    factor = _factor(raw.name, unit, WAVE_UNIT, "wavelength", "wave_unit")
+    factor = _factor(where, unit, WAVE_UNIT, "wavelength", "wave_unit")
     return wave * factor, factor
 
 
 def _fluxes(raw: RawSpectra, declared: Declared) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Flux and inverse variance in nebulium's units, as arrays of our own, and what was assumed."""
-    unit = declared.flux_unit if declared.flux_unit is not None else raw.flux_unit
+    unit = declared.flux_unit if declared.flux_unit is not None else raw.units.get("flux", "")
     factor = _factor(raw.name, unit, FLUX_UNIT, "flux", "flux_unit")
     with np.errstate(over="ignore"):
-        flux = raw.flux.astype(np.float64) * factor
-        ivar = np.ones_like(flux) if raw.ivar is None else raw.ivar.astype(np.float64) / factor**2
+        flux = raw.values["flux"].astype(np.float64) * factor
+        measured = _ivar(raw.values)
+        ivar = np.ones_like(flux) if measured is None else measured / factor**2
     if declared.flux_unit is None:
         _check_plausible(raw.name, flux, unit)
     about = {"flux_unit": unit or f"{FLUX_UNIT} (not declared)"}
-    if raw.ivar is None:
+    if measured is None:
         about["ivar"] = "not in the file: 1 everywhere"
     return flux, ivar, about
 
@@ -208,22 +225,22 @@ def _masked_pixels(
     largest = float(np.finfo(np.float32).max)
     # A sentinel such as 1e300 is no number in single precision.
     unusable = ~((np.abs(flux) <= largest) & (ivar <= largest))
-    bad = unusable if mask is None else unusable | mask
+    bad = unusable if mask is None else unusable | (mask != 0)
     # A negative inverse variance is a fault of the spectrum even in a pixel that is masked.
     ivar = np.where(bad & ~(ivar < 0), 0.0, np.maximum(ivar, -largest)).astype(np.float32)
     return np.where(unusable, 0.0, flux).astype(np.float32), ivar, unusable
 
 
-def _set_aside(raw: RawSpectra, wave: np.ndarray, ivar: np.ndarray) -> tuple[Rejects, np.ndarray]:
+def _set_aside(
+    remarks: list[str], ids: np.ndarray, wave: np.ndarray, ivar: np.ndarray
+) -> tuple[Rejects, np.ndarray]:
     """Which spectra cannot be used, and why; the first reason counts."""
-    remarks = raw.remarks or [""] * len(raw.ids)
-    rejects = Rejects()
-    kept = np.ones(len(raw.ids), bool)
+    rejects, kept = Rejects(), np.ones(len(ids), bool)
     for row, remark in enumerate(remarks):
         reason = _reason(wave if wave.ndim == 1 else wave[row], ivar[row], check_order=wave.ndim == 2)
         if reason:
             kept[row] = False
-            rejects.add([row], raw.ids[row : row + 1], f"{reason} ({remark})" if remark else reason)
+            rejects.add([row], ids[row : row + 1], f"{reason} ({remark})" if remark else reason)
     return rejects, kept
 
 

@@ -103,20 +103,11 @@ def read_desi_coadd(path: Path, hdus: Any, declared: Declared) -> Spectra:
         if theirs in fibermap.names
     }
     header = hdus[next(f"{arm}_FLUX" for arm in ARMS if f"{arm}_FLUX" in hdus)].header
-    raw = RawSpectra(
-        name=str(path),
-        ids=native(fibermap["TARGETID"]).astype(np.int64),
-        wave=whole.wave,
-        flux=whole.flux,
-        ivar=whole.ivar,
-        lsf_sigma=None if whole.variance is None else np.sqrt(whole.variance),
-        wave_unit="Angstrom",
-        flux_unit=header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)"),
-        air=False,
-        columns=columns,
-        metadata={"format": "DESI coadd", "file": path.name},
-        remarks=_remarks(columns),
-    )
+    values = {"id": native(fibermap["TARGETID"]), "wave": whole.wave, "flux": whole.flux, "ivar": whole.ivar}
+    if whole.variance is not None:
+        values["lsf"] = np.sqrt(whole.variance)
+    units = {"wave": "Angstrom", "flux": header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)")}
+    raw = RawSpectra(str(path), values, units, False, columns, {"format": "DESI coadd"}, _remarks(columns))
     spectra = _without_sky(checked_spectra(raw, declared))
     redrock = path.with_name(path.name.replace("coadd-", "redrock-", 1))
     if redrock == path or not redrock.exists() or not len(spectra):
@@ -161,18 +152,15 @@ def _common_grid(where: str, waves: list[np.ndarray]) -> tuple[np.ndarray, list[
     size = max(first + len(wave) for first, wave in zip(firsts, waves, strict=True))
     grid = start + step * np.arange(size)
     places = [slice(first, first + len(wave)) for first, wave in zip(firsts, waves, strict=True)]
+    covered, mend = np.zeros(size, bool), "coadd the arms first, with desispec.coaddition.coadd_cameras"
     for wave, place in zip(waves, places, strict=True):
+        covered[place] = True
         if np.max(np.abs(grid[place] - wave)) > GRID_TOLERANCE * step:
             problem = "has arms whose wavelengths are not pieces of one grid"
-            raise SpectrumError(
-                where, problem, "coadd the arms first, with desispec.coaddition.coadd_cameras"
-            )
-    covered = np.zeros(size, bool)
-    for place in places:
-        covered[place] = True
+            raise SpectrumError(where, problem, mend)
     if not np.all(covered):
         problem = f"has a gap between its arms at {grid[np.argmin(covered)]:.1f} Angstrom"
-        raise SpectrumError(where, problem, "coadd the arms first, with desispec.coaddition.coadd_cameras")
+        raise SpectrumError(where, problem, mend)
     return grid, places
 
 

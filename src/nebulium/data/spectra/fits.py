@@ -9,10 +9,11 @@ import numpy as np
 from nebulium.data.files.fits import native
 from nebulium.data.glossary import WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.checks import Declared, checked_spectra
-from nebulium.data.spectra.parts import NAMES, WAVES, raw_spectra
+from nebulium.data.spectra.checks import PIXELWISE, Declared, RawSpectra, checked_spectra
+from nebulium.data.spectra.parts import NAMES, WAVES
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.errors import OutputError, SpectrumError
+from nebulium.data.tables.writer import fits_format
+from nebulium.errors import SpectrumError
 
 #: Tables about each spectrum, by which layouts are known: of SDSS's spec files and DESI's stacks.
 ABOUT = {"SPECOBJ": "SDSS spec", "STACKINFO": "DESI stack"}
@@ -43,7 +44,8 @@ def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
         mend = "name the columns or extensions wave, flux and ivar, or give the image CRVAL1 and CDELT1"
         raise SpectrumError(str(path), problem, mend)
     found, units, air = parts
-    values = {key: np.atleast_2d(array) if key in _PIXELWISE else array for key, array in found.items()}
+    pixelwise = ("flux", "dispersion", *PIXELWISE)
+    values = {key: np.atleast_2d(array) if key in pixelwise else array for key, array in found.items()}
     flux = values["flux"]
     if flux.ndim > 2:
         problem = f"has flux of shape {flux.shape}, expected (wave,) or (n, wave)"
@@ -57,21 +59,12 @@ def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
         # SDSS has the line-spread function in pixels of the logarithm.
         wave = 10.0 ** np.atleast_2d(values["log"]).astype(np.float64)
         values["lsf"] = values["dispersion"] * DEX_PER_PIXEL * np.log(10.0) * wave
-    columns = {"ebv": np.float64, "zwarn": np.int64}
-    return checked_spectra(
-        raw_spectra(
-            path,
-            values,
-            units,
-            air=air,
-            columns={name: values[name].astype(kind) for name, kind in columns.items() if name in values},
-            about={"format": next((layout for table, layout in ABOUT.items() if table in hdus), "FITS")},
-        ),
-        declared,
-    )
+    kinds = {"ebv": np.float64, "zwarn": np.int64}
+    columns = {name: values[name].astype(kind) for name, kind in kinds.items() if name in values}
+    about = {"format": next((layout for table, layout in ABOUT.items() if table in hdus), "FITS")}
+    return checked_spectra(RawSpectra(str(path), values, units, air, columns, about), declared)
 
 
-_PIXELWISE = ("flux", "ivar", "error", "variance", "mask", "lsf", "dispersion")
 _WHOLE = ("id", "redshift", "ebv", "zwarn")
 
 
@@ -191,11 +184,11 @@ def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:
     }
     if spectra.lsf_sigma_aa is not None:
         arrays["LSF_SIGMA"] = (spectra.lsf_sigma_aa, WAVE_UNIT)
-    ids = spectra.ids
-    if ids.dtype.kind == "U" and not all(text.isascii() for text in ids.tolist()):
-        raise OutputError(str(path), "would have ids that FITS cannot hold (not ASCII)", "write Parquet")
-    form = "K" if ids.dtype.kind == "i" else f"{max(ids.dtype.itemsize // 4, 1)}A"
-    columns = [fits.Column("TARGETID", form, array=ids), fits.Column("Z", "D", array=spectra.redshift)]
+    form = fits_format("TARGETID", spectra.ids, Path(path))
+    columns = [
+        fits.Column("TARGETID", form, array=spectra.ids),
+        fits.Column("Z", "D", array=spectra.redshift),
+    ]
     columns += [
         fits.Column(name, f"{pixels}E", unit=unit, array=array) for name, (array, unit) in arrays.items()
     ]

@@ -22,8 +22,8 @@ from nebulium.data.files.arrow import (
 )
 from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.checks import Declared, checked_spectra
-from nebulium.data.spectra.parts import NAMES, raw_spectra
+from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
+from nebulium.data.spectra.parts import NAMES
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.errors import SpectrumError
 
@@ -55,17 +55,10 @@ def read_mmu(path: Path, declared: Declared) -> Spectra:
         wave = np.where(values["wave"] > 0, values["wave"], np.nan)
         values["lsf"] = values["lsf"] * (np.gradient(wave, axis=1) if wave.shape[1] > 1 else 1.0)
     beside = _columns(path, table)
-    return checked_spectra(
-        raw_spectra(
-            path,
-            values | beside,
-            units,
-            air=None if "air" not in told else told["air"] == "true",
-            columns={key: beside[key] for key in KEPT_COLUMNS if key in beside},
-            about=own_metadata(table.schema).get("metadata", {}) | {"format": "Multimodal Universe"},
-        ),
-        declared,
-    )
+    air = None if "air" not in told else told["air"] == "true"
+    columns = {key: beside[key] for key in KEPT_COLUMNS if key in beside}
+    about = own_metadata(table.schema).get("metadata", {}) | {"format": "Multimodal Universe"}
+    return checked_spectra(RawSpectra(str(path), values | beside, units, air, columns, about), declared)
 
 
 def write_mmu(spectra: Spectra, path: str | Path) -> None:

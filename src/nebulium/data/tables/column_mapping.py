@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from nebulium.data.files.damage import reading
 from nebulium.data.tables.opening import open_table
 from nebulium.data.tables.table import missing_column
 from nebulium.errors import TableError
@@ -85,10 +86,8 @@ def _one(item: str) -> Mapping[str, str]:
 
 def _from_json(path: Path) -> dict[str, str]:
     """An object of strings."""
-    try:
+    with reading(path, "JSON"):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TableError(str(path), f"cannot be read as JSON ({error})", "check the file") from error
     if not (isinstance(content, dict) and all(isinstance(column, str) for column in content.values())):
         raise TableError(str(path), "is not a JSON object of strings", 'write {"redshift": "Z"}, say')
     return content

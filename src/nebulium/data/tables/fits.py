@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,54 +34,44 @@ def open_fits(path: Path, wanted: Sequence[str] | None) -> TableSource:
         return TableSource(
             name=str(path),
             columns=tuple(columns),
-            chunks=_FitsChunks(path, places, first, ids),
+            chunks=partial(_chunks, path, places, first, ids),
             units={one.name: one.unit for place in reversed(chosen) for one in found[place] if one.unit},
             metadata=_metadata(hdus[first].header),
         )
 
 
-@dataclass(frozen=True)
-class _FitsChunks:
-    """Reads slices of columns, each from its extension."""
+def _chunks(
+    path: Path, places: Mapping[str, int], main: int, ids: str | None, names: Sequence[str], rows: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Slices of columns, each from its extension, in the order of the main one."""
+    with opened_fits(path, TableError) as hdus:
+        others = {place for name in names if (place := places[name]) != main}
+        orders = {place: _order(path, hdus, ids, (main, place)) for place in others}
+        for first in range(0, len(hdus[main].data), rows):
+            part = slice(first, first + rows)
+            yield {name: _column(hdus[places[name]], name, part, orders.get(places[name])) for name in names}
 
-    path: Path
-    places: Mapping[str, int]
-    first_place: int
-    ids: str | None
 
-    def __call__(self, names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
-        with opened_fits(self.path, TableError) as hdus:
-            orders = {place: self._order(hdus, place) for place in {self.places[name] for name in names}}
-            for first in range(0, len(hdus[self.first_place].data), rows):
-                part = slice(first, first + rows)
-                yield {name: self._column(hdus, name, part, orders) for name in names}
+def _order(path: Path, hdus: Any, ids: str | None, places: tuple[int, int]) -> np.ndarray | None:
+    """Rows of an extension in the order of another one, by id; None if they are in that order."""
+    ours, theirs = (native(hdus[place].data[ids]) for place in places)
+    if np.array_equal(ours, theirs):
+        return None
+    order = np.argsort(theirs, kind="stable")
+    found = order[np.minimum(np.searchsorted(theirs[order], ours), len(order) - 1)]
+    if len(np.unique(theirs)) < len(theirs) or not np.array_equal(theirs[found], ours):
+        problem = f"has extensions whose {ids} differ or repeat, so that rows cannot be joined"
+        raise TableError(str(path), problem, "join them into one table first")
+    return found
 
-    def _order(self, hdus: Any, place: int) -> np.ndarray | None:
-        """Rows of an extension in the order of the first one, by id; None if they are in that order."""
-        if self.ids is None or place == self.first_place:
-            return None
-        ours, theirs = (native(hdus[index].data[self.ids]) for index in (self.first_place, place))
-        if np.array_equal(ours, theirs):
-            return None
-        order = np.argsort(theirs, kind="stable")
-        found = order[np.minimum(np.searchsorted(theirs[order], ours), len(order) - 1)]
-        if len(np.unique(theirs)) < len(theirs) or not np.array_equal(theirs[found], ours):
-            problem = f"has extensions whose {self.ids} differ or repeat, so that rows cannot be joined"
-            raise TableError(str(self.path), problem, "join them into one table first")
-        return found
 
-    def _column(
-        self, hdus: Any, name: str, part: slice, orders: Mapping[int, np.ndarray | None]
-    ) -> np.ndarray:
-        """One column; the value that the header declares to be missing becomes NaN."""
-        place = self.places[name]
-        order = orders[place]
-        data = hdus[place].data
-        values = native(data[part][name] if order is None else data[name][order[part]])
-        null = hdus[place].columns[name].null
-        if isinstance(null, int | np.integer) and values.dtype.kind in "iu" and np.any(values == null):
-            return np.where(values == null, np.nan, values.astype(np.float64))
-        return values
+def _column(hdu: Any, name: str, part: slice, order: np.ndarray | None) -> np.ndarray:
+    """One column; the value that the header declares to be missing becomes NaN."""
+    values = native(hdu.data[part][name] if order is None else hdu.data[name][order[part]])
+    null = hdu.columns[name].null
+    if isinstance(null, int | np.integer) and values.dtype.kind in "iu" and np.any(values == null):
+        return np.where(values == null, np.nan, values.astype(np.float64))
+    return values
 
 
 def _is_table(hdu: Any) -> bool:

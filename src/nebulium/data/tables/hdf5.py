@@ -61,11 +61,10 @@ def _units(item: Any, names: Sequence[str]) -> dict[str, str]:
     """Units in the attributes of the datasets."""
     if hasattr(item, "dtype"):
         return {}
-    attributes = {name: item[name].attrs for name in names}
-    keys = {
-        name: next((key for key in UNIT_ATTRIBUTES if key in at), None) for name, at in attributes.items()
+    told = {
+        name: [item[name].attrs[key] for key in UNIT_ATTRIBUTES if key in item[name].attrs] for name in names
     }
-    return {name: str(_decoded(attributes[name][key])) for name, key in keys.items() if key is not None}
+    return {name: str(_decoded(units[0])) for name, units in told.items() if units}
 
 
 def _decoded(value: Any) -> Any:

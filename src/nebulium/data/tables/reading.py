@@ -8,7 +8,7 @@ import numpy as np
 
 from nebulium.data.column_faults import ColumnPlace
 from nebulium.data.glossary import conversion_factor, unit_of
-from nebulium.data.missing import MissingNumbers
+from nebulium.data.missing import Missing, MissingNumbers, missing_numbers
 from nebulium.data.tables.column_checks import checked_column
 from nebulium.data.tables.column_mapping import column_mapping
 from nebulium.data.tables.opening import open_table
@@ -24,9 +24,6 @@ ROWS_PER_CHUNK = 65536
 #: A table that is read whole is read in pieces of this size, so that few have to be joined.
 ROWS_AT_ONCE = 1 << 24
 
-Numbers = float | int | Sequence[float | int]
-Missing = Numbers | Mapping[str, Numbers] | MissingNumbers
-
 
 def read_table(
     path: str | Path,
@@ -34,7 +31,7 @@ def read_table(
     columns: Mapping[str, str] | str | Sequence[str] | None = None,
     optional: Collection[str] = (),
     units: Mapping[str, str] | None = None,
-    missing: Missing | None = None,
+    missing: Missing = None,
 ) -> Table:
     """Read a table into memory.
 
@@ -87,7 +84,7 @@ def iter_table(
     columns: Mapping[str, str] | str | Sequence[str] | None = None,
     optional: Collection[str] = (),
     units: Mapping[str, str] | None = None,
-    missing: Missing | None = None,
+    missing: Missing = None,
 ) -> Iterator[Table]:
     """Read a table in chunks of equal length (the last may be shorter).
 
@@ -133,9 +130,9 @@ def iter_table(
     source, recipes = _plan(path, mapping, optional, units or {})
     needed = list(dict.fromkeys(part for recipe in recipes for part in recipe.parts))
     declared = {recipe.name: recipe.unit for recipe in recipes if recipe.unit}
-    first = 0
+    first, absent = 0, missing_numbers(missing)
     for raw in source.chunks(needed, rows_per_chunk):
-        made = {recipe.name: recipe.make(raw, source.name, first, missing) for recipe in recipes}
+        made = {recipe.name: recipe.make(raw, source.name, first, absent) for recipe in recipes}
         yield Table(made, declared, source.name, dict(source.metadata))
         first += len(next(iter(raw.values())))
     if first == 0:
@@ -157,7 +154,7 @@ class _Recipe:
     unit: str
 
     def make(
-        self, raw: Mapping[str, np.ndarray], where: str, first_row: int, missing: Missing | None
+        self, raw: Mapping[str, np.ndarray], where: str, first_row: int, missing: MissingNumbers
     ) -> np.ndarray:
         """The column: checked, sentinels taken out, in nebulium's unit."""
         terms = [
@@ -165,7 +162,7 @@ class _Recipe:
                 raw[part],
                 self.name,
                 ColumnPlace(where, part, first_row),
-                missing=_numbers_of(missing, self.name, part),
+                missing=missing.of(part, self.name),
             )
             for part in self.parts
         ]
@@ -181,14 +178,6 @@ class _Recipe:
             return np.sum(terms, axis=0)
         with np.errstate(divide="ignore"):
             return 1.0 / np.sum([1.0 / term for term in terms], axis=0)
-
-
-def _numbers_of(missing: Missing | None, name: str, part: str) -> list[float]:
-    """Numbers that stand for a missing value in a column: by nebulium's name, or by the file's."""
-    if isinstance(missing, MissingNumbers):
-        return list(missing.of(part))
-    numbers = missing.get(name) if isinstance(missing, Mapping) else missing
-    return [] if numbers is None else np.atleast_1d(np.asarray(numbers, np.float64)).tolist()
 
 
 def _plan(

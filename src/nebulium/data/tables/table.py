@@ -4,7 +4,7 @@ import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -245,16 +245,15 @@ def tables_with(
     return chosen
 
 
-def ending_of(path: Path) -> str | None:
-    """The ending that tells the format, ``.fits.gz`` as one."""
+def ending_of(path: PurePath, among: Iterable[str] = READABLE) -> str | None:
+    """The ending that tells the format, in whatever case it is, ``.fits.gz`` as one."""
     name = path.name.lower()
-    return next((ending for ending in sorted(READABLE, key=len, reverse=True) if name.endswith(ending)), None)
+    return next((ending for ending in sorted(among, key=len, reverse=True) if name.endswith(ending)), None)
 
 
-def stem_of(path: Path) -> str:
+def stem_of(path: PurePath, among: Iterable[str] = READABLE) -> str:
     """The file's name without the ending that tells its format."""
-    ending = ending_of(path)
-    return path.name[: -len(ending)] if ending else path.name
+    return path.name[: len(path.name) - len(ending_of(path, among) or "")]
 
 
 def in_memory(columns: Mapping[str, np.ndarray]) -> Chunks:

@@ -7,8 +7,11 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 
-from nebulium.data.glossary import about_column, lookup
+from nebulium.data.files.arrow import described_schema
+from nebulium.data.glossary import lookup, parse_unit
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.table import READABLE, WRITABLE, Table, concatenate, ending_of
 from nebulium.errors import OutputError
@@ -110,12 +113,10 @@ class TableWriter:
 
     def _append_parquet(self, table: Table) -> None:
         """One row group a chunk."""
-        import pyarrow as pa
-        import pyarrow.parquet
-
-        first = self._first or table
         if self._parquet is None:
-            schema = _arrow_schema(first, self._described(first))
+            # Types are those of the first chunk.
+            kinds = {name: pa.array(values[:1]).type for name, values in table.columns.items()}
+            schema = described_schema(kinds, table.units, self._described(table))
             # A dictionary of numbers that hardly repeat takes four times the time and more space.
             text = [column.name for column in schema if pa.types.is_string(column.type)]
             self._parquet = pyarrow.parquet.ParquetWriter(
@@ -194,23 +195,10 @@ def _meaning(name: str) -> str:
     return entry.meaning if entry else ""
 
 
-def _arrow_schema(table: Table, described: str) -> Any:
-    """Types from the first chunk, units and meanings from table and glossary."""
-    import pyarrow as pa
-
-    fields = []
-    for name, values in table.columns.items():
-        about = about_column(name, table.units)
-        fields.append(pa.field(name, pa.array(values[:1]).type, metadata=about))
-    return pa.schema(fields, metadata={"nebulium": described})
-
-
 def _write_fits(table: Table, partial: Path, described: str, path: Path) -> None:
     """A binary table as the first extension."""
     from astropy import units as astropy_units
     from astropy.io import fits
-
-    from nebulium.data.glossary import parse_unit
 
     columns = []
     for name, values in table.columns.items():
@@ -219,7 +207,7 @@ def _write_fits(table: Table, partial: Path, described: str, path: Path) -> None
             spelt = parse_unit(unit).to_string("fits") if unit else None
         except (ValueError, astropy_units.UnitScaleError):
             spelt = unit
-        columns.append(fits.Column(name, _fits_format(name, values, path), unit=spelt, array=values))
+        columns.append(fits.Column(name, fits_format(name, values, path), unit=spelt, array=values))
     hdu = fits.BinTableHDU.from_columns(columns, name="NEBULIUM")
     for number, name in enumerate(table.columns, start=1):
         if _meaning(name):
@@ -228,13 +216,13 @@ def _write_fits(table: Table, partial: Path, described: str, path: Path) -> None
     hdu.writeto(partial)
 
 
-def _fits_format(name: str, values: np.ndarray, path: Path) -> str:
+def fits_format(name: str, values: np.ndarray, path: Path) -> str:
     """The TFORM of a column."""
     codes = {"b1": "L", "u1": "B", "i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
     if values.dtype.kind == "U":
         if not all(text.isascii() for text in values.tolist()):
             problem = "has text that FITS cannot hold (not ASCII)"
-            raise OutputError(f"{path}, column {name}", problem, "write Parquet or ECSV")
+            raise OutputError(f"{path}, column {name}", problem, "write Parquet")
         return f"{max(values.dtype.itemsize // 4, 1)}A"
     code = codes.get(values.dtype.str[1:])
     if code is None:
