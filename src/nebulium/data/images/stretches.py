@@ -208,7 +208,7 @@ def measure_softening(
     """Noise of the sky, band by band: 1.4826 times the median absolute deviation along the borders."""
     if not len(images):
         raise ImageError("images", "there are none to measure the sky of", "give at least one")
-    sigma = np.median([_sky_sigma(image) for image in images], axis=0)
+    sigma = np.median([sky_and_noise(image)[1] for image in images], axis=0)
     if not np.all(np.isfinite(sigma) & (sigma > 0)):
         problem = f"the borders have a scatter of {sigma.tolist()}, expected noise in every band"
         raise ImageError("images", problem, "give the softening by hand, or larger cutouts")
@@ -262,12 +262,15 @@ def lupton_rgb(
     return np.round(255.0 * colours).astype(np.uint8)
 
 
-def _sky_sigma(image: Num[np.ndarray, "height width band"]) -> Float[np.ndarray, " band"]:
-    """Robust standard deviation along the border, NaN if it has no good pixel."""
-    sky = border_pixels(image, max(1, min(image.shape[:2]) // BORDER_SHARE))
-    values = np.ma.masked_invalid(sky.astype(np.float64))
-    deviations = np.ma.abs(values - np.ma.median(values, axis=0)[None])
-    return MAD_TO_SIGMA * np.ma.median(deviations, axis=0).filled(np.nan)
+def sky_and_noise(
+    image: Num[np.ndarray, "height width band"],
+) -> tuple[Float[np.ndarray, " band"], Float[np.ndarray, " band"]]:
+    """Median and robust standard deviation along the border; 0 and NaN where it has no good pixel."""
+    border = border_pixels(image, max(1, min(image.shape[:2]) // BORDER_SHARE))
+    values = np.ma.masked_invalid(border.astype(np.float64))
+    sky = np.ma.median(values, axis=0)
+    deviation = MAD_TO_SIGMA * np.ma.median(np.ma.abs(values - sky[None]), axis=0)
+    return np.ma.filled(sky, 0.0), np.ma.filled(deviation, np.nan)
 
 
 def _other_bands(where: str, found: int, softening: tuple[float, ...]) -> ImageError:
