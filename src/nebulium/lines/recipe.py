@@ -72,13 +72,8 @@ class LinesConfig:
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """Keywords of the constructor of `LineModel`."""
-        return {
-            "with_luminosity": self.with_luminosity,
-            "width": self.width,
-            "depth": self.depth,
-            "copula_rank": self.copula_rank,
-            "selective": self.selection == "learned",
-        }
+        names = ("with_luminosity", "width", "depth", "copula_rank")
+        return {name: getattr(self, name) for name in names} | {"selective": self.selection == "learned"}
 
     @property
     def fitting(self) -> FitConfig:

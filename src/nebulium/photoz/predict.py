@@ -105,7 +105,7 @@ class RedshiftPredictor(Predictor[Chunk]):
         notes = list(dust_notes(layout))
         if self.dereddened is None and layout.dereddened is not None:
             notes.insert(0, NOT_TOLD)
-        return Reading(Path(source), layout, None if curves is None else Path(curves), ids, notes=notes)
+        return Reading(Path(source), layout, curves, ids, notes=notes)
 
     @abstractmethod
     def read(self, reading: Reading) -> Iterator[Chunk]:

@@ -28,7 +28,7 @@ class Reading:
     layout : CatalogueLayout
         What is told of its columns; to predict, that of the catalogue the model was trained on, with what is
         told now.
-    curves : Path, optional
+    curves : str or Path, optional
         Transmission curves: see `nebulium.photometry.curves.band_filters`.
     ids : ndarray, optional
         The galaxies wanted; all if not given.
@@ -42,7 +42,7 @@ class Reading:
 
     source: Path
     layout: CatalogueLayout
-    curves: Path | None = None
+    curves: str | Path | None = None
     ids: np.ndarray | None = None
     rejects: Rejects = field(default_factory=Rejects)
     counted: Counter[str] = field(default_factory=Counter)

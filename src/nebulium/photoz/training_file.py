@@ -68,9 +68,7 @@ def train_file(
     chosen, given = method_of(method), settings_of(method, settings or {})
     layout = CatalogueLayout(**(columns or {}))
     with training_run(output, resume=resume, progress=progress) as run:
-        reading = Reading(
-            Path(data), layout, None if curves is None else Path(curves), rejects=run.rejects, notes=run.notes
-        )
+        reading = Reading(Path(data), layout, curves, rejects=run.rejects, notes=run.notes)
         task = TrainingTask(reading, split or Split(), method, chosen, given, recalibrate, run)
         trained = chosen.train(task)
         run.notes.extend((*dust_notes(layout), *counted_notes(reading.counted)))

@@ -58,13 +58,10 @@ class TrainedModel:
     @property
     def config(self) -> dict[str, Any]:
         """Entries of config.json; see `nebulium.modelfile.save_model`."""
+        mappings = ("hyperparameters", "preprocessing", "units", "training_domain", "split")
         return {
             "summary": self.card.summary,
-            "hyperparameters": dict(self.hyperparameters),
-            "preprocessing": dict(self.preprocessing),
-            "units": dict(self.units),
-            "training_domain": dict(self.training_domain),
-            "split": dict(self.split),
+            **{name: dict(getattr(self, name)) for name in mappings},
             "metrics": {"networks": [_best(result) for result in self.results]},
             "training": dict(self.settings),
             **self.further,

@@ -9,12 +9,12 @@ average; it does not know which galaxies, and cannot put probability where a den
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
 from scipy.interpolate import PchipInterpolator
 
+from nebulium.nn.mapping import map_galaxies
 from nebulium.photoz.density.densities import RedshiftDensities
 
 # Where g is held: densest at the ends, since the tails of densities are what goes wrong.
@@ -129,10 +129,4 @@ def recalibrated(densities: RedshiftDensities, recalibration: Recalibration) -> 
     >>> recalibrated(same, Recalibration()).mass.tolist()
     [[0.25, 0.75]]
     """
-    pieces = [np.asarray(_of_all(recalibration, piece.mass)) for _, piece in densities.chunks()]
-    return RedshiftDensities(densities.grid, np.concatenate(pieces))
-
-
-@eqx.filter_jit
-def _of_all(recalibration: Recalibration, mass: Float[np.ndarray | Array, "n bin"]) -> Float[Array, "n bin"]:
-    return jax.vmap(recalibration)(jnp.asarray(mass))
+    return RedshiftDensities(densities.grid, map_galaxies(recalibration, densities.mass))

@@ -224,12 +224,8 @@ def measure_prior(redshift: Float[np.ndarray, " n"], grid: RedshiftGrid) -> Floa
 
 
 def _arrays(galaxies: PhotometricGalaxies) -> dict[str, Array]:
-    return {
-        "flux_njy": jnp.asarray(galaxies.flux_njy),
-        "flux_err_njy": jnp.asarray(galaxies.flux_err_njy),
-        "redshift": jnp.asarray(galaxies.redshift),
-        "redshift_err": jnp.asarray(galaxies.redshift_err),
-    }
+    names = ("flux_njy", "flux_err_njy", "redshift", "redshift_err")
+    return {name: jnp.asarray(getattr(galaxies, name)) for name in names}
 
 
 def _standardised(features: PhotometryFeatures, galaxies: PhotometricGalaxies) -> Float[Array, "n feature"]:

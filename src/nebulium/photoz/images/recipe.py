@@ -146,15 +146,12 @@ def hyperparameters(training: LabelledImages, config: RedshiftConfig) -> dict[st
     """Keywords of `ImageRedshiftModel`."""
     form = training.images.store.form
     redshift = with_redshift(training).labels["redshift"]
+    names = ("most_shift_px", "noise", "encoder", "head", "grid_bins")
     return {
         **form.as_dict(),
+        **{name: getattr(config, name) for name in names},
         "view_size": config.view_size or 8 * max(1, (3 * form.preparation.side) // 32),
-        "most_shift_px": config.most_shift_px,
-        "noise": config.noise,
-        "encoder": config.encoder,
-        "head": config.head,
         "grid_most": config.grid_most or round(1.1 * float(redshift.max()), 2),
-        "grid_bins": config.grid_bins,
         "colours": training.labels["colour"].shape[1],
         "domain_references": min(DOMAIN_REFERENCES, len(redshift)),
     }

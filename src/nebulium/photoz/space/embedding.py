@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
 from nebulium import verbs
-from nebulium.nn.mapping import BATCH, map_galaxies
+from nebulium.nn.mapping import map_galaxies
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
-from nebulium.photoz.fluxes.model import PhotometryModel
+from nebulium.photoz.density.prediction import PredictedRedshifts
 from nebulium.photoz.predict import (
     FluxPredictor,
     ImagePredictor,
@@ -39,7 +38,7 @@ class ImageEmbedder(ImagePredictor):
         ids, images = chunk
         predicted, vectors = map_galaxies(self.model.with_embedding, images)
         densities = RedshiftDensities(self.model.grid, predicted.mass)
-        return _embedded(ids, densities, predicted.in_domain, Points(vectors, LATENT))
+        return _embedded(PredictedRedshifts(ids, densities, predicted.in_domain), Points(vectors, LATENT))
 
 
 class FluxEmbedder(FluxPredictor):
@@ -56,26 +55,14 @@ class FluxEmbedder(FluxPredictor):
     def __call__(self, chunk: PhotometricGalaxies) -> Prediction:
         """Embed galaxies."""
         predicted = predict_galaxies(self.model, chunk)
-        points = Points(measured_features(self.model, chunk), FEATURES)
-        return _embedded(predicted.ids, predicted.densities, predicted.in_domain, points)
+        vectors = map_galaxies(self.model.features.standardised, chunk.flux_njy, chunk.flux_err_njy)
+        return _embedded(predicted, Points(vectors, FEATURES))
 
 
-def measured_features(
-    model: PhotometryModel, galaxies: PhotometricGalaxies, *, batch: int = BATCH
-) -> Float32[np.ndarray, "n feature"]:
-    """Standardised magnitudes, colours and errors of galaxies in memory."""
-    fluxes = galaxies.flux_njy, galaxies.flux_err_njy
-    features: Float32[np.ndarray, "n feature"] = map_galaxies(
-        model.features.standardised, *fluxes, batch=batch
-    )
-    return features
-
-
-def _embedded(
-    ids: np.ndarray, densities: RedshiftDensities, in_domain: Bool[np.ndarray, " n"], points: Points
-) -> Prediction:
-    columns = {"redshift_median": densities.median().astype(np.float32), "in_domain": in_domain}
-    return Prediction(ids, columns | points.columns(), detail=points)
+def _embedded(predicted: PredictedRedshifts, points: Points) -> Prediction:
+    median = predicted.densities.median().astype(np.float32)
+    columns = {"redshift_median": median, "in_domain": predicted.in_domain}
+    return Prediction(predicted.ids, columns | points.columns(), detail=points)
 
 
 def embed_file(

@@ -44,7 +44,8 @@ class LabelledGalaxies:
         training = held.training
         if len(training) > MOST_TEACHERS:
             training = np.sort(np.random.default_rng(0).choice(training, MOST_TEACHERS, replace=False))
-        taught, scored = self._light(training), self._light(held.rows)
+        taught = self._light(training)
+        scored = None if taught is None else self._light(held.rows)
         if taught is None or scored is None:
             return None
         (teachers, their_light), (ids, light) = taught, scored
