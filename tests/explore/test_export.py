@@ -105,7 +105,7 @@ def test_cells_hold_means_of_all_galaxies(data, explored):
     place = next(i for i, columns in enumerate(data.colours) if columns == ("redshift",))
     colour = dict(data.scripts([]))[f"colour-{place}"]
     mean = explored.galaxies.values["redshift"][inside].mean(keepdims=True)
-    expected = explored.scale(("redshift",), None).colours_of(mean)
+    expected = explored.scale("redshift").colours_of(mean)
     assert abs(numbers(colour["panels"][0]["cells"])[at] - expected[0]) <= 1
 
 
