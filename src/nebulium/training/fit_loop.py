@@ -145,7 +145,8 @@ def fit(
     training = Examples(fixed, data, loss_fn, config.batch_size)
     measured = dataclasses.replace(training, data=validation, loss_fn=validation_loss_fn or loss_fn)
     task = _Task(training, None if validation is None else measured, config, optimiser)
-    state = _first_state(weights, optimiser, memory)
+    zero, infinite = jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
+    state = FitState(weights, weights, weights, optimiser.init(weights), zero, zero, infinite, memory)
     run: RunFolder | None = None
     history: list[EpochRecord] = []
     if run_folder is not None:
@@ -161,11 +162,6 @@ def fit(
 
 def _on_device(data: PyTree | RowSource, mesh: Mesh | None) -> PyTree | RowSource:
     return data if is_row_source(data) else replicated(jax.tree.map(jnp.asarray, data), mesh)
-
-
-def _first_state(weights: PyTree, optimiser: optax.GradientTransformation, memory: PyTree) -> FitState:
-    zero, infinite = jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
-    return FitState(weights, weights, weights, optimiser.init(weights), zero, zero, infinite, memory)
 
 
 def _settings(model: eqx.Module, task: _Task, about: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -64,11 +64,13 @@ def _units(item: Any, names: Sequence[str]) -> dict[str, str]:
     told = {
         name: [item[name].attrs[key] for key in UNIT_ATTRIBUTES if key in item[name].attrs] for name in names
     }
-    return {name: str(_decoded(units[0])) for name, units in told.items() if units}
+    return {name: as_text(units[0]) for name, units in told.items() if units}
 
 
-def _decoded(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
+def as_text(value: Any) -> str:
+    """Text, which HDF5 and NumPy keep as bytes or in an array of one."""
+    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _length(item: Any, names: Sequence[str]) -> int:
@@ -79,5 +81,5 @@ def _length(item: Any, names: Sequence[str]) -> int:
 def _text(values: np.ndarray) -> np.ndarray:
     """Bytes become text."""
     if values.dtype.kind in "OS":
-        return np.array([_decoded(value) for value in values], dtype=np.str_)
+        return np.array([as_text(value) for value in values], dtype=np.str_)
     return values
