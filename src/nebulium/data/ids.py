@@ -44,14 +44,9 @@ def hash_ids(ids: np.ndarray, *, seed: str = "") -> np.ndarray:
         # Two's complement: -1 becomes 2**64 - 1.
         return _mix(ids.astype(np.uint64, casting="unsafe"), seed)
     if ids.dtype.kind == "U" or all(isinstance(identifier, str) for identifier in ids.tolist()):
-        return _hash_text(ids, seed)
+        # Text to 64 bits one by one, then all together through the same finaliser as numbers.
+        return _mix(np.fromiter(map(_code, ids.tolist()), np.uint64, count=len(ids)), seed)
     raise TypeError(f"ids must be whole numbers or text, got {ids.dtype}")
-
-
-def _hash_text(ids: np.ndarray, seed: str) -> np.ndarray:
-    """Text to 64 bits one by one, then all together through the same finaliser as numbers."""
-    codes = np.fromiter((_code(text) for text in ids.tolist()), np.uint64, count=len(ids))
-    return _mix(codes, seed)
 
 
 def _code(text: str) -> int:

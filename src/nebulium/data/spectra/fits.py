@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.fits import native
+from nebulium.data.files.fits import columns_of, native
 from nebulium.data.glossary import WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import PIXELWISE, Declared, RawSpectra, checked_spectra
@@ -165,11 +165,8 @@ def _from_headers(path: Path, hdus: Any) -> dict[str, np.ndarray]:
 
 def _listed(hdus: Any) -> str:
     """What the file has, for the message."""
-    parts = []
-    for hdu in hdus:
-        columns = getattr(getattr(hdu, "columns", None), "names", None)
-        parts.append(f"{hdu.name} ({', '.join(columns[:8])})" if columns else hdu.name)
-    return "; ".join(parts)
+    columns = [(hdu.name, ", ".join(columns_of(hdu)[:8])) for hdu in hdus]
+    return "; ".join(f"{name} ({listed})" if listed else name for name, listed in columns)
 
 
 def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:

@@ -30,8 +30,10 @@ def open_hdf5(path: Path, wanted: Sequence[str] | None) -> TableSource:
 
     def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
         with h5py.File(path) as file:
-            for first in range(0, _length(file[place], names), rows):
-                yield {name: _text(file[place][name][first : first + rows]) for name in names}
+            table = file[place]
+            # Rows of a compound dataset, or of the columns of a group.
+            for first in range(0, len(table if hasattr(table, "dtype") else table[names[0]]), rows):
+                yield {name: _text(table[name][first : first + rows]) for name in names}
 
     return TableSource(str(path), tables[place], chunks, units[place])
 
@@ -71,11 +73,6 @@ def as_text(value: Any) -> str:
     """Text, which HDF5 and NumPy keep as bytes or in an array of one."""
     value = value.item() if isinstance(value, np.ndarray | np.generic) else value
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _length(item: Any, names: Sequence[str]) -> int:
-    """Rows of a compound dataset or of the columns of a group."""
-    return len(item) if hasattr(item, "dtype") else len(item[names[0]])
 
 
 def _text(values: np.ndarray) -> np.ndarray:
