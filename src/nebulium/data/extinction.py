@@ -98,13 +98,12 @@ def deredden(spectra: Spectra, ebv: float | int | np.ndarray | None = None, *, r
 
 def _ebv(spectra: Spectra, ebv: float | int | np.ndarray | None) -> tuple[np.ndarray, str]:
     """E(B-V) of each spectrum, and where it is from."""
-    if ebv is None and "ebv" not in spectra.columns:
-        raise SpectrumError(spectra.name, "has no column ebv", "give E(B-V) of the Milky Way, in mag")
-    if ebv is None:
+    values, source = ebv, "given"
+    if values is None:
+        if "ebv" not in spectra.columns:
+            raise SpectrumError(spectra.name, "has no column ebv", "give E(B-V) of the Milky Way, in mag")
         values = spectra.columns["ebv"] * SFD_RECALIBRATION
         source = f"column ebv of the file (SFD 1998) times {SFD_RECALIBRATION}"
-    else:
-        values, source = np.asarray(ebv, dtype=np.float64), "given"
     used = np.broadcast_to(values, (len(spectra),)).astype(np.float64)
     bad = ~(np.isfinite(used) & (used >= 0))
     if np.any(bad):

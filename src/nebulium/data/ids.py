@@ -44,14 +44,9 @@ def hash_ids(ids: np.ndarray, *, seed: str = "") -> np.ndarray:
         # Two's complement: -1 becomes 2**64 - 1.
         return _mix(ids.astype(np.uint64, casting="unsafe"), seed)
     if ids.dtype.kind == "U" or all(isinstance(identifier, str) for identifier in ids.tolist()):
-        return _hash_text(ids, seed)
+        # Text to 64 bits one by one, then all together through the same finaliser as numbers.
+        return _mix(np.fromiter(map(_code, ids.tolist()), np.uint64, count=len(ids)), seed)
     raise TypeError(f"ids must be whole numbers or text, got {ids.dtype}")
-
-
-def _hash_text(ids: np.ndarray, seed: str) -> np.ndarray:
-    """Text to 64 bits one by one, then all together through the same finaliser as numbers."""
-    codes = np.fromiter((_code(text) for text in ids.tolist()), np.uint64, count=len(ids))
-    return _mix(codes, seed)
 
 
 def _code(text: str) -> int:
@@ -129,11 +124,11 @@ def ids_or_places(found: np.ndarray | None, n: int) -> np.ndarray:
 IdChunks = Callable[[], Iterable[np.ndarray]]
 
 
-#: Rows that a message names for one id.
-ROWS_NAMED = 3
+#: Ids that a message names, and rows for each.
+IDS_NAMED, ROWS_NAMED = 3, 3
 
 
-def find_duplicates(chunks: IdChunks, *, most: int = 3) -> dict[int | str, list[int]]:
+def find_duplicates(chunks: IdChunks) -> dict[int | str, list[int]]:
     """Find ids that occur more than once in a table too long for memory, and their first rows.
 
     Whole numbers are held as they are and text as 64-bit hashes, 8 bytes a row, and sorted in place. Where
@@ -144,7 +139,7 @@ def find_duplicates(chunks: IdChunks, *, most: int = 3) -> dict[int | str, list[
     keys.sort()
     repeated = np.unique(keys[1:][keys[1:] == keys[:-1]])
     del keys
-    return _named(chunks, repeated, most) if len(repeated) else {}
+    return _named(chunks, repeated) if len(repeated) else {}
 
 
 def check_unique_ids(chunks: IdChunks, *, where: str) -> None:
@@ -161,7 +156,7 @@ def _keys(ids: np.ndarray) -> np.ndarray:
     return ids.astype(np.uint64) if ids.dtype.kind in "iu" else hash_ids(ids)
 
 
-def _named(chunks: IdChunks, repeated: np.ndarray, most: int) -> dict[int | str, list[int]]:
+def _named(chunks: IdChunks, repeated: np.ndarray) -> dict[int | str, list[int]]:
     """Second pass: the rows of the keys that repeat, by the id itself."""
     rows_of: dict[int | str, list[int]] = {}
     first = 0
@@ -172,10 +167,10 @@ def _named(chunks: IdChunks, repeated: np.ndarray, most: int) -> dict[int | str,
             rows_of.setdefault(ids[row].item(), []).append(first + row)
         rows_of = {identifier: rows[:ROWS_NAMED] for identifier, rows in rows_of.items()}
         first += len(ids)
-        if sum(len(rows) > 1 for rows in rows_of.values()) >= most:
+        if sum(len(rows) > 1 for rows in rows_of.values()) >= IDS_NAMED:
             break
     found = [(identifier, rows) for identifier, rows in rows_of.items() if len(rows) > 1]
-    return dict(found[:most])
+    return dict(found[:IDS_NAMED])
 
 
 def _listed(rows: list[int]) -> str:

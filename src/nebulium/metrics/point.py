@@ -72,9 +72,7 @@ def residuals(
     >>> residuals(np.array([1.0, 0.5]), np.array([1.5, 0.8]), scale=np.array([2.0, 1.5])).round(2).tolist()
     [0.25, 0.2]
     """
-    if scale is None:
-        observed, predicted = kept(mask, observed, predicted)
-        return predicted - observed
+    scale = np.ones(len(observed)) if scale is None else scale
     observed, predicted, scale = kept(mask, observed, predicted, scale)
     return (predicted - observed) / scale
 

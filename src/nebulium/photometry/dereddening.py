@@ -78,7 +78,12 @@ def deredden(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> 
         raise TableError(galaxies.name, "is corrected for Galactic extinction already", mend)
     if galaxies.ebv is None:
         raise TableError(galaxies.name, "has no E(B-V)", "give it: --ebv COLUMN, or --ebv NUMBER")
-    brighter = 10.0 ** (0.4 * galaxies.ebv[:, None] * _coefficients(galaxies, extinction))
+    lacking = [band for band in galaxies.bands if band not in extinction]
+    if lacking:
+        problem = f"has no extinction per E(B-V) for {', '.join(lacking)}"
+        raise TableError(galaxies.name, problem, "give it: --extinction BAND=NUMBER")
+    of_bands = np.array([extinction[band] for band in galaxies.bands], np.float64)
+    brighter = 10.0 ** (0.4 * galaxies.ebv[:, None] * of_bands)
     return replace(
         galaxies,
         flux_njy=(galaxies.flux_njy * brighter).astype(np.float32),
@@ -126,11 +131,3 @@ def dust_notes(layout: CatalogueLayout) -> tuple[str, ...]:
     if layout.ebv is not None and not isinstance(layout.ebv, str):
         return (f"E(B-V) is taken to be {layout.ebv:g} mag for all galaxies",)
     return ()
-
-
-def _coefficients(galaxies: PhotometricGalaxies, extinction: Mapping[str, float]) -> np.ndarray:
-    lacking = [band for band in galaxies.bands if band not in extinction]
-    if lacking:
-        problem = f"has no extinction per E(B-V) for {', '.join(lacking)}"
-        raise TableError(galaxies.name, problem, "give it: --extinction BAND=NUMBER")
-    return np.array([extinction[band] for band in galaxies.bands], np.float64)

@@ -95,18 +95,15 @@ def from_astropy(cosmology: Any) -> Cosmology:
         )
     photons = float(cosmology.Ogamma0)
     massive = photons > 0 and bool(cosmology.has_massive_nu)
+    temperature_ev = (constants.k_B * cosmology.Tnu0).to_value("eV")
+    masses_ev = cosmology.m_nu.to_value("eV") if massive else ()
     return Cosmology(
         h0=float(cosmology.H0.to_value("km / (s Mpc)")),
         om0=float(cosmology.Om0),
         ogamma0=photons,
         n_eff=float(cosmology.Neff) if photons > 0 else 0.0,
-        neutrino_y=_mass_over_temperature(cosmology) if massive else (),
+        neutrino_y=tuple(float(mass) / temperature_ev for mass in masses_ev),
     )
-
-
-def _mass_over_temperature(cosmology: Any) -> tuple[float, ...]:
-    energy = (constants.k_B * cosmology.Tnu0).to_value("eV")
-    return tuple(float(mass) / energy for mass in cosmology.m_nu.to_value("eV"))
 
 
 DEFAULT_COSMOLOGY = Cosmology()

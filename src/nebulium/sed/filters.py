@@ -223,7 +223,10 @@ def _curve(source: str | Path | FilterCurve) -> FilterCurve:
 
 def _named_curve(name: str) -> FilterCurve:
     if name in EUCLID:
-        return _euclid_curve(name)
+        with from_extra("speclite", "mock"):
+            from speclite.filters import load_filter
+        euclid = load_filter(EUCLID[name])
+        return FilterCurve(name, np.asarray(euclid.wavelength, np.float64), np.asarray(euclid.response))
     if name not in _sedpy_names():
         close = difflib.get_close_matches(name, list_filters(), n=4)
         raise SpectrumError(
@@ -235,13 +238,6 @@ def _named_curve(name: str) -> FilterCurve:
 
     curve = Filter(name)
     return FilterCurve(name, np.asarray(curve.wavelength), np.asarray(curve.transmission))
-
-
-def _euclid_curve(name: str) -> FilterCurve:
-    with from_extra("speclite", "mock"):
-        from speclite.filters import load_filter
-    curve = load_filter(EUCLID[name])
-    return FilterCurve(name, np.asarray(curve.wavelength, np.float64), np.asarray(curve.response))
 
 
 def _check(curve: FilterCurve) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jax.sharding import Mesh
 from jaxtyping import PyTree
 from rich.console import Console
@@ -141,7 +140,9 @@ def fit(
     training = Examples(fixed, data, loss_fn, config.batch_size)
     measured = dataclasses.replace(training, data=validation, loss_fn=validation_loss_fn or loss_fn)
     task = _Task(training, None if validation is None else measured, config)
-    state = _first_state(weights, make_optimiser(config, config.learning_rate), memory)
+    optimiser = make_optimiser(config, config.learning_rate).init(weights)
+    zero, infinite = jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
+    state = FitState(weights, weights, weights, optimiser, zero, zero, infinite, memory)
     run: RunFolder | None = None
     history: list[EpochRecord] = []
     if run_folder is not None:
@@ -157,11 +158,6 @@ def fit(
 
 def _on_device(data: PyTree | RowSource, mesh: Mesh | None) -> PyTree | RowSource:
     return data if is_row_source(data) else replicated(jax.tree.map(jnp.asarray, data), mesh)
-
-
-def _first_state(weights: PyTree, optimiser: optax.GradientTransformation, memory: PyTree) -> FitState:
-    zero, infinite = jnp.zeros((), jnp.int32), jnp.asarray(jnp.inf, jnp.float32)
-    return FitState(weights, weights, weights, optimiser.init(weights), zero, zero, infinite, memory)
 
 
 def _settings(model: eqx.Module, task: _Task, about: Mapping[str, Any] | None) -> dict[str, Any]:

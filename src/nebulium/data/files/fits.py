@@ -40,6 +40,11 @@ def _check_whole(path: Path, hdus: Any, warned: list[str]) -> None:
         raise OSError(f"expected at least {expected} bytes, found {path.stat().st_size}")
 
 
+def columns_of(hdu: Any) -> list[str]:
+    """Names of the columns of an extension, if it is a table."""
+    return list(getattr(getattr(hdu, "columns", None), "names", ()))
+
+
 def native(values: Any) -> np.ndarray:
     """An array of a FITS file in the byte order of this machine, text without trailing blanks."""
     array = np.array(values)

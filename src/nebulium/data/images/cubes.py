@@ -13,6 +13,7 @@ from nebulium.data.files.damage import FAULTS, reading
 from nebulium.data.ids import ids_or_places
 from nebulium.data.images.source import DAMAGED, OF_BANDS, ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT
+from nebulium.data.tables.hdf5 import as_text
 from nebulium.data.tables.reading import read_table
 from nebulium.errors import ImageError, from_extra
 
@@ -151,7 +152,7 @@ def _source(
         ids=_ids(path, entries, shape[0]),
         bands=bands,
         opened=opened,
-        unit=DISPLAY_UNIT if dtype == np.uint8 else _text(entries.get("unit", "")),
+        unit=DISPLAY_UNIT if dtype == np.uint8 else as_text(entries.get("unit", "")),
         bands_named="bands" in entries,
         **{name: _numbers(path, entries, name, n_bands) for name in OF_BANDS if name in entries},
     )
@@ -173,7 +174,7 @@ def _bands(path: Path, entries: Mapping[str, Any], n: int, dtype: np.dtype) -> t
     """Names of the file, else those of colours, else numbers."""
     if "bands" not in entries:
         return ("red", "green", "blue") if n == 3 and dtype == np.uint8 else tuple(map(str, range(n)))
-    bands = tuple(_text(band) for band in np.atleast_1d(entries["bands"]))
+    bands = tuple(as_text(band) for band in np.atleast_1d(entries["bands"]))
     if len(bands) != n or len(set(bands)) != n:
         raise ImageError(str(path), f"has {n} bands, named {', '.join(bands)}", "name each band once")
     return bands
@@ -185,7 +186,7 @@ def _ids(path: Path, entries: Mapping[str, Any], n: int) -> np.ndarray:
     if found is not None and (found.shape != (n,) or found.dtype.kind == "f"):
         problem = f"has {n} images, and ids of shape {found.shape} and type {found.dtype}"
         raise ImageError(str(path), problem, "give each image an id, a whole number or text")
-    return ids_or_places(None if found is None else np.array(list(map(_text, found.tolist()))), n)
+    return ids_or_places(None if found is None else np.array(list(map(as_text, found.tolist()))), n)
 
 
 def _ids_beside(path: Path) -> np.ndarray | None:
@@ -208,12 +209,6 @@ def _numbers(path: Path, entries: Mapping[str, Any], name: str, n: int) -> Any:
         problem = f"has {numbers.size} numbers for {name}, and {n} bands"
         raise ImageError(str(path), problem, "give one a band")
     return tuple(np.broadcast_to(numbers, (n,)).tolist())
-
-
-def _text(value: Any) -> str:
-    """Text from NumPy or HDF5, which keeps it as bytes."""
-    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _name_of_images(path: Path, names: list[str]) -> str:

@@ -94,9 +94,8 @@ class Images:
         agree = len(shapes) == 1 and (self.flux.shape[0], self.flux.shape[-1]) == cells
         agree = agree and self.psf_fwhm_arcsec.shape == self.pixel_scale_arcsec.shape == cells
         if not agree or (self.table.columns and len(self.table) != len(self.ids)):
-            problem = (
-                f"have arrays of shapes {sorted(map(str, shapes))} for {cells[0]} ids and {cells[1]} bands"
-            )
+            listed = sorted(map(str, shapes))
+            problem = f"have arrays of shapes {listed} for {cells[0]} ids and {cells[1]} bands"
             raise TableError("images", problem, "give (n, height, width, band) and (n, band)")
 
     def __len__(self) -> int:
@@ -298,10 +297,10 @@ def _fields(table: pa.Table, where: str) -> dict[str, pa.Array]:
 def _bands(values: pa.Array, where: str) -> tuple[str, ...]:
     """The bands of the first row, which all the others must have."""
     rows = values.to_pylist()
-    if any(row != rows[0] for row in rows):
-        place = next(place for place, row in enumerate(rows) if row != rows[0])
-        problem = f"has the bands {rows[place]}, the first row {rows[0]}"
-        raise TableError(f"{where}, row {place}", problem, "read rows of the same bands together")
+    for place, row in enumerate(rows):
+        if row != rows[0]:
+            problem = f"has the bands {row}, the first row {rows[0]}"
+            raise TableError(f"{where}, row {place}", problem, "read rows of the same bands together")
     return tuple(rows[0])
 
 

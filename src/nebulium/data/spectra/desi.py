@@ -39,11 +39,9 @@ def join_redshifts(spectra: Spectra, table: Table) -> Spectra:
             f"has none of the ids of {spectra.name} ({', '.join(map(str, spectra.ids[:3].tolist()))} ...)"
         )
         raise SpectrumError(table.name, problem, "give the redshifts that belong to these spectra")
-    redshift = np.where(found, table["redshift"][rows], np.nan)
-    more = {}
-    if "zwarn" in table:
-        more["zwarn"] = np.where(found, table["zwarn"][rows].astype(np.float64), np.nan)
-    joined = with_redshift(spectra, redshift, **more)
+    kept = table.select(rows).columns
+    numbers = {name: kept[name].astype(np.float64) for name in ("redshift", "zwarn") if name in kept}
+    joined = with_redshift(spectra, **{name: np.where(found, one, np.nan) for name, one in numbers.items()})
     joined.metadata["redshifts"] = table.name
     return joined
 

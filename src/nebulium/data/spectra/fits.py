@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.fits import native
+from nebulium.data.files.fits import columns_of, native
 from nebulium.data.glossary import WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import PIXELWISE, Declared, RawSpectra, checked_spectra
@@ -50,7 +50,7 @@ def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
     if flux.ndim > 2:
         problem = f"has flux of shape {flux.shape}, expected (wave,) or (n, wave)"
         raise SpectrumError(str(path), problem, "extract the spectra from the cube or the raw frame first")
-    values |= _about(hdus, len(flux))
+    values |= about_spectra(hdus, len(flux))
     whole = {key: values.pop(key) for key in _WHOLE if key in values}
     values |= {key: array for key, array in whole.items() if len(array) == len(flux)}
     if len(flux) == 1:
@@ -68,7 +68,7 @@ def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
 _WHOLE = ("id", "redshift", "ebv", "zwarn")
 
 
-def _about(hdus: Any, count: int) -> dict[str, np.ndarray]:
+def about_spectra(hdus: Any, count: int) -> dict[str, np.ndarray]:
     """Id, redshift and warning bits of each spectrum, from the table that surveys keep beside the spectra."""
     data = next((hdus[table].data for table in ABOUT if table in hdus), None)
     if data is None or len(data) != count:
@@ -165,11 +165,8 @@ def _from_headers(path: Path, hdus: Any) -> dict[str, np.ndarray]:
 
 def _listed(hdus: Any) -> str:
     """What the file has, for the message."""
-    parts = []
-    for hdu in hdus:
-        columns = getattr(getattr(hdu, "columns", None), "names", None)
-        parts.append(f"{hdu.name} ({', '.join(columns[:8])})" if columns else hdu.name)
-    return "; ".join(parts)
+    columns = [(hdu.name, ", ".join(columns_of(hdu)[:8])) for hdu in hdus]
+    return "; ".join(f"{name} ({listed})" if listed else name for name, listed in columns)
 
 
 def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:

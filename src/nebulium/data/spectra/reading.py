@@ -7,7 +7,7 @@ import numpy as np
 
 from nebulium.data.extinction import deredden
 from nebulium.data.files.arrow import opened_parquet
-from nebulium.data.files.fits import opened_fits
+from nebulium.data.files.fits import columns_of, opened_fits
 from nebulium.data.spectra.checks import Declared, with_redshift
 from nebulium.data.spectra.desi import is_desi_coadd, join_redshifts, read_desi_coadd, read_redshifts
 from nebulium.data.spectra.fits import read_spectrum_fits, write_spectrum_fits
@@ -128,12 +128,10 @@ def is_spectrum_file(path: str | Path) -> bool:
     if form != "fits":
         return False
     with opened_fits(path, SpectrumError) as hdus:
-        columns = {
-            name.lower() for hdu in hdus for name in getattr(getattr(hdu, "columns", None), "names", ())
-        }
-        extensions = {hdu.name.lower() for hdu in hdus}
+        columns = [name for hdu in hdus for name in columns_of(hdu)]
+        names = {name.lower() for name in (*columns, *(hdu.name for hdu in hdus))}
         only_images = not columns and any(hdu.is_image and hdu.header.get("NAXIS", 0) > 0 for hdu in hdus)
-        return bool(SIGNS & (columns | extensions)) or only_images
+        return bool(SIGNS & names) or only_images
 
 
 def _form(path: Path) -> str:

@@ -1,12 +1,12 @@
 """Line fits that come with SDSS spectra (spec-PLATE-MJD-FIBER files)."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nebulium.data.files.fits import native, opened_fits
-from nebulium.data.ids import ids_from_text
+from nebulium.data.ids import ids_or_places
+from nebulium.data.spectra.fits import about_spectra
 from nebulium.data.tables.table import Table
 from nebulium.errors import SpectrumError, TableError
 
@@ -51,9 +51,12 @@ def read_sdss_lines(path: str | Path) -> Table:
             problem = "has no extension SPZLINE with line fits"
             raise TableError(str(path), problem, "take the spec file, not spec-lite, of the archive")
         fits = {name: native(hdus["SPZLINE"].data[name]) for name in ("LINENAME", "LINEEW", "LINEEW_ERR")}
-        about = _specobj(hdus)
-    redshift = about.get("redshift", np.array([np.nan]))
-    columns = {"target_id": about.get("target_id", np.array([path.stem])), "redshift": redshift}
+        if "SPECOBJ" in hdus and not len(hdus["SPECOBJ"].data):
+            raise SpectrumError(str(path), "has an empty SPECOBJ extension", "download it again")
+        about = about_spectra(hdus, 1)
+    redshift = about.get("redshift", np.array([np.nan])).astype(np.float64)
+    ids = ids_or_places(about["id"], 1) if "id" in about else np.array([path.stem])
+    columns = {"target_id": ids, "redshift": redshift}
     units: dict[str, str] = {}
     for line, names in SPZLINE_NAMES.items():
         width, ivar = _rest_width(fits, names, float(redshift[0]))
@@ -70,16 +73,3 @@ def _rest_width(fits: dict[str, np.ndarray], names: tuple[str, ...], redshift: f
         return np.nan, 0.0
     width = float(fits["LINEEW"][rows].astype(np.float64).sum())
     return width / (1.0 + redshift), (1.0 + redshift) ** 2 / float(np.sum(errors**2))
-
-
-def _specobj(hdus: Any) -> dict[str, np.ndarray]:
-    """Id and redshift; a file without SPECOBJ has neither."""
-    if "SPECOBJ" not in hdus:
-        return {}
-    row = hdus["SPECOBJ"].data[:1]
-    if not len(row):
-        raise SpectrumError(hdus.filename(), "has an empty SPECOBJ extension", "download it again")
-    found = {"redshift": native(row["Z"]).astype(np.float64)}
-    if "SPECOBJID" in {name.upper() for name in hdus["SPECOBJ"].columns.names}:
-        found["target_id"] = ids_from_text(native(row["SPECOBJID"]))
-    return found

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.files.arrow import EXACT
 from nebulium.data.glossary import lookup
 from nebulium.data.missing import without
 from nebulium.errors import TableError
 
-#: Whole numbers beyond this are not exact as float64.
-EXACT = 2.0**53
 MEND = "map another column, or mend the row"
 
 

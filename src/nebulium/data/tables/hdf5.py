@@ -30,8 +30,10 @@ def open_hdf5(path: Path, wanted: Sequence[str] | None) -> TableSource:
 
     def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
         with h5py.File(path) as file:
-            for first in range(0, _length(file[place], names), rows):
-                yield {name: _text(file[place][name][first : first + rows]) for name in names}
+            table = file[place]
+            # Rows of a compound dataset, or of the columns of a group.
+            for first in range(0, len(table if hasattr(table, "dtype") else table[names[0]]), rows):
+                yield {name: _text(table[name][first : first + rows]) for name in names}
 
     return TableSource(str(path), tables[place], chunks, units[place])
 
@@ -64,20 +66,17 @@ def _units(item: Any, names: Sequence[str]) -> dict[str, str]:
     told = {
         name: [item[name].attrs[key] for key in UNIT_ATTRIBUTES if key in item[name].attrs] for name in names
     }
-    return {name: str(_decoded(units[0])) for name, units in told.items() if units}
+    return {name: as_text(units[0]) for name, units in told.items() if units}
 
 
-def _decoded(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _length(item: Any, names: Sequence[str]) -> int:
-    """Rows of a compound dataset or of the columns of a group."""
-    return len(item) if hasattr(item, "dtype") else len(item[names[0]])
+def as_text(value: Any) -> str:
+    """Text, which HDF5 and NumPy keep as bytes or in an array of one."""
+    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _text(values: np.ndarray) -> np.ndarray:
     """Bytes become text."""
     if values.dtype.kind in "OS":
-        return np.array([_decoded(value) for value in values], dtype=np.str_)
+        return np.array([as_text(value) for value in values], dtype=np.str_)
     return values

@@ -128,7 +128,7 @@ def iter_table(
     path = Path(path)
     mapping = None if columns is None else column_mapping(columns)
     source, recipes = _plan(path, mapping, optional, units or {})
-    needed = list(dict.fromkeys(part for recipe in recipes for part in recipe.parts))
+    needed = list(dict.fromkeys(part for recipe in recipes for part, _ in recipe.terms))
     declared = {recipe.name: recipe.unit for recipe in recipes if recipe.unit}
     first, absent = 0, missing_numbers(missing)
     for raw in source.chunks(needed, rows_per_chunk):
@@ -146,31 +146,22 @@ def column_names(path: str | Path) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How one column of nebulium is made from columns of the file."""
+    """How one column of nebulium is made from columns of the file, each times a factor."""
 
     name: str
-    parts: tuple[str, ...]
-    factors: tuple[float, ...]
+    terms: tuple[tuple[str, float], ...]
     unit: str
 
     def make(
         self, raw: Mapping[str, np.ndarray], where: str, first_row: int, missing: MissingNumbers
     ) -> np.ndarray:
         """The column: checked, sentinels taken out, in nebulium's unit."""
-        terms = [
-            checked_column(
-                raw[part],
-                self.name,
-                ColumnPlace(where, part, first_row),
-                missing=missing.of(part, self.name),
-            )
-            for part in self.parts
-        ]
-        scaled = [
-            term if factor == 1.0 else term * term.dtype.type(factor)
-            for term, factor in zip(terms, self.factors, strict=True)
-        ]
-        return scaled[0] if len(scaled) == 1 else self._sum(scaled)
+        terms = []
+        for part, factor in self.terms:
+            place, absent = ColumnPlace(where, part, first_row), missing.of(part, self.name)
+            term = checked_column(raw[part], self.name, place, missing=absent)
+            terms.append(term if factor == 1.0 else term * term.dtype.type(factor))
+        return terms[0] if len(terms) == 1 else self._sum(terms)
 
     def _sum(self, terms: Sequence[np.ndarray]) -> np.ndarray:
         """A sum; of inverse variances, that of the quantities' sum, 0 if one of them was not measured."""
@@ -184,23 +175,16 @@ def _plan(
     path: Path, mapping: Mapping[str, str] | None, optional: Collection[str], units: Mapping[str, str]
 ) -> tuple[TableSource, list[_Recipe]]:
     """Open the file, and settle which of its columns make up which of ours, in which units."""
-    source = open_table(path, _wanted(path, mapping, optional))
-    parts = (
-        {name: (name,) for name in source.columns} if mapping is None else _parts(source, mapping, optional)
-    )
+    # The columns that must be there: a file of several tables is searched for them.
+    columns = [column for name, column in (mapping or {}).items() if name not in optional]
+    source = open_table(path, [part for column in columns for part in _terms(column)])
+    mapping = {name: name for name in source.columns} if mapping is None else mapping
+    parts = _parts(source, mapping, optional)
     if not parts:
         raise TableError(
             source.name, "has no columns that can be read", "check the file and the column mapping"
         )
     return source, [_recipe(source, name, made_of, units.get(name)) for name, made_of in parts.items()]
-
-
-def _wanted(path: Path, mapping: Mapping[str, str] | None, optional: Collection[str]) -> list[str] | None:
-    """File's names of the columns that must be there: a file of several tables is searched for them."""
-    if mapping is None:
-        return None
-    columns = [column for name, column in mapping.items() if name not in optional]
-    return [part for column in columns for part in _terms(column)] or None
 
 
 def _parts(
@@ -212,8 +196,7 @@ def _parts(
         terms = (column,) if column in source.columns else _terms(column)
         lacking = [term for term in terms if term not in source.columns]
         if lacking and name not in optional:
-            shown = name if lacking[0] == name else lacking[0]
-            raise missing_column(source.name, shown, source.columns)
+            raise missing_column(source.name, lacking[0], source.columns)
         if not lacking:
             found[name] = terms
     return found
@@ -227,11 +210,8 @@ def _terms(column: str) -> tuple[str, ...]:
 def _recipe(source: TableSource, name: str, parts: tuple[str, ...], given: str | None) -> _Recipe:
     """Units settled: given by the user, else declared by the file, else nebulium's own."""
     declared = [given if given is not None else source.units.get(part, "") for part in parts]
-    wanted = unit_of(name)
-    if wanted is None:
-        return _Recipe(name, parts, (1.0,) * len(parts), declared[0])
-    factors = [
-        conversion_factor(unit, wanted, where=f"{source.name}, column {part}") if unit else 1.0
-        for unit, part in zip(declared, parts, strict=True)
-    ]
-    return _Recipe(name, parts, tuple(factors), wanted)
+    wanted, terms = unit_of(name), []
+    for part, unit in zip(parts, declared, strict=True):
+        known, where = wanted is not None and unit, f"{source.name}, column {part}"
+        terms.append((part, conversion_factor(unit, wanted or "", where=where) if known else 1.0))
+    return _Recipe(name, tuple(terms), declared[0] if wanted is None else wanted)
