@@ -241,6 +241,13 @@ def test_rejects_are_written_in_the_order_of_the_rows(tmp_path):
     assert rejects.rows().tolist() == [1, 5]
 
 
+def test_rejects_call_the_ids_what_the_input_calls_them(tmp_path):
+    rejects = Rejects()
+    rejects.add([5], np.array([50]), "redshift is negative")
+    path = rejects.write(tmp_path / "lines.fits", id_column="TARGETID")
+    assert path.read_text() == "row,TARGETID,reason\n5,50,redshift is negative\n"
+
+
 def test_no_rejects_no_file_not_even_an_old_one(tmp_path):
     stale = tmp_path / "lines.rejects.csv"
     stale.write_text("row,target_id,reason\n1,2,of yesterday\n")
