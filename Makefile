@@ -31,7 +31,7 @@ demo: $(STAMP)
 # see conftest.py.
 test: $(STAMP)
 	$(MAKE) --jobs 2 --output-sync lint quiet-docs
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

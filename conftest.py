@@ -31,14 +31,9 @@ def pytest_collect_file(file_path: Path) -> None:
         importlib.import_module(".".join(parts).removesuffix(".__init__"))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal the tests out by files, so that each process makes the fixtures of its own files only.
+    """Put the pages of the documentation first, which take minutes, and the modules' examples last.
 
-    A page of the documentation takes minutes: each is dealt out for itself, and all of them first. The
-    examples of the modules, which take seconds, come last.
+    The Makefile deals the tests out by files, so that each process makes the fixtures of its own files only.
     """
-    for item in items:
-        page = item.path.stem == "test_docs" and item.name.startswith("test_blocks_run[")
-        item.add_marker(pytest.mark.xdist_group(item.name if page else item.path.as_posix()))
     items.sort(key=lambda item: (item.path.stem != "test_docs", SRC in item.path.parents))

@@ -19,6 +19,7 @@ from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.demo import demonstration as demo_module
 from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.model import LineModel
+from nebulium.lines.predict import LinePredictor
 from nebulium.modelfile import REQUIRED, list_models, save_model
 
 HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "depth": 2, "noise_width": 8}
@@ -213,7 +214,7 @@ def test_an_interrupt_ends_with_130(work, desi, model_folder, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predictor, "_prediction", interrupt)
+    monkeypatch.setattr(LinePredictor, "__call__", interrupt)
     write_table(desi, "in.parquet")
     result = nebulium("lines", "predict", "in.parquet", "-o", "out.parquet", "--model", model_folder)
     assert result.exit_code == 130

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nebulium import mock
 from nebulium.cli import app
-from nebulium.mock.survey import making as survey_module
-from nebulium.mock.survey import pictures as show_module
 from nebulium.mock.survey.making import SurveyRun
 
 
@@ -36,7 +35,7 @@ def test_make_passes_its_options_on(monkeypatch):
         options["progress"](64)
         return SurveyRun(Path(output), 100, 36, 2.0)
 
-    monkeypatch.setattr(survey_module, "make_survey", pretend)
+    monkeypatch.setattr(mock, "make_survey", pretend)
     result = nebulium(
         "mock", "make", "--survey", "candels", "-o", "here", "--n", 100, "--seed", 7, "--processes", 2,
         "--shards", 3, "--pixels", 32, "--neighbours", 0.5, "--table", "t.ecsv", "--resume",
@@ -78,14 +77,14 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(survey_module, "make_survey", interrupt)
+    monkeypatch.setattr(mock, "make_survey", interrupt)
     result = nebulium("mock", "make", "--survey", "sdss", "--n", 5, "-o", "mock")
     assert result.exit_code == 130
     assert "--resume" in result.output + result.stderr
 
 
 def test_show_names_the_pictures(monkeypatch):
-    monkeypatch.setattr(show_module, "show_survey", lambda folder: [folder / "figures" / "relations.png"])
+    monkeypatch.setattr(mock, "show_survey", lambda folder: [folder / "figures" / "relations.png"])
     assert nebulium("mock", "show", "mock").stdout.strip() == "mock/figures/relations.png"
 
 
