@@ -163,6 +163,7 @@ def predict_table(
 
     Examples
     --------
+    >>> import jax
     >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
     >>> fluxes = {f"continuum_flux_{place}": np.ones(2, np.float32) for place in range(12)}
     >>> predictions = predict_table(Table({"target_id": np.array([7, 8]), **fluxes}), model=model)

@@ -77,7 +77,7 @@ def evaluate_file(
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.tables.reading import write_table
+    >>> from nebulium import LINES, write_table
     >>> draw, columns = np.random.default_rng(0), {"target_id": np.arange(20), "redshift": np.full(20, 0.1)}
     >>> columns |= {f"continuum_flux_{place}": draw.uniform(1, 2, 20) for place in range(12)}
     >>> columns |= {f"ew_{line}": draw.uniform(1, 9, 20) for line in LINES}

@@ -81,6 +81,7 @@ def evaluate_redshifts(
 
     Examples
     --------
+    >>> from nebulium.photoz import RedshiftGrid
     >>> grid, draw = RedshiftGrid(3.0, 60), np.random.default_rng(0)
     >>> bins = draw.integers(10, 50, 300)
     >>> sure = RedshiftDensities(grid, np.eye(60, dtype=np.float32)[bins])
