@@ -253,6 +253,20 @@ def test_the_learning_rate_rises_and_falls():
     assert [float(rate(step)) for step in (0, 25, 50, 75, 100)] == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_course_of_the_learning_rate_is_compiled_once_for_all_epochs_and_seeds(monkeypatch):
+    made = []
+
+    def counted(config, steps):
+        made.append(steps)
+        return learning_rates(config, steps)
+
+    monkeypatch.setattr("nebulium.training.config.learning_rates", counted)
+    for seed in (0, 1):
+        config = dataclasses.replace(QUICK, epochs=4, learning_rate=0.0123, seed=seed)
+        fit(make_model(), squared_error, make_data(), config=config)
+    assert len(made) == 1
+
+
 def test_the_mean_loss_leaves_out_what_fills_the_last_batch():
     loss = lambda weight, batch, key: (weight - batch) ** 2  # noqa: E731
     found = mean_loss(jnp.ones(()), Examples(None, jnp.arange(3.0), loss, batch_size=2), jax.random.key(0))

@@ -1,6 +1,7 @@
 """How to train: one frozen record, and the optimiser that follows from it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, Literal
 
 import jax
@@ -102,7 +103,14 @@ def learning_rates(config: FitConfig, steps: int) -> optax.Schedule:
 def learning_rates_at(numbers: Int[Array, " steps"], config: FitConfig, steps: int) -> Float[Array, " steps"]:
     """The learning rates of some of all steps."""
     with jax.numpy_dtype_promotion("standard"):
-        return jax.jit(jax.vmap(learning_rates(config, steps)))(numbers)
+        # The seed has no part in it: the networks of an ensemble share one.
+        return _compiled_rates(replace(config, seed=0), steps)(numbers)
+
+
+@cache
+def _compiled_rates(config: FitConfig, steps: int) -> Any:
+    """Kept from epoch to epoch: jit takes two schedules for different functions however alike they are."""
+    return jax.jit(jax.vmap(learning_rates(config, steps)))
 
 
 def same_steps(config: FitConfig) -> FitConfig:
