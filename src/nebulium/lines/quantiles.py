@@ -1,6 +1,5 @@
 """Quantiles of the lines of many galaxies: of the lines themselves or of measurements, gaps or none."""
 
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -9,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from nebulium.data.batches import in_batches
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import GalaxyRows
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles
+from nebulium.nn.mapping import map_galaxies
 
 BATCH = 8192
 #: Rows at a time where each row takes many evaluations of the model.
@@ -55,15 +54,11 @@ def line_quantiles(model: LineModel, rows: GalaxyRows, *, observed: bool, gaps: 
         (True, True): _of_gappy_measurement,
     }[observed, gaps]
     size = SMALL_BATCH if observed or gaps else BATCH
-    function = partial(_mapped, eqx.Partial(_with_domain, one, gaps), model)
-    found: LineQuantiles = in_batches(function, rows.continuum_flux, rows.redshift, rows.sigma_aa, size=size)
+    function = eqx.Partial(_with_domain, one, gaps, model)
+    found: LineQuantiles = map_galaxies(
+        function, rows.continuum_flux, rows.redshift, rows.sigma_aa, batch=size
+    )
     return found
-
-
-@eqx.filter_jit
-def _mapped(function: Any, model: LineModel, *rows: Array) -> Any:
-    """A function of a model and one galaxy, for all galaxies of a batch."""
-    return jax.vmap(partial(function, model))(*rows)
 
 
 def _with_domain(
@@ -127,6 +122,6 @@ def median_ews(
     >>> median_ews(model, np.ones((3, 12), np.float32), np.zeros(3, np.float32)).shape
     (3, 10)
     """
-    medians = partial(_mapped, LineModel.median_ew, model)
-    widths: Float[np.ndarray, "n 10"] = in_batches(medians, continuum_flux, redshift, size=BATCH)
+    medians = eqx.Partial(LineModel.median_ew, model)
+    widths: Float[np.ndarray, "n 10"] = map_galaxies(medians, continuum_flux, redshift, batch=BATCH)
     return widths
