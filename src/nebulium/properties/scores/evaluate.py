@@ -26,7 +26,7 @@ from nebulium.properties.scores.mass_metallicity import has_masses, more_than_ma
 from nebulium.properties.scores.scores import BESIDE, METRICS, Baselines, baseline_columns, predicted_columns
 from nebulium.verbs.evaluation import Evaluation, Scoring, evaluate_methods
 from nebulium.verbs.held_out import TEST
-from nebulium.verbs.predictor import ID, find_predictor, predict_all
+from nebulium.verbs.predictor import ID, find_predictor
 from nebulium.verbs.score import Bootstrap
 
 
@@ -216,14 +216,14 @@ def evaluate_file(
     labelled = join_labels(source, table, targets, Rejects(), missing=missing)
     held = scoring.held_out(labelled.ids, id_column=id_column or ID)
     galaxies = LabelledGalaxies(predictor, Path(images), bands, labelled)
-    opened = galaxies.open(held.rows)
-    predictions = predict_all(predictor, opened).as_table(name=name)
+    opened, predicted, light = galaxies.predicted(held.rows)
+    predictions = predicted.as_table(name=name)
     scored = evaluate_predictions(
         predictions,
         table.select(labelled.label_rows[held.rows]),
         targets,
         method=name,
-        baselines=galaxies.baselines(held, traditional),
+        baselines=galaxies.baselines(held, predicted.ids, light, traditional),
         against=against,
         resamples=resamples,
         seed=seed,

@@ -1,7 +1,7 @@
 """Galaxies with images and labels: what simpler methods learn from them, and pictures of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from nebulium.properties.scores.figures import DISPLAY
 from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
 from nebulium.properties.scores.scores import Baselines
 from nebulium.verbs.held_out import HeldOut
-from nebulium.verbs.predictor import ID, Opened
+from nebulium.verbs.predictor import ID, Opened, Prediction, predict_all
 
 TRAINING_MEAN, RIDGE, FOREST = "training mean", "ridge on integrated light", "forest on integrated light"
 #: Galaxies that the baselines learn from at most: their images are read for it.
@@ -39,16 +39,31 @@ class LabelledGalaxies:
         """The images of some of them."""
         return self.predictor.open(self.images, bands=self.bands, ids=self.labelled.ids[rows])
 
-    def baselines(self, held: HeldOut, traditional: bool) -> Baselines | None:
+    def predicted(
+        self, rows: np.ndarray
+    ) -> tuple[Opened[PreparedImages], Prediction, Float[np.ndarray, "k feature"]]:
+        """What is predicted of some of them, and their integrated light: their images are read once."""
+        opened, light = self.open(rows), []
+
+        def chunks() -> Iterator[PreparedImages]:
+            for chunk in opened.chunks:
+                light.append(light_features(chunk[1]))
+                yield chunk
+
+        prediction = predict_all(self.predictor, replace(opened, chunks=chunks()))
+        return opened, prediction, np.concatenate(light)
+
+    def baselines(
+        self, held: HeldOut, ids: np.ndarray, light: Float[np.ndarray, "k feature"], traditional: bool
+    ) -> Baselines | None:
         """What simpler methods learn from the training galaxies, if these are enough, about the scored."""
         training = held.training
         if len(training) > MOST_TEACHERS:
             training = np.sort(np.random.default_rng(0).choice(training, MOST_TEACHERS, replace=False))
-        taught = self._light(training)
-        scored = None if taught is None else self._light(held.rows)
-        if taught is None or scored is None:
+        seen = [(teachers, light_features(images)) for teachers, images in self.open(training).chunks]
+        if not seen:
             return None
-        (teachers, their_light), (ids, light) = taught, scored
+        teachers, their_light = (np.concatenate(parts) for parts in zip(*seen, strict=True))
         values = self._values(teachers)
         if np.any(np.isfinite(values).sum(axis=0) < FEWEST):
             return None
@@ -74,14 +89,6 @@ class LabelledGalaxies:
             sigma={kind: sigma[rows] for kind, rows in groups.items()},
             title=DISPLAY.get(target, target),
         )
-
-    def _light(self, rows: np.ndarray) -> tuple[np.ndarray, Float[np.ndarray, "k feature"]] | None:
-        """Ids and integrated light of those of some galaxies whose images can be read, if there are any."""
-        seen = [(ids, light_features(images)) for ids, images in self.open(rows).chunks]
-        if not seen:
-            return None
-        ids, light = (np.concatenate(parts) for parts in zip(*seen, strict=True))
-        return ids, light
 
     def _values(self, ids: np.ndarray) -> Float[np.ndarray, "k target"]:
         """The labels of some galaxies."""
