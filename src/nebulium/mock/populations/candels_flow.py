@@ -202,6 +202,7 @@ class CandelsFlow(eqx.Module):
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "5"]:
         """One galaxy."""
+        # Split as flowjax splits the key of a flow: a seed makes the galaxies that it always made.
         levels = jax.random.uniform(jax.random.split(key, 1)[0], (len(VARIABLES),))
         with _flowjax_promotion():
             return self.conditionals.values(levels)
