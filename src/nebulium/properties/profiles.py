@@ -32,9 +32,9 @@ def profile_features(image: Image) -> Float[Array, " feature"]:
     rings = jnp.asarray(_ring_weights(image.shape[0], image.shape[1]))
     pixels = image.reshape(-1, image.shape[-1])
     mean = rings @ pixels
-    # About the mean of the whole image, so that squares of close numbers are not subtracted.
-    centre = jnp.mean(pixels, axis=0, keepdims=True)
-    variance = rings @ (pixels - centre) ** 2 - (mean - centre) ** 2
+    # About the mean of each ring: a difference of squares would leave the rounding of single precision, and
+    # with it another scatter on each processor, where a ring is flat.
+    variance = jnp.sum(rings[:, :, None] * (pixels - mean[:, None]) ** 2, axis=1)
     scatter = jnp.log(jnp.sqrt(jnp.maximum(variance, 1e-12)) + LEAST_SCATTER)
     blue, red = mean[:, :-1], mean[:, 1:]
     colour = (red - blue) / (jnp.abs(red) + jnp.abs(blue) + 2.0 * LEAST_BRIGHTNESS)
