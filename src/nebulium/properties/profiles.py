@@ -34,7 +34,7 @@ def profile_features(image: Image) -> Float[Array, " feature"]:
     mean = rings @ pixels
     # About the mean of each ring: a difference of squares would leave the rounding of single precision, and
     # with it another scatter on each processor, where a ring is flat.
-    variance = jnp.sum(rings[:, :, None] * (pixels - mean[:, None]) ** 2, axis=1)
+    variance = jnp.sum(rings[:, :, None] * (pixels[None] - mean[:, None]) ** 2, axis=1)
     scatter = jnp.log(jnp.sqrt(jnp.maximum(variance, 1e-12)) + LEAST_SCATTER)
     blue, red = mean[:, :-1], mean[:, 1:]
     colour = (red - blue) / (jnp.abs(red) + jnp.abs(blue) + 2.0 * LEAST_BRIGHTNESS)
