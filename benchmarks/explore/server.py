@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.processes import NEBULIUM
 from benchmarks.settings import desi_table
-from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
 

@@ -8,8 +8,8 @@ import numpy as np
 from benchmarks.processes import Cost, cost_of
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, desi_table
-from nebulium.data.tables.reading import TableWriter
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import TableWriter
 from nebulium.lines.input import FLUX_COLUMNS
 
 BYTES_OF_AN_ID = 16

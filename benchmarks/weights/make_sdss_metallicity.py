@@ -20,8 +20,9 @@ import numpy as np
 from benchmarks.settings import REPOSITORY, data_folder
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import ImageError
 from nebulium.mock.galaxies import half_light_radius_kpc
 from nebulium.mock.images.colour import petrosian_cutout

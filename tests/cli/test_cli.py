@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from nebulium.cli import app
 from nebulium.data.spectra.reading import read_spectra
-from nebulium.data.tables.column_mapping import FASTSPECFIT
-from nebulium.data.tables.reading import Table, read_table, write_table
+from nebulium.data.tables.reading import FASTSPECFIT, read_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.lines import quantiles, recipe
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.demo import demonstration as demo_module
@@ -224,7 +225,7 @@ def test_an_interrupt_ends_with_130(work, desi, model_folder, monkeypatch):
 def test_what_a_queue_sends_ends_with_130_and_leaves_nothing(tmp_path):
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom nebulium import cli\n"
-        "from nebulium.cli.terminal import ends_well\nfrom nebulium.data.output import replace_on_success\n"
+        "from nebulium.cli.verb import ends_well\nfrom nebulium.data.output import replace_on_success\n"
         "@cli.app.command('wait')\n@ends_well\ndef wait(path: str) -> None:\n"
         "    with replace_on_success(path) as partial:\n        partial.write_text('half')\n"
         "        print('on', flush=True)\n        time.sleep(60)\n"

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from nebulium.cli import app
 from nebulium.cli.photoz import Method
-from nebulium.data.tables.reading import Table, read_table, write_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.photoz.methods import METHODS
 
 N = 400

@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from nebulium.cli import app
 from nebulium.cli.properties import Encoder, Head
 from nebulium.data.images.source import ImageSource
-from nebulium.data.tables.reading import Table, read_table, write_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import OutputError
 from nebulium.nn.densities import HEADS
 from nebulium.nn.encoders import ENCODERS

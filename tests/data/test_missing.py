@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.data.column_faults import ColumnPlace, named_rows
-from nebulium.data.missing import CERTAIN, LIKELY, MissingNumbers, is_any_of, missing_numbers, without
+from nebulium.data.column_checks import (
+    CERTAIN,
+    LIKELY,
+    ColumnPlace,
+    MissingNumbers,
+    is_any_of,
+    missing_numbers,
+    named_rows,
+    without,
+)
 from nebulium.errors import TableError
 
 PLACE = ColumnPlace("a.fits", "log_sfr", first_row=10)

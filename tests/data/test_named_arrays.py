@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.data.batches import padded_batches
-from nebulium.data.files.fits import native
+from nebulium.data.files import native
 from nebulium.data.named_arrays import disagreement, fill_arrays
 from nebulium.errors import ModelFileError
+from nebulium.nn.mapping import padded_batches
 
 
 def test_a_disagreement_names_what_is_expected_and_what_is_there():

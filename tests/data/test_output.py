@@ -22,7 +22,8 @@ from nebulium.data.output import (
     replace_on_success,
 )
 from nebulium.data.rejects import Rejects, rejects_path, write_rejects
-from nebulium.data.tables.reading import Table, TableWriter, write_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import TableWriter, write_table
 from nebulium.errors import OutputError
 
 TABLE = Table({"redshift": np.arange(3.0)})
@@ -157,7 +158,7 @@ def test_a_full_disk_under_parquet(tmp_path, monkeypatch):
 def test_a_file_size_limit_is_a_full_disk(tmp_path, ending):
     script = (
         "import resource, signal, sys, numpy as np\n"
-        "from nebulium.data.tables.reading import Table, write_table\n"
+        "from nebulium.data.tables.table import Table\nfrom nebulium.data.tables.writer import write_table\n"
         "from nebulium.errors import OutputError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.reading import Spectra, read_spectra, write_spectra
-from nebulium.data.tables.reading import Table, concatenate, read_table, write_table
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table, concatenate
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
 from nebulium.lines import quantiles as quantiles_module
 from nebulium.lines.continuum.features import log_luminosity

@@ -11,8 +11,9 @@ from benchmarks.lines.simulate import fit_location, simulate
 
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
-from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import OutputError, TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS

@@ -14,8 +14,9 @@ import pytest
 
 from nebulium.data.glossary import lookup
 from nebulium.data.images.mmu import read_images
-from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import ImageError, NebuliumError, OutputError, SurveyError, TableError
 from nebulium.mock.images.on_sky import kpc_per_arcsec
 from nebulium.mock.survey import making as survey_module

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table, concatenate_rows
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.photometry.catalogue import open_photometry, read_photometry
 from nebulium.photometry.galaxies import PhotometricGalaxies

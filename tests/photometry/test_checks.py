@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.column_checks import ColumnPlace
 from nebulium.errors import TableError
 from nebulium.photometry.catalogue import table_of
 from nebulium.photometry.checks import (

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import ModelFileError, OutputError, TableError
 from nebulium.nn.mapping import map_batch
 from nebulium.photometry.galaxies import PhotometricGalaxies

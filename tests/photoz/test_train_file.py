@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from nebulium.data.splits import Split
-from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
 from nebulium.metrics.probabilistic import pit_ks
 from nebulium.modelfile import describe_model, load_model

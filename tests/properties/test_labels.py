@@ -4,11 +4,11 @@ import pytest
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.properties.labels import join_labels, read_labels
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 
 
 @pytest.fixture

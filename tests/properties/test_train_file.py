@@ -3,8 +3,8 @@ import pyarrow.parquet
 import pytest
 
 from nebulium.data.images.mmu import Images, write_images
-from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import OutputError
 from nebulium.modelfile import REQUIRED, save_model
 from nebulium.properties import training_file

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from nebulium.cli.options import ReportOutput, Seed
-from nebulium.cli.terminal import say
+from nebulium.cli.verb import say
 
 
 def demo(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from nebulium.cli.options import IdColumn, Seed
-from nebulium.cli.terminal import going_on, say
+from nebulium.cli.verb import going_on, say
 from nebulium.errors import MissingExtraError
 
 #: Packages of the extra.

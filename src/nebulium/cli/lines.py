@@ -19,8 +19,16 @@ from nebulium.cli.options import (
     Seed,
     SpectraOutput,
 )
-from nebulium.cli.terminal import say, say_notes, say_predictions, say_rejects, say_trained
-from nebulium.cli.verb import evaluation, library, verb
+from nebulium.cli.verb import (
+    evaluation,
+    library,
+    say,
+    say_notes,
+    say_predictions,
+    say_rejects,
+    say_trained,
+    verb,
+)
 
 app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
 

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from nebulium.cli.options import Seed
-from nebulium.cli.terminal import say
-from nebulium.cli.verb import library, verb
+from nebulium.cli.verb import library, say, verb
 
 app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nebulium.cli.terminal import say
-from nebulium.cli.verb import verb
+from nebulium.cli.verb import say, verb
 
 app = typer.Typer(help="The models inside the package.", no_args_is_help=True)
 

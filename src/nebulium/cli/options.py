@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nebulium.cli.terminal import number_or_text
+from nebulium.cli.verb import number_or_text
 
 Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 

@@ -18,8 +18,7 @@ from nebulium.cli.options import (
     Seed,
 )
 from nebulium.cli.photoz_columns import catalogue_columns
-from nebulium.cli.terminal import say, say_notes, say_predictions, say_trained
-from nebulium.cli.verb import evaluation, given, library, verb
+from nebulium.cli.verb import evaluation, given, library, say, say_notes, say_predictions, say_trained, verb
 
 app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
 

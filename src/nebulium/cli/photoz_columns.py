@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from nebulium.cli.options import IdColumn, Missing
-from nebulium.cli.terminal import number_or_text
-from nebulium.cli.verb import given
+from nebulium.cli.verb import given, number_or_text
 
 
 def catalogue_columns(

@@ -8,8 +8,7 @@ import typer
 from nebulium.cli.options import ModelOfGalaxies, PredictionsOutput, ReportOutput, Seed
 from nebulium.cli.photoz import Curves, Data
 from nebulium.cli.photoz_columns import catalogue_columns
-from nebulium.cli.terminal import say, say_notes, say_predictions
-from nebulium.cli.verb import library, verb
+from nebulium.cli.verb import library, say, say_notes, say_predictions, verb
 
 app = typer.Typer()
 

@@ -19,8 +19,7 @@ from nebulium.cli.options import (
     Resume,
     Seed,
 )
-from nebulium.cli.terminal import say, say_notes, say_predictions, say_trained
-from nebulium.cli.verb import evaluation, library, verb
+from nebulium.cli.verb import evaluation, library, say, say_notes, say_predictions, say_trained, verb
 
 app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
 

@@ -1,4 +1,3 @@
-from .batches import in_batches as in_batches
 from .extinction import deredden as deredden
 from .extinction import extinction_per_ebv as extinction_per_ebv
 from .glossary import conversion_factor as conversion_factor
@@ -26,7 +25,7 @@ from .spectra.spectrum_set import Spectra as Spectra
 from .spectra.spectrum_set import air_from_vacuum as air_from_vacuum
 from .spectra.spectrum_set import vacuum_from_air as vacuum_from_air
 from .splits import Split as Split
-from .tables.column_mapping import column_mapping as column_mapping
+from .tables.reading import column_mapping as column_mapping
 from .tables.reading import iter_table as iter_table
 from .tables.reading import read_table as read_table
 from .tables.table import Table as Table

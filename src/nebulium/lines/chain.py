@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.data.batches import padded_batches
 from nebulium.errors import NebuliumError
 from nebulium.lines.continuum.bins import BIN_EDGES_AA
 from nebulium.lines.fixed_grid import (
@@ -31,6 +30,7 @@ from nebulium.lines.injection.profiles import (
     component_fluxes,
     lines_on_continuum,
 )
+from nebulium.nn.mapping import padded_batches
 from nebulium.sed.band_fluxes import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, as_float
 from nebulium.sed.filters import Filters

@@ -13,15 +13,13 @@ from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.spectra.reading import is_spectrum_file, read_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.tables.column_mapping import column_mapping
-from nebulium.data.tables.opening import open_table
-from nebulium.data.tables.reading import ROWS_PER_CHUNK, iter_table
+from nebulium.data.tables.reading import ROWS_PER_CHUNK, column_mapping, iter_table, open_table
 from nebulium.data.tables.table import Table, nearest, select_rows
 from nebulium.errors import NebuliumError, SpectrumError, TableError
 from nebulium.lines.continuum.bins import BIN_CENTRES_AA
 from nebulium.lines.continuum.features import features_from_spectra
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.verbs.predictor import ID, Opened
+from nebulium.verbs.predict import ID, Opened
 
 N_BINS = BIN_CENTRES_AA.size
 FLUX_COLUMNS = tuple(f"continuum_flux_{place}" for place in range(N_BINS))

@@ -22,7 +22,7 @@ from nebulium.lines.input import (
 )
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 
 PUBLISHED_COLUMNS = tuple(f"published_ew_{line}" for line in LINES)
 

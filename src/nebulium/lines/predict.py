@@ -227,7 +227,8 @@ def predict_file(
     Examples
     --------
     >>> import jax, tempfile
-    >>> from nebulium.data.tables.reading import read_table, write_table
+    >>> from nebulium.data.tables.reading import read_table
+    >>> from nebulium.data.tables.writer import write_table
     >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     bins = {f"continuum_flux_{place}": np.ones(2, np.float32) for place in range(12)}

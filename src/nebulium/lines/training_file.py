@@ -7,7 +7,7 @@ from nebulium.lines.input import Columns, checked_mapping
 from nebulium.lines.measured_galaxies import read_measured, usable_rows
 from nebulium.lines.recipe import LinesConfig, train_on_table
 from nebulium.verbs import TrainingRun, save_trained, training_run
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 
 
 def train_file(

@@ -8,13 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from nebulium.data.batches import padded_batches
 from nebulium.data.images.labelled import StoredImages
 from nebulium.data.images.preparation import ImageForm, prepared_chunks
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.nn.convolution import Image
-from nebulium.nn.mapping import map_batch
+from nebulium.nn.mapping import map_batch, padded_batches
 
 #: So many images set means and scatters.
 MOST_IMAGES = 4096

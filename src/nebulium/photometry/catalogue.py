@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.column_checks import ColumnPlace, MissingNumbers, numbers
 from nebulium.data.ids import check_unique_ids
-from nebulium.data.missing import MissingNumbers
 from nebulium.data.rejects import Fault, Rejects
-from nebulium.data.tables.column_checks import numbers
 from nebulium.data.tables.reading import column_names, iter_table
 from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.errors import MissingColumnError, TableError, mending
@@ -188,7 +186,7 @@ def open_photometry(
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.tables.reading import write_table
+    >>> from nebulium.data.tables.writer import write_table
     >>> columns = {"target_id": np.array([1, 2]), "redshift_spec": np.array([0.5, np.nan])}
     >>> columns |= {"flux_njy_obs_r": np.array([80.0, -3.0]), "flux_njy_err_r": np.array([5.0, 5.0])}
     >>> with tempfile.TemporaryDirectory() as scratch:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.data.column_faults import ColumnPlace
-from nebulium.data.missing import CERTAIN, LARGE, is_any_of
+from nebulium.data.column_checks import CERTAIN, LARGE, ColumnPlace, is_any_of
 from nebulium.errors import TableError
 
 #: Between which all values must lie to be suspected of being magnitudes, and their median error below.

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.column_checks import CERTAIN, LARGE, ColumnPlace, MissingNumbers, is_any_of
 from nebulium.data.glossary import conversion_factor
-from nebulium.data.missing import CERTAIN, LARGE, MissingNumbers, is_any_of
 from nebulium.errors import TableError
 from nebulium.photometry.checks import check_are_magnitudes
 from nebulium.photometry.layout import BandColumns, CatalogueLayout

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nebulium.data.missing import MissingNumbers
+from nebulium.data.column_checks import MissingNumbers
 from nebulium.errors import TableError
 
 

@@ -7,16 +7,21 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.column_checks import (
+    ColumnPlace,
+    Missing,
+    MissingNumbers,
+    missing_numbers,
+    numbers,
+    without,
+)
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.source import ImageSource
-from nebulium.data.missing import Missing, MissingNumbers, missing_numbers, without
 from nebulium.data.rejects import Fault, Rejects
-from nebulium.data.tables.column_checks import numbers
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import MissingColumnError, TableError
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 
 NAME_IDS = "name the column of ids: --id COLUMN (id_column=...)"
 NAME_TARGETS = "check the name of the target: --target COLUMN (targets=...)"

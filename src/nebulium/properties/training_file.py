@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nebulium.data.column_checks import Missing
 from nebulium.data.images.matching import open_for_model
-from nebulium.data.missing import Missing
 from nebulium.data.splits import Split
 from nebulium.modelfile import load_model
 from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.recipe import PropertiesConfig, train_on_images
 from nebulium.verbs import TrainingRun, save_trained, training_run
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 
 
 def train_file(

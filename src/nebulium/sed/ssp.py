@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.files.damage import reading
+from nebulium.data.files import reading
 from nebulium.errors import SpectrumError, from_extra
 
 SHIPPED_GRID = "templates/bc03_lowres.npz"

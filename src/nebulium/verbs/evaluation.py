@@ -15,15 +15,15 @@ from matplotlib.figure import Figure
 
 from nebulium.data.output import check_place, replace_on_success
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import write_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.metrics.probabilistic import Estimate
 from nebulium.modelfile import ModelFolder, describe_model
 from nebulium.verbs.card import markdown_table
 from nebulium.verbs.comparison import Comparison, compare_methods
 from nebulium.verbs.held_out import TEST, HeldOut, held_out_galaxies
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 from nebulium.verbs.score import ALL, Bootstrap, Columns, Metric, Sample, Score, all_galaxies, score_method
 
 #: In each folder of an evaluation.

@@ -24,7 +24,8 @@ from nebulium.data.spectra.reading import (
     write_spectra,
 )
 from nebulium.data.spectra.spectrum_set import air_from_vacuum, not_rising, vacuum_from_air
-from nebulium.data.tables.reading import Table, write_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, SpectrumError, TableError
 
 QUICK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

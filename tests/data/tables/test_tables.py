@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nebulium.data.column_faults import ColumnPlace
-from nebulium.data.tables.column_checks import checked_column
-from nebulium.data.tables.column_mapping import FASTSPECFIT, column_mapping
+from nebulium.data.column_checks import ColumnPlace, checked_column
 from nebulium.data.tables.ecsv import plain_column
 from nebulium.data.tables.reading import (
+    FASTSPECFIT,
     Table,
     TableWriter,
+    column_mapping,
     column_names,
     concatenate,
     iter_table,

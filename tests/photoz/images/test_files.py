@@ -9,8 +9,9 @@ import pytest
 
 from nebulium.data.images.mmu import Images, write_images
 from nebulium.data.splits import Split
-from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import ImageError, NebuliumError, TableError
 from nebulium.modelfile import describe_model, load_model
 from nebulium.photoz.predict import predict_file

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from nebulium.cli import app
 from nebulium.data.images.mmu import Images, write_images
 from nebulium.data.splits import Split
-from nebulium.data.tables.reading import read_table, write_table
+from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import ModelFileError, OutputError, TableError
 from nebulium.modelfile import load_model, save_model
 from nebulium.photoz.baselines import TrainDistributionModel

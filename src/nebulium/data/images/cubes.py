@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from nebulium.data.files.damage import FAULTS, reading
+from nebulium.data.files import FAULTS, reading
 from nebulium.data.ids import ids_or_places
 from nebulium.data.images.source import DAMAGED, OF_BANDS, ImageSource, Read
 from nebulium.data.images.stretches import DISPLAY_UNIT

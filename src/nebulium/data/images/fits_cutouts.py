@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.fits import native, opened_fits
+from nebulium.data.files import native, opened_fits
 from nebulium.data.images.pictures import ids_of_files
 from nebulium.data.images.source import ImageSource, some_readable
 from nebulium.errors import TableError

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from jaxtyping import Bool, Float
 
-from nebulium.data.files.arrow import (
+from nebulium.data.files import (
     declared_units,
     described_schema,
     is_list,

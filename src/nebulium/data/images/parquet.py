@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from nebulium.data.files.arrow import (
+from nebulium.data.files import (
     FAULTS_OF_ARROW,
     opened_parquet,
     rows_by_group,

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from nebulium.data.files.damage import FAULTS, reading
+from nebulium.data.files import FAULTS, reading
 from nebulium.data.ids import ids_from_text
 from nebulium.data.images.source import ImageSource, Read, some_readable
 from nebulium.data.images.stretches import DISPLAY_UNIT

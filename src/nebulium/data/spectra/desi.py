@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.fits import native
+from nebulium.data.files import native
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra, with_redshift
 from nebulium.data.spectra.spectrum_set import Spectra

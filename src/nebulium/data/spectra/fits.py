@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.fits import columns_of, native
+from nebulium.data.files import columns_of, native
 from nebulium.data.glossary import WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import PIXELWISE, Declared, RawSpectra, checked_spectra

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from nebulium.data.files.arrow import (
+from nebulium.data.files import (
     METADATA_KEY,
     declared_units,
     is_list,

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.extinction import deredden
-from nebulium.data.files.arrow import opened_parquet
-from nebulium.data.files.fits import columns_of, opened_fits
+from nebulium.data.files import columns_of, opened_fits, opened_parquet
 from nebulium.data.spectra.checks import Declared, with_redshift
 from nebulium.data.spectra.desi import is_desi_coadd, join_redshifts, read_desi_coadd, read_redshifts
 from nebulium.data.spectra.fits import read_spectrum_fits, write_spectrum_fits

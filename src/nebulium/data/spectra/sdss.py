@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nebulium.data.files.fits import native, opened_fits
+from nebulium.data.files import native, opened_fits
 from nebulium.data.ids import ids_or_places
 from nebulium.data.spectra.fits import about_spectra
 from nebulium.data.tables.table import Table

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from nebulium.data.files.arrow import declared_units, opened_parquet, own_metadata, to_numpy
-from nebulium.data.files.damage import reading
+from nebulium.data.files import declared_units, opened_parquet, own_metadata, reading, to_numpy
 from nebulium.data.tables.ecsv import open_ecsv
 from nebulium.data.tables.table import TableSource
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.damage import reading
+from nebulium.data.files import reading
 from nebulium.data.tables.table import TableSource, in_memory
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files.fits import native, opened_fits
+from nebulium.data.files import native, opened_fits
 from nebulium.data.tables.table import TableSource, tables_with
 from nebulium.errors import TableError
 

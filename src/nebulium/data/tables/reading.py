@@ -1,28 +1,49 @@
-"""Tables in and out: Parquet, FITS, ECSV, CSV and HDF5, with column mapping and units."""
+"""Tables in: Parquet, FITS, ECSV, CSV and HDF5, with column mapping and units."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.column_checks import ColumnPlace, Missing, MissingNumbers, checked_column, missing_numbers
+from nebulium.data.files import reading
 from nebulium.data.glossary import conversion_factor, unit_of
-from nebulium.data.missing import Missing, MissingNumbers, missing_numbers
-from nebulium.data.tables.column_checks import checked_column
-from nebulium.data.tables.column_mapping import column_mapping
-from nebulium.data.tables.opening import open_table
-from nebulium.data.tables.table import Table, TableSource, concatenate, missing_column
-from nebulium.data.tables.writer import TableWriter, write_table
+from nebulium.data.tables.arrow import open_csv, open_parquet
+from nebulium.data.tables.ecsv import open_ecsv
+from nebulium.data.tables.fits import open_fits
+from nebulium.data.tables.hdf5 import open_hdf5
+from nebulium.data.tables.table import READABLE, Table, TableSource, concatenate, ending_of, missing_column
 from nebulium.errors import TableError
 
-__all__ = ["Table", "TableWriter", "column_names", "concatenate", "iter_table", "read_table", "write_table"]
-
+#: Who opens a format.
+OPENERS = {"parquet": open_parquet, "csv": open_csv, "fits": open_fits, "ecsv": open_ecsv, "hdf5": open_hdf5}
 #: Rows that are read at a time: large enough that the cost of a chunk does not count, small enough for a
 #: cache.
 ROWS_PER_CHUNK = 65536
 #: A table that is read whole is read in pieces of this size, so that few have to be joined.
 ROWS_AT_ONCE = 1 << 24
+
+#: Line fits of FastSpecFit (Moustakas et al. 2023, ASCL 2308.005): EXTNAME FASTSPEC, with Z in METADATA for
+#: some versions. It measures the two lines of the [O II] doublet apart; their equivalent widths add up.
+FASTSPECFIT: Mapping[str, str] = {
+    "target_id": "TARGETID",
+    "redshift": "Z",
+    "ew_OII_DOUBLET": "OII_3726_EW + OII_3729_EW",
+    "ew_ivar_OII_DOUBLET": "OII_3726_EW_IVAR + OII_3729_EW_IVAR",
+    **{
+        f"{ours}_{line}": f"{line}_{theirs}"
+        for line in (
+            "HGAMMA", "HBETA", "OIII_4959", "OIII_5007", "NII_6548",
+            "HALPHA", "NII_6584", "SII_6716", "SII_6731",
+        )
+        for ours, theirs in (("ew", "EW"), ("ew_ivar", "EW_IVAR"))
+    },
+}  # fmt: skip
+
+#: Mappings that go by a name.
+NAMED_MAPPINGS: Mapping[str, Mapping[str, str]] = {"fastspecfit": FASTSPECFIT}
 
 
 def read_table(
@@ -142,6 +163,95 @@ def iter_table(
 def column_names(path: str | Path) -> tuple[str, ...]:
     """Names of the columns of a file, without reading its rows where the format allows it."""
     return open_table(Path(path), None).columns
+
+
+def column_mapping(given: Mapping[str, str] | str | Path | Iterable[str]) -> dict[str, str]:
+    """Read a column mapping in any of its forms.
+
+    Parameters
+    ----------
+    given : mapping, str, Path, or iterable of str
+        A mapping of nebulium's name to the file's; or ``"name=column"`` strings; or the name of a known
+        mapping (``fastspecfit``); or the path of a JSON file with such a mapping, or of an ECSV or CSV
+        table with the columns ``name`` and ``column``. In an iterable these may be mixed; the later ones
+        win.
+
+    Returns
+    -------
+    dict of str to str
+        nebulium's name -> the file's name. ``A + B`` is the sum of two columns.
+
+    Raises
+    ------
+    TableError
+        If a string has no ``=``, or a file cannot be read.
+
+    Examples
+    --------
+    >>> column_mapping(["redshift=Z", "target_id = TARGETID"])
+    {'redshift': 'Z', 'target_id': 'TARGETID'}
+    >>> column_mapping("fastspecfit")["ew_HALPHA"]
+    'HALPHA_EW'
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, str | Path):
+        given = [str(given)]
+    merged: dict[str, str] = {}
+    for item in given:
+        merged |= _one(str(item))
+    return merged
+
+
+def open_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
+    """Open a table by the ending of its name."""
+    if not path.exists():
+        raise TableError(str(path), "is not there", "check the path")
+    ending = ending_of(path)
+    if ending is None or path.is_dir():
+        found = "is a folder" if path.is_dir() else f"has an unknown ending {path.suffix!r}"
+        raise TableError(str(path), f"{found}, expected a file ending in {', '.join(READABLE)}", "convert it")
+    if path.stat().st_size == 0:
+        raise TableError(str(path), "is an empty file (0 bytes)", "make or download it again")
+    return OPENERS[READABLE[ending]](path, wanted)
+
+
+def _one(item: str) -> Mapping[str, str]:
+    """A name, a file or a pair."""
+    if item in NAMED_MAPPINGS:
+        return NAMED_MAPPINGS[item]
+    if item.endswith((".json", ".ecsv", ".csv")) and "=" not in item:
+        return _from_json(Path(item)) if item.endswith(".json") else _from_table(Path(item))
+    name, equals, column = (part.strip() for part in item.partition("="))
+    if not (name and equals and column):
+        known = ", ".join(NAMED_MAPPINGS)
+        problem = "is not a column mapping: expected name=column"
+        raise TableError(
+            f"column mapping {item!r}", problem, f"write redshift=Z, say, or one of {known}, or a file"
+        )
+    return {name: column}
+
+
+def _from_json(path: Path) -> dict[str, str]:
+    """An object of strings."""
+    with reading(path, "JSON"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    if not (isinstance(content, dict) and all(isinstance(column, str) for column in content.values())):
+        raise TableError(str(path), "is not a JSON object of strings", 'write {"redshift": "Z"}, say')
+    return content
+
+
+def _from_table(path: Path) -> dict[str, str]:
+    """A table with the columns name and column."""
+    names = ("name", "column")
+    source = open_table(path, names)
+    for name in names:
+        if name not in source.columns:
+            raise missing_column(source.name, name, source.columns)
+    pairs: dict[str, str] = {}
+    for chunk in source.chunks(names, 1024):
+        pairs |= zip(*(chunk[name].astype(str).tolist() for name in names), strict=True)
+    return pairs
 
 
 @dataclass(frozen=True)

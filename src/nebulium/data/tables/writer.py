@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from nebulium.data.files.arrow import described_schema
+from nebulium.data.files import described_schema
 from nebulium.data.glossary import lookup, parse_unit
 from nebulium.data.output import replace_on_success
 from nebulium.data.tables.table import READABLE, WRITABLE, Table, concatenate, ending_of

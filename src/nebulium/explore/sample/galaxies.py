@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64
 
-from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.column_checks import ColumnPlace, checked_column
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.source import ImageSource
-from nebulium.data.tables.column_checks import checked_column
-from nebulium.data.tables.column_mapping import column_mapping
-from nebulium.data.tables.reading import column_names, read_table
+from nebulium.data.tables.reading import column_mapping, column_names, read_table
 from nebulium.data.tables.table import Table, missing_column
 from nebulium.errors import NebuliumError, TableError
 from nebulium.explore.sample.cache import cache_folder, kept
@@ -176,7 +174,7 @@ def read_galaxies(
     Examples
     --------
     >>> import tempfile
-    >>> from nebulium.data.tables.reading import write_table
+    >>> from nebulium.data.tables.writer import write_table
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     write_table(Table({"name": np.array(["a", "b"]), "z": np.ones(2)}), f"{scratch}/a.parquet")
     ...     galaxies = read_galaxies(f"{scratch}/a.parquet", id_column="name")

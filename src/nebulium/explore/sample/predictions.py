@@ -21,7 +21,7 @@ from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.predict import LinePredictor, line_predictor
 from nebulium.photoz.predict import RedshiftPredictor
 from nebulium.verbs import Opened, Prediction, Predictor, find_predictor
-from nebulium.verbs.predictor import none_predicted
+from nebulium.verbs.predict import none_predicted
 
 PREDICTED = "predicted_"
 #: Endings of predicted columns that are not looked at.

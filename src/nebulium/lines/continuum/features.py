@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.data.batches import in_batches
 from nebulium.data.glossary import FLUX_UNIT
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import Table
@@ -20,6 +19,7 @@ from nebulium.lines.continuum.bins import (
     line_windows,
     mask_lines,
 )
+from nebulium.nn.mapping import in_batches
 from nebulium.sed.cosmology import luminosity_distance_mpc
 
 # The bin of the luminosity feature: 6100 to 6400 AA.

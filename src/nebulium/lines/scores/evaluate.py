@@ -23,7 +23,7 @@ from nebulium.lines.scores.scores import COVERAGE, FLUX, FLUX_BIN, LEVELS, METRI
 from nebulium.modelfile import load_model
 from nebulium.verbs.evaluation import Evaluation, Scoring, evaluate_methods, score_methods
 from nebulium.verbs.held_out import TEST
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 from nebulium.verbs.score import equal_samples
 
 INTRINSIC = "intrinsic"

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nebulium.data.column_faults import ColumnPlace
-from nebulium.data.tables.column_checks import numbers
+from nebulium.data.column_checks import ColumnPlace, numbers
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.mock.populations.metallicity import draw_lgmet, draw_oh12

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from nebulium.data.files.arrow import to_numpy
+from nebulium.data.files import to_numpy
 from nebulium.data.glossary import units_of
 from nebulium.data.images.mmu import ID, IMAGE, Images, image_writer, images_to_arrow
 from nebulium.data.output import replace_on_success

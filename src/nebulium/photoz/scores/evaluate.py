@@ -25,7 +25,7 @@ from nebulium.photoz.scores.scores import (
 )
 from nebulium.verbs.evaluation import Evaluation, Scoring, evaluate_methods
 from nebulium.verbs.held_out import TEST
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 from nebulium.verbs.score import Bootstrap, Values, all_galaxies, equal_samples
 
 #: Samples along each quantity.

@@ -24,7 +24,7 @@ from nebulium.photoz.space.figures import ShownNeighbours, colour_pictures, neig
 from nebulium.photoz.space.neighbours import Neighbours, nearest
 from nebulium.verbs import find_predictor, predict_all
 from nebulium.verbs.evaluation import Scoring, check_evaluation_place, evaluation_folder, named_models
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 from nebulium.verbs.score import Values
 
 #: The two, in this order: what puts their galaxies into a space, and what stands above their neighbours.

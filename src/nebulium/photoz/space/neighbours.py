@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, Int64
 
-from nebulium.data.batches import padded_batches
 from nebulium.errors import TableError
+from nebulium.nn.mapping import padded_batches
 from nebulium.verbs.space import Distance
 
 #: Galaxies compared with so many others at a time.

@@ -9,12 +9,13 @@ from jaxtyping import Float, Int64
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.output import check_not_input
-from nebulium.data.tables.reading import column_names, iter_table, write_table
+from nebulium.data.tables.reading import column_names, iter_table
 from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.photoz.space.embedding import SPACES
 from nebulium.photoz.space.neighbours import Neighbours, nearest_in
-from nebulium.verbs.predictor import ID
+from nebulium.verbs.predict import ID
 from nebulium.verbs.space import Space
 
 #: Columns that are written where they are there: of the galaxies and, with this prefix, of their neighbours.

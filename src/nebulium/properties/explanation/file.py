@@ -30,7 +30,7 @@ from nebulium.properties.model import ImageNetwork, PropertyModel
 from nebulium.properties.predict import BATCH, PropertyPredictor
 from nebulium.properties.scores.figures import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
-from nebulium.verbs.predictor import find_predictor
+from nebulium.verbs.predict import find_predictor
 
 GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
 #: Names of the maps in the file.

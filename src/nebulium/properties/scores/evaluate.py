@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nebulium.data.column_checks import Missing
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.matching import open_for_model
-from nebulium.data.missing import Missing
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
@@ -26,7 +26,7 @@ from nebulium.properties.scores.mass_metallicity import has_masses, more_than_ma
 from nebulium.properties.scores.scores import BESIDE, METRICS, Baselines, baseline_columns, predicted_columns
 from nebulium.verbs.evaluation import Evaluation, Scoring, evaluate_methods
 from nebulium.verbs.held_out import TEST
-from nebulium.verbs.predictor import ID, find_predictor
+from nebulium.verbs.predict import ID, find_predictor
 from nebulium.verbs.score import Bootstrap
 
 

@@ -19,7 +19,7 @@ from nebulium.properties.scores.figures import DISPLAY
 from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
 from nebulium.properties.scores.scores import Baselines
 from nebulium.verbs.held_out import HeldOut
-from nebulium.verbs.predictor import ID, Opened, Prediction, predict_all
+from nebulium.verbs.predict import ID, Opened, Prediction, predict_all
 
 TRAINING_MEAN, RIDGE, FOREST = "training mean", "ridge on integrated light", "forest on integrated light"
 #: Galaxies that the baselines learn from at most: their images are read for it.

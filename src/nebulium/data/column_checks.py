@@ -1,4 +1,7 @@
-"""Numbers that stand for a missing value: declared by the user, or asked about where nobody declared them."""
+"""Values of a column: numbers, ids or flags as the glossary says, and numbers that stand for a missing value.
+
+Faults become an error that names the file, the column and the first rows.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +10,46 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from nebulium.data.column_faults import ColumnPlace
+from nebulium.data.files import EXACT
+from nebulium.data.glossary import lookup
 from nebulium.errors import TableError
+
+#: Rows that a message names.
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class ColumnPlace:
+    """Where values stand: the file, its column, and the row of the first of them."""
+
+    file: str
+    column: str
+    first_row: int = 0
+
+    def refuse(
+        self,
+        values: Shaped[np.ndarray, " n"],
+        bad: Bool[np.ndarray, " n"],
+        expected: str,
+        mend: str,
+        *,
+        remark: str = "",
+    ) -> None:
+        """Raise an error if a value is bad; ``{found}`` in the mend becomes the first bad value."""
+        if np.any(bad):
+            first = values[np.argmax(bad)].item()
+            found = f"{first:.6g}" if isinstance(first, float) else repr(first)
+            problem = f"expected {expected}, found {found} in {named_rows(bad, self.first_row)}{remark}"
+            raise TableError(f"{self.file}, column {self.column}", problem, mend.replace("{found}", found))
+
+
+def named_rows(bad: Bool[np.ndarray, " n"], first_row: int = 0) -> str:
+    """The first rows at fault, and how many there are."""
+    rows = (np.flatnonzero(bad) + first_row).tolist()
+    listed = ", ".join(map(str, rows[:NAMED]))
+    more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
+    return f"row{'s' * (len(rows) > 1)} {listed}{more}"
+
 
 #: What catalogues write for "not measured", and nobody measures.
 CERTAIN = (-99.0, -99.9, -99.99, -999.0, -999.9, -9999.0, -99999.0)
@@ -104,3 +145,68 @@ def _parsed(entry: str) -> tuple[str | None, float]:
     except ValueError:
         problem = "is not a number that stands for a missing value"
         raise TableError(f"missing {entry!r}", problem, "write -99, COLUMN=-1, or none") from None
+
+
+MEND = "map another column, or mend the row"
+
+
+def checked_column(
+    values: np.ndarray, name: str, place: ColumnPlace, *, missing: Sequence[float] = ()
+) -> np.ndarray:
+    """A column as read from a file, of the type that its name calls for."""
+    entry = lookup(name)
+    kind = entry.kind if entry else None
+    if kind == "id":
+        return _ids(values, place)
+    if kind == "flag":
+        return _flags(values, place)
+    # Before any conversion: a number such as -99.9 was rounded to the precision of the column.
+    values = without(values, missing)
+    return numbers(values, place, f"a number for {name}") if kind == "number" else values
+
+
+def numbers(values: np.ndarray, place: ColumnPlace, expected: str, mend: str = MEND) -> np.ndarray:
+    """Floats; a whole number is one too, true and false and text are not."""
+    if values.dtype.kind == "f":
+        return values.astype(np.float32) if values.dtype.itemsize < 4 else values
+    if values.dtype.kind in "iu":
+        return values.astype(np.float64)
+    bad = np.array([not _is_number(value) for value in values.tolist()], bool)
+    # Where every text spells a number the column is one of text all the same.
+    place.refuse(values, bad if np.any(bad) else ~bad, expected, mend)
+    raise TableError(f"{place.file}, column {place.column}", f"expected {expected}, found no rows", mend)
+
+
+def _ids(values: np.ndarray, place: ColumnPlace) -> np.ndarray:
+    """Whole numbers as int64, where they fit, and text as text."""
+    kind = values.dtype.kind
+    if kind == "i":
+        return values.astype(np.int64, copy=False)
+    if kind == "u":
+        fits = values.size == 0 or values.max() <= np.iinfo(np.int64).max
+        return values.astype(np.int64) if fits else values.astype(np.str_)
+    if kind in "US":
+        values = np.char.strip(values.astype(np.str_))
+        bad = values == ""
+    elif kind == "f":
+        bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < EXACT))
+    else:
+        bad = np.ones(len(values), bool)
+    place.refuse(values, bad, "an id (a whole number, exact, or text)", MEND)
+    return values.astype(np.int64) if kind == "f" else values
+
+
+def _flags(values: np.ndarray, place: ColumnPlace) -> np.ndarray:
+    """True and false, also as 1 and 0."""
+    bad = ~np.isin(values, (0, 1)) if values.dtype.kind in "biuf" else np.ones(len(values), bool)
+    place.refuse(values, bad, "true or false", MEND)
+    return values.astype(bool)
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value of a column of text could be meant as a number."""
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return not isinstance(value, bool)

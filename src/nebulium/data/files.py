@@ -1,6 +1,12 @@
-"""Parquet files and Arrow's columns, for tables, spectra and images alike."""
+"""Files of Parquet and FITS, for tables, spectra and images alike, opened with care.
+
+Files that are cut, damaged, or not what their name says end in one error, whatever their format.
+"""
 
 import json
+import warnings
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +17,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from nebulium.data.files.damage import reading
 from nebulium.data.glossary import about_column
-from nebulium.errors import NebuliumError, TableError
+from nebulium.errors import NebuliumError, SpectrumError, TableError
+
+#: What parsers raise when a file ends too early or its bytes make no sense.
+FAULTS: tuple[type[Exception], ...] = (
+    OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
+    MemoryError, RuntimeError, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+@contextmanager
+def reading(
+    path: Path,
+    form: str,
+    error: type[NebuliumError] = TableError,
+    faults: tuple[type[Exception], ...] = FAULTS,
+) -> Iterator[None]:
+    """Faults of a parser as an error that says what to do; an error of nebulium's passes."""
+    try:
+        yield
+    except NebuliumError:
+        raise
+    except faults as fault:
+        reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+        problem = f"is truncated, damaged, or not {form} ({reason})"
+        raise error(str(path), problem, "make or download it again") from fault
+
 
 #: Key of the file's metadata under which nebulium keeps its own, as JSON.
 METADATA_KEY = b"nebulium"
@@ -124,3 +154,44 @@ def _check_exact(values: pa.ChunkedArray, where: str, column: str, first_row: in
         row = first_row + pc.index(pc.is_null(values), True).as_py()
         problem = "is missing in a column of whole numbers too large for a float"
         raise TableError(f"{where}, row {row}, column {column}", problem, "fill it, or leave the row out")
+
+
+@contextmanager
+def opened_fits(path: Path, error: type[TableError] | type[SpectrumError]) -> Iterator[Any]:
+    """Open a FITS file for reading."""
+    from astropy.io import fits
+    from astropy.io.fits.verify import VerifyError
+
+    with warnings.catch_warnings(record=True) as warned, reading(path, "FITS", error, (*FAULTS, VerifyError)):
+        warnings.simplefilter("always")
+        # The file is ours to close: astropy leaves it open if it fails to read it.
+        with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
+            _check_whole(path, hdus, [str(warning.message) for warning in warned])
+            yield hdus
+
+
+def _check_whole(path: Path, hdus: Any, warned: list[str]) -> None:
+    """Astropy opens a cut file with no more than a warning."""
+    for message in warned:
+        if "Error validating header" in message:
+            raise OSError("the header of an extension is cut or damaged")
+    info = hdus[-1].fileinfo()
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    # To the end of the last block of 2880 bytes: a file cut in the padding was cut all the same.
+    expected = info["datLoc"] + info["datSpan"]
+    if not compressed and path.stat().st_size < expected:
+        raise OSError(f"expected at least {expected} bytes, found {path.stat().st_size}")
+
+
+def columns_of(hdu: Any) -> list[str]:
+    """Names of the columns of an extension, if it is a table."""
+    return list(getattr(getattr(hdu, "columns", None), "names", ()))
+
+
+def native(values: Any) -> np.ndarray:
+    """An array of a FITS file in the byte order of this machine, text without trailing blanks."""
+    array = np.array(values)
+    if array.dtype.kind in "SU":
+        return np.char.strip(array.astype(np.str_))
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
