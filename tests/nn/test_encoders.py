@@ -1,5 +1,7 @@
 """Laws that every encoder obeys."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,16 +9,21 @@ import numpy as np
 import pytest
 
 from nebulium.nn import convolution
-from nebulium.nn.convnext import _gelu
+from nebulium.nn.convnext import ConvNeXt, _gelu
 from nebulium.nn.convolution import Convolution, DepthwiseConvolution
 from nebulium.nn.encoders import ENCODERS, encode, make_encoder
+from nebulium.nn.residual import ResNet
 
-SMALL = ("convnext-nano", "resnet-small")
+SMALL = {
+    "convnext": partial(ConvNeXt, widths=(8, 16), depths=(1, 1)),
+    "resnet": partial(ResNet, widths=(8, 16), depths=(1, 1), stem_kernel=3, stem_stride=2),
+}
 
 
 @pytest.fixture(params=SMALL)
 def encoder(request):
-    return make_encoder(request.param, 3, key=jax.random.key(0))
+    """Of the shape of all others, and small."""
+    return SMALL[request.param](3, key=jax.random.key(0))
 
 
 def images(n, side=32):

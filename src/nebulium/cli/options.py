@@ -7,7 +7,7 @@ import typer
 
 from nebulium.cli.verb import number_or_text
 
-Encoder = Literal["convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
+Encoder = Literal["resnet-tiny", "convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
 ModelOfGalaxies = Annotated[
     str, typer.Option("--model", metavar="DIR_OR_NAME", help="A model folder or a packaged model.")

@@ -16,6 +16,7 @@ Encoder: TypeAlias = ConvNeXt | ResNet
 
 #: In the order of their cost; the residual networks of 18 and 34 layers have the usual shapes.
 ENCODERS: Mapping[str, Callable[..., Encoder]] = {
+    "resnet-tiny": partial(ResNet, widths=(16, 32), depths=(1, 1), stem_kernel=3, stem_stride=2),
     "convnext-nano": partial(ConvNeXt, widths=(32, 64, 128), depths=(2, 2, 2)),
     "convnext-tiny": partial(ConvNeXt, widths=(64, 128, 256), depths=(2, 4, 2)),
     "resnet-small": partial(

@@ -35,7 +35,7 @@ images = LabelledImages(
     StoredImages(store, np.arange(count)), redshift_labels(colour, redshift, np.zeros(count, np.float32))
 )
 config = RedshiftConfig(
-    epochs=1, labelled_epochs=1, batch_size=20, queue=60, encoder="convnext-nano", grid_bins=20,
+    epochs=1, labelled_epochs=1, batch_size=20, queue=60, encoder="resnet-tiny", grid_bins=20,
     view_size=16, averaging=0.9,
 )
 model, results = train_on_store(images, images, config=config)
