@@ -17,18 +17,9 @@ from hypothesis.extra import numpy as hnp
 
 from nebulium.data.column_checks import ColumnPlace, checked_column
 from nebulium.data.tables.ecsv import plain_column
-from nebulium.data.tables.reading import (
-    FASTSPECFIT,
-    Table,
-    TableWriter,
-    column_mapping,
-    column_names,
-    concatenate,
-    iter_table,
-    read_table,
-    write_table,
-)
-from nebulium.data.tables.table import ending_of, in_memory, missing_column, stem_of
+from nebulium.data.tables.reading import FASTSPECFIT, column_mapping, column_names, iter_table, read_table
+from nebulium.data.tables.table import Table, concatenate, ending_of, in_memory, missing_column, stem_of
+from nebulium.data.tables.writer import TableWriter, write_table
 from nebulium.errors import MissingColumnError, NebuliumError, OutputError, TableError
 
 WRITTEN = (".parquet", ".fits", ".fits.gz", ".ecsv")
