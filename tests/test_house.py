@@ -18,7 +18,6 @@ from benchmarks.settings import REPOSITORY
 import nebulium
 
 PACKAGE = Path(nebulium.__file__).parent
-SOURCES = read_sources(PACKAGE)
 #: Lines of code of a function; Python files in a folder.
 LONGEST_BODY, MOST_FILES = 60, 16
 
@@ -102,9 +101,13 @@ def test_rooms_are_there_and_no_function_hides_a_module(name):
     assert not modules & set(getattr(room, "__all__", ()))
 
 
-def test_no_imports_run_in_a_circle():
-    sources = {module_name(source.path): source for source in SOURCES}
-    assert circles(sources) == []
+@pytest.fixture(scope="module")
+def sources():
+    return read_sources(PACKAGE)
+
+
+def test_no_imports_run_in_a_circle(sources):
+    assert circles({module_name(source.path): source for source in sources}) == []
 
 
 def module_name(path: Path) -> str:
@@ -112,8 +115,8 @@ def module_name(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
-def test_functions_are_short():
-    assert max(body_lengths(SOURCES)) <= LONGEST_BODY
+def test_functions_are_short(sources):
+    assert max(body_lengths(sources)) <= LONGEST_BODY
 
 
 @pytest.mark.parametrize("folder", [PACKAGE, REPOSITORY / "tests", REPOSITORY / "benchmarks"])

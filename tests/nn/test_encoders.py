@@ -26,36 +26,42 @@ def encoder(request):
     return SMALL[request.param](3, key=jax.random.key(0))
 
 
+@jax.jit
+def encode_one(encoder, image):
+    return encoder(image)
+
+
 def images(n, side=32):
     return jax.random.normal(jax.random.key(1), (n, side, side, 3))
 
 
 def test_one_equals_batch(encoder):
     several = images(3)
-    alone = jnp.stack([encoder(image) for image in several])
-    np.testing.assert_allclose(jax.vmap(encoder)(several), alone, rtol=1e-4, atol=1e-4)
+    alone = jnp.stack([encode_one(encoder, image) for image in several])
+    np.testing.assert_allclose(jax.jit(jax.vmap(encoder))(several), alone, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [1, 2, 5, 33, 64])
 def test_images_of_any_size(encoder, side):
-    vector = encoder(images(1, side)[0])
+    vector = encode_one(encoder, images(1, side)[0])
     assert vector.shape == (encoder.width,)
     assert bool(jnp.all(jnp.isfinite(vector)))
 
 
 def test_the_vector_is_pooled_from_the_feature_map(encoder):
     image = images(1)[0]
-    np.testing.assert_array_equal(encoder.pooled(encoder.feature_map(image)), encoder(image))
+    pooled = jax.jit(lambda encoder, image: encoder.pooled(encoder.feature_map(image)))(encoder, image)
+    np.testing.assert_array_equal(pooled, encode_one(encoder, image))
 
 
 def test_an_empty_image_has_a_finite_gradient(encoder):
-    gradient = eqx.filter_grad(lambda e: jnp.sum(e(jnp.zeros((16, 16, 3)))))(encoder)
+    gradient = jax.jit(jax.grad(lambda e: jnp.sum(e(jnp.zeros((16, 16, 3))))))(encoder)
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
 
 
 def test_half_precision_says_nearly_the_same(encoder):
     image = images(1)[0]
-    full, half = encoder(image), encode(encoder, image, in_half=True)
+    full, half = (jax.jit(partial(encode, in_half=half))(encoder, image) for half in (False, True))
     assert float(jnp.corrcoef(full, half)[0, 1]) > 0.999
 
 
@@ -96,17 +102,21 @@ def grouped(layer, image):
 def test_the_sum_of_shifted_images_is_the_depthwise_convolution():
     layer = DepthwiseConvolution(5, kernel=7, key=jax.random.key(3))
     image = jax.random.normal(jax.random.key(4), (12, 9, 5))
-    np.testing.assert_allclose(layer(image), grouped(layer, image), rtol=1e-4, atol=1e-4)
+    ours, theirs = jax.jit(lambda layer, image: (layer(image), grouped(layer, image)))(layer, image)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("height", "width", "kernel"), [(12, 9, 7), (8, 8, 5), (2, 3, 5), (1, 1, 3)])
 def test_the_depthwise_convolution_has_one_value_and_gradient_on_all_devices(height, width, kernel):
     image, gradient = jax.random.normal(jax.random.key(1), (2, height, width, 5))
     weight = jax.random.normal(jax.random.key(2), (kernel, kernel, 5))
-    here = convolution._sum_of_runs(image, weight)
-    np.testing.assert_allclose(here, convolution._sum_of_shifted(image, weight), rtol=1e-5, atol=1e-5)
-    by_runs = convolution._gradients_by_runs(image, weight, gradient)
-    for one, other in zip(by_runs, convolution._gradients_of_shifted(image, weight, gradient), strict=True):
+    here, there = (
+        jax.jit(form)(image, weight) for form in (convolution._sum_of_runs, convolution._sum_of_shifted)
+    )
+    np.testing.assert_allclose(here, there, rtol=1e-5, atol=1e-5)
+    forms = convolution._gradients_by_runs, convolution._gradients_of_shifted
+    by_runs, of_shifted = (jax.jit(form)(image, weight, gradient) for form in forms)
+    for one, other in zip(by_runs, of_shifted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
@@ -118,7 +128,7 @@ def test_the_gradient_of_a_batch_is_that_of_the_compilers_depthwise_convolution(
         return jnp.sum(jnp.sin(jax.vmap(lambda image: form(layer, image))(several)))
 
     ours = eqx.filter_jit(eqx.filter_grad(loss))(layer, several, lambda layer, image: layer(image))
-    theirs = eqx.filter_grad(loss)(layer, several, grouped)
+    theirs = eqx.filter_jit(eqx.filter_grad(loss))(layer, several, grouped)
     for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
@@ -126,11 +136,11 @@ def test_the_gradient_of_a_batch_is_that_of_the_compilers_depthwise_convolution(
 def test_the_linear_unit_is_the_usual_one_and_so_is_its_slope():
     values = jnp.concatenate([jnp.linspace(-12.0, 12.0, 97), jnp.array([-1e20, -1e4, 1e4])])
     np.testing.assert_allclose(_gelu(values), jax.nn.gelu(values), rtol=1e-5, atol=1e-6)
-    slopes = [jax.vmap(jax.grad(unit))(values[:97]) for unit in (_gelu, jax.nn.gelu)]
+    slopes = [jax.jit(jax.vmap(jax.grad(unit)))(values[:97]) for unit in (_gelu, jax.nn.gelu)]
     np.testing.assert_allclose(*slopes, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("side", "stride", "expected"), [(9, 2, 5), (8, 2, 4), (7, 4, 2), (1, 2, 1)])
 def test_a_stride_keeps_every_so_many_pixels(side, stride, expected):
     layer = Convolution(2, 3, kernel=3, stride=stride, key=jax.random.key(0))
-    assert layer(jnp.ones((side, side, 2))).shape == (expected, expected, 3)
+    assert eqx.filter_jit(layer)(jnp.ones((side, side, 2))).shape == (expected, expected, 3)

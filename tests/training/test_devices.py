@@ -52,7 +52,7 @@ print(json.dumps(report))
 def run(folder, count, *, resume=False):
     folder.mkdir(exist_ok=True)
     flags = f"--xla_force_host_platform_device_count={count}"
-    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {flags}", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", SCRIPT, str(folder), "resume" if resume else "new"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -79,7 +79,7 @@ def test_one_galaxy_is_said_the_same_alone_and_in_a_batch(images):
     model = new_model(every, QUICK)
     pixels = every.images[np.arange(5)]
     together = predict_arrays(model, np.arange(5), pixels, batch=4)
-    alone = model(jnp.asarray(pixels[4]))
+    alone = eqx.filter_jit(model)(jnp.asarray(pixels[4]))
     np.testing.assert_allclose(together.densities.mass[4], alone.mass, atol=1e-5)
 
 
@@ -110,6 +110,7 @@ def learner_of(every, **weights):
     return Learner(model.network, model.standardisation, model.crops, LossWeights(**weights), in_half=False)
 
 
+@eqx.filter_jit
 def losses(learner, galaxies, weights):
     beside = LossContext(learner, KeyQueue(80, PROJECTED), weights)
     return pita_losses(learner, galaxies, jax.random.key(0), beside)
@@ -123,9 +124,14 @@ def test_labels_count_as_if_every_galaxy_had_one(images):
     known = np.flatnonzero(np.isfinite(every.labels["redshift"][:40]))
     some = jax.tree.map(lambda array: array[known], galaxies)
     crop_key, _, aperture_key = jax.random.split(jax.random.key(0), 3)
-    latents = learner.crop_latents(galaxies["image"], crop_key)[known]
-    apertures = learner.noisy_apertures(galaxies["image"], aperture_key)[known]
-    of_labelled = learner.redshift_losses(latents, apertures, some)
+
+    @eqx.filter_jit
+    def redshift_losses(learner):
+        latents = learner.crop_latents(galaxies["image"], crop_key)[known]
+        apertures = learner.noisy_apertures(galaxies["image"], aperture_key)[known]
+        return learner.redshift_losses(latents, apertures, some)
+
+    of_labelled = redshift_losses(learner)
     assert mean == pytest.approx(float(of_labelled.mean()), rel=1e-4)
 
 
@@ -162,6 +168,7 @@ def test_a_batch_without_labels_or_colours_has_a_finite_gradient(images):
     galaxies |= {"redshift": jnp.full(40, jnp.nan), "colour": jnp.full((40, 2), jnp.nan)}
     learner = learner_of(every)
 
+    @eqx.filter_jit
     @eqx.filter_grad
     def gradient(learner):
         return jnp.mean(losses(learner, galaxies, jnp.ones(40))[0])
