@@ -18,7 +18,9 @@ from nebulium.properties.predict import predict_images
 from nebulium.properties.recipe import PropertiesConfig, train
 
 GALAXIES, SIDE = 160, 16
-SHORT = PropertiesConfig(epochs=15, batch_size=16, learning_rate=5e-3, members=2, conformal=True)
+SHORT = PropertiesConfig(
+    encoder="resnet-tiny", epochs=15, batch_size=16, learning_rate=5e-3, members=2, conformal=True
+)
 
 
 def invented(n=GALAXIES, seed=0):

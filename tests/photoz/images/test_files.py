@@ -20,7 +20,9 @@ from nebulium.photoz.training_file import train_file
 
 N, SIDE = 240, 16
 BANDS = ("acs_wfc_f606w", "acs_wfc_f814w")
-QUICK = {"epochs": 1, "batch_size": 64, "grid_bins": 20, "view_size": 12, "queue": 64}
+QUICK = {
+    "epochs": 1, "batch_size": 64, "grid_bins": 20, "view_size": 12, "queue": 64, "encoder": "resnet-tiny",
+}  # fmt: skip
 SPLIT = Split(fractions={"train": 0.7, "validation": 0.15, "test": 0.15})
 MOCK = Path("mock.parquet")
 
