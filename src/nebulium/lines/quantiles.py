@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES, Continua, Continuum, OfLines, Widths
 from nebulium.lines.input import GalaxyRows
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles
 from nebulium.nn.mapping import map_galaxies
+from nebulium.sed.cosmology import Scalar
 
 BATCH = 8192
 #: Rows at a time where each row takes many evaluations of the model.
@@ -24,9 +25,6 @@ QUANTILES = {"q50": 0.5, "q16": 0.16, "q84": 0.84, "q025": 0.025, "q975": 0.975}
 LIKELIEST, N_WITHIN = 8, 65
 _LEVELS = np.array(list(QUANTILES.values()), np.float32)
 
-Continuum = Float[Array, "12"]
-Redshift = Float[Array, ""]
-Sigma = Float[Array, "10"]
 Quantiles = Float[Array, "5 10"]
 
 
@@ -62,7 +60,7 @@ def line_quantiles(model: LineModel, rows: GalaxyRows, *, observed: bool, gaps: 
 
 
 def _with_domain(
-    quantiles: Any, gaps: bool, model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma
+    quantiles: Any, gaps: bool, model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines
 ) -> LineQuantiles:
     """The domain is that of the likeliest completion, which is the continuum itself without missing bins."""
     ew = quantiles(model, flux, redshift, sigma)
@@ -71,23 +69,23 @@ def _with_domain(
     return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
 
 
-def _of_continuum(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
+def _of_continuum(model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines) -> Quantiles:
     """The lines themselves, every bin known."""
     others = model.density(flux, redshift).quantile(jnp.asarray(_LEVELS[1:]))
     return jnp.concatenate([model.median_ew(flux, redshift)[None], others])
 
 
-def _of_gappy_continuum(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
+def _of_gappy_continuum(model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines) -> Quantiles:
     """The lines themselves, missing bins marginalised over the training set."""
     return marginalised_quantiles(model, flux, redshift, jnp.asarray(_LEVELS))
 
 
-def _of_measurement(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
+def _of_measurement(model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines) -> Quantiles:
     """Measurements of the lines."""
     return measured_quantiles(model, flux, redshift, sigma, jnp.asarray(_LEVELS))
 
 
-def _of_gappy_measurement(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
+def _of_gappy_measurement(model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines) -> Quantiles:
     """Measurements of the lines, missing bins marginalised over the likeliest completions."""
     within = (jnp.arange(N_WITHIN, dtype=jnp.float32) + 0.5) / N_WITHIN
     filled = completions(model, flux, redshift)
@@ -98,9 +96,7 @@ def _of_gappy_measurement(model: LineModel, flux: Continuum, redshift: Redshift,
     return points.quantiles(jnp.asarray(_LEVELS))
 
 
-def median_ews(
-    model: LineModel, continuum_flux: Float[np.ndarray, "n 12"], redshift: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, "n 10"]:
+def median_ews(model: LineModel, continuum_flux: Continua, redshift: Float[np.ndarray, " n"]) -> Widths:
     """Medians of the intrinsic equivalent widths of many galaxies, and nothing else.
 
     Parameters
@@ -123,5 +119,5 @@ def median_ews(
     (3, 10)
     """
     medians = eqx.Partial(LineModel.median_ew, model)
-    widths: Float[np.ndarray, "n 10"] = map_galaxies(medians, continuum_flux, redshift, batch=BATCH)
+    widths: Widths = map_galaxies(medians, continuum_flux, redshift, batch=BATCH)
     return widths

@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from nebulium.errors import NebuliumError
 
+Scalar = Float[Array, ""]
 HUBBLE_DISTANCE_MPC = float(constants.c.to_value("km/s")) / 100.0  # times 100 over H0
 HUBBLE_TIME_GYR = float((1.0 / (100.0 * u.km / u.s / u.Mpc)).to_value("Gyr"))  # times 100 over H0
 TEN_PARSEC_MPC = 1e-5

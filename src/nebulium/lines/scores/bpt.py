@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from nebulium.lines.continuum.line_list import line_index
+from nebulium.lines.continuum.line_list import Widths, line_index
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT
 
 Values = Float[np.ndarray, " n"]
-Widths = Float[np.ndarray, "n 10"]
 BPT_LINES = ("NII_6584", "HALPHA", "OIII_5007", "HBETA")
 BPT_X, BPT_Y = "log EW([N II] 6584) / EW(Hα)", "log EW([O III] 5007) / EW(Hβ)"
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES, line_index
+from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES, Widths, line_index
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.lines.scores.scores import FLUX
 from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SKY, SMALL, STYLES, TEXT, VERMILION
@@ -29,7 +29,6 @@ __all__ = [
     "score_table",
 ]
 
-Widths = Float[np.ndarray, "n 10"]
 
 PANEL_HEIGHT = 1.75
 SQUARE_PANEL_HEIGHT = 1.62
