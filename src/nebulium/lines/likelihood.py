@@ -25,6 +25,8 @@ from nebulium.nn import SinhArcsinh
 from nebulium.nn.copula import HALF_LOG_TWO_PI
 from nebulium.sed.cosmology import Scalar
 
+AtNodes = Float[Array, "10 node"]
+
 #: What is assumed of galaxies whose line is missing. ``truncated``: nothing, only positive measurements are
 #: modelled. ``censored``: their measurement was negative. ``learned``: a smooth chance to be recorded.
 SelectionKind = Literal["truncated", "censored", "learned"]
@@ -247,25 +249,21 @@ def _outlier(law: SinhArcsinh, noise: NoiseLaw, lines: MeasuredLines) -> OfLines
     )
 
 
-def _log_sigma_density(
-    noise: NoiseLaw, ew: Float[Array, "10 node"], sigma: OfLines
-) -> Float[Array, "10 node"]:
+def _log_sigma_density(noise: NoiseLaw, ew: AtNodes, sigma: OfLines) -> AtNodes:
     """Density of the quoted log sigma for lines of these widths."""
     shift = _over_nodes(noise.shift, ew)
     return _over_nodes(noise.log_sigma.log_prob, jnp.log(sigma)[:, None] - shift)
 
 
-def _ew_at(law: SinhArcsinh, scores: Float[Array, "10 node"]) -> Float[Array, "10 node"]:
+def _ew_at(law: SinhArcsinh, scores: AtNodes) -> AtNodes:
     return jnp.exp(jnp.clip(_over_nodes(law.value, scores), -LOG_EW_BOUND, LOG_EW_BOUND))
 
 
-def _over_nodes(
-    of_lines: Callable[[OfLines], OfLines], values: Float[Array, "10 node"]
-) -> Float[Array, "10 node"]:
+def _over_nodes(of_lines: Callable[[OfLines], OfLines], values: AtNodes) -> AtNodes:
     return jax.vmap(of_lines, 1, 1)(values)
 
 
-def _moments(log_weight: Float[Array, "10 node"], scores: Float[Array, "10 node"]) -> tuple[OfLines, OfLines]:
+def _moments(log_weight: AtNodes, scores: AtNodes) -> tuple[OfLines, OfLines]:
     weight = jax.nn.softmax(log_weight, axis=1)
     mean = jnp.sum(weight * scores, axis=1)
     return mean, jnp.sum(weight * (scores - mean[:, None]) ** 2, axis=1)

@@ -15,7 +15,7 @@ from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES, Widths, lin
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.lines.scores.scores import FLUX
 from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SKY, SMALL, STYLES, TEXT, VERMILION
-from nebulium.metrics.panels import draw_pit_histogram
+from nebulium.metrics.panels import draw_pit_histogram, shared_legend
 from nebulium.metrics.point import nmad, spearman
 from nebulium.verbs.evaluation import Methods
 from nebulium.verbs.score import Score
@@ -84,7 +84,7 @@ def ew_distributions(observed: Widths, predictions: Mapping[str, Widths]) -> Fig
             heights = _fractions(_present(widths[:, line_index(line)]), edges)
             axes.stairs(heights, edges, color=colour, linestyle=style, linewidth=1.1, label=name)
         axes.set(xlim=(edges[0], edges[-1]), yticks=[])
-    shared_legend(figure, panels)
+    shared_legend(figure)
     label_axes(figure, EW_LABEL, "Fraction of galaxies")
     return figure
 
@@ -132,7 +132,7 @@ def coverage_against_flux(
         axes.set_xticks([float(flux[0]), float(flux[-1])], [f"{flux[0]:.2g}", f"{flux[-1]:.2g}"])
         axes.xaxis.set_minor_formatter(NullFormatter())
         name_panel(axes, line)
-    shared_legend(figure, panels)
+    shared_legend(figure)
     label_axes(figure, "Continuum flux at 6250 Å / 10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹", "Coverage")
     return figure
 
@@ -226,14 +226,3 @@ def label_axes(figure: Figure, x: str, y: str) -> None:
     """Label the axes that all panels share."""
     figure.supxlabel(x, fontsize=TEXT)
     figure.supylabel(y, fontsize=TEXT)
-
-
-def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """Draw one legend for all panels, above them."""
-    for axes in panels:
-        handles, labels = axes.get_legend_handles_labels()
-        if handles:
-            figure.legend(
-                handles, labels, loc="outside upper right", ncols=len(labels), fontsize=SMALL, frameon=False
-            )
-            return
