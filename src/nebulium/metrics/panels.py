@@ -1,6 +1,7 @@
 """What the panels of the figures are made of: clouds of galaxies, running medians, empty panels."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,10 +73,14 @@ def draw_cloud(axes: Axes, x: Values, y: Values, xlim: Limits, ylim: Limits) -> 
         size = 4 if len(x) < FEW else 2
         axes.plot(x, y, linestyle="", marker="o", markersize=size, color=BLUE, alpha=0.45, markeredgewidth=0)
     else:
-        edges = [np.linspace(*limits, CELLS) for limits in (xlim, ylim)]
-        counts = np.histogram2d(x, y, bins=edges)[0].T
-        axes.pcolormesh(*edges, np.sqrt(np.ma.masked_equal(counts, 0)), cmap="cividis", rasterized=True)
+        draw_counts(axes, x, y, [np.linspace(*limits, CELLS) for limits in (xlim, ylim)])
     axes.set(xlim=xlim, ylim=ylim)
+
+
+def draw_counts(axes: Axes, x: Values, y: Values, edges: Sequence[Values], **style: Any) -> None:
+    """Draw a histogram; its colours go with the square root of the counts."""
+    shown = np.sqrt(np.ma.masked_equal(np.histogram2d(x, y, bins=edges)[0].T, 0))
+    axes.pcolormesh(*edges, shown, rasterized=True, **{"cmap": "cividis"} | style)
 
 
 def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 and 84 %") -> None:

@@ -15,7 +15,7 @@ from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES, Widths, lin
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.lines.scores.scores import FLUX
 from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SKY, SMALL, STYLES, TEXT, VERMILION
-from nebulium.metrics.panels import draw_pit_histogram, shared_legend
+from nebulium.metrics.panels import draw_counts, draw_pit_histogram, shared_legend
 from nebulium.metrics.point import nmad, spearman
 from nebulium.verbs.evaluation import Methods
 from nebulium.verbs.score import Score
@@ -61,9 +61,7 @@ def _density(axes: Axes, x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"])
     low = max(low, high * SMALLEST_SHOWN)
     edges = np.geomspace(low, max(high, low * 10.0), HISTOGRAM_BINS)
     x, y = (np.clip(values, edges[0], edges[-1]) for values in (x, y))
-    counts, _, _ = np.histogram2d(x, y, bins=(edges, edges))
-    shown = np.ma.masked_equal(counts.T, 0)
-    axes.pcolormesh(edges, edges, np.sqrt(shown), cmap="cividis", rasterized=True)
+    draw_counts(axes, x, y, (edges, edges))
     axes.plot(edges[[0, -1]], edges[[0, -1]], color=VERMILION, linewidth=0.8, linestyle="--")
     axes.set(xscale="log", yscale="log", xlim=edges[[0, -1]], ylim=edges[[0, -1]])
 
