@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 # A process counts the memory of the one that started it as its own peak, so a small one stands in between.
 MEASURE = """
@@ -41,9 +42,13 @@ def cost_of(*arguments: str) -> Cost:
 
 def cost_of_command(*command: str) -> Cost:
     """Run any command in a process of its own."""
-    whole = [sys.executable, "-c", MEASURE, *command]
-    done = subprocess.run(whole, check=True, stdout=subprocess.PIPE, text=True)
-    measured = json.loads(done.stdout)
+    measured = answer_of(MEASURE, *command)
     if measured["code"] != 0:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {measured['code']}")
     return Cost(measured["seconds"], measured["peak_bytes"])
+
+
+def answer_of(script: str, *arguments: str) -> Any:
+    """What a script prints as JSON, run by Python in a process of its own."""
+    command = [sys.executable, "-c", script, *arguments]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)

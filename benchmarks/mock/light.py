@@ -1,8 +1,5 @@
 """Light of mock galaxies: its speed, its gradient against differences, its magnitudes against an integral."""
 
-import json
-import subprocess
-import sys
 import time
 from functools import cache
 
@@ -11,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.processes import answer_of
 from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings, line_model
 from nebulium.lines.injection.profiles import line_spectrum
@@ -169,9 +167,7 @@ def _double(leaf: object) -> object:
 
 
 def _gradient_difference(colours_model: str) -> float:
-    command = [sys.executable, "-c", DIFFERENCES, colours_model]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    differences = np.array(json.loads(done.stdout))
+    differences = np.array(answer_of(DIFFERENCES, colours_model))
     model = _fixed(light_model(colours_model))
     jacobian = eqx.filter_jit(lambda m, p: jax.jacrev(lambda q: observables(m, q))(p))
     exact = np.stack([np.asarray(jacobian(model, jnp.array(galaxy))).T for galaxy in GALAXIES])

@@ -1,7 +1,6 @@
 """Images a second of PITA in training and prediction, beside its authors' package in PyTorch."""
 
 import importlib.metadata
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -15,6 +14,7 @@ from benchmarks.photoz.torch_pita import cropped, pita_module
 from benchmarks.results import Check, Result, Row, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import median_seconds
+from benchmarks.torch_models import rivals
 from benchmarks.torch_models.convnext import load_torch
 from nebulium.photoz.images.contrastive import KeyQueue
 from nebulium.photoz.images.model import PROJECTED, ImageRedshiftModel, RedshiftNetwork
@@ -30,7 +30,7 @@ STEPS, PREDICTED = 8, 4096
 BATCHES = (16, 64, 256)
 # Share of the training galaxies that have a redshift.
 LABELLED = 0.5
-OURS, FIRST, LAST = "nebulium", "pita-z, channels first", "pita-z, channels last"
+RIVAL = "pita-z"
 VIEWS, TEACHER = "two views", "keys: the teacher's encoder, forwards"
 STUDENT, APERTURES = "the encoder, forwards and back", "fluxes in apertures, of noisier images"
 
@@ -40,28 +40,30 @@ Timed: TypeAlias = Callable[[], Any]
 def measure(settings: Settings) -> list[Result]:
     """Times taken in turns, in one process."""
     torch = load_torch()
-    torch.set_num_threads(_threads())
+    torch.set_num_threads(rivals.threads())
     # The package asks how many processes share its queue.
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     model, galaxies = _model(), _galaxies(STEPS * CONFIG.batch_size)
     images = _galaxies(PREDICTED)["image"]
-    training: dict[str, Timed] = {OURS: partial(_train, _learner(model), galaxies)}
-    prediction: dict[str, Timed] = {OURS: partial(predict_arrays, model, np.arange(PREDICTED), images)}
+    training: dict[str, Timed] = {rivals.OURS: partial(_train, _learner(model), galaxies)}
+    prediction: dict[str, Timed] = {rivals.OURS: partial(predict_arrays, model, np.arange(PREDICTED), images)}
     parts = _parts(_learner(model), galaxies)
-    for name, layout in ((FIRST, torch.contiguous_format), (LAST, torch.channels_last)):
+    for name, layout in rivals.layouts(RIVAL).items():
         module = pita_module(model, CONFIG, layout)
-        tensor = _in_torch(images, layout)
+        tensor = rivals.in_torch(images, layout)
         disagreement = _disagreement(model, module, images[:64], tensor[:64])
         for batch in BATCHES:
             prediction[f"{name}, {batch}"] = _torch_predictor(module, tensor, batch)
         training[name] = _torch_trainer(module, galaxies, layout)
         parts |= _torch_parts(module, galaxies, name, layout)
     trained = median_seconds(training, settings.repeats)
-    predicted = _fastest_batches(median_seconds(prediction, settings.repeats))
+    predicted = rivals.fastest_batches(median_seconds(prediction, settings.repeats), BATCHES)
     of_step = median_seconds(parts, settings.repeats)
     torch.distributed.destroy_process_group()
     same = Check("largest difference of the latent vectors", disagreement, Target(most=1e-3))
-    return [_result(_compare(trained, predicted), [same]), _result_of_parts(trained, of_step)]
+    rows = rivals.compared(["training"], RIVAL, trained, STEPS * CONFIG.batch_size, 1.0)
+    rows += rivals.compared(["prediction"], RIVAL, predicted, PREDICTED, 1.3)
+    return [_result(rows, [same]), _result_of_parts(trained, of_step)]
 
 
 def _model() -> ImageRedshiftModel:
@@ -110,7 +112,7 @@ def _torch_trainer(module: Any, galaxies: dict[str, np.ndarray], layout: Any) ->
     """An epoch of the authors' training step and optimiser."""
     torch, optimiser = load_torch(), module.configure_optimizers()
     labelled = np.isfinite(galaxies["redshift"])
-    tensors = [_in_torch(galaxies["image"], layout)] + [
+    tensors = [rivals.in_torch(galaxies["image"], layout)] + [
         torch.from_numpy(values)
         for values in (
             np.where(labelled, galaxies["redshift"], 0.0).astype(np.float32),
@@ -119,14 +121,12 @@ def _torch_trainer(module: Any, galaxies: dict[str, np.ndarray], layout: Any) ->
         )
     ]
 
+    def loss_of(step: int, rows: Any) -> Any:
+        return module.training_step([values[rows] for values in tensors], step)
+
     def epoch() -> float:
         module.train()
-        for step, rows in enumerate(torch.randperm(len(labelled)).split(CONFIG.batch_size)):
-            optimiser.zero_grad()
-            loss = module.training_step([values[rows] for values in tensors], step)
-            loss.backward()
-            optimiser.step()
-        return loss.item()
+        return rivals.train_epoch(optimiser, len(labelled), CONFIG.batch_size, loss_of)
 
     return epoch
 
@@ -145,36 +145,12 @@ def _torch_predictor(module: Any, images: Any, batch: int) -> Timed:
     return predict
 
 
-def _in_torch(images: np.ndarray, layout: Any) -> Any:
-    tensor = load_torch().from_numpy(np.ascontiguousarray(np.transpose(images, (0, 3, 1, 2))))
-    return tensor.to(memory_format=layout)
-
-
 def _disagreement(model: ImageRedshiftModel, module: Any, images: np.ndarray, tensor: Any) -> float:
     """Largest difference between the latent vectors of the two: they must be of one network."""
     with load_torch().inference_mode():
         theirs = module.encoder_mlp(module.encoder(cropped(tensor, VIEW_SIZE))).numpy()
     ours, _ = jax.vmap(model.seen)(jnp.asarray(images))
     return float(np.abs(ours - theirs).max())
-
-
-def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
-    fastest = {name: min(seconds[f"{name}, {batch}"] for batch in BATCHES) for name in (FIRST, LAST)}
-    return {OURS: seconds[OURS], **fastest}
-
-
-def _compare(training: dict[str, float], prediction: dict[str, float]) -> list[Row]:
-    rows: list[Row] = []
-    for task, seconds, images, least in (
-        ("training", training, STEPS * CONFIG.batch_size, 1.0),
-        ("prediction", prediction, PREDICTED, 1.3),
-    ):
-        ratio = min(seconds[FIRST], seconds[LAST]) / seconds[OURS]
-        check = Check(f"{task}: images a second over pita-z's", ratio, Target(least=least))
-        for name in (OURS, FIRST, LAST):
-            shown = check if name == OURS else ""
-            rows.append([task, name, images / seconds[name], shown])
-    return rows
 
 
 def _parts(learner: Learner, galaxies: dict[str, np.ndarray]) -> dict[str, Timed]:
@@ -197,16 +173,16 @@ def _parts(learner: Learner, galaxies: dict[str, np.ndarray]) -> dict[str, Timed
 
     two = lambda images, keys: [random_views(images, key) for key in keys]  # noqa: E731
     return {
-        f"{VIEWS}, {OURS}": compiled(two, images, keys),
-        f"{TEACHER}, {OURS}": compiled(latents, learner.network, views),
-        f"{STUDENT}, {OURS}": compiled(gradient, learner.network, views),
-        f"{APERTURES}, {OURS}": compiled(learner.noisy_apertures, images, keys[0]),
+        f"{VIEWS}, {rivals.OURS}": compiled(two, images, keys),
+        f"{TEACHER}, {rivals.OURS}": compiled(latents, learner.network, views),
+        f"{STUDENT}, {rivals.OURS}": compiled(gradient, learner.network, views),
+        f"{APERTURES}, {rivals.OURS}": compiled(learner.noisy_apertures, images, keys[0]),
     }
 
 
 def _torch_parts(module: Any, galaxies: dict[str, np.ndarray], name: str, layout: Any) -> dict[str, Timed]:
     """The same of the authors' step."""
-    torch, images = load_torch(), _in_torch(galaxies["image"][: CONFIG.batch_size], layout)
+    torch, images = load_torch(), rivals.in_torch(galaxies["image"][: CONFIG.batch_size], layout)
     views = module.transforms(images)
 
     def latents() -> Any:
@@ -234,7 +210,7 @@ def _result(rows: list[Row], further: list[Check]) -> Result:
         f"`pita` beside `pita-z` {importlib.metadata.version('pita-z')}, the package of its authors, around "
         f"the same encoder `{CONFIG.encoder}` of the same weights, with the same batch of "
         f"{CONFIG.batch_size} and queue of {CONFIG.queue:,}; {SIZE}x{SIZE}x{BANDS} images, views of "
-        f"{VIEW_SIZE} pixels, float32 on the processor with {_threads()} threads; runs take turns and the "
+        f"{VIEW_SIZE} pixels, float32 on {rivals.threads()} threads of the CPU; runs take turns and the "
         f"median counts. Training is {STEPS} steps with all three losses, each with its own views (ours are "
         "drawn for each galaxy, theirs for a batch) and its own head of redshifts (ours a density that also "
         "sees fluxes in apertures, theirs a number): ours through `fit`, theirs the training step and the "
@@ -248,7 +224,7 @@ def _result(rows: list[Row], further: list[Check]) -> Result:
 
 
 def _result_of_parts(trained: dict[str, float], of_step: dict[str, float]) -> Result:
-    columns = (OURS, FIRST, LAST)
+    columns = (rivals.OURS, *rivals.layouts(RIVAL))
     rows = [
         [part, *(1e3 * of_step.get(f"{part}, {name}", np.nan) for name in columns)]
         for part in (VIEWS, TEACHER, STUDENT, APERTURES)
@@ -262,7 +238,3 @@ def _result_of_parts(trained: dict[str, float], of_step: dict[str, float]) -> Re
         ("part", *columns),
         rows,
     )
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))

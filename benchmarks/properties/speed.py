@@ -1,6 +1,5 @@
 """Images a second in training and inference, beside the same network in PyTorch."""
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from benchmarks.results import Check, Result, Row, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import median_seconds
+from benchmarks.torch_models import rivals
 from benchmarks.torch_models.convnext import load_torch, torch_convnext
 from benchmarks.torch_models.residual import torch_resnet
 from nebulium.nn.convnext import ConvNeXt
@@ -26,8 +26,7 @@ BATCH = 64
 # Inference is given the batch that suits each best.
 BATCHES = (8, 16, 64, 256)
 CONFIG = FitConfig(epochs=1, batch_size=BATCH, clip_norm=None, averaging=None, schedule="constant")
-TRAINING, INFERENCE = "training", "inference"
-OURS, FIRST, LAST = "nebulium", "PyTorch, channels first", "PyTorch, channels last"
+RIVAL = "PyTorch"
 
 
 class Regression(eqx.Module):
@@ -48,41 +47,28 @@ class Regression(eqx.Module):
 
 def measure(settings: Settings) -> list[Result]:
     """Times taken in turns, in one process."""
-    load_torch().set_num_threads(_threads())
+    load_torch().set_num_threads(rivals.threads())
     data = _images()
     rows, same = zip(*(_measure_network(name, data, settings.repeats) for name in NETWORKS), strict=True)
     return [_result([row for of_one in rows for row in of_one], same)]
 
 
 def _measure_network(name: str, data: dict[str, np.ndarray], repeats: int) -> tuple[list[Row], Check]:
-    torch, model = load_torch(), Regression(name)
+    model = Regression(name)
     disagreement = _disagreement(model, data["image"][:BATCH])
-    training, inference = {OURS: partial(_train, model, data)}, {}
+    training, inference = {rivals.OURS: partial(_train, model, data)}, {}
     for batch in BATCHES:
-        inference[f"{OURS}, {batch}"] = _infer(model, data["image"], batch)
-    for layout_name, layout in ((FIRST, torch.contiguous_format), (LAST, torch.channels_last)):
-        network, images = _in_torch(model, data["image"], layout)
+        inference[f"{rivals.OURS}, {batch}"] = _infer(model, data["image"], batch)
+    for layout_name, layout in rivals.layouts(RIVAL).items():
+        network, images = _twin(model, data["image"], layout)
         for batch in BATCHES:
             inference[f"{layout_name}, {batch}"] = partial(_infer_torch, network, images, batch)
         training[layout_name] = _torch_trainer(network, images, data["value"])
-    times = median_seconds(training, repeats), _fastest_batches(median_seconds(inference, repeats))
+    rows = rivals.compared([name, "training"], RIVAL, median_seconds(training, repeats), IMAGES, 1.0)
+    fastest = rivals.fastest_batches(median_seconds(inference, repeats), BATCHES)
+    rows += rivals.compared([name, "inference"], RIVAL, fastest, IMAGES, 1.3)
     same = Check(f"{name}: largest difference of the outputs", disagreement, Target(most=1e-3))
-    return _compare(name, {TRAINING: times[0], INFERENCE: times[1]}), same
-
-
-def _fastest_batches(seconds: dict[str, float]) -> dict[str, float]:
-    return {name: min(seconds[f"{name}, {batch}"] for batch in BATCHES) for name in (OURS, FIRST, LAST)}
-
-
-def _compare(network: str, seconds: dict[str, dict[str, float]]) -> list[Row]:
-    rows: list[Row] = []
-    for task, target in ((TRAINING, Target(least=1.0)), (INFERENCE, Target(least=1.3))):
-        ratio = min(seconds[task][FIRST], seconds[task][LAST]) / seconds[task][OURS]
-        check = Check(f"{network}, {task}: images a second over PyTorch's", ratio, target)
-        for name in (OURS, FIRST, LAST):
-            shown = check if name == OURS else ""
-            rows.append([network, task, name, IMAGES / seconds[task][name], shown])
-    return rows
+    return rows, same
 
 
 def _result(rows: list[Row], further: list[Check]) -> Result:
@@ -90,7 +76,7 @@ def _result(rows: list[Row], further: list[Check]) -> Result:
         "properties/speed",
         "Speed of networks of images",
         f"{IMAGES} images of {SIZE}x{SIZE}x{BANDS}, networks with a linear layer (`{NETWORKS[0]}` is the "
-        f"default), in float32 on {_device()} with {_threads()} threads, batches of {BATCH}, the same "
+        f"default), in float32 on {_device()} with {rivals.threads()} threads, batches of {BATCH}, the same "
         "weights in both; runs take turns and the median counts. Training is one epoch of AdamW, for "
         "nebulium through `fit` with its shuffling and reading. Inference is given the fastest of the batch "
         f"sizes {', '.join(map(str, BATCHES))}, each its own. The ratio is to the faster layout of PyTorch.",
@@ -120,12 +106,10 @@ def _infer(model: Regression, images: np.ndarray, batch: int) -> Callable[[], np
     return lambda: np.concatenate([np.asarray(compiled(model, jnp.asarray(batch))) for batch in batches])
 
 
-def _in_torch(model: Regression, images: np.ndarray, layout: Any) -> tuple[Any, Any]:
-    torch = load_torch()
+def _twin(model: Regression, images: np.ndarray, layout: Any) -> tuple[Any, Any]:
     twin = torch_convnext if isinstance(model.encoder, ConvNeXt) else torch_resnet
     network = twin(model.encoder, model.head, SIZE).to(_torch_device(), memory_format=layout)
-    tensor = torch.from_numpy(np.ascontiguousarray(np.transpose(images, (0, 3, 1, 2))))
-    return network, tensor.to(memory_format=layout)
+    return network, rivals.in_torch(images, layout)
 
 
 def _torch_trainer(network: Any, images: Any, values: np.ndarray) -> Callable[[], float]:
@@ -135,16 +119,11 @@ def _torch_trainer(network: Any, images: Any, values: np.ndarray) -> Callable[[]
     )
     targets, device = torch.from_numpy(values), _torch_device()
 
-    def epoch() -> float:
-        for rows in torch.randperm(len(images)).split(BATCH):
-            optimiser.zero_grad()
-            predicted = network(images[rows].to(device))[:, 0]
-            loss = torch.mean((predicted - targets[rows].to(device)) ** 2)
-            loss.backward()
-            optimiser.step()
-        return loss.item()
+    def loss_of(_: int, rows: Any) -> Any:
+        predicted = network(images[rows].to(device))[:, 0]
+        return torch.mean((predicted - targets[rows].to(device)) ** 2)
 
-    return epoch
+    return lambda: rivals.train_epoch(optimiser, len(images), BATCH, loss_of)
 
 
 def _infer_torch(network: Any, images: Any, batch: int) -> np.ndarray:
@@ -156,7 +135,7 @@ def _infer_torch(network: Any, images: Any, batch: int) -> np.ndarray:
 
 def _disagreement(model: Regression, images: np.ndarray) -> float:
     """Largest difference between the outputs of the two: they must be one network."""
-    network, tensor = _in_torch(model, images, load_torch().contiguous_format)
+    network, tensor = _twin(model, images, load_torch().contiguous_format)
     return float(np.abs(jax.vmap(model)(images) - _infer_torch(network, tensor, BATCH)).max())
 
 
@@ -167,7 +146,3 @@ def _device() -> str:
 def _torch_device() -> str:
     """Both on the graphics card, or both on the processor."""
     return "cuda" if jax.default_backend() == "gpu" and load_torch().cuda.is_available() else "cpu"
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))

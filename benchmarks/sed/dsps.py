@@ -1,14 +1,11 @@
 """Cost of lines on DSPS, and the gradient of a magnitude against finite differences."""
 
-import json
-import subprocess
-import sys
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.processes import answer_of
 from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.sed.chain_cost import BANDS, contestants, fastest, random_galaxies
 from benchmarks.settings import Settings, line_model
@@ -46,7 +43,7 @@ def measure(settings: Settings) -> list[Result]:
     over_stars = cost["chain_with_lines"] / cost["stars_without_lines"]
     stars = Check("with lines over nebulium's stars without", over_stars, Target(most=1.2))
     exact = np.asarray(jax.jit(jax.jacfwd(lambda p: magnitudes(chain, p)))(_history()))
-    differences = _differences(settings.model)
+    differences = np.array(answer_of(DIFFERENCES, settings.model))
     gradient = Check(
         "gradient of a magnitude: largest relative difference",
         np.max(np.abs(exact / differences - 1)),
@@ -99,9 +96,3 @@ def _double(leaf: object) -> object:
 
 def _chain(model: str) -> LineChain:
     return make_chain(load_ssp(), load_filters(*BANDS), line_model(model).median_ew)
-
-
-def _differences(model: str) -> np.ndarray:
-    command = [sys.executable, "-c", DIFFERENCES, model]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return np.array(json.loads(done.stdout))

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from nebulium.cli.options import (
+    AllRows,
     Columns,
     Ebv,
     Epochs,
     IdColumn,
     Model,
+    ModelOfGalaxies,
     ModelOutput,
     PredictionsOutput,
     Redshifts,
@@ -106,15 +108,10 @@ def evaluate(
     result: Any,
     source: Table,
     output: ReportOutput,
-    model: Annotated[
-        str, typer.Option("--model", metavar="NAME_OR_DIR", help="A packaged model or a model folder.")
-    ] = "desi-lines",
+    model: ModelOfGalaxies = "desi-lines",
     columns: Columns = None,
     id_column: IdColumn = None,
-    all_rows: Annotated[
-        bool,
-        typer.Option("--all-rows", help="Score every row: only if the model was trained on none of them."),
-    ] = False,
+    all_rows: AllRows = False,
     traditional: Annotated[
         bool, typer.Option("--traditional", help="Also fit and score PCA + k-NN and PCA + local regression.")
     ] = False,

@@ -61,6 +61,9 @@ Ebv = Annotated[
         "column (of spectra: ebv).",
     ),
 ]
+AllRows = Annotated[
+    bool, typer.Option("--all-rows", help="Score every galaxy: only if no model was trained on any of them.")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Of all that is random.")]
 Epochs = Annotated[
     int | None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
+    AllRows,
     BatchSize,
     Encoder,
     Epochs,
@@ -47,9 +48,6 @@ Curves = Annotated[
 SplitSeed = Annotated[
     str,
     typer.Option("--split", metavar="NAME", help="Names the split by id into train, validation and test."),
-]
-AllRows = Annotated[
-    bool, typer.Option("--all-rows", help="Score every galaxy: only if no model was trained on any of them.")
 ]
 Point = Annotated[
     Literal["median", "mode", "mean"], typer.Option("--point", help="The redshift that a density stands for.")
@@ -210,14 +208,10 @@ def compare(
     _say_scores(result, output)
 
 
-def _say_training(name: str) -> None:
-    say(f"training {name}")
-
-
 @verb(
     app,
     "label-fraction",
-    library("photoz.label_fraction_file", progress=_say_training),
+    library("photoz.label_fraction_file", progress=lambda name: say(f"training {name}")),
     settings=method_settings,
     columns=catalogue_columns,
 )

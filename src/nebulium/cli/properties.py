@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
+    AllRows,
     BatchSize,
     Encoder,
     Epochs,
@@ -145,10 +146,7 @@ def evaluate(
     id_column: IdColumn = None,
     bands: Bands = None,
     missing: Missing = None,
-    all_rows: Annotated[
-        bool,
-        typer.Option("--all-rows", help="Score every galaxy: only if the model was trained on none of them."),
-    ] = False,
+    all_rows: AllRows = False,
     traditional: Annotated[
         bool,
         typer.Option("--traditional", help="Also fit a random forest to the integrated light, and score it."),

@@ -14,6 +14,8 @@ from nebulium.data.files import EXACT
 from nebulium.data.glossary import lookup
 from nebulium.errors import TableError
 
+Flags = Bool[np.ndarray, " n"]
+
 #: Rows that a message names.
 NAMED = 3
 
@@ -27,13 +29,7 @@ class ColumnPlace:
     first_row: int = 0
 
     def refuse(
-        self,
-        values: Shaped[np.ndarray, " n"],
-        bad: Bool[np.ndarray, " n"],
-        expected: str,
-        mend: str,
-        *,
-        remark: str = "",
+        self, values: Shaped[np.ndarray, " n"], bad: Flags, expected: str, mend: str, *, remark: str = ""
     ) -> None:
         """Raise an error if a value is bad; ``{found}`` in the mend becomes the first bad value."""
         if np.any(bad):
@@ -43,7 +39,7 @@ class ColumnPlace:
             raise TableError(f"{self.file}, column {self.column}", problem, mend.replace("{found}", found))
 
 
-def named_rows(bad: Bool[np.ndarray, " n"], first_row: int = 0) -> str:
+def named_rows(bad: Flags, first_row: int = 0) -> str:
     """The first rows at fault, and how many there are."""
     rows = (np.flatnonzero(bad) + first_row).tolist()
     listed = ", ".join(map(str, rows[:NAMED]))
@@ -127,7 +123,7 @@ def without(values: Shaped[np.ndarray, " n"], numbers: Sequence[float]) -> Shape
     return np.where(absent, np.nan, values if values.dtype.kind == "f" else values.astype(np.float64))
 
 
-def _far_out(values: Float[np.ndarray, " n"], numbers: Sequence[float]) -> Bool[np.ndarray, " n"]:
+def _far_out(values: Float[np.ndarray, " n"], numbers: Sequence[float]) -> Flags:
     """Which are among the numbers and farther from all other values than these are from one another."""
     suspected = is_any_of(values, numbers)
     others = values[np.isfinite(values) & ~suspected]

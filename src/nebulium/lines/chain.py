@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.errors import NebuliumError
 from nebulium.lines.continuum.bins import BIN_EDGES_AA
+from nebulium.lines.continuum.line_list import Continuum, OfLines
 from nebulium.lines.fixed_grid import (
     REACH_KM_S,
     Interpolation,
@@ -32,17 +33,16 @@ from nebulium.lines.injection.profiles import (
 )
 from nebulium.nn.mapping import padded_batches
 from nebulium.sed.band_fluxes import Photometry, covers, line_njy_per_flux, mean_flux_njy, photometry_of_flux
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, as_float
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, Scalar, as_float
 from nebulium.sed.filters import Filters
 from nebulium.sed.spectrum import Galaxy, RestSpectrum, observe, rest_spectrum
 from nebulium.sed.ssp import SSPGrid
 
-Scalar = Float[Array, ""]
 BATCH = 500
 
 
 # Ten equivalent widths in AA from twelve continuum bins, a redshift and, for a model that samples, a key.
-LineModel = Callable[..., Float[Array, "10"]]
+LineModel = Callable[..., OfLines]
 
 
 class SampledLines(eqx.Module):
@@ -64,9 +64,7 @@ class SampledLines(eqx.Module):
 
     model: Any
 
-    def __call__(
-        self, continuum_flux: Float[Array, "12"], redshift: Scalar, key: Key[Array, ""]
-    ) -> Float[Array, "10"]:
+    def __call__(self, continuum_flux: Continuum, redshift: Scalar, key: Key[Array, ""]) -> OfLines:
         """One draw of the ten equivalent widths, AA."""
         return self.model.density(continuum_flux, redshift).sample(key, 1)[0]
 
@@ -271,7 +269,7 @@ def make_chain(
     )
 
 
-def lines_njy(line_flux: Float[Array, "10"], redshift: Scalar, filters: Filters) -> Float[Array, " band"]:
+def lines_njy(line_flux: OfLines, redshift: Scalar, filters: Filters) -> Float[Array, " band"]:
     """Flux density in nJy that lines of given fluxes, 1e-17 erg/s/cm2, add to each band."""
     response = line_njy_per_flux(jnp.asarray(COMPONENT_WAVES_AA) * (1.0 + redshift), filters)
     return response @ component_fluxes(line_flux)

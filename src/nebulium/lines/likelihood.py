@@ -18,10 +18,14 @@ from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import log_ndtr, logsumexp
 from jaxtyping import Array, Bool, Float
 
+from nebulium.lines.continuum.line_list import Continuum, OfLines
 from nebulium.lines.measurement import BOUND_SNR, N_LINES, STRONG_OF_WEAK, WEAK, NoiseLaw, Selection
 from nebulium.lines.model import FREE, LOG_EW_BOUND, LineModel
 from nebulium.nn import SinhArcsinh
 from nebulium.nn.copula import HALF_LOG_TWO_PI
+from nebulium.sed.cosmology import Scalar
+
+AtNodes = Float[Array, "10 node"]
 
 #: What is assumed of galaxies whose line is missing. ``truncated``: nothing, only positive measurements are
 #: modelled. ``censored``: their measurement was negative. ``learned``: a smooth chance to be recorded.
@@ -82,18 +86,18 @@ class MeasuredLines(eqx.Module):
 class _Posterior(eqx.Module):
     """What one line's data say of its normal score."""
 
-    log_evidence: Float[Array, "10"]
-    mean: Float[Array, "10"]
-    variance: Float[Array, "10"]
+    log_evidence: OfLines
+    mean: OfLines
+    variance: OfLines
 
 
 def galaxy_log_likelihood(
     model: LineModel,
-    continuum_flux: Float[Array, "12"],
-    redshift: Float[Array, ""],
+    continuum_flux: Continuum,
+    redshift: Scalar,
     lines: MeasuredLines,
     selection: SelectionKind,
-) -> Float[Array, ""]:
+) -> Scalar:
     """Log-likelihood of one galaxy's lines, recorded and missing."""
     hidden = model.trunk(model.features(continuum_flux, redshift))
     output = model.marginals(hidden)
@@ -111,9 +115,7 @@ def galaxy_log_likelihood(
     return jnp.sum(single) + joint + jnp.sum(ratios)
 
 
-def missing_chance(
-    model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
-) -> Float[Array, "10"]:
+def missing_chance(model: LineModel, continuum_flux: Continuum, redshift: Scalar) -> OfLines:
     """Chance of each line to be missing from a table like the training set."""
     law = model.density(continuum_flux, redshift).log_ew
     noise = model.noise_law(continuum_flux, redshift)
@@ -130,7 +132,7 @@ def _recorded(
     noise: NoiseLaw,
     lines: MeasuredLines,
     selection: Selection,
-    outlier_share: Float[Array, "10"],
+    outlier_share: OfLines,
     kind: SelectionKind,
 ) -> _Posterior:
     """Evidence of each recorded line, its intrinsic width integrated out."""
@@ -164,8 +166,8 @@ def _recorded(
 
 
 def _score_range(
-    law: SinhArcsinh, ew: Float[Array, "10"], scatter: Float[Array, "10"], at_bound: Bool[Array, "10"]
-) -> tuple[Float[Array, "10"], Float[Array, "10"]]:
+    law: SinhArcsinh, ew: OfLines, scatter: OfLines, at_bound: Bool[Array, "10"]
+) -> tuple[OfLines, OfLines]:
     """Scores between which a measurement allows the line to lie; nodes are places, not parameters."""
     least = 1e-3 * ew
     lowest = ew - 5.0 * scatter
@@ -195,7 +197,7 @@ def _unrecorded(law: SinhArcsinh, noise: NoiseLaw, selection: Selection) -> _Pos
 
 def _single_lines(
     recorded: _Posterior, unrecorded: _Posterior, present: Bool[Array, "10"], kind: SelectionKind
-) -> Float[Array, "10"]:
+) -> OfLines:
     """Evidence of each line by itself."""
     if kind == "truncated":
         chance = jnp.clip(-jnp.expm1(unrecorded.log_evidence), 1e-4, 1.0)
@@ -205,7 +207,7 @@ def _single_lines(
 
 def _dependence(
     correlation: Float[Array, "8 8"], recorded: _Posterior, unrecorded: _Posterior, present: Bool[Array, "10"]
-) -> Float[Array, ""]:
+) -> Scalar:
     """Evidence of the free lines together over the product of their own, measurements matched by Gaussians.
 
     The matched Gaussians are held fixed, so that the laws of the lines answer to their own data alone.
@@ -234,7 +236,7 @@ def _tied_ratios(
     return jnp.where(both, -2.0 * jnp.log1p(residual**2 / 3.0) - log_scatter, 0.0)
 
 
-def _outlier(law: SinhArcsinh, noise: NoiseLaw, lines: MeasuredLines) -> Float[Array, "10"]:
+def _outlier(law: SinhArcsinh, noise: NoiseLaw, lines: MeasuredLines) -> OfLines:
     """Density of a measurement that has nothing to do with the line."""
     log_ew, log_sigma = jnp.log(lines.ew_aa + 1e-3), jnp.log(lines.sigma_aa)
     ew_width, sigma_width = OUTLIER_WIDTHS
@@ -247,27 +249,21 @@ def _outlier(law: SinhArcsinh, noise: NoiseLaw, lines: MeasuredLines) -> Float[A
     )
 
 
-def _log_sigma_density(
-    noise: NoiseLaw, ew: Float[Array, "10 node"], sigma: Float[Array, "10"]
-) -> Float[Array, "10 node"]:
+def _log_sigma_density(noise: NoiseLaw, ew: AtNodes, sigma: OfLines) -> AtNodes:
     """Density of the quoted log sigma for lines of these widths."""
     shift = _over_nodes(noise.shift, ew)
     return _over_nodes(noise.log_sigma.log_prob, jnp.log(sigma)[:, None] - shift)
 
 
-def _ew_at(law: SinhArcsinh, scores: Float[Array, "10 node"]) -> Float[Array, "10 node"]:
+def _ew_at(law: SinhArcsinh, scores: AtNodes) -> AtNodes:
     return jnp.exp(jnp.clip(_over_nodes(law.value, scores), -LOG_EW_BOUND, LOG_EW_BOUND))
 
 
-def _over_nodes(
-    of_lines: Callable[[Float[Array, "10"]], Float[Array, "10"]], values: Float[Array, "10 node"]
-) -> Float[Array, "10 node"]:
+def _over_nodes(of_lines: Callable[[OfLines], OfLines], values: AtNodes) -> AtNodes:
     return jax.vmap(of_lines, 1, 1)(values)
 
 
-def _moments(
-    log_weight: Float[Array, "10 node"], scores: Float[Array, "10 node"]
-) -> tuple[Float[Array, "10"], Float[Array, "10"]]:
+def _moments(log_weight: AtNodes, scores: AtNodes) -> tuple[OfLines, OfLines]:
     weight = jax.nn.softmax(log_weight, axis=1)
     mean = jnp.sum(weight * scores, axis=1)
     return mean, jnp.sum(weight * (scores - mean[:, None]) ** 2, axis=1)

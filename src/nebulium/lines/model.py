@@ -16,10 +16,11 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.lines.continuum.features import LUMINOSITY_BIN, colours, log_luminosity
-from nebulium.lines.continuum.line_list import LINES, TIED, line_index
+from nebulium.lines.continuum.line_list import LINES, TIED, Continua, Continuum, OfLines, line_index
 from nebulium.lines.measurement import N_LINES, SCALAR_GAIN, WEAK, Measurement, NoiseLaw
 from nebulium.modelfile import register
 from nebulium.nn import SinhArcsinh, TrainingDomain, copula_log_density, factor_correlation
+from nebulium.sed.cosmology import Scalar
 
 N_COLOURS = 11
 #: Lines with a law of their own; a tied line has the law of its stronger partner, moved down by the ratio.
@@ -59,7 +60,7 @@ class LineDensity(eqx.Module):
     log_ew: SinhArcsinh
     correlation: Float[Array, "10 10"]
 
-    def median(self) -> Float[Array, "10"]:
+    def median(self) -> OfLines:
         """Median EW of each line, AA."""
         return _exp(self.log_ew.location)
 
@@ -72,7 +73,7 @@ class LineDensity(eqx.Module):
         scores = jax.random.normal(key, (n, N_LINES)) @ jnp.linalg.cholesky(self.correlation).T
         return jax.vmap(self.at_scores)(scores)
 
-    def log_prob(self, ew_aa: Float[Array, "10"]) -> Float[Array, ""]:
+    def log_prob(self, ew_aa: OfLines) -> Scalar:
         """Logarithm of the joint density per AA^10; -inf where a width is not positive."""
         positive = ew_aa > 0
         log_ew = jnp.log(jnp.where(positive, ew_aa, 1.0))
@@ -80,7 +81,7 @@ class LineDensity(eqx.Module):
         joint = marginal + copula_log_density(self.log_ew.score(log_ew), self.correlation)
         return jnp.where(jnp.all(positive), joint, -jnp.inf)
 
-    def at_scores(self, scores: Float[Array, "10"]) -> Float[Array, "10"]:
+    def at_scores(self, scores: OfLines) -> OfLines:
         """Equivalent widths, AA, at the normal scores of the lines."""
         return _exp(self.log_ew.value(scores))
 
@@ -119,8 +120,8 @@ class LineModel(eqx.Module):
     with_luminosity: bool = eqx.field(static=True)
     feature_mean: Float[Array, " feature"]
     feature_std: Float[Array, " feature"]
-    brightness_mean: Float[Array, ""]
-    brightness_std: Float[Array, ""]
+    brightness_mean: Scalar
+    brightness_std: Scalar
     trunk: eqx.nn.MLP
     marginals: eqx.nn.Linear
     loadings: eqx.nn.Linear
@@ -169,9 +170,7 @@ class LineModel(eqx.Module):
         self.log_luminosity_range = jnp.array([-jnp.inf, jnp.inf], jnp.float32)
         self.measured_levels = jnp.tile(jnp.asarray(KNOTS), (2, N_LINES, 1))
 
-    def features(
-        self, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
-    ) -> Float[Array, " feature"]:
+    def features(self, continuum_flux: Continuum, redshift: Scalar) -> Float[Array, " feature"]:
         """Standardised features of a continuum.
 
         Parameters
@@ -198,9 +197,7 @@ class LineModel(eqx.Module):
             raw = jnp.append(raw, log_luminosity(continuum_flux, redshift))
         return jnp.clip((raw - self.feature_mean) / self.feature_std, -FEATURE_BOUND, FEATURE_BOUND)
 
-    def noise_features(
-        self, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
-    ) -> Float[Array, " noise_feature"]:
+    def noise_features(self, continuum_flux: Continuum, redshift: Scalar) -> Float[Array, " noise_feature"]:
         """Features that the noise depends on: those of the lines and, with luminosity, the brightness.
 
         Parameters
@@ -226,7 +223,7 @@ class LineModel(eqx.Module):
         standardised = (brightness - self.brightness_mean) / self.brightness_std
         return jnp.append(features, jnp.clip(standardised, -FEATURE_BOUND, FEATURE_BOUND))
 
-    def median_ew(self, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]) -> Float[Array, "10"]:
+    def median_ew(self, continuum_flux: Continuum, redshift: Scalar) -> OfLines:
         """Median intrinsic equivalent widths: only the part of the network that they need.
 
         Parameters
@@ -249,7 +246,7 @@ class LineModel(eqx.Module):
         location = _LOCATIONS @ self.marginals.weight @ hidden + _LOCATIONS @ self.marginals.bias
         return _exp(location)
 
-    def density(self, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]) -> LineDensity:
+    def density(self, continuum_flux: Continuum, redshift: Scalar) -> LineDensity:
         """Joint law of the intrinsic equivalent widths.
 
         Parameters
@@ -364,7 +361,7 @@ class LineModel(eqx.Module):
         """Log of the scatter of the tied pairs' log ratio."""
         return SCALAR_GAIN * self.log_tie_scatter
 
-    def noise_law(self, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]) -> NoiseLaw:
+    def noise_law(self, continuum_flux: Continuum, redshift: Scalar) -> NoiseLaw:
         """Noise typical of such a continuum in the training set; see `nebulium.lines.measurement`.
 
         Parameters
@@ -403,7 +400,7 @@ _log_luminosities = jax.jit(jax.vmap(log_luminosity))
 
 
 def luminosities_in_range(
-    model: LineModel, continuum_flux: Float[np.ndarray, "n 12"], redshift: Float[np.ndarray, " n"]
+    model: LineModel, continuum_flux: Continua, redshift: Float[np.ndarray, " n"]
 ) -> Bool[np.ndarray, " n"]:
     """Which galaxies have a luminosity like those of the training set; False where it is not known."""
     low, high = np.asarray(model.log_luminosity_range)
@@ -422,7 +419,7 @@ def statistics_of(model: Any) -> tuple[Any, ...]:
     )
 
 
-def _exp(log_ew: Float[Array, "10"]) -> Float[Array, "10"]:
+def _exp(log_ew: OfLines) -> OfLines:
     return jnp.exp(jnp.clip(log_ew, -LOG_EW_BOUND, LOG_EW_BOUND))
 
 

@@ -17,9 +17,11 @@ from scipy.stats import norm, qmc
 
 from nebulium.lines.continuum.completion import Completions, complete_continuum
 from nebulium.lines.continuum.features import log_luminosity
+from nebulium.lines.continuum.line_list import Continuum, OfLines
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measurement import N_LINES, STRONG_OF_WEAK, WEAK, Selection
 from nebulium.lines.model import KNOTS, LOG_EW_BOUND, LineDensity, LineModel
+from nebulium.sed.cosmology import Scalar
 
 N_POINTS = 512
 # Quantiles are found in log(EW + this), to a millionth of the range.
@@ -52,7 +54,7 @@ class WeightedPoints(eqx.Module):
         """Quantiles of each line at probabilities of its own."""
         return jax.vmap(_weighted_quantiles, 1, 1)(self.ew_aa, self.weight, levels)
 
-    def share_below(self, ew_aa: Float[Array, "10"]) -> Float[Array, "10"]:
+    def share_below(self, ew_aa: OfLines) -> OfLines:
         """Share of each line's distribution up to an equivalent width."""
         below = jnp.where(self.ew_aa <= ew_aa[None, :], self.weight, 0.0)
         return jnp.sum(below, axis=0) / jnp.sum(self.weight, axis=0)
@@ -60,9 +62,9 @@ class WeightedPoints(eqx.Module):
 
 def measured_quantiles(
     model: LineModel,
-    continuum_flux: Float[Array, "12"],
-    redshift: Float[Array, ""],
-    sigma_aa: Float[Array, "10"],
+    continuum_flux: Continuum,
+    redshift: Scalar,
+    sigma_aa: OfLines,
     levels: Float[Array, " level"],
 ) -> Float[Array, "level 10"]:
     """Quantiles of what would be measured of each line, given that it is recorded.
@@ -100,21 +102,14 @@ def measured_quantiles(
 
 
 def measured_share_below(
-    model: LineModel,
-    continuum_flux: Float[Array, "12"],
-    redshift: Float[Array, ""],
-    sigma_aa: Float[Array, "10"],
-    ew_aa: Float[Array, "10"],
-) -> Float[Array, "10"]:
+    model: LineModel, continuum_flux: Continuum, redshift: Scalar, sigma_aa: OfLines, ew_aa: OfLines
+) -> OfLines:
     """Probability that what would be measured of each line is no larger; before any calibration."""
     return _measured_points(model, continuum_flux, redshift, sigma_aa).share_below(ew_aa)
 
 
 def marginalised_quantiles(
-    model: LineModel,
-    continuum_flux: Float[Array, "12"],
-    redshift: Float[Array, ""],
-    levels: Float[Array, " level"],
+    model: LineModel, continuum_flux: Continuum, redshift: Scalar, levels: Float[Array, " level"]
 ) -> Float[Array, "level 10"]:
     """Quantiles of the intrinsic widths for a continuum with missing bins.
 
@@ -144,7 +139,7 @@ def marginalised_quantiles(
     filled = completions(model, continuum_flux, redshift)
     scores = jnp.broadcast_to(jnp.asarray(MIXTURE_SCORES)[:, None], (MIXTURE_SCORES.size, N_LINES))
 
-    def at_scores(flux: Float[Array, "12"]) -> Float[Array, "score 10"]:
+    def at_scores(flux: Continuum) -> Float[Array, "score 10"]:
         return jax.vmap(model.density(flux, redshift).at_scores)(scores)
 
     ew = jax.vmap(at_scores)(filled.continuum_flux)
@@ -152,9 +147,7 @@ def marginalised_quantiles(
     return WeightedPoints(ew.reshape(-1, N_LINES), weight.reshape(-1, N_LINES)).quantiles(levels)
 
 
-def completions(
-    model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""]
-) -> Completions:
+def completions(model: LineModel, continuum_flux: Continuum, redshift: Scalar) -> Completions:
     """Continua of the training set's kind that agree with the bins that were seen."""
     raw = model.domain.reference * model.feature_std[None, :] + model.feature_mean[None, :]
     if not model.with_luminosity:
@@ -165,13 +158,13 @@ def completions(
 
 def sample_measured(
     model: LineModel,
-    continuum_flux: Float[Array, "12"],
-    redshift: Float[Array, ""],
+    continuum_flux: Continuum,
+    redshift: Scalar,
     lines: MeasuredLines,
     key: Key[Array, ""],
     *,
     independent: bool = False,
-) -> Float[Array, "10"]:
+) -> OfLines:
     """Draw what could have been measured of a galaxy with these errors and these missing lines."""
     draw_key, noise_key, choice_key = jax.random.split(key, 3)
     density = model.density(continuum_flux, redshift)
@@ -201,10 +194,7 @@ def sample_measured(
 
 
 def _measured_points(
-    model: LineModel,
-    continuum_flux: Float[Array, "12"],
-    redshift: Float[Array, ""],
-    sigma_aa: Float[Array, "10"],
+    model: LineModel, continuum_flux: Continuum, redshift: Scalar, sigma_aa: OfLines
 ) -> WeightedPoints:
     law = model.noise_law(continuum_flux, redshift)
     scores = jnp.asarray(_point_scores())
@@ -225,7 +215,7 @@ def _measured_points(
     return WeightedPoints(jnp.maximum(measured, 0.0), weight)
 
 
-def _is_known(sigma_aa: Float[Array, "10"]) -> Bool[Array, "10"]:
+def _is_known(sigma_aa: OfLines) -> Bool[Array, "10"]:
     return jnp.isfinite(sigma_aa) & (sigma_aa > 0)
 
 

@@ -1,18 +1,17 @@
 """Quantiles of the lines of many galaxies: of the lines themselves or of measurements, gaps or none."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES, Continua, Continuum, OfLines, Widths
 from nebulium.lines.input import GalaxyRows
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import WeightedPoints, completions, marginalised_quantiles, measured_quantiles
 from nebulium.nn.mapping import map_galaxies
+from nebulium.sed.cosmology import Scalar
 
 BATCH = 8192
 #: Rows at a time where each row takes many evaluations of the model.
@@ -24,9 +23,6 @@ QUANTILES = {"q50": 0.5, "q16": 0.16, "q84": 0.84, "q025": 0.025, "q975": 0.975}
 LIKELIEST, N_WITHIN = 8, 65
 _LEVELS = np.array(list(QUANTILES.values()), np.float32)
 
-Continuum = Float[Array, "12"]
-Redshift = Float[Array, ""]
-Sigma = Float[Array, "10"]
 Quantiles = Float[Array, "5 10"]
 
 
@@ -47,14 +43,8 @@ class LineQuantiles(eqx.Module):
 
 def line_quantiles(model: LineModel, rows: GalaxyRows, *, observed: bool, gaps: bool) -> LineQuantiles:
     """Quantiles of galaxies of which each lacks a bin or none does: of the lines, or of measurements."""
-    one = {
-        (False, False): _of_continuum,
-        (False, True): _of_gappy_continuum,
-        (True, False): _of_measurement,
-        (True, True): _of_gappy_measurement,
-    }[observed, gaps]
     size = SMALL_BATCH if observed or gaps else BATCH
-    function = eqx.Partial(_with_domain, one, gaps, model)
+    function = eqx.Partial(_with_domain, observed, gaps, model)
     found: LineQuantiles = map_galaxies(
         function, rows.continuum_flux, rows.redshift, rows.sigma_aa, batch=size
     )
@@ -62,32 +52,32 @@ def line_quantiles(model: LineModel, rows: GalaxyRows, *, observed: bool, gaps: 
 
 
 def _with_domain(
-    quantiles: Any, gaps: bool, model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma
+    observed: bool, gaps: bool, model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines
 ) -> LineQuantiles:
     """The domain is that of the likeliest completion, which is the continuum itself without missing bins."""
-    ew = quantiles(model, flux, redshift, sigma)
+    ew = _quantiles(observed, gaps, model, flux, redshift, sigma)
     if gaps:
         flux = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
     return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
 
 
-def _of_continuum(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
-    """The lines themselves, every bin known."""
-    others = model.density(flux, redshift).quantile(jnp.asarray(_LEVELS[1:]))
+def _quantiles(
+    observed: bool, gaps: bool, model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines
+) -> Quantiles:
+    """Of measurements or of the lines themselves, where every bin is known or some are missing."""
+    levels = jnp.asarray(_LEVELS)
+    if observed:
+        of_measurements = _of_gappy_measurement if gaps else measured_quantiles
+        return of_measurements(model, flux, redshift, sigma, levels)
+    if gaps:
+        return marginalised_quantiles(model, flux, redshift, levels)
+    others = model.density(flux, redshift).quantile(levels[1:])
     return jnp.concatenate([model.median_ew(flux, redshift)[None], others])
 
 
-def _of_gappy_continuum(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
-    """The lines themselves, missing bins marginalised over the training set."""
-    return marginalised_quantiles(model, flux, redshift, jnp.asarray(_LEVELS))
-
-
-def _of_measurement(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
-    """Measurements of the lines."""
-    return measured_quantiles(model, flux, redshift, sigma, jnp.asarray(_LEVELS))
-
-
-def _of_gappy_measurement(model: LineModel, flux: Continuum, redshift: Redshift, sigma: Sigma) -> Quantiles:
+def _of_gappy_measurement(
+    model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines, levels: Float[Array, "5"]
+) -> Quantiles:
     """Measurements of the lines, missing bins marginalised over the likeliest completions."""
     within = (jnp.arange(N_WITHIN, dtype=jnp.float32) + 0.5) / N_WITHIN
     filled = completions(model, flux, redshift)
@@ -95,12 +85,10 @@ def _of_gappy_measurement(model: LineModel, flux: Continuum, redshift: Redshift,
     ew = jax.vmap(lambda each: measured_quantiles(model, each, redshift, sigma, within))(continua)
     weight = jnp.broadcast_to(filled.weight[:LIKELIEST, None, None], ew.shape)
     points = WeightedPoints(ew.reshape(-1, len(LINES)), weight.reshape(-1, len(LINES)))
-    return points.quantiles(jnp.asarray(_LEVELS))
+    return points.quantiles(levels)
 
 
-def median_ews(
-    model: LineModel, continuum_flux: Float[np.ndarray, "n 12"], redshift: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, "n 10"]:
+def median_ews(model: LineModel, continuum_flux: Continua, redshift: Float[np.ndarray, " n"]) -> Widths:
     """Medians of the intrinsic equivalent widths of many galaxies, and nothing else.
 
     Parameters
@@ -123,5 +111,5 @@ def median_ews(
     (3, 10)
     """
     medians = eqx.Partial(LineModel.median_ew, model)
-    widths: Float[np.ndarray, "n 10"] = map_galaxies(medians, continuum_flux, redshift, batch=BATCH)
+    widths: Widths = map_galaxies(medians, continuum_flux, redshift, batch=BATCH)
     return widths

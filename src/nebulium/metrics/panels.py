@@ -1,11 +1,13 @@
 """What the panels of the figures are made of: clouds of galaxies, running medians, empty panels."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from nebulium.metrics.figure_style import BLACK, BLUE, SMALL, TEXT, VERMILION
 
@@ -21,6 +23,8 @@ CELLS = 70
 IN_A_BIN, MOST_BINS = 40, 12
 #: Galaxies in a bin of the PIT, on average.
 FEWEST_IN_A_BIN = 20
+#: Columns of a legend.
+MOST_COLUMNS = 6
 PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
 
 
@@ -69,10 +73,14 @@ def draw_cloud(axes: Axes, x: Values, y: Values, xlim: Limits, ylim: Limits) -> 
         size = 4 if len(x) < FEW else 2
         axes.plot(x, y, linestyle="", marker="o", markersize=size, color=BLUE, alpha=0.45, markeredgewidth=0)
     else:
-        edges = [np.linspace(*limits, CELLS) for limits in (xlim, ylim)]
-        counts = np.histogram2d(x, y, bins=edges)[0].T
-        axes.pcolormesh(*edges, np.sqrt(np.ma.masked_equal(counts, 0)), cmap="cividis", rasterized=True)
+        draw_counts(axes, x, y, [np.linspace(*limits, CELLS) for limits in (xlim, ylim)])
     axes.set(xlim=xlim, ylim=ylim)
+
+
+def draw_counts(axes: Axes, x: Values, y: Values, edges: Sequence[Values], **style: Any) -> None:
+    """Draw a histogram; its colours go with the square root of the counts."""
+    shown = np.sqrt(np.ma.masked_equal(np.histogram2d(x, y, bins=edges)[0].T, 0))
+    axes.pcolormesh(*edges, shown, rasterized=True, **{"cmap": "cividis"} | style)
 
 
 def draw_running(axes: Axes, x: Values, y: Values, *, label: str = "median, 16 and 84 %") -> None:
@@ -116,3 +124,11 @@ def leave_empty(axes: Axes, text: str = "no galaxies") -> None:
     """Say in a panel that there is nothing to show."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=TEXT, color="0.4")
     axes.set(xticks=[], yticks=[])
+
+
+def shared_legend(figure: Figure, where: Any = "outside upper right") -> None:
+    """Draw one legend for all panels: that of the first which has one."""
+    found = (axes.get_legend_handles_labels() for axes in figure.axes)
+    handles, labels = next((each for each in found if each[0]), ([], []))
+    if handles:
+        figure.legend(handles, labels, loc=where, ncols=MOST_COLUMNS, fontsize=SMALL, frameon=False)

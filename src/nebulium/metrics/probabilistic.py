@@ -11,6 +11,8 @@ from jaxtyping import Float
 
 from nebulium.metrics.point import Mask, Values, kept
 
+Draws = Float[np.ndarray, "_ sample"]
+
 
 class Estimate(NamedTuple):
     """A number and its standard error.
@@ -65,9 +67,7 @@ def interval_coverage(observed: Values, lower: Values, upper: Values, *, mask: M
     return float(np.mean((observed >= lower) & (observed <= upper)))
 
 
-def pit_from_samples(
-    observed: Values, samples: Float[np.ndarray, "_ sample"], *, mask: Mask | None = None
-) -> Values:
+def pit_from_samples(observed: Values, samples: Draws, *, mask: Mask | None = None) -> Values:
     """Probability integral transform: where in its predicted distribution each observed value falls.
 
     Parameters
@@ -188,9 +188,7 @@ def pit_ks(pit: Values) -> float:
     return float(max(np.max(steps[1:] - ordered), np.max(ordered - steps[:-1])))
 
 
-def crps_from_samples(
-    observed: Values, samples: Float[np.ndarray, "_ sample"], *, mask: Mask | None = None
-) -> Values:
+def crps_from_samples(observed: Values, samples: Draws, *, mask: Mask | None = None) -> Values:
     """Continuous ranked probability score of each row, unbiased in the number of samples.
 
     Parameters

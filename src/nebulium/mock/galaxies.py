@@ -14,9 +14,7 @@ from nebulium.mock.structure import Structure, draw_structure, half_light_radius
 from nebulium.mock.survey.selection import MeasuredPhotometry, PhotometricNoise, photometric_noise
 from nebulium.mock.survey.survey_list import Survey
 from nebulium.sed import load_filters
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, luminosity_distance_mpc
-
-Scalar = Float[Array, ""]
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Scalar, luminosity_distance_mpc
 
 
 @runtime_checkable

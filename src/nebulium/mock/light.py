@@ -16,14 +16,13 @@ from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import Structure
 from nebulium.modelfile import load_model
 from nebulium.sed.band_fluxes import covers, mean_flux_njy, photometry_of_flux
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, Scalar, age_gyr
 from nebulium.sed.dust import CalzettiDust
 from nebulium.sed.filters import Filters
 from nebulium.sed.igm import LYMAN_ALPHA_AA, LYMAN_LIMIT_AA, igm_transmission, resolve_lyman_steps
 from nebulium.sed.spectrum import Galaxy, observe, rest_spectra_of_parts
 from nebulium.sed.ssp import SSPGrid, load_ssp
 
-Scalar = Float[Array, ""]
 YOUNG = COMPONENTS.index("young")
 # The highest redshift of the galaxies that the packaged line models were trained on.
 LINES_REDSHIFT_MOST = 0.3

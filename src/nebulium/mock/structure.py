@@ -23,9 +23,7 @@ from nebulium.mock.populations.size_relations import (
     van_der_wel_2014,
     van_der_wel_2014_scatter,
 )
-from nebulium.sed.cosmology import age_gyr
-
-Scalar = Float[Array, ""]
+from nebulium.sed.cosmology import Scalar, age_gyr
 
 SERSIC_INDICES = tuple(float(n) for n in np.arange(1.0, 6.01, 0.5))  # the renderer tabulates each once
 QUIESCENT_PER_AGE = 0.2  # Pacifici et al. 2016, ApJ 832, 79: quiescent below 0.2 over the age of the Universe

@@ -20,6 +20,7 @@ MOST_IMAGES = 4096
 _CHUNK = 256
 
 Features = Float[Array, " feature"]
+Measuring = Callable[[Image], Features]
 
 
 class Standardisation(eqx.Module):
@@ -51,9 +52,9 @@ class Standardisation(eqx.Module):
     band_scale: Float[Array, " band"]
     feature_mean: Features
     feature_scale: Features
-    measure: Callable[[Image], Features] = eqx.field(static=True)
+    measure: Measuring = eqx.field(static=True)
 
-    def __init__(self, measure: Callable[[Image], Features], *, bands: int, features: int):
+    def __init__(self, measure: Measuring, *, bands: int, features: int):
         self.band_mean, self.band_scale = jnp.zeros(bands), jnp.ones(bands)
         self.feature_mean, self.feature_scale = jnp.zeros(features), jnp.ones(features)
         self.measure = measure
@@ -98,12 +99,7 @@ class ImageModel(eqx.Module):
     standardisation: Standardisation
     form: ImageForm = eqx.field(static=True)
 
-    def __init__(
-        self,
-        images: Mapping[str, Any],
-        measure: Callable[[Image], Features],
-        count: Callable[[int], int],
-    ):
+    def __init__(self, images: Mapping[str, Any], measure: Measuring, count: Callable[[int], int]):
         self.form = ImageForm.of(**images)
         bands = len(self.form.bands)
         self.standardisation = Standardisation(measure, bands=bands, features=count(bands))

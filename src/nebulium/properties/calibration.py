@@ -14,6 +14,8 @@ from jaxtyping import Float
 
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 
+Labels = Float[np.ndarray, "n target"]
+
 LEVEL = 0.68
 # With fewer labels the factor would be noise: 20 set the coverage to 10 per cent.
 FEWEST = 20
@@ -43,10 +45,7 @@ def conformal_factor(
 
 
 def calibrated(
-    model: PropertyModel,
-    values: Float[np.ndarray, "n target"],
-    predicted: PropertyPrediction,
-    sigma: Float[np.ndarray, "n target"] | None = None,
+    model: PropertyModel, values: Labels, predicted: PropertyPrediction, sigma: Labels | None = None
 ) -> PropertyModel:
     """A model whose 68 % intervals hold 68 % of the labels given, target by target."""
     noise = np.zeros_like(values) if sigma is None else sigma

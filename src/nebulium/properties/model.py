@@ -13,7 +13,7 @@ from nebulium.nn.convolution import FeatureMap, Image
 from nebulium.nn.densities import HEADS, Head, Interval, Targets
 from nebulium.nn.encoders import Encoder, encode, make_encoder
 from nebulium.nn.image_model import ImageModel
-from nebulium.properties.domain import ProfileDomain
+from nebulium.properties.domain import ProfileDomain, Profiles
 from nebulium.properties.gaussian_process import GaussianProcess
 from nebulium.properties.profiles import count_profile_features, profile_features
 from nebulium.training.augmentation import orientations
@@ -87,7 +87,7 @@ class ImageNetwork(eqx.Module):
         self.head = HEADS[head](HIDDEN, targets, key=head_key)
         self.binning = binning
 
-    def interval(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
+    def interval(self, image: Image, profiles: Profiles) -> Interval:
         """Median and central 68 % of a standardised image with standardised profiles."""
         return self.head.interval(self.vector(self.embedding(image), profiles))
 
@@ -105,9 +105,7 @@ class ImageNetwork(eqx.Module):
         )
         return jnp.mean(blocks, axis=(1, 3))
 
-    def vector(
-        self, embedding: Float[Array, " width"], profiles: Float[Array, " profile"]
-    ) -> Float[Array, " hidden"]:
+    def vector(self, embedding: Float[Array, " width"], profiles: Profiles) -> Float[Array, " hidden"]:
         """The vector that the head sees; a network without room for profiles leaves them out."""
         room = self.hidden.weight.shape[1] - embedding.size
         return jax.nn.gelu(self.hidden(jnp.concatenate([embedding, profiles[:room]])))
@@ -248,7 +246,7 @@ class PropertyModel(ImageModel):
         """The embedding, and whether the image lies inside the training domain."""
         return self.embedding(image), self.domain.contains(self.standardisation.features(image))
 
-    def _intervals(self, image: Image, profiles: Float[Array, " profile"]) -> Interval:
+    def _intervals(self, image: Image, profiles: Profiles) -> Interval:
         """The intervals of every network and orientation, (network, 8, target)."""
         ways = orientations(self.standardisation.image(image))
         predicted = [

@@ -3,12 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from nebulium.sed.cosmology import as_float
 from nebulium.sed.filters import Filters
-from nebulium.sed.piecewise import PiecewiseLinear
+from nebulium.sed.piecewise import OnWaves, PiecewiseLinear
 from nebulium.sed.spectrum import SPEED_OF_LIGHT_AA_S
 
 AB_ZERO_NJY = 31.4  # -2.5 log10 f_nu - 48.60 in cgs, for nJy
@@ -33,11 +32,7 @@ class Photometry(eqx.Module):
     covered: Bool[Array, "*batch band"]
 
 
-def photometry(
-    wave_aa: Float[Array | np.ndarray, " wave"],
-    flux_lambda: Float[Array | np.ndarray, " wave"],
-    filters: Filters,
-) -> Photometry:
+def photometry(wave_aa: OnWaves, flux_lambda: OnWaves, filters: Filters) -> Photometry:
     """Brightness of a spectrum through filters.
 
     The spectrum is integrated over each step of a filter, so that narrow lines count wherever they fall.
@@ -66,11 +61,7 @@ def photometry(
     return photometry_of_flux(mean_flux_njy(wave_aa, flux_lambda, filters), covered)
 
 
-def mean_flux_njy(
-    wave_aa: Float[Array | np.ndarray, " wave"],
-    flux_lambda: Float[Array | np.ndarray, " wave"],
-    filters: Filters,
-) -> Float[Array, " band"]:
+def mean_flux_njy(wave_aa: OnWaves, flux_lambda: OnWaves, filters: Filters) -> Float[Array, " band"]:
     """Mean of flux per hertz over each filter, weighted as a detector of photons does."""
     wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     # Per hertz, not per Angstrom: the spectrum of hot stars then falls by a hundred to the red and not by
@@ -80,11 +71,7 @@ def mean_flux_njy(
     return jnp.sum(filters.response * jnp.diff(integral.reshape(filters.edges_aa.shape), axis=-1), axis=-1)
 
 
-def covers(
-    wave_aa: Float[Array | np.ndarray, " wave"],
-    flux_lambda: Float[Array | np.ndarray, " wave"],
-    filters: Filters,
-) -> Bool[Array, " band"]:
+def covers(wave_aa: OnWaves, flux_lambda: OnWaves, filters: Filters) -> Bool[Array, " band"]:
     """Whether a spectrum spans each filter without a gap."""
     wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)
     low, high = filters.reach_aa[:, :1], filters.reach_aa[:, 1:]

@@ -11,6 +11,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from nebulium.errors import NebuliumError
 
+Scalar = Float[Array, ""]
+
 HUBBLE_DISTANCE_MPC = float(constants.c.to_value("km/s")) / 100.0  # times 100 over H0
 HUBBLE_TIME_GYR = float((1.0 / (100.0 * u.km / u.s / u.Mpc)).to_value("Gyr"))  # times 100 over H0
 TEN_PARSEC_MPC = 1e-5
@@ -55,10 +57,10 @@ class Cosmology(eqx.Module):
     460.3
     """
 
-    h0: float | Float[Array, ""] = 70.0
-    om0: float | Float[Array, ""] = 0.3
-    ogamma0: float | Float[Array, ""] = 0.0
-    n_eff: float | Float[Array, ""] = 0.0
+    h0: float | Scalar = 70.0
+    om0: float | Scalar = 0.3
+    ogamma0: float | Scalar = 0.0
+    n_eff: float | Scalar = 0.0
     neutrino_y: tuple[float, ...] = ()
 
 
@@ -126,9 +128,7 @@ def _a4_e2(a: Float[Array, " node"], cosmology: Cosmology) -> Float[Array, " nod
     return cosmology.om0 * a + _radiation(a, cosmology) + vacuum * a**4
 
 
-def luminosity_distance_mpc(
-    redshift: Float[Array, ""] | float, cosmology: Cosmology = DEFAULT_COSMOLOGY
-) -> Float[Array, ""]:
+def luminosity_distance_mpc(redshift: Scalar | float, cosmology: Cosmology = DEFAULT_COSMOLOGY) -> Scalar:
     """Luminosity distance; 0 at redshift 0.
 
     Parameters
@@ -155,7 +155,7 @@ def luminosity_distance_mpc(
     return (1.0 + z) * integral * (100.0 * HUBBLE_DISTANCE_MPC / cosmology.h0)
 
 
-def age_gyr(redshift: Float[Array, ""] | float, cosmology: Cosmology = DEFAULT_COSMOLOGY) -> Float[Array, ""]:
+def age_gyr(redshift: Scalar | float, cosmology: Cosmology = DEFAULT_COSMOLOGY) -> Scalar:
     """Age of the Universe.
 
     Parameters
@@ -181,9 +181,7 @@ def age_gyr(redshift: Float[Array, ""] | float, cosmology: Cosmology = DEFAULT_C
     return integral * (100.0 * HUBBLE_TIME_GYR / cosmology.h0)
 
 
-def observing_distance_mpc(
-    redshift: Float[Array, ""] | float, cosmology: Cosmology = DEFAULT_COSMOLOGY
-) -> Float[Array, ""]:
+def observing_distance_mpc(redshift: Scalar | float, cosmology: Cosmology = DEFAULT_COSMOLOGY) -> Scalar:
     """Luminosity distance, except that redshift 0 means ten parsecs.
 
     Rest-frame input has redshift 0 and no distance; at ten parsecs its magnitudes are absolute magnitudes.

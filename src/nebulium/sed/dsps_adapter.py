@@ -17,6 +17,7 @@ import jax
 from jaxtyping import Array, Float
 
 from nebulium.errors import from_extra
+from nebulium.sed.cosmology import Scalar
 
 
 @cache
@@ -35,7 +36,7 @@ def _dsps() -> Any:
 
 
 def metallicity_weights(
-    lgmet: Float[Array, ""], lgmet_scatter: Float[Array, ""], grid_lgmet: Float[Array, " met"]
+    lgmet: Scalar, lgmet_scatter: Scalar, grid_lgmet: Float[Array, " met"]
 ) -> Float[Array, " met"]:
     """Share of each metallicity of the grid in a lognormal distribution."""
     weights = _dsps().sed.metallicity_weights.calc_lgmet_weights_from_lognormal_mdf
@@ -47,16 +48,12 @@ def calzetti_k(wave_micron: Float[Array, " wave"]) -> Float[Array, " wave"]:
     return _dsps().dust.att_curves.calzetti00_k_lambda(wave_micron)
 
 
-def noll_k(
-    wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
-) -> Float[Array, " wave"]:
+def noll_k(wave_micron: Float[Array, " wave"], bump: Scalar, slope: Scalar) -> Float[Array, " wave"]:
     """Noll et al. (2009, A&A 507, 1793): Calzetti's curve plus a bump at 2175 AA, both tilted."""
     return _dsps().dust.att_curves.noll09_k_lambda(wave_micron, bump, slope)
 
 
-def salim_k(
-    wave_micron: Float[Array, " wave"], bump: Float[Array, ""], slope: Float[Array, ""]
-) -> Float[Array, " wave"]:
+def salim_k(wave_micron: Float[Array, " wave"], bump: Scalar, slope: Scalar) -> Float[Array, " wave"]:
     """Salim et al. (2018, ApJ 859, 11): Calzetti's curve tilted, plus a bump at 2175 AA that is not."""
     return _dsps().dust.att_curves.sbl18_k_lambda(wave_micron, bump, slope)
 

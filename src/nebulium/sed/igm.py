@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.sed.cosmology import as_float
+from nebulium.sed.cosmology import Scalar, as_float
 from nebulium.sed.ssp import SSPGrid
 
 LYMAN_LIMIT_AA = 911.8
@@ -61,7 +61,6 @@ STEP_WIDTH = 1e-4  # of a step, relative to its wavelength
 # factor x ratio^power, as (ratio, power, factor).
 _FOREST_LINES = ((1.0, 1.2, 1.0), (2.2, 3.7, 2.2**-2.5), (5.7, 5.5, 2.2**-2.5 * 5.7**-1.8))
 _DAMPED_LINES = ((1.0, 2.0, 1.0), (3.0, 3.0, 1.0 / 3.0))
-Scalar = Float[Array, ""]
 Waves = Float[Array, " wave"]
 Values = Float[Array, "..."]
 

@@ -2,7 +2,10 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+OnWaves = Float[Array | np.ndarray, " wave"]
 
 
 class PiecewiseLinear(eqx.Module):

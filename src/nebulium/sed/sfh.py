@@ -12,10 +12,9 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
-from nebulium.sed.cosmology import as_float
+from nebulium.sed.cosmology import Scalar, as_float
 from nebulium.sed.piecewise import PiecewiseLinear
 
-Scalar = Float[Array, ""]
 Lookbacks = Float[Array, " time"]
 
 

@@ -5,13 +5,15 @@ from jaxtyping import Float, UInt8
 
 from nebulium.data.images.sizes import border_pixels
 
+Fluxes = Float[np.ndarray, "height width band"]
+
 #: An image with a larger share of bad pixels in one of its bands is set aside.
 MOST_BAD = 0.05
 
 
 def checked_image(
     image: np.ndarray, bands: tuple[str, ...]
-) -> UInt8[np.ndarray, "height width band"] | Float[np.ndarray, "height width band"] | str:
+) -> UInt8[np.ndarray, "height width band"] | Fluxes | str:
     """An image that can be used, or why it cannot."""
     if image.ndim != 3 or image.shape[-1] != len(bands):
         return f"has shape {image.shape}, expected (height, width, {len(bands)})"
@@ -26,9 +28,7 @@ def checked_image(
         return image if image.dtype == np.uint8 else _checked_fluxes(image.astype(np.float32), bands)
 
 
-def _checked_fluxes(
-    fluxes: Float[np.ndarray, "height width band"], bands: tuple[str, ...]
-) -> Float[np.ndarray, "height width band"] | str:
+def _checked_fluxes(fluxes: Fluxes, bands: tuple[str, ...]) -> Fluxes | str:
     """Numbers have more ways to be wrong than colours."""
     bad = ~np.isfinite(fluxes)
     shares = bad.mean(axis=(0, 1))
@@ -41,9 +41,7 @@ def _checked_fluxes(
     return _filled(fluxes, bad) if np.any(bad) else fluxes
 
 
-def _filled(
-    fluxes: Float[np.ndarray, "height width band"], bad: np.ndarray
-) -> Float[np.ndarray, "height width band"]:
+def _filled(fluxes: Fluxes, bad: np.ndarray) -> Fluxes:
     """Bad pixels with the median of the good ones of the border, or of the image if the border has none."""
     filled = np.where(bad, np.float32(np.nan), fluxes)
     for band in np.flatnonzero(bad.any(axis=(0, 1))):

@@ -9,12 +9,14 @@ from plotly.graph_objects import Figure
 
 from nebulium.explore.draw.theme import TEXT, Theme
 
+Part = dict[str, Any]
+
 #: Buttons of plotly that do not help here: pictures are downloaded with those of `assets/figures.js`.
 HIDDEN_BUTTONS = ("toImage", "zoomIn2d", "zoomOut2d", "autoScale2d")
 #: Characters of a line that fits a narrow figure.
 WIDTH = 46
 #: No point, but a trace of points: plotly offers lasso and box only where there is one.
-SELECTABLE: dict[str, Any] = {
+SELECTABLE: Part = {
     "type": "scatter",
     "mode": "markers",
     "x": [None],
@@ -24,14 +26,7 @@ SELECTABLE: dict[str, Any] = {
 }
 
 
-def framed(
-    traces: Sequence[dict[str, Any]],
-    layout: dict[str, Any],
-    theme: Theme,
-    *,
-    name: str,
-    description: str,
-) -> Figure:
+def framed(traces: Sequence[Part], layout: Part, theme: Theme, *, name: str, description: str) -> Figure:
     """A figure in a theme."""
     common = {
         "template": theme.template,
@@ -53,7 +48,7 @@ def empty_figure(message: str, theme: Theme) -> Figure:
     return framed([], layout, theme, name="empty", description=message)
 
 
-def note(text: str, x: float, y: float, *, size: int | None = None, **font: Any) -> dict[str, Any]:
+def note(text: str, x: float, y: float, *, size: int | None = None, **font: Any) -> Part:
     """Words in a figure."""
     across = "center" if x == 0.5 else "left" if x < 0.5 else "right"
     along = "middle" if y == 0.5 else "bottom" if y < 0.5 else "top"
@@ -67,7 +62,7 @@ def note(text: str, x: float, y: float, *, size: int | None = None, **font: Any)
     }
 
 
-def graph_config(name: str, *, wheel: bool = False) -> dict[str, Any]:
+def graph_config(name: str, *, wheel: bool = False) -> Part:
     """How a figure behaves in the page: the `config` of a `dcc.Graph`."""
     return {
         "displaylogo": False,

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Integer, Real
 from plotly.graph_objects import Figure
 
 from nebulium.explore.draw.colours import NOTHING, ColourScale
-from nebulium.explore.draw.frame import SELECTABLE, framed, note
+from nebulium.explore.draw.frame import SELECTABLE, Part, framed, note
 from nebulium.explore.draw.raster import Raster, Window
 from nebulium.explore.draw.theme import TEXT, Theme
 from nebulium.explore.draw.traces import curve, dots, symbol
@@ -77,8 +76,8 @@ def map_figure(
     marks: Marks = NO_MARKS,
 ) -> Figure:
     """Galaxies in their map, coloured by one quantity, in a panel for each name."""
-    traces: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"annotations": []}
+    traces: list[Part] = []
+    layout: Part = {"annotations": []}
     for place, (name, one) in enumerate(panels.items()):
         on = {"xaxis": f"x{place + 1 if place else ''}", "yaxis": f"y{place + 1 if place else ''}"}
         traces += [{**trace, **on} for trace in [_galaxies(one, scale), SELECTABLE, *_marks(marks, theme)]]
@@ -99,7 +98,7 @@ def map_figure(
     return framed(traces, layout, theme, name="map", description=description)
 
 
-def _galaxies(drawn: Raster | Points, scale: ColourScale) -> dict[str, Any]:
+def _galaxies(drawn: Raster | Points, scale: ColourScale) -> Part:
     """The galaxies of one panel."""
     if isinstance(drawn, Raster):
         return {
@@ -123,7 +122,7 @@ def _galaxies(drawn: Raster | Points, scale: ColourScale) -> dict[str, Any]:
     }
 
 
-def _marks(marks: Marks, theme: Theme) -> list[dict[str, Any]]:
+def _marks(marks: Marks, theme: Theme) -> list[Part]:
     """Outline, neighbours, track, pinned galaxy: dark on light rings, to be seen on every colour."""
     traces = []
     if marks.selection is not None and len(marks.selection):
@@ -143,7 +142,7 @@ def _marks(marks: Marks, theme: Theme) -> list[dict[str, Any]]:
     return traces
 
 
-def _panel_axes(place: int, panels: int, view: Window) -> dict[str, Any]:
+def _panel_axes(place: int, panels: int, view: Window) -> Part:
     """Axes of one panel: no numbers, for the coordinates of a map mean nothing one by one."""
     left, right, bottom, top = view
     width = (1.0 - GAP * (panels - 1)) / panels
@@ -167,7 +166,7 @@ def _panel_axes(place: int, panels: int, view: Window) -> dict[str, Any]:
     }
 
 
-def _titles(name: str, drawn: Raster | Points, on: Mapping[str, str], theme: Theme) -> list[dict[str, Any]]:
+def _titles(name: str, drawn: Raster | Points, on: Mapping[str, str], theme: Theme) -> list[Part]:
     """The name above a panel, and words where it has no galaxy."""
     domain = {"xref": f"{on['xaxis']} domain", "yref": f"{on['yaxis']} domain"}
     above = note(name, 0.0, 1.0, size=TEXT) | domain | {"yanchor": "bottom", "yshift": 4}

@@ -6,6 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64, Shaped
 from scipy.spatial import cKDTree
 
+Places = Float[np.ndarray, "n 2"]
+
+Values = Float[np.ndarray, " n"]
+
 #: Left, right, bottom and top of a view, in map coordinates.
 Window = tuple[float, float, float, float]
 
@@ -40,12 +44,7 @@ class Raster:
         return {"x0": 0.5 * (x0 + x1), "dx": x1 - x0, "y0": 0.5 * (y0 + y1), "dy": y1 - y0}
 
 
-def raster(
-    xy: Float[np.ndarray, "n 2"],
-    values: Float[np.ndarray, " n"] | None,
-    window: Window,
-    shape: tuple[int, int] = SHAPE,
-) -> Raster:
+def raster(xy: Places, values: Values | None, window: Window, shape: tuple[int, int] = SHAPE) -> Raster:
     """Count points, and average their values, in the cells of a view."""
     left, right, bottom, top = window
     height, width = shape
@@ -66,12 +65,12 @@ def raster(
     )
 
 
-def in_window(xy: Float[np.ndarray, "n 2"], window: Window) -> Int64[np.ndarray, " m"]:
+def in_window(xy: Places, window: Window) -> Int64[np.ndarray, " m"]:
     """Rows of the points in a view, its border included."""
     return np.flatnonzero(_inside(xy, window))
 
 
-def whole_window(xy: Float[np.ndarray, "n 2"], margin: float = 0.03) -> Window:
+def whole_window(xy: Places, margin: float = 0.03) -> Window:
     """The view that shows all points."""
     placed = xy[placed_rows(xy)]
     if not len(placed):
@@ -82,7 +81,7 @@ def whole_window(xy: Float[np.ndarray, "n 2"], margin: float = 0.03) -> Window:
     return float(left), float(right), float(bottom), float(top)
 
 
-def placed_rows(xy: Float[np.ndarray, "n 2"]) -> Int64[np.ndarray, " m"]:
+def placed_rows(xy: Places) -> Int64[np.ndarray, " m"]:
     """Rows of the galaxies that have a place in the map."""
     return np.flatnonzero(np.isfinite(xy[:, 0]) & np.isfinite(xy[:, 1]))
 
@@ -96,7 +95,7 @@ class NearestRow:
         NaN where a galaxy has no place.
     """
 
-    def __init__(self, xy: Float[np.ndarray, "n 2"]):
+    def __init__(self, xy: Places):
         self._rows = placed_rows(xy)
         self._tree = cKDTree(xy[self._rows])
 
@@ -119,13 +118,13 @@ class NearestRow:
         return self._rows[places[places != place]][:k].astype(np.int64)
 
 
-def _inside(xy: Float[np.ndarray, "n 2"], window: Window) -> Bool[np.ndarray, " n"]:
+def _inside(xy: Places, window: Window) -> Bool[np.ndarray, " n"]:
     left, right, bottom, top = window
     x, y = xy[:, 0], xy[:, 1]
     return (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
 
 
-def _places(values: Float[np.ndarray, " n"], low: float, high: float, cells: int) -> Int64[np.ndarray, " n"]:
+def _places(values: Values, low: float, high: float, cells: int) -> Int64[np.ndarray, " n"]:
     """In which of the equal cells of a range numbers lie; anything where they lie outside."""
     kind = values.dtype.type
     # A view may be too narrow for the reciprocal of its cells.
@@ -136,7 +135,7 @@ def _places(values: Float[np.ndarray, " n"], low: float, high: float, cells: int
 
 
 def _means(
-    cell: Int64[np.ndarray, " n"], values: Float[np.ndarray, " n"], count: Int64[np.ndarray, "height width"]
+    cell: Int64[np.ndarray, " n"], values: Values, count: Int64[np.ndarray, "height width"]
 ) -> Float[np.ndarray, "height width"]:
     """Mean of the values that are known in each cell."""
     known = np.isfinite(values)

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Real
 from plotly.graph_objects import Figure
 
 from nebulium.data.glossary import FLUX_UNIT
-from nebulium.explore.draw.frame import empty_figure, framed, note
+from nebulium.explore.draw.frame import Part, empty_figure, framed, note
 from nebulium.explore.draw.labels import plain, unit_text
 from nebulium.explore.draw.theme import SMALL, Theme, faint
 from nebulium.explore.draw.traces import curve, dots, error_bars
@@ -125,7 +125,7 @@ def _finite_lines(widths: Mapping[str, float]) -> dict[str, float]:
     return {line: widths[line] for line in LINES if line in widths and np.isfinite(widths[line])}
 
 
-def _steps(flux: np.ndarray, shift: float, theme: Theme) -> dict[str, Any]:
+def _steps(flux: np.ndarray, shift: float, theme: Theme) -> Part:
     wave = np.repeat(BIN_EDGES_AA.astype(np.float64), 2)[1:-1] * shift
     line = {"color": theme.muted, "width": 2}
     return curve("continuum", wave, np.repeat(flux, 2), line)
@@ -163,7 +163,7 @@ def _highest(flux: np.ndarray, *widths: Mapping[str, float]) -> float:
 
 def _predicted_lines(
     flux: np.ndarray, expected: Mapping[str, Quantiles], shift: float, theme: Theme
-) -> list[dict[str, Any]]:
+) -> list[Part]:
     """The median dashed, the range between the quantiles shaded."""
     low, middle, high = (
         _with_lines(flux, {line: q[place] for line, q in expected.items()}, shift) for place in range(3)
@@ -178,9 +178,7 @@ def _predicted_lines(
     ]
 
 
-def _predicted_tops(
-    flux: np.ndarray, expected: Mapping[str, Quantiles], shift: float, theme: Theme
-) -> dict[str, Any]:
+def _predicted_tops(flux: np.ndarray, expected: Mapping[str, Quantiles], shift: float, theme: Theme) -> Part:
     """Tops of the predicted lines with bars: in the whole spectrum a line is but a few pixels wide."""
     wave = np.array([LINE_WAVES_AA[line] for line in expected])
     q16, q50, q84 = np.array([[_height(flux, line, width) for width in q] for line, q in expected.items()]).T
@@ -204,7 +202,7 @@ def _between(wave: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.nd
     return np.concatenate(x), np.concatenate(y)
 
 
-def _line_names(shift: float, theme: Theme) -> list[dict[str, Any]]:
+def _line_names(shift: float, theme: Theme) -> list[Part]:
     """Above the drawing area, in two rows so that neighbours do not touch."""
     names = []
     for place, (name, lines) in enumerate(GROUPS.items()):
@@ -216,7 +214,7 @@ def _line_names(shift: float, theme: Theme) -> list[dict[str, Any]]:
     return names
 
 
-def _line_places(lines: set[str], shift: float, theme: Theme) -> list[dict[str, Any]]:
+def _line_places(lines: set[str], shift: float, theme: Theme) -> list[Part]:
     return [
         {
             "type": "line",

@@ -10,6 +10,8 @@ from nebulium.explore.draw.frame import SELECTABLE
 from nebulium.explore.draw.raster import raster
 from nebulium.explore.draw.theme import Theme
 
+Numbers = Float[np.ndarray, " n"]
+
 #: More galaxies are drawn as cells, and not one by one.
 MANY = 2_000
 CELLS = (110, 110)
@@ -22,9 +24,7 @@ Place = tuple[float, float]
 Trace = dict[str, Any]
 
 
-def galaxy_traces(
-    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], xlim: Limits, ylim: Limits, theme: Theme
-) -> list[Trace]:
+def galaxy_traces(x: Numbers, y: Numbers, xlim: Limits, ylim: Limits, theme: Theme) -> list[Trace]:
     """All galaxies in grey: one by one, or cells where there are many."""
     if np.isfinite(x + y).sum() <= MANY:
         return [dots("all galaxies", x, y, {"color": theme.muted, "size": 5, "opacity": 0.6})]
@@ -49,8 +49,8 @@ def galaxy_traces(
 
 
 def selection_traces(
-    x: Float[np.ndarray, " n"],
-    y: Float[np.ndarray, " n"],
+    x: Numbers,
+    y: Numbers,
     has: Bool[np.ndarray, " n"],
     selected: Integer[np.ndarray, " _"] | None,
     theme: Theme,

@@ -11,6 +11,8 @@ from nebulium.errors import TableError
 from nebulium.explore.sample.galaxies import Galaxies
 from nebulium.lines.input import FLUX_COLUMNS, single
 
+Fluxes = Float[np.ndarray, "n band"]
+
 Kind = Literal["continuum", "colours", "photometry", "latent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: With fewer bands there are too few colours to tell galaxies apart.
@@ -75,9 +77,7 @@ def colour_features(continuum_flux: Continua) -> Features:
         return _whole_rows(np.diff(np.log(np.where(flux > 0, flux, np.nan)), axis=1))
 
 
-def photometric_features(
-    flux_njy: Float[np.ndarray, "n band"], flux_err_njy: Float[np.ndarray, "n band"]
-) -> Features:
+def photometric_features(flux_njy: Fluxes, flux_err_njy: Fluxes) -> Features:
     """Colours of neighbouring bands, of asinh magnitudes, so that a negative flux has one as well."""
     flux, softening = single(flux_njy), _softening(flux_njy, flux_err_njy)
     return _whole_rows(np.diff(np.arcsinh(flux / (2.0 * softening[None, :])), axis=1))
@@ -123,9 +123,7 @@ def _lacking(galaxies: Galaxies, columns: str, kind: str) -> TableError:
     return TableError(galaxies.name, problem, mend)
 
 
-def _softening(
-    flux: Float[np.ndarray, "n band"], flux_err: Float[np.ndarray, "n band"]
-) -> Float[np.ndarray, " band"]:
+def _softening(flux: Fluxes, flux_err: Fluxes) -> Float[np.ndarray, " band"]:
     """Typical error of each band; where there are no errors, a small share of the typical flux."""
     error = np.ma.median(np.ma.masked_invalid(flux_err), axis=0).filled(0.0)
     typical = np.ma.median(np.ma.masked_invalid(np.abs(flux)), axis=0).filled(0.0)

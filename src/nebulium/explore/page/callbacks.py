@@ -1,6 +1,6 @@
 """Answers of the server to the page: each follows from the galaxies and from the question alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,14 +81,13 @@ def _register_state(app: Dash, choices: Choices) -> None:
 
 def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
     # The browser asks in this order: what was clicked on is looked at first.
-    @app.callback(
+    @_drawing(
+        app,
+        "galaxy",
         Output("galaxy-figure", "figure"),
         Output("galaxy-body", "children"),
         Output("galaxy-title", "children"),
         Output("neighbours", "children"),
-        Output("galaxy-drawn", "data"),
-        Input("texts", "data"),
-        State("galaxy-drawn", "data"),
     )
     def draw_the_galaxy(texts: Any, drawn: Any) -> tuple[Any, ...]:
         state = from_texts(texts, choices)[0]
@@ -98,13 +97,7 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
         title, neighbours = galaxy_title(explored, row), neighbour_buttons(explored, row)
         return *_figure_and_body(view, explored, state), title, neighbours, new
 
-    @app.callback(
-        Output("map", "figure"),
-        Output("map-drawn", "data"),
-        Input("texts", "data"),
-        Input("made", "data"),
-        State("map-drawn", "data"),
-    )
+    @_drawing(app, "map", Output("map", "figure"), after=[Input("made", "data")])
     def draw_the_map(texts: Any, made: Any, drawn: Any) -> tuple[Figure, str]:
         if texts is None:
             raise PreventUpdate
@@ -113,14 +106,13 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
         new = _if_new(state, shown_by(state), drawn, str(explored.synthetic.is_ready))
         return draw_map(explored, state), new
 
-    @app.callback(
+    @_drawing(
+        app,
+        "sample",
         Output("sample-figure", "figure"),
         Output("sample-body", "children"),
         Output("sample-figure-space", "data-space"),
         Output("sample-note", "children"),
-        Output("sample-drawn", "data"),
-        Input("texts", "data"),
-        State("sample-drawn", "data"),
     )
     def draw_the_sample(texts: Any, drawn: Any) -> tuple[Any, ...]:
         state = from_texts(texts, choices)[0]
@@ -134,12 +126,7 @@ def _register_views(app: Dash, explored: Explored, choices: Choices) -> None:
 
 
 def _register_stamps(app: Dash, explored: Explored, choices: Choices) -> None:
-    @app.callback(
-        Output("stamps", "children"),
-        Output("stamps-drawn", "data"),
-        Input("texts", "data"),
-        State("stamps-drawn", "data"),
-    )
+    @_drawing(app, "stamps", Output("stamps", "children"))
     def draw_the_stamps(texts: Any, drawn: Any) -> tuple[list[Component], str]:
         state = from_texts(texts, choices)[0]
         if state.sample_view != "selection":
@@ -200,6 +187,12 @@ def _register_downloads(app: Dash, explored: Explored, choices: Choices) -> None
                 rows = np.arange(len(explored.galaxies))
             name, content = saved(explored, rows, kind)
             return dcc.send_bytes(content, name)
+
+
+def _drawing(app: Dash, name: str, *outputs: Output, after: Sequence[Input] = ()) -> Any:
+    """A callback that draws what the texts of the page ask for, and notes what it has drawn."""
+    drawn = f"{name}-drawn"
+    return app.callback(*outputs, Output(drawn, "data"), Input("texts", "data"), *after, State(drawn, "data"))
 
 
 def saved(explored: Explored, rows: np.ndarray, kind: str) -> tuple[str, bytes]:

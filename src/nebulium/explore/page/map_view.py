@@ -15,6 +15,8 @@ from nebulium.explore.draw.theme import theme_of
 from nebulium.explore.page.explored import MAP, Explored
 from nebulium.explore.page.state import ViewState
 
+Shape = tuple[int, int]
+
 #: More galaxies than this in view are drawn as a picture of cells.
 MOST_POINTS = 20_000
 #: Cells of one panel, and of each of three (height, width).
@@ -72,11 +74,7 @@ def shown_by(state: ViewState) -> tuple[str, ...]:
 
 
 def _map(
-    explored: Explored,
-    state: ViewState,
-    panels: Mapping[str, np.ndarray],
-    scale: ColourScale,
-    shape: tuple[int, int],
+    explored: Explored, state: ViewState, panels: Mapping[str, np.ndarray], scale: ColourScale, shape: Shape
 ) -> Figure:
     """The galaxies in view, coloured by the values of each panel."""
     window = state.window or explored.window
@@ -86,11 +84,7 @@ def _map(
 
 
 def _drawn(
-    xy: Float[np.ndarray, "n 2"],
-    values: np.ndarray,
-    window: Window,
-    rows: np.ndarray,
-    shape: tuple[int, int],
+    xy: Float[np.ndarray, "n 2"], values: np.ndarray, window: Window, rows: np.ndarray, shape: Shape
 ) -> Raster | Points:
     if len(rows) > MOST_POINTS:
         return raster(xy, values, window, shape)

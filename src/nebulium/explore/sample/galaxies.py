@@ -20,7 +20,8 @@ from nebulium.explore.sample.cache import cache_folder, kept
 from nebulium.explore.sample.example import example_table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS, single
-from nebulium.mock.survey.shards import CATALOGUE, SHARDS
+from nebulium.mock.survey.shards import SHARDS
+from nebulium.photometry.catalogue import table_of
 
 ID = "target_id"
 #: What a column of ids may be called, in any case, where none is named.
@@ -183,13 +184,7 @@ def read_galaxies(
     """
     if path is None:
         return _galaxies(example_table(cache_folder(None).folder), None, None)
-    path = Path(path)
-    if not path.is_dir():
-        return _galaxies(_read(path, columns), id_column, path)
-    if not (path / CATALOGUE).is_file():
-        problem = f"is a folder without {CATALOGUE}, which a mock survey has"
-        raise TableError(str(path), problem, "give a table, or the folder of a mock survey")
-    return _galaxies(_read(path / CATALOGUE, columns), id_column, path)
+    return _galaxies(_read(table_of(Path(path)), columns), id_column, Path(path))
 
 
 def _read(path: Path, columns: Mapping[str, str] | str | Sequence[str] | None) -> Table:

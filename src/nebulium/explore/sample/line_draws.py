@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from nebulium.explore.maps.embedding import Progress, steps
 from nebulium.explore.sample.galaxies import Galaxies
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES, Widths
 from nebulium.lines.input import GalaxyRows
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
@@ -16,7 +16,6 @@ from nebulium.lines.scores.populations import draw_intrinsic, draw_measurements
 
 DRAW_SEED = 0
 
-Widths = Float[np.ndarray, "n 10"]
 #: Of all galaxies: equivalent widths and their inverse variances.
 Measured = tuple[Float[np.ndarray, "galaxy 10"], Float[np.ndarray, "galaxy 10"]]
 

@@ -10,6 +10,9 @@ from jaxtyping import Array, Bool, Float
 
 from nebulium.lines.continuum.line_list import COMPONENTS
 
+Scalar = Float[Array, ""]
+Spectrum = Float[Array, " wave"]
+
 # Twelve bins of 300 AA (Khederlarian et al. 2024).
 BIN_EDGES_AA: Float[np.ndarray, " edge"] = np.linspace(3400.0, 7000.0, 13, dtype=np.float32)
 BIN_CENTRES_AA: Float[np.ndarray, " bin"] = 0.5 * (BIN_EDGES_AA[1:] + BIN_EDGES_AA[:-1])
@@ -40,19 +43,19 @@ class ContinuumBins(NamedTuple):
 class _Pixels(NamedTuple):
     """A spectrum as pieces of straight line: level and slope at `wave`, valid between `low` and `high`."""
 
-    wave: Float[Array, " wave"]
-    low: Float[Array, " wave"]
-    high: Float[Array, " wave"]
-    level: Float[Array, " wave"]
-    slope: Float[Array, " wave"]
+    wave: Spectrum
+    low: Spectrum
+    high: Spectrum
+    level: Spectrum
+    slope: Spectrum
     good: Bool[Array, " wave"]
 
 
 def continuum_bins(
-    wave_aa: Float[Array, " wave"],
-    flux_lambda: Float[Array, " wave"],
-    ivar: Float[Array, " wave"],
-    redshift: Float[Array, ""],
+    wave_aa: Spectrum,
+    flux_lambda: Spectrum,
+    ivar: Spectrum,
+    redshift: Scalar,
     *,
     ivar_weighted: bool = False,
     min_coverage: float = MIN_COVERAGE,
@@ -115,15 +118,13 @@ def continuum_bins(
     return ContinuumBins(jnp.where(covered, mean, jnp.nan), coverage)
 
 
-def _relative(ivar: Float[Array, " wave"], usable: Bool[Array, " wave"]) -> Float[Array, " wave"]:
+def _relative(ivar: Spectrum, usable: Bool[Array, " wave"]) -> Spectrum:
     """Weights of at most one, so that no unit of flux overflows float32."""
     kept = jnp.where(usable, ivar, 0.0)
     return kept / jnp.maximum(kept.max(), jnp.finfo(kept.dtype).tiny)
 
 
-def _as_pixels(
-    wave: Float[Array, " wave"], flux: Float[Array, " wave"], ivar: Float[Array, " wave"]
-) -> _Pixels:
+def _as_pixels(wave: Spectrum, flux: Spectrum, ivar: Spectrum) -> _Pixels:
     """Pieces of straight line around the given wavelengths."""
     good = (ivar > 0) & jnp.isfinite(flux)
     level = jnp.where(good, flux, 0.0)
@@ -150,11 +151,11 @@ def _gaps(steps: Float[Array, " step"]) -> Bool[Array, " step"]:
 
 def _limited_slopes(
     steps: Float[Array, " step"],
-    level: Float[Array, " wave"],
+    level: Spectrum,
     good: Bool[Array, " wave"],
     gap: Bool[Array, " step"],
-    half_width: Float[Array, " wave"],
-) -> Float[Array, " wave"]:
+    half_width: Spectrum,
+) -> Spectrum:
     """Slope in each pixel: the gentler of those to its good neighbours, 0 where they disagree in sign."""
     known = good[1:] & good[:-1] & ~gap & (steps > 0)
     rise = jnp.where(known, jnp.diff(level) / jnp.where(known, steps, 1.0), 0.0)
@@ -221,11 +222,8 @@ def _joined(windows: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def mask_lines(
-    wave_rest_aa: Float[Array, " wave"],
-    flux: Float[Array, " wave"],
-    ivar: Float[Array, " wave"],
-    windows: Float[Array | np.ndarray, "window 2"],
-) -> Float[Array, " wave"]:
+    wave_rest_aa: Spectrum, flux: Spectrum, ivar: Spectrum, windows: Float[Array | np.ndarray, "window 2"]
+) -> Spectrum:
     """Replace the emission inside each window by a straight line.
 
     A window changes only if the straight line lies below the spectrum on average, so that absorption stays,
@@ -276,9 +274,7 @@ def mask_lines(
 
 
 def _straight(
-    wave_aa: Float[Array, " wave"],
-    blue: Float[Array, "window 2"],
-    red: Float[Array, "window 2"],
+    wave_aa: Spectrum, blue: Float[Array, "window 2"], red: Float[Array, "window 2"]
 ) -> Float[Array, "window wave"]:
     """Straight lines through two points each, (wavelength, level); NaN where a point is missing."""
     slope = (red[:, 1] - blue[:, 1]) / (red[:, 0] - blue[:, 0])
@@ -286,11 +282,7 @@ def _straight(
 
 
 def _edge_level(
-    wave_aa: Float[Array, " wave"],
-    flux: Float[Array, " wave"],
-    good: Array,
-    edge_aa: Float[Array, ""],
-    side: int,
+    wave_aa: Spectrum, flux: Spectrum, good: Array, edge_aa: Scalar, side: int
 ) -> Float[Array, "2"]:
     """Mean wavelength and median flux of the good pixels just outside a window; NaN if there are none."""
     first = jnp.searchsorted(wave_aa, edge_aa, side="left" if side < 0 else "right")

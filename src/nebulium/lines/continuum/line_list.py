@@ -12,6 +12,15 @@ known.
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from jaxtyping import Array, Float
+
+# The continuum of a galaxy in twelve bins, and one number for each line; the same of many galaxies.
+Continuum = Float[Array, "12"]
+OfLines = Float[Array, "10"]
+Continua = Float[np.ndarray, "n 12"]
+Widths = Float[np.ndarray, "n 10"]
+
 
 @dataclass(frozen=True)
 class Component:

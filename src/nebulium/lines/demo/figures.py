@@ -7,8 +7,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from nebulium.lines.continuum.line_list import LINES, line_index
-from nebulium.lines.scores.figures import label_axes, line_panels, name_panel, shared_legend
+from nebulium.lines.scores.figures import label_axes, line_panels, name_panel
 from nebulium.metrics.figure_style import BLUE, FULL_WIDTH, SMALL, STYLES, TEXT, VERMILION
+from nebulium.metrics.panels import shared_legend
 
 
 def spectra_with_lines(
@@ -27,7 +28,7 @@ def spectra_with_lines(
         axes.set(xlim=(wave_rest_aa[0], wave_rest_aa[-1]), ylim=(0.0, 1.15 * top))
         axes.set_title(title, fontsize=SMALL, loc="left", pad=2)
         axes.tick_params(labelsize=SMALL)
-    shared_legend(figure, list(rows))
+    shared_legend(figure)
     label_axes(figure, "Rest wavelength / Å (vacuum)", "Flux density / 10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹")
     return figure
 
@@ -62,6 +63,6 @@ def width_histograms(populations: Mapping[str, Float[np.ndarray, "n 10"]]) -> Fi
             axes.stairs(heights, edges, color=colour, linestyle=style, linewidth=1.1, label=name)
         name_panel(axes, line)
         axes.set(xscale="log", yticks=[])
-    shared_legend(figure, panels)
+    shared_legend(figure)
     label_axes(figure, "EW / Å (rest frame)", "Fraction of galaxies")
     return figure

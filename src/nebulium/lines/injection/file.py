@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from nebulium.data.glossary import units_of
 from nebulium.data.ids import check_unique_ids, rows_of_ids
@@ -17,7 +16,7 @@ from nebulium.data.tables.table import Table, stem_of
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.continuum.features import features_from_spectra
-from nebulium.lines.continuum.line_list import LINES, line_columns
+from nebulium.lines.continuum.line_list import LINES, Widths, line_columns
 from nebulium.lines.injection.spectra import InjectedSpectra, inject_lines, sample_ews
 from nebulium.lines.input import load_spectra, with_known_redshift
 from nebulium.lines.model import LineModel
@@ -131,9 +130,7 @@ def inject_file(
     return _write(injected, output)
 
 
-def _predicted(
-    spectra: Spectra, predictor: LinePredictor, seed: int | None
-) -> tuple[Spectra, Float[np.ndarray, "n 10"]]:
+def _predicted(spectra: Spectra, predictor: LinePredictor, seed: int | None) -> tuple[Spectra, Widths]:
     """Medians, or samples where a seed is given; spectra without enough bins are set aside."""
     features = features_from_spectra(spectra)
     rows = predictor.usable_rows(features, spectra.rejects, row_numbers=spectra.row_numbers())
@@ -151,7 +148,7 @@ def _predicted(
     return spectra, ew_aa
 
 
-def _given(spectra: Spectra, path: Path) -> tuple[Spectra, Float[np.ndarray, "n 10"]]:
+def _given(spectra: Spectra, path: Path) -> tuple[Spectra, Widths]:
     """Equivalent widths of a table, joined by id; spectra that are not in it are set aside."""
     table = _read_ews(path)
     rows = rows_of_ids(spectra.ids, table["target_id"])

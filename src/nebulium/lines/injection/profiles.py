@@ -18,16 +18,17 @@ import numpy as np
 from jax.scipy.special import erf
 from jaxtyping import Array, Float
 
-from nebulium.lines.continuum.bins import SPEED_OF_LIGHT_KM_S
+from nebulium.lines.continuum.bins import SPEED_OF_LIGHT_KM_S, Spectrum
 from nebulium.lines.continuum.line_list import (
     COMPONENTS,
     LINE_WAVES_AA,
     LINES,
     OII_3729_OVER_3727,
+    OfLines,
     line_index,
 )
 from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA, pixel_edges
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, as_float, observing_distance_mpc
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, Scalar, as_float, observing_distance_mpc
 
 FWHM_PER_SIGMA = 2.354820045
 NARROWEST_AA = 1e-3  # a line without width is given this sigma, far below any pixel
@@ -36,7 +37,6 @@ _LOG_AREA = float(np.log10(4.0 * np.pi) + 2.0 * np.log10(3.0856775814913673e24) 
 
 LINE_CENTRES_AA: Float[np.ndarray, " line"] = np.array([LINE_WAVES_AA[line] for line in LINES], np.float32)
 _COMPONENT_LINE = np.array([i for i, line in enumerate(LINES) for _ in COMPONENTS[line]])
-Scalar = Float[Array, ""]
 
 
 class Line(eqx.Module):
@@ -137,10 +137,7 @@ def emission_lines(
 
 
 def lines_on_continuum(
-    continuum_at_lines: Float[Array, "10"],
-    ew_aa: Float[Array, "10"],
-    redshift: Scalar,
-    cosmology: Cosmology = DEFAULT_COSMOLOGY,
+    continuum_at_lines: OfLines, ew_aa: OfLines, redshift: Scalar, cosmology: Cosmology = DEFAULT_COSMOLOGY
 ) -> EmissionLines:
     """Fluxes and luminosities where the continuum at each line is known."""
     known = jnp.isfinite(ew_aa) & jnp.isfinite(continuum_at_lines)
@@ -163,7 +160,7 @@ def add_lines(
     lsf_sigma_aa: Float[Array | np.ndarray, "..."] | float = 0.0,
     oii_ratio: Scalar | float = OII_3729_OVER_3727,
     continuum_half_width_aa: float = 0.0,
-) -> Float[Array, " wave"]:
+) -> Spectrum:
     """Put lines of given equivalent widths into a spectrum.
 
     Parameters
@@ -219,7 +216,7 @@ def line_spectrum(
     velocity_dispersion_km_s: Scalar | float = 80.0,
     lsf_sigma_aa: Float[Array | np.ndarray, "..."] | float = 0.0,
     oii_ratio: Scalar | float = OII_3729_OVER_3727,
-) -> Float[Array, " wave"]:
+) -> Spectrum:
     """Flux density of lines alone, averaged over each pixel.
 
     Parameters
@@ -265,7 +262,7 @@ def line_spectrum(
 
 
 def component_fluxes(
-    line_flux: Float[Array, "10"], oii_ratio: Scalar | float = OII_3729_OVER_3727
+    line_flux: OfLines, oii_ratio: Scalar | float = OII_3729_OVER_3727
 ) -> Float[Array, " component"]:
     """Flux of each Gaussian: ten lines make eleven, for [OII] is two."""
     ratio = as_float(oii_ratio).astype(line_flux.dtype)
@@ -283,7 +280,7 @@ def lsf_sigma_from_resolving_power(
 
 def _observed_sigma_aa(
     centres: Float[Array, " component"],
-    wave_aa: Float[Array, " wave"],
+    wave_aa: Spectrum,
     velocity_dispersion_km_s: Scalar,
     lsf_sigma_aa: Float[Array, "..."],
 ) -> Float[Array, " component"]:
@@ -293,8 +290,8 @@ def _observed_sigma_aa(
 
 
 def _mean_near_lines(
-    wave_aa: Float[Array, " wave"], flux_lambda: Float[Array, " wave"], redshift: Scalar, half_width_aa: float
-) -> Float[Array, "10"]:
+    wave_aa: Spectrum, flux_lambda: Spectrum, redshift: Scalar, half_width_aa: float
+) -> OfLines:
     """Mean of the good pixels near each line; NaN where there is none."""
     centres = LINE_CENTRES_AA * (1.0 + redshift)
     near = jnp.abs(wave_aa[None, :] - centres[:, None]) <= half_width_aa * (1.0 + redshift)

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.data.ids import hash_ids
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.lines.continuum.bins import line_windows, mask_lines
+from nebulium.lines.continuum.bins import Spectrum, line_windows, mask_lines
+from nebulium.lines.continuum.line_list import Continua, Continuum, OfLines, Widths
 from nebulium.lines.injection.profiles import (
     FWHM_PER_SIGMA,
     LINE_CENTRES_AA,
@@ -21,6 +22,7 @@ from nebulium.lines.injection.profiles import (
 from nebulium.lines.model import LineModel
 from nebulium.lines.observed import completions
 from nebulium.nn.mapping import map_galaxies
+from nebulium.sed.cosmology import Scalar
 
 # The continuum under a line is the mean within so many rest-frame AA of it, emission taken out: the value of
 # one pixel would be noise.
@@ -47,7 +49,7 @@ class InjectedSpectra:
 
 def inject_lines(
     spectra: Spectra,
-    ew_aa: Float[np.ndarray, "n 10"],
+    ew_aa: Widths,
     *,
     velocity_dispersion_km_s: float = 80.0,
     resolving_power: float | None = None,
@@ -99,11 +101,11 @@ def inject_lines(
 def sample_ews(
     model: LineModel,
     ids: np.ndarray,
-    continuum_flux: Float[np.ndarray, "n 12"],
+    continuum_flux: Continua,
     redshift: Float[np.ndarray, " n"],
     *,
     seed: int,
-) -> Float[np.ndarray, "n 10"]:
+) -> Widths:
     """One draw of the ten intrinsic equivalent widths for each galaxy.
 
     Parameters
@@ -136,20 +138,16 @@ def sample_ews(
     hashes = hash_ids(ids, seed=f"sample {seed}")
     halves = np.stack([hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)], axis=1).astype(np.uint32)
     draw = eqx.Partial(_drawn, model)
-    widths: Float[np.ndarray, "n 10"] = map_galaxies(draw, continuum_flux, redshift, halves, batch=BATCH)
+    widths: Widths = map_galaxies(draw, continuum_flux, redshift, halves, batch=BATCH)
     return widths
 
 
-def _drawn(
-    model: LineModel, flux: Float[Array, "12"], redshift: Float[Array, ""], half: Array
-) -> Float[Array, "10"]:
+def _drawn(model: LineModel, flux: Continuum, redshift: Scalar, half: Array) -> OfLines:
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), half[0]), half[1])
     return sample_one(model, flux, redshift, key)
 
 
-def sample_one(
-    model: LineModel, continuum_flux: Float[Array, "12"], redshift: Float[Array, ""], key: Key[Array, ""]
-) -> Float[Array, "10"]:
+def sample_one(model: LineModel, continuum_flux: Continuum, redshift: Scalar, key: Key[Array, ""]) -> OfLines:
     """One draw of the ten equivalent widths of one galaxy, whether or not a bin is missing."""
     key_of_bins, key_of_lines = jax.random.split(key)
     filled = completions(model, continuum_flux, redshift)
@@ -169,11 +167,7 @@ def _injected(
 
 
 def _lines_on(
-    wave: Float[Array, " wave"],
-    flux: Float[Array, " wave"],
-    ivar: Float[Array, " wave"],
-    redshift: Float[Array, ""],
-    ew_aa: Float[Array, "10"],
+    wave: Spectrum, flux: Spectrum, ivar: Spectrum, redshift: Scalar, ew_aa: OfLines
 ) -> EmissionLines:
     """Lines upon the mean continuum near each; on a grid too coarse for that, upon the value at the line."""
     windows = jnp.asarray(line_windows())
@@ -191,7 +185,7 @@ def _lines_on(
     )
 
 
-def _seen(wave: Float[Array, " wave"], ivar: Float[Array, " wave"], redshift: Float[Array, ""]) -> Array:
+def _seen(wave: Spectrum, ivar: Spectrum, redshift: Scalar) -> Array:
     """Whether the spectrum reaches over each line's centre with a good pixel beside it."""
     place = jnp.searchsorted(wave, jnp.asarray(LINE_CENTRES_AA) * (1.0 + redshift))
     inside = (place > 0) & (place < wave.size)

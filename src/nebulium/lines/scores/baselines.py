@@ -18,12 +18,10 @@ from jaxtyping import Float
 
 from nebulium.errors import from_extra
 from nebulium.lines.continuum.features import colours, log_luminosity
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES, Continua, Widths
 from nebulium.lines.measured_galaxies import MeasuredGalaxies
 
-Continua = Float[np.ndarray, "n 12"]
 Redshifts = Float[np.ndarray, " n"]
-Widths = Float[np.ndarray, "n 10"]
 Features = Float[np.ndarray, "n feature"]
 
 # Neighbours of the two methods in the public code of Khederlarian et al. 2024.

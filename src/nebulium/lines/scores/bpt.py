@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from nebulium.lines.continuum.line_list import line_index
-from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT
+from nebulium.lines.continuum.line_list import Widths, line_index
+from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES
+from nebulium.metrics.panels import draw_counts, finish
 
 Values = Float[np.ndarray, " n"]
-Widths = Float[np.ndarray, "n 10"]
 BPT_LINES = ("NII_6584", "HALPHA", "OIII_5007", "HBETA")
 BPT_X, BPT_Y = "log EW([N II] 6584) / EW(Hα)", "log EW([O III] 5007) / EW(Hβ)"
 
@@ -92,24 +92,16 @@ def bpt_diagram(populations: Mapping[str, Widths]) -> Figure:
         ratios = bpt_ratios(widths)
         colour, style = ((BLACK, "-"), *STYLES[1:], STYLES[0])[place % 6]
         if place == 0:
-            _grey_density(axes, ratios)
+            edges = [np.linspace(*limits, 101) for limits in SHOWN]
+            draw_counts(axes, ratios.x, ratios.y, edges, cmap="Greys", alpha=0.5)
         _contours(axes, ratios, colour, style)
         label = f"{name} ({ratios.x.size:,})"
         handles += axes.plot([], [], color=colour, linestyle=style, label=label)
-    handles += _demarcations(axes)
+    handles += draw_demarcations(axes)
     axes.set(xlim=SHOWN[0], ylim=SHOWN[1])
-    axes.set_xlabel(BPT_X, fontsize=TEXT)
-    axes.set_ylabel(BPT_Y, fontsize=TEXT)
-    axes.tick_params(labelsize=SMALL)
+    finish(axes, BPT_X, BPT_Y)
     axes.legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower left")
     return figure
-
-
-def _grey_density(axes: Axes, ratios: BptRatios) -> None:
-    """Histogram behind the contours."""
-    counts, x_edges, y_edges = np.histogram2d(ratios.x, ratios.y, bins=100, range=SHOWN)
-    shown = np.ma.masked_equal(counts.T, 0)
-    axes.pcolormesh(x_edges, y_edges, np.sqrt(shown), cmap="Greys", alpha=0.5, rasterized=True)
 
 
 def _contours(axes: Axes, ratios: BptRatios, colour: str, style: Any) -> None:
@@ -154,10 +146,10 @@ def _level_holding(density: Float[np.ndarray, "x y"], share: float) -> float:
     return float(falling[np.searchsorted(held, share * held[-1])])
 
 
-def _demarcations(axes: Axes) -> list:
+def draw_demarcations(axes: Axes, color: str = BLUE, linewidth: float = 1.0) -> list:
     """The two curves, each as far as it means something."""
     handles = []
     for curve, style in ((KAUFFMANN_2003, "--"), (KEWLEY_2001, ":")):
-        x = np.linspace(SHOWN[0][0], curve.asymptote - 0.01, 400)
-        handles += axes.plot(x, curve.height(x), color=BLUE, linestyle=style, linewidth=1, label=curve.name)
+        x, label = np.linspace(SHOWN[0][0], curve.asymptote - 0.01, 400), curve.name
+        handles += axes.plot(x, curve.height(x), style, color=color, linewidth=linewidth, label=label)
     return handles

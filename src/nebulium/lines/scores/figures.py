@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES, line_index
+from nebulium.lines.continuum.line_list import DISPLAY_NAMES, LINES, Widths, line_index
 from nebulium.lines.scores.bpt import bpt_diagram
 from nebulium.lines.scores.scores import FLUX
 from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SKY, SMALL, STYLES, TEXT, VERMILION
-from nebulium.metrics.panels import draw_pit_histogram
+from nebulium.metrics.panels import draw_counts, draw_pit_histogram, shared_legend
 from nebulium.metrics.point import nmad, spearman
 from nebulium.verbs.evaluation import Methods
 from nebulium.verbs.score import Score
@@ -29,7 +29,6 @@ __all__ = [
     "score_table",
 ]
 
-Widths = Float[np.ndarray, "n 10"]
 
 PANEL_HEIGHT = 1.75
 SQUARE_PANEL_HEIGHT = 1.62
@@ -62,9 +61,7 @@ def _density(axes: Axes, x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"])
     low = max(low, high * SMALLEST_SHOWN)
     edges = np.geomspace(low, max(high, low * 10.0), HISTOGRAM_BINS)
     x, y = (np.clip(values, edges[0], edges[-1]) for values in (x, y))
-    counts, _, _ = np.histogram2d(x, y, bins=(edges, edges))
-    shown = np.ma.masked_equal(counts.T, 0)
-    axes.pcolormesh(edges, edges, np.sqrt(shown), cmap="cividis", rasterized=True)
+    draw_counts(axes, x, y, (edges, edges))
     axes.plot(edges[[0, -1]], edges[[0, -1]], color=VERMILION, linewidth=0.8, linestyle="--")
     axes.set(xscale="log", yscale="log", xlim=edges[[0, -1]], ylim=edges[[0, -1]])
 
@@ -85,7 +82,7 @@ def ew_distributions(observed: Widths, predictions: Mapping[str, Widths]) -> Fig
             heights = _fractions(_present(widths[:, line_index(line)]), edges)
             axes.stairs(heights, edges, color=colour, linestyle=style, linewidth=1.1, label=name)
         axes.set(xlim=(edges[0], edges[-1]), yticks=[])
-    shared_legend(figure, panels)
+    shared_legend(figure)
     label_axes(figure, EW_LABEL, "Fraction of galaxies")
     return figure
 
@@ -133,7 +130,7 @@ def coverage_against_flux(
         axes.set_xticks([float(flux[0]), float(flux[-1])], [f"{flux[0]:.2g}", f"{flux[-1]:.2g}"])
         axes.xaxis.set_minor_formatter(NullFormatter())
         name_panel(axes, line)
-    shared_legend(figure, panels)
+    shared_legend(figure)
     label_axes(figure, "Continuum flux at 6250 Å / 10⁻¹⁷ erg s⁻¹ cm⁻² Å⁻¹", "Coverage")
     return figure
 
@@ -227,14 +224,3 @@ def label_axes(figure: Figure, x: str, y: str) -> None:
     """Label the axes that all panels share."""
     figure.supxlabel(x, fontsize=TEXT)
     figure.supylabel(y, fontsize=TEXT)
-
-
-def shared_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """Draw one legend for all panels, above them."""
-    for axes in panels:
-        handles, labels = axes.get_legend_handles_labels()
-        if handles:
-            figure.legend(
-                handles, labels, loc="outside upper right", ncols=len(labels), fontsize=SMALL, frameon=False
-            )
-            return

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from nebulium.lines.continuum.line_list import Continua, OfLines, Widths
 from nebulium.lines.input import single
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measured_galaxies import MeasuredGalaxies
@@ -20,9 +21,7 @@ from nebulium.lines.observed import measured_quantiles, sample_measured
 from nebulium.lines.quantiles import median_ews
 from nebulium.nn.mapping import map_galaxies
 
-Continua = Float[np.ndarray, "n 12"]
 Redshifts = Float[np.ndarray, " n"]
-Widths = Float[np.ndarray, "n 10"]
 
 BATCH = 256
 #: Measurements with the noise typical of the continuum, and with that of the row, as the tables name them.
@@ -93,12 +92,10 @@ def draw_intrinsic(model: LineModel, continuum_flux: Continua, redshift: Redshif
 
 def _measurement(
     model: LineModel, key: Key[Array, ""], independent: bool, c: Array, z: Array, number: Array, *lines: Array
-) -> Float[Array, "10"]:
+) -> OfLines:
     own_key = jax.random.fold_in(key, number)
     return sample_measured(model, c, z, MeasuredLines(*lines), own_key, independent=independent)
 
 
-def _intrinsic(
-    model: LineModel, key: Key[Array, ""], c: Array, z: Array, number: Array
-) -> Float[Array, "10"]:
+def _intrinsic(model: LineModel, key: Key[Array, ""], c: Array, z: Array, number: Array) -> OfLines:
     return model.density(c, z).sample(jax.random.fold_in(key, number), 1)[0]

@@ -11,12 +11,10 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.continuum.line_list import LINES, Widths
 from nebulium.metrics.point import bias_median, bias_median_ratio, nmad, nmad_uncentred, spearman
 from nebulium.metrics.probabilistic import crps_from_quantiles, pit_from_quantiles
 from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, smaller
-
-Widths = Float[np.ndarray, "n 10"]
 
 #: Levels at which distributions are scored: those of the 68 and 95 % intervals among them.
 LEVELS: Float[np.ndarray, " level"] = np.unique(

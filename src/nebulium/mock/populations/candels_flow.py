@@ -25,9 +25,8 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.mock.populations.candels_grid import AGE, AV, LOG_MASS_RANGE, REDSHIFT, TAU
 from nebulium.modelfile import register
-from nebulium.sed.cosmology import age_gyr
+from nebulium.sed.cosmology import Scalar, age_gyr
 
-Scalar = Float[Array, ""]
 #: Order in which the variables are drawn, each given those before it.
 VARIABLES = ("z", "lage", "ltau", "av", "lmass")
 REACH = 5.0  # of the spline of the mass, in normal scores

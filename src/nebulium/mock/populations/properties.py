@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nebulium.sed import dsps_adapter
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr, as_float
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, Scalar, age_gyr, as_float
 from nebulium.sed.sfh import Exponential, age_weights
 from nebulium.sed.spectrum import RECENT_GYR
 from nebulium.sed.ssp import load_ssp
 
-Scalar = Float[Array, ""]
 _LOG10_E = 0.4342944819
 
 

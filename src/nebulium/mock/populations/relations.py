@@ -9,9 +9,8 @@ import numpy as np
 from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
-from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, age_gyr
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Cosmology, Scalar, age_gyr
 
-Scalar = Float[Array, ""]
 Masses = Float[Array, "..."]
 
 #: log10 of the metal mass fraction of the Sun, as Gallazzi et al. (2005) and the templates have it: 0.02.

@@ -18,10 +18,8 @@ from nebulium.mock.populations.relations import (
     mass_function,
     quiescent_fraction,
 )
-from nebulium.sed.cosmology import age_gyr, luminosity_distance_mpc
+from nebulium.sed.cosmology import Scalar, age_gyr, luminosity_distance_mpc
 from nebulium.sed.sfh import Exponential
-
-Scalar = Float[Array, ""]
 
 REDSHIFT_RANGE = (0.01, 0.2)
 #: Least and greatest log10 mass: where the mass function is published, and where nothing is left.

@@ -23,7 +23,6 @@ from nebulium.errors import ImageError, SurveyError
 from nebulium.mock.galaxies import GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
 from nebulium.mock.images.noise import add_noise, sky_sigma
 from nebulium.mock.images.noiseless import Neighbour, noiseless_image
-from nebulium.mock.instruments import Instrument
 from nebulium.mock.populations.own_table import table_population
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.survey.columns import MOST_NEIGHBOURS, galaxy_columns
@@ -151,6 +150,7 @@ class BlockMaker:
         instrument, cells = self.instrument, (len(ids), len(self.instrument.bands))
         sky = [sky_sigma(instrument, band) for band in instrument.bands]
         fwhm = [band.psf_fwhm_arcsec for band in instrument.bands]
+        points = ", ".join(f"{band.filter} {band.zero_point_ab:g}" for band in instrument.bands)
         covered = np.isfinite(np.stack([columns[f"flux_njy_{band}"] for band in instrument.filters], axis=-1))
         return Images(
             ids=ids,
@@ -165,7 +165,7 @@ class BlockMaker:
             metadata={
                 "survey": self.survey.name,
                 "seed": self.settings.seed,
-                "unit": _image_units(instrument),
+                "unit": f"1 is the AB magnitude of the zero point: {points}",
             },
         )
 
@@ -215,12 +215,6 @@ def _neighbour_columns(placed: list[Placed], first: int) -> dict[str, np.ndarray
     for number, values in enumerate(cells):
         columns |= {f"{name}_{number}": column for name, column in zip(names, values, strict=True)}
     return columns
-
-
-def _image_units(instrument: Instrument) -> str:
-    """In words, for the metadata of the files."""
-    points = ", ".join(f"{band.filter} {band.zero_point_ab:g}" for band in instrument.bands)
-    return f"1 is the AB magnitude of the zero point: {points}"
 
 
 def block_maker(folder: Path) -> BlockMaker:

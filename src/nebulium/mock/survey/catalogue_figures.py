@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from nebulium.data.tables.table import Table
-from nebulium.lines.scores.bpt import BPT_LINES, KAUFFMANN_2003, KEWLEY_2001, line_ratios
+from nebulium.lines.scores.bpt import BPT_LINES, draw_demarcations, line_ratios
 from nebulium.metrics.figure_style import BLUE, FULL_WIDTH, SMALL, TEXT, VERMILION
 from nebulium.mock.populations.relations import main_sequence, main_sequence_speagle14, oh12_mass
 from nebulium.mock.structure import is_quiescent, median_log_size
@@ -180,9 +180,7 @@ def _line_panel(axes: Axes, galaxies: Table, norm: Normalize) -> None:
     ratios = line_ratios(*(inside[f"ew_{line}"] for line in BPT_LINES))
     if np.isfinite(ratios.x).any():
         _points(axes, ratios.x, ratios.y, inside, norm)
-    for curve, style in ((KAUFFMANN_2003, "--"), (KEWLEY_2001, ":")):
-        x = np.linspace(-2.0, curve.asymptote - 0.01, 400)
-        axes.plot(x, curve.height(x), color="black", linestyle=style, linewidth=1.2, label=curve.name)
+    draw_demarcations(axes, color="black", linewidth=1.2)
     axes.set(xlim=(-1.6, 0.8), ylim=(-1.3, 1.3))
     share = len(inside) / max(len(galaxies), 1)
     _names(

@@ -15,6 +15,9 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.photoz.density.grid import RedshiftGrid
 
+Vector = Float[Array, " input"]
+Scalar = Float[Array, ""]
+
 COMPONENTS = 5
 # Of the first weights, so that every galaxy starts with the same broad density.
 _FIRST_SCALE = 0.1
@@ -40,16 +43,11 @@ class BinnedHead(eqx.Module):
         self.linear = _first_linear(inputs, jnp.zeros(grid.bins, jnp.float32), key)
         self.grid = grid
 
-    def __call__(self, vector: Float[Array, " input"]) -> Float[Array, " bin"]:
+    def __call__(self, vector: Vector) -> Float[Array, " bin"]:
         """Logarithm of the probability of each bin."""
         return jax.nn.log_softmax(self.linear(vector))
 
-    def loss(
-        self,
-        vector: Float[Array, " input"],
-        redshift: Float[Array, ""],
-        redshift_err: Float[Array, ""],
-    ) -> Float[Array, ""]:
+    def loss(self, vector: Vector, redshift: Scalar, redshift_err: Scalar) -> Scalar:
         """Negative logarithm of the density per unit ln(1 + z) at the label; 0 where it is missing."""
         present, place, sigma = _label_in_bins(self.grid, redshift, redshift_err)
         edges = jnp.arange(self.grid.bins + 1, dtype=jnp.float32)
@@ -79,16 +77,11 @@ class MixtureHead(eqx.Module):
         self.linear = _first_linear(inputs, centres.ravel(), key)
         self.grid = grid
 
-    def __call__(self, vector: Float[Array, " input"]) -> Float[Array, " bin"]:
+    def __call__(self, vector: Vector) -> Float[Array, " bin"]:
         """Logarithm of the probability of each bin."""
         return jax.nn.log_softmax(self._log_densities(vector))
 
-    def loss(
-        self,
-        vector: Float[Array, " input"],
-        redshift: Float[Array, ""],
-        redshift_err: Float[Array, ""],
-    ) -> Float[Array, ""]:
+    def loss(self, vector: Vector, redshift: Scalar, redshift_err: Scalar) -> Scalar:
         """Negative logarithm of the density per unit ln(1 + z) at the label; see `BinnedHead.loss`."""
         present, place, sigma = _label_in_bins(self.grid, redshift, redshift_err)
         log_weight, mean, width = self._components(vector)
@@ -96,12 +89,12 @@ class MixtureHead(eqx.Module):
         whole = jax.nn.logsumexp(self._log_densities(vector))
         return jnp.where(present, jnp.log(self.grid.width) + whole - density, 0.0)
 
-    def _log_densities(self, vector: Float[Array, " input"]) -> Float[Array, " bin"]:
+    def _log_densities(self, vector: Vector) -> Float[Array, " bin"]:
         """Per bin, at the middle of each: exact enough, as no component is narrower than a bin."""
         places = jnp.arange(self.grid.bins, dtype=jnp.float32) + 0.5
         return jax.vmap(_log_mixture, in_axes=(0, None, None, None))(places, *self._components(vector))
 
-    def _components(self, vector: Float[Array, " input"]) -> tuple[Array, Array, Array]:
+    def _components(self, vector: Vector) -> tuple[Array, Array, Array]:
         """Logarithm of the weight, centre and width of each component; the latter two in bins."""
         logit, centre, raw = self.linear(vector).reshape(3, COMPONENTS)
         bins = self.grid.bins
@@ -122,9 +115,7 @@ def _first_linear(inputs: int, bias: Array, key: Key[Array, ""]) -> eqx.nn.Linea
     return eqx.tree_at(lambda one: (one.weight, one.bias), linear, (_FIRST_SCALE * linear.weight, bias))
 
 
-def _label_in_bins(
-    grid: RedshiftGrid, redshift: Float[Array, ""], redshift_err: Float[Array, ""]
-) -> tuple[Array, Array, Array]:
+def _label_in_bins(grid: RedshiftGrid, redshift: Scalar, redshift_err: Scalar) -> tuple[Array, Array, Array]:
     """Whether there is a label, its place on the grid and its error, counted in bins; never NaN."""
     present = jnp.isfinite(redshift)
     known = jnp.where(present, redshift, 0.0)

@@ -25,6 +25,8 @@ from nebulium.training import FitConfig, FitResult
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import Training, fit_members
 
+Scalar = Float[Array, ""]
+
 # What each training redshift adds to the prior is so wide in ln(1 + z); so much is spread evenly.
 PRIOR_SIGMA, PRIOR_FLOOR = 0.05, 1e-3
 
@@ -129,13 +131,7 @@ class PhotometryLearner(eqx.Module):
         lost = loses & jax.random.bernoulli(band_key, self.dropped_bands, flux_njy.shape)
         return jnp.where(lost, jnp.nan, noisier), flux_err_njy * jnp.sqrt(1.0 + amount**2)
 
-    def loss(
-        self,
-        flux_njy: Fluxes,
-        flux_err_njy: Fluxes,
-        redshift: Float[Array, ""],
-        redshift_err: Float[Array, ""],
-    ) -> Float[Array, ""]:
+    def loss(self, flux_njy: Fluxes, flux_err_njy: Fluxes, redshift: Scalar, redshift_err: Scalar) -> Scalar:
         """Of the head, for one galaxy."""
         vector = self.network.vector(self.features(flux_njy, flux_err_njy))
         return self.network.head.loss(vector, redshift, redshift_err)

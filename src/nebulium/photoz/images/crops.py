@@ -14,6 +14,8 @@ from jaxtyping import Array, Float, Int, Key
 
 from nebulium.nn.convolution import Image
 
+Scalar = Float[Array, ""]
+
 Crop: TypeAlias = Float[Array, "size size band"]
 
 
@@ -69,13 +71,7 @@ def _arcsinh(values: Crop) -> Crop:
     return jnp.sign(values) * jnp.log(size + jnp.sqrt(size**2 + 1.0))
 
 
-def _turned(
-    image: Image,
-    sign: Float[Array, ""],
-    angle: Float[Array, ""],
-    shift: Float[Array, "2"],
-    size: int,
-) -> Crop:
+def _turned(image: Image, sign: Scalar, angle: Scalar, shift: Float[Array, "2"], size: int) -> Crop:
     """A square about the shifted middle, mirrored and turned, between pixels by the four nearest."""
     along = jnp.asarray(np.arange(size) - (size - 1) / 2, jnp.float32)
     down, right = along[:, None], sign * along[None, :]

@@ -22,6 +22,8 @@ from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.images.rows import colour_targets, redshift_labels, with_redshift
 from nebulium.photoz.reading import Reading, check_dereddened_alike
 
+Rows = Int64[np.ndarray, " n"]
+
 #: Fewest training images, and labels among them, that a network can learn from.
 LEAST_IMAGES, LEAST_LABELS, LEAST_VALIDATION = 64, 32, 8
 
@@ -41,7 +43,7 @@ class ImageGalaxies:
     """
 
     source: ImageSource
-    rows: Int64[np.ndarray, " n"]
+    rows: Rows
     galaxies: PhotometricGalaxies
 
 
@@ -76,10 +78,7 @@ def check_fluxes(source: ImageSource) -> None:
 
 
 def dereddened_images(
-    source: ImageSource,
-    rows: Int64[np.ndarray, " n"],
-    galaxies: PhotometricGalaxies,
-    extinction: dict[str, float],
+    source: ImageSource, rows: Rows, galaxies: PhotometricGalaxies, extinction: dict[str, float]
 ) -> ImageSource:
     """Images times 10^(0.4 R E(B-V)), as the fluxes of the catalogue are."""
     if not extinction or galaxies.ebv is None:

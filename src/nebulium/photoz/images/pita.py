@@ -17,6 +17,10 @@ from nebulium.photoz.images.crops import Crops
 from nebulium.photoz.images.model import Latent, RedshiftNetwork
 from nebulium.training import LossContext
 
+Batch = Float[Array, " batch"]
+
+Galaxies = dict[str, Array]
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -78,16 +82,16 @@ class Learner(eqx.Module):
         self,
         latents: Float[Array, "batch latent"],
         apertures: Float[Array, "batch aperture"],
-        galaxies: dict[str, Array],
-    ) -> Float[Array, " batch"]:
+        galaxies: Galaxies,
+    ) -> Batch:
         """Negative log densities at the labels; 0 where there is none."""
         vectors = jax.vmap(self.network.for_head)(latents, apertures)
         return jax.vmap(self.network.head.loss)(vectors, galaxies["redshift"], galaxies["redshift_err"])
 
 
 def pita_losses(
-    learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""], beside: LossContext
-) -> tuple[Float[Array, " batch"], KeyQueue]:
+    learner: Learner, galaxies: Galaxies, key: Key[Array, ""], beside: LossContext
+) -> tuple[Batch, KeyQueue]:
     """The three losses of PITA (Khederlarian et al. 2026, arXiv:2602.10207), and the queue afterwards."""
     query_key, key_key, aperture_key = jax.random.split(key, 3)
     latents = learner.crop_latents(galaxies["image"], query_key)
@@ -114,9 +118,7 @@ def pita_losses(
     return losses, beside.memory.enqueued(keys, beside.weights * galaxies["is_first"])
 
 
-def supervised_losses(
-    learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
-) -> Float[Array, " batch"]:
+def supervised_losses(learner: Learner, galaxies: Galaxies, key: Key[Array, ""]) -> Batch:
     """The loss of redshifts alone, of random crops of labelled galaxies."""
     crop_key, aperture_key = jax.random.split(key)
     latents = learner.crop_latents(galaxies["image"], crop_key)
@@ -124,9 +126,7 @@ def supervised_losses(
     return learner.redshift_losses(latents, apertures, galaxies)
 
 
-def validation_losses(
-    learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
-) -> Float[Array, " batch"]:
+def validation_losses(learner: Learner, galaxies: Galaxies, key: Key[Array, ""]) -> Batch:
     """The loss of redshifts of galaxies as they lie, as in predictions."""
     return learner.redshift_losses(*jax.vmap(learner.seen)(galaxies["image"]), galaxies)
 
@@ -138,9 +138,7 @@ def embedded(learner: Learner, images: LabelledImages) -> dict[str, np.ndarray]:
     return {"latent": latent, "apertures": apertures, **redshifts}
 
 
-def frozen_losses(
-    learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
-) -> Float[Array, " batch"]:
+def frozen_losses(learner: Learner, galaxies: Galaxies, key: Key[Array, ""]) -> Batch:
     """The loss of redshifts in a latent space that stays as it is."""
     return learner.redshift_losses(galaxies["latent"], galaxies["apertures"], galaxies)
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from nebulium.data.output import file_stem
 from nebulium.metrics.figure_style import BLACK, FULL_WIDTH, MARKERS, SMALL, STYLES
-from nebulium.metrics.panels import draw_pit_histogram, finish, leave_empty
+from nebulium.metrics.panels import draw_pit_histogram, finish, leave_empty, shared_legend
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.scores.figures import (
     density_panels,
@@ -124,12 +124,7 @@ def _panels(places: Mapping[str, Values], scores: Mapping[str, Sequence[Score]],
             axes.axhline(0, color=BLACK, linewidth=0.8, linestyle=":")
         else:
             axes.set_ylim(bottom=0)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    if len(labels):
-        across = min(len(labels), 6)
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=across, fontsize=SMALL, frameon=False
-        )
+    shared_legend(figure, "outside lower center")
     return figure
 
 

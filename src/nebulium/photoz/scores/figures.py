@@ -21,7 +21,15 @@ from nebulium.metrics.figure_style import (
     TEXT,
     VERMILION,
 )
-from nebulium.metrics.panels import draw_cloud, draw_running, finish, leave_empty, range_of, say
+from nebulium.metrics.panels import (
+    draw_cloud,
+    draw_running,
+    finish,
+    leave_empty,
+    range_of,
+    say,
+    shared_legend,
+)
 from nebulium.metrics.point import bias_mean, nmad
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.verbs.score import Values
@@ -99,9 +107,7 @@ def density_panels(
         one = densities.select(slice(place, place + 1))
         _density(axes, one, quantiles[place], float(true[place]))
     figure.supylabel("p(z)", fontsize=TEXT)
-    handles, labels = figure.axes[0].get_legend_handles_labels() if figure.axes else ([], [])
-    if handles:
-        figure.legend(handles, labels, loc="outside lower right", ncols=4, fontsize=SMALL, frameon=False)
+    shared_legend(figure, "outside lower right")
     return figure
 
 

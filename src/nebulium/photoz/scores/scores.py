@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
 
 from nebulium.data.ids import check_unique_ids
 from nebulium.errors import TableError
@@ -134,9 +133,7 @@ def baseline_columns(
     return {}
 
 
-def magnitude_and_colour(
-    galaxies: PhotometricGalaxies,
-) -> dict[str, tuple[Float[np.ndarray, " n"], str]]:
+def magnitude_and_colour(galaxies: PhotometricGalaxies) -> dict[str, tuple[Values, str]]:
     """The magnitude in the last band, and the colour of the two in the middle, with their labels."""
     bands, middle = galaxies.bands, len(galaxies.bands) // 2
     with np.errstate(invalid="ignore", divide="ignore"):

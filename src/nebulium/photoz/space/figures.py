@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 
 from nebulium.data.images.stretches import lupton_rgb
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT, VERMILION
-from nebulium.metrics.panels import PLATE, leave_empty
+from nebulium.metrics.panels import PLATE, leave_empty, shared_legend
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.scores.figures import OUTLIER, RIGHT
 from nebulium.verbs.score import Values
 
 Pictures = UInt8[np.ndarray, "n height width 3"]
+
 
 #: Noise of the sky in colour pictures, where 1 is white, and the softening of Lupton et al. 2004: what is a
 #: hundred times as bright as the noise is then nearly white.
@@ -47,9 +48,7 @@ class ShownNeighbours:
     redshift: Float[np.ndarray, "n count"]
 
 
-def colour_pictures(
-    flux: Float[np.ndarray, "n height width band"], noise: Sequence[float]
-) -> UInt8[np.ndarray, "n height width 3"]:
+def colour_pictures(flux: Float[np.ndarray, "n height width band"], noise: Sequence[float]) -> Pictures:
     """Images as colours, all on one scale.
 
     The first band, that in the middle and the last one become blue, green and red. Each is scaled by the
@@ -94,7 +93,8 @@ def neighbours_figure(
         width_ratios=[GALAXY, DENSITY, *(ONE * count for count in counts)],
         left=0.012, right=0.992, top=1 - ABOVE / height, bottom=BELOW / height, wspace=0.05, hspace=0.46,
     )  # fmt: skip
-    limits = _limits(redshift, densities)
+    ends = [those.quantile([0.995]).max() for those in densities.values()]
+    limits = 0.0, 1.05 * float(max(*ends, redshift.max()))
     for row in range(len(pictures)):
         panels = [figure.add_subplot(grid[row, column]) for column in range(2 + len(neighbours))]
         _strip(panels[0], pictures[row : row + 1])
@@ -108,15 +108,8 @@ def neighbours_figure(
         if row == 0:
             for axes, heading in zip(panels, ("galaxy", "p(z)", *neighbours), strict=True):
                 axes.set_title(heading, fontsize=TEXT, pad=4)
-    handles, labels = figure.axes[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower right", ncols=4, fontsize=SMALL, frameon=False)
+    shared_legend(figure, "lower right")
     return figure
-
-
-def _limits(redshift: Values, densities: Mapping[str, RedshiftDensities]) -> tuple[float, float]:
-    """Of all rows alike."""
-    ends = [those.quantile([0.995]).max() for those in densities.values()]
-    return 0.0, 1.05 * float(max(*ends, redshift.max()))
 
 
 def _densities(

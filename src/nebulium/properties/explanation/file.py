@@ -32,6 +32,8 @@ from nebulium.properties.scores.figures import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
 from nebulium.verbs.predict import find_predictor
 
+Seen = Float[Array, "n height width band"]
+
 GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
 #: Names of the maps in the file.
 ARRAYS = {GRADIENTS: "integrated_gradients", CAM: "grad_cam"}
@@ -165,9 +167,7 @@ def _explained(
 
 
 @eqx.filter_jit
-def _gradients(
-    model: PropertyModel, images: Float[Array, "n height width band"], place: int
-) -> tuple[Float[Array, "n height width band"], Float[Array, " n"]]:
+def _gradients(model: PropertyModel, images: Seen, place: int) -> tuple[Seen, Float[Array, " n"]]:
     """Of the whole model, which looks at all orientations, so that the maps turn with the image."""
 
     def score(image: Image) -> Float[Array, ""]:
@@ -181,9 +181,7 @@ def _gradients(
 
 
 @eqx.filter_jit
-def _cams(
-    model: PropertyModel, images: Float[Array, "n height width band"], place: int
-) -> Float[Array, "n height width"]:
+def _cams(model: PropertyModel, images: Seen, place: int) -> Float[Array, "n height width"]:
     """The mean over the networks, each asked in all orientations."""
 
     def of_network(network: ImageNetwork, image: Image) -> Float[Array, "height width"]:

@@ -67,12 +67,7 @@ def mass_metallicity_figure(
     return figure
 
 
-def _relation_panel(
-    axes: Axes,
-    mass: Values,
-    values: Values,
-    limits: tuple[Limits, Limits],
-) -> None:
+def _relation_panel(axes: Axes, mass: Values, values: Values, limits: tuple[Limits, Limits]) -> None:
     """One cloud with its running median, its fit and the relations of others."""
     relation = fit_mass_relation(mass, values)
     masses = np.linspace(*limits[0], 200)
