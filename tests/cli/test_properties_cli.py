@@ -82,6 +82,7 @@ def trained(survey) -> tuple[Path, str]:
     said = succeeds(
         "train", "--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid",
         "--target", "oh_p50", "--output", survey / "mine", "--epochs", 2, "--batch-size", 16, "--conformal",
+        "--encoder", "resnet-tiny",
     )  # fmt: skip
     return survey / "mine", said
 
@@ -293,7 +294,7 @@ def test_images_that_are_padded_are_counted(trained, work, side, padded):
 
 
 def test_a_training_counts_the_images_that_it_pads(survey, work):
-    said = succeeds(*training(survey), "--size", 40)
+    said = succeeds(*training(survey), "--size", 40, "--encoder", "resnet-tiny")
     assert "58 of 58 images were padded from 32 to 40 pixels" in said
 
 

@@ -12,6 +12,7 @@ from nebulium.errors import NebuliumError
 from nebulium.explore.maps.latent import map_features
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.predictions import redshift_densities, with_predictions
+from nebulium.lines import quantiles
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.predict import LinePredictor, predict_table
@@ -21,6 +22,15 @@ from nebulium.properties.model import PropertyModel
 
 MODEL = "desi-lines-colours"
 N = 5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_batches():
+    """The size of the batches changes nothing but the time that a padded one takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantiles, "BATCH", 64)
+        patch.setattr(quantiles, "SMALL_BATCH", 16)
+        yield
 
 
 @pytest.fixture
@@ -155,7 +165,7 @@ def test_redshifts_and_their_densities(tmp_path, survey):
 
 def test_properties_and_latent_vectors_of_galaxies_with_an_image(tmp_path, survey):
     shape = {
-        "targets": ["oh12"], "bands": ["r"], "unit": "nJy", "size": 16, "encoder": "resnet-small",
+        "targets": ["oh12"], "bands": ["r"], "unit": "nJy", "size": 16, "encoder": "resnet-tiny",
         "stretch": {"kind": "asinh", "softening": [1.0]}, "head": "gaussian", "domain_references": 8,
     }  # fmt: skip
     model = saved(tmp_path / "metals", PropertyModel(**shape), shape, units={"oh12": "dex"})

@@ -52,6 +52,12 @@ def one(galaxies: Galaxy, i: int) -> Galaxy:
 seen_by = eqx.filter_jit(lambda chain, galaxy, log_aperture: chain(galaxy, log_aperture=log_aperture))
 
 
+# Compiled once: called as they are, each of their operations would be compiled by itself.
+bins_of = jax.jit(continuum_bins)
+lines_of = jax.jit(line_spectrum)
+seen_through = eqx.filter_jit(photometry)
+
+
 @pytest.fixture(scope="module")
 def chain():
     return make_chain(load_ssp(), load_filters(*UGRIZ), bluer_is_stronger)
@@ -70,7 +76,7 @@ def many(chain, galaxies):
 def test_bins_are_those_of_the_features(galaxies, many):
     for i in range(7):
         wave, flux = many.stars.wave_aa[i], many.stars.flux_lambda[i]
-        expected = continuum_bins(wave, flux, jnp.ones_like(flux), galaxies.redshift[i]).continuum_flux
+        expected = bins_of(wave, flux, jnp.ones_like(flux), galaxies.redshift[i]).continuum_flux
         np.testing.assert_allclose(many.continuum_flux[i], expected * 10**-0.4, rtol=2e-3)
 
 
@@ -96,7 +102,7 @@ def test_the_aperture_dims_what_the_model_sees_and_nothing_else(chain, galaxies)
 
 def test_spectrum_holds_the_lines_as_inject_draws_them(galaxies, many):
     for i in range(3):
-        drawn = line_spectrum(many.wave_aa[i], many.lines.line_flux[i], galaxies.redshift[i])
+        drawn = lines_of(many.wave_aa[i], many.lines.line_flux[i], galaxies.redshift[i])
         found = np.asarray(many.flux_lambda[i] - many.continuum_lambda[i])
         np.testing.assert_allclose(found, drawn, atol=2e-3 * float(drawn.max()))
 
@@ -115,10 +121,10 @@ def test_magnitudes_with_lines_are_those_of_the_spectrum_with_lines(chain, redsh
     assert float(seen.lines.ew_aa[6]) > 100.0
     wave = jnp.asarray(np.arange(2500.0, 12500.0, 0.5), jnp.float32)
     fine = jnp.interp(wave, seen.stars.wave_aa, seen.stars.flux_lambda)
-    fine = fine + line_spectrum(wave, seen.lines.line_flux, redshift)
-    integrated = photometry(wave, fine, chain.filters).mag_ab
+    fine = fine + lines_of(wave, seen.lines.line_flux, redshift)
+    integrated = seen_through(wave, fine, chain.filters).mag_ab
     np.testing.assert_allclose(seen.photometry.mag_ab, integrated, atol=5e-3)
-    on_its_grid = photometry(seen.wave_aa, seen.flux_lambda, chain.filters).mag_ab
+    on_its_grid = seen_through(seen.wave_aa, seen.flux_lambda, chain.filters).mag_ab
     np.testing.assert_allclose(seen.photometry.mag_ab, on_its_grid, atol=5e-3)
     assert np.any(np.asarray(seen.stars.photometry.mag_ab - seen.photometry.mag_ab) > 0.1)
 

@@ -16,6 +16,18 @@ from nebulium.modelfile import load_model
 LEVELS = jnp.array([0.025, 0.16, 0.5, 0.84, 0.975])
 UNKNOWN = jnp.full(10, jnp.nan)
 Z = jnp.array(0.15)
+# Compiled once for all tests: called as they are, each of their operations would be compiled by itself.
+quantiles_of = eqx.filter_jit(measured_quantiles)
+mixed_quantiles_of = eqx.filter_jit(marginalised_quantiles)
+completions_of = eqx.filter_jit(completions)
+
+
+@eqx.filter_jit
+def joint_draws(
+    model: LineModel, flux: jax.Array, lines: MeasuredLines, keys: jax.Array, independent: bool = False
+) -> jax.Array:
+    draw = lambda key: sample_measured(model, flux, Z, lines, key, independent=independent)  # noqa: E731
+    return jax.vmap(draw)(keys)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +49,12 @@ def test_tiny_noise_gives_back_the_intrinsic_law(model: LineModel, flux: jax.Arr
     silent = eqx.tree_at(lambda m: m.measurement.raw_selection, silent, all_recorded)
     levels_as_they_are = jnp.tile(jnp.asarray(KNOTS), (2, 10, 1))
     silent = eqx.tree_at(lambda m: m.measured_levels, silent, levels_as_they_are)
-    measured = measured_quantiles(silent, flux, Z, jnp.full(10, 1e-4), LEVELS)
+    measured = quantiles_of(silent, flux, Z, jnp.full(10, 1e-4), LEVELS)
     np.testing.assert_allclose(measured, silent.density(flux, Z).quantile(LEVELS), rtol=0.08)
 
 
 def test_noise_widens_and_quantiles_are_ordered(model: LineModel, flux: jax.Array) -> None:
-    sharp, blurred = (measured_quantiles(model, flux, Z, jnp.full(10, s), LEVELS) for s in (0.3, 3.0))
+    sharp, blurred = (quantiles_of(model, flux, Z, jnp.full(10, s), LEVELS) for s in (0.3, 3.0))
     assert np.all(np.diff(sharp, axis=0) > 0)
     assert np.all(blurred[-1] - blurred[0] > sharp[-1] - sharp[0])
     assert np.all(blurred >= 0)
@@ -50,7 +62,7 @@ def test_noise_widens_and_quantiles_are_ordered(model: LineModel, flux: jax.Arra
 
 def test_unknown_sigma_is_marginalised_line_by_line(model: LineModel, flux: jax.Array) -> None:
     """What is known of one line does not change another."""
-    none, one = (measured_quantiles(model, flux, Z, s, LEVELS) for s in (UNKNOWN, UNKNOWN.at[6].set(1.0)))
+    none, one = (quantiles_of(model, flux, Z, s, LEVELS) for s in (UNKNOWN, UNKNOWN.at[6].set(1.0)))
     others = np.arange(10) != 6
     np.testing.assert_array_equal(none[:, others], one[:, others])
     assert np.any(none[:, 6] != one[:, 6])
@@ -61,26 +73,24 @@ def test_quantiles_are_finite_however_heavy_the_tails(model: LineModel, flux: ja
     bias = model.measurement.noise.layers[-1].bias.reshape(10, 5)
     wild = bias.at[:, 0].set(20.0).at[:, 1].set(9.0).at[:, 3].set(-9.0).reshape(-1)
     heavy = eqx.tree_at(lambda m: m.measurement.noise.layers[-1].bias, model, wild)
-    assert np.all(np.isfinite(measured_quantiles(heavy, flux, Z, UNKNOWN, LEVELS)))
+    assert np.all(np.isfinite(quantiles_of(heavy, flux, Z, UNKNOWN, LEVELS)))
 
 
 def test_joint_draws_keep_the_pattern_and_follow_the_quantiles(model: LineModel, flux: jax.Array) -> None:
     present = jnp.arange(10) != 2
     sigma = jnp.full(10, 0.8)
     lines = MeasuredLines(jnp.ones(10), sigma, present)
-    draw = jax.jit(jax.vmap(lambda key: sample_measured(model, flux, Z, lines, key)))
-    drawn = np.asarray(draw(jax.random.split(jax.random.key(0), 400)))
+    drawn = np.asarray(joint_draws(model, flux, lines, jax.random.split(jax.random.key(0), 400)))
     assert np.all(np.isnan(drawn[:, 2]))
-    median = np.asarray(measured_quantiles(model, flux, Z, sigma, jnp.array([0.5])))[0]
+    median = np.asarray(quantiles_of(model, flux, Z, sigma, LEVELS))[2]
     for line in (6, 7, 8):
         assert np.mean(drawn[:, line] < median[line]) == pytest.approx(0.5, abs=0.12)
 
 
 def test_a_pair_is_drawn_as_one_measurement(model: LineModel, flux: jax.Array) -> None:
     lines = MeasuredLines(jnp.ones(10), jnp.full(10, 0.5), jnp.ones(10, bool))
-    keys = jax.random.split(jax.random.key(1), 200)
-    together = np.asarray(jax.vmap(lambda k: sample_measured(model, flux, Z, lines, k))(keys))
-    apart = np.asarray(jax.vmap(lambda k: sample_measured(model, flux, Z, lines, k, independent=True))(keys))
+    keys = jax.random.split(jax.random.key(1), 400)
+    together, apart = (np.asarray(joint_draws(model, flux, lines, keys, alone)) for alone in (False, True))
 
     def scatter(drawn: np.ndarray) -> np.ndarray:
         positive = np.all(drawn[:, [*WEAK, *STRONG_OF_WEAK]] > 0, axis=1)
@@ -92,14 +102,14 @@ def test_a_pair_is_drawn_as_one_measurement(model: LineModel, flux: jax.Array) -
 
 def test_a_missing_bin_widens_little_and_moves_little(model: LineModel, flux: jax.Array) -> None:
     whole = model.density(flux, Z).quantile(LEVELS)
-    missing = marginalised_quantiles(model, flux.at[0].set(jnp.nan), Z, LEVELS)
+    missing = mixed_quantiles_of(model, flux.at[0].set(jnp.nan), Z, LEVELS)
     np.testing.assert_allclose(missing[2], whole[2], rtol=0.35)
     assert np.all(np.diff(missing, axis=0) > 0)
 
 
 def test_completions_keep_what_was_seen(model: LineModel, flux: jax.Array) -> None:
     holed = flux.at[jnp.array([0, 5, 9])].set(jnp.nan)
-    filled = completions(model, holed, Z)
+    filled = completions_of(model, holed, Z)
     seen = np.isfinite(np.asarray(holed))
     expected = np.broadcast_to(np.asarray(flux)[seen], (COMPLETIONS, seen.sum()))
     np.testing.assert_allclose(np.asarray(filled.continuum_flux)[:, seen], expected, rtol=1e-4)

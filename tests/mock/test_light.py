@@ -32,7 +32,6 @@ light_of = eqx.filter_jit(lambda model, p, s, k: jax.vmap(model)(p, s, k))
 spectra_of = eqx.filter_jit(lambda model, p, s: model.spectra(p, s))
 seen_through = eqx.filter_jit(photometry)
 bins_of = jax.jit(continuum_bins)
-one_structure = jax.jit(draw_structure)
 COLUMNS = ("redshift", "log_mstar", "age_gyr", "tau_gyr", "av_mag", "oh12", "lgmet")
 
 
@@ -141,28 +140,32 @@ def nearby(**changes) -> GalaxyProperties:
     return GalaxyProperties(**(values | changes))
 
 
-def structure_with(bulge_share, galaxy):
-    drawn = one_structure(galaxy, jax.random.key(0))
-    return eqx.tree_at(lambda s: s.bulge_share, drawn, jnp.float32(bulge_share))
+@pytest.fixture(scope="module")
+def structure_with(sample):
+    """Gives a structure with this bulge; the rest of it has no part in the light."""
+    drawn = row(sample.structures, 0)
+    return lambda bulge_share: eqx.tree_at(lambda s: s.bulge_share, drawn, jnp.float32(bulge_share))
 
 
 one_light = eqx.filter_jit(lambda model, galaxy, structure, key: model(galaxy, structure, key))
 
 
 @pytest.fixture(scope="module")
-def light(model):
+def light(model, structure_with):
     """Gives the light of a galaxy nearby, or of one that differs from it."""
 
     def light(bulge_share=0.3, key=0, **changes):
         galaxy = nearby(**changes)
-        return one_light(model, galaxy, structure_with(bulge_share, galaxy), jax.random.key(key))
+        return one_light(model, galaxy, structure_with(bulge_share), jax.random.key(key))
 
     return light
 
 
-def test_lines_are_drawn_given_the_continuum_and_are_a_part_of_the_young_component(model, light):
+def test_lines_are_drawn_given_the_continuum_and_are_a_part_of_the_young_component(
+    model, light, structure_with
+):
     galaxy, seen = nearby(), light()
-    spectra = spectra_of(model, galaxy, structure_with(0.3, galaxy))
+    spectra = spectra_of(model, galaxy, structure_with(0.3))
     total = spectra.flux_lambda.sum(axis=0)
     bins = bins_of(spectra.wave_aa, total, jnp.ones_like(total), galaxy.redshift)
     np.testing.assert_allclose(seen.continuum_flux, bins.continuum_flux, rtol=2e-3)
@@ -212,12 +215,12 @@ def test_the_bulge_share_moves_light_between_components_only(light):
     np.testing.assert_allclose(small.flux_njy[2, :4], large.flux_njy[2, :4], rtol=1e-4)
 
 
-def test_hydrogen_dims_the_bluest_band_of_a_distant_galaxy(model, light):
+def test_hydrogen_dims_the_bluest_band_of_a_distant_galaxy(model, light, structure_with):
     wave = model.ssp.wave_aa
     distant = {"age_gyr": 1.0, "tau_gyr": 1.0, "redshift": 4.5}
     colour = np.diff(np.asarray(light(**distant).mag_ab[:2]))
     galaxy = nearby(**distant)
-    spectra = spectra_of(model, galaxy, structure_with(0.3, galaxy))
+    spectra = spectra_of(model, galaxy, structure_with(0.3))
     unabsorbed = spectra.flux_lambda.sum(axis=0) / transmission(spectra.wave_aa, jnp.float32(4.5))
     bare = np.diff(np.asarray(seen_through(wave * 5.5, unabsorbed, model.filters).mag_ab[:2]))
     # Transmission at 1216 to 1026 AA is about 0.4 at this redshift.

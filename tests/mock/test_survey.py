@@ -34,14 +34,6 @@ OPTIONS = {"n": N, "seed": SEED, "pixels": 16, "neighbours": 0.7}
 PNG = {"stamps_by_redshift.png", "stamps_by_metallicity.png", "relations.png"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    """The processes share what they compile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """One process, one file, never stopped."""
@@ -407,7 +399,8 @@ def test_a_galaxy_that_cannot_be_drawn_is_named():
     """Its row is what a user of a table of his own needs to know."""
     table = own_table(3)
     near = table.with_columns({"redshift": np.full(3, 1e-4), "log_mstar": np.full(3, 12.0)})
-    maker = BlockMaker(RunSettings("candels", 3, 0, 8, 0.0, shards=1), near)
+    # A survey of which another test has compiled the galaxies of a table.
+    maker = BlockMaker(RunSettings("sdss", 3, 0, 8, 0.0, shards=1), near)
     with pytest.raises(ImageError, match="galaxy 0, the galaxy: needs"):
         maker(0)
     assert not np.any(np.asarray(maker.galaxies(0).selected))
