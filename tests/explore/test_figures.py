@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from nebulium.explore.draw.colours import MISSING, NOTHING, colour_scale
-from nebulium.explore.draw.diagram_figures import (
-    bpt_figure,
-    predicted_against_observed_figure,
-)
+from nebulium.explore.draw.diagram_figures import bpt_figure, predicted_against_observed_figure
 from nebulium.explore.draw.frame import empty_figure, graph_config
 from nebulium.explore.draw.map_figures import Marks, Points, map_figure
 from nebulium.explore.draw.raster import raster

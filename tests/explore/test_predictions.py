@@ -77,9 +77,7 @@ def test_predictions_are_kept_until_something_changes(tmp_path, galaxies, monkey
     made = []
     compute = LinePredictor.__call__
     monkeypatch.setattr(
-        LinePredictor,
-        "__call__",
-        lambda *args, **kwargs: made.append(1) or compute(*args, **kwargs),
+        LinePredictor, "__call__", lambda *args, **kwargs: made.append(1) or compute(*args, **kwargs)
     )
     again = with_predictions(galaxies, MODEL, tmp_path)
     assert made == []

@@ -13,13 +13,7 @@ from matplotlib.path import Path as Outline
 
 from nebulium.data.tables.table import Table
 from nebulium.explore.sample.galaxies import Galaxies
-from nebulium.explore.sample.selection import (
-    csv_bytes,
-    parquet_bytes,
-    rows_in,
-    selection_table,
-    summary,
-)
+from nebulium.explore.sample.selection import csv_bytes, parquet_bytes, rows_in, selection_table, summary
 
 # Points lie between the corners of any polygon of whole numbers, so that none is on a side by chance alone.
 CORNERS = st.integers(3, 12).flatmap(lambda k: arrays(np.int64, (k, 2), elements=st.integers(-5, 5)))

@@ -44,9 +44,7 @@ def test_the_last_batch_does_not_recompile(monkeypatch):
     calls = []
     original = features.continuum_features
     monkeypatch.setattr(
-        features,
-        "continuum_features",
-        lambda *args, **options: calls.append(1) or original(*args, **options),
+        features, "continuum_features", lambda *args, **options: calls.append(1) or original(*args, **options)
     )
     features_from_spectra(make(7, pixels=731), batch_size=3, min_coverage=0.77)
     features_from_spectra(make(2, pixels=740), batch_size=3, min_coverage=0.77)

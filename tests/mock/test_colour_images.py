@@ -10,12 +10,7 @@ from PIL import Image
 
 from nebulium.data.images.stretches import SDSS_SCALES, lupton_rgb
 from nebulium.errors import ImageError
-from nebulium.mock.images.colour import (
-    CUTOUT_PIXELS,
-    galaxy_radii,
-    petrosian_cutout,
-    petrosian_radii,
-)
+from nebulium.mock.images.colour import CUTOUT_PIXELS, galaxy_radii, petrosian_cutout, petrosian_radii
 from nebulium.mock.images.noise import add_noise
 from nebulium.mock.instruments import instrument
 from nebulium.mock.structure import Structure

@@ -245,9 +245,7 @@ def test_gradients_are_finite_everywhere(model, sample):
     shares = sample.structures.bulge_share
     share_of = lambda s, share: eqx.tree_at(lambda t: t.bulge_share, s, share)  # noqa: E731
     gradient = jax.jit(
-        jax.vmap(
-            jax.grad(lambda p, share, s, k: bright(p, share_of(s, share), k), argnums=(0, 1)),
-        )
+        jax.vmap(jax.grad(lambda p, share, s, k: bright(p, share_of(s, share), k), argnums=(0, 1)))
     )(sample.properties, shares, sample.structures, sample.keys)
     for name, leaf in zip((*COLUMNS, "bulge_share"), jax.tree.leaves(gradient), strict=True):
         assert np.all(np.isfinite(leaf)), name

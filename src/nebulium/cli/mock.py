@@ -71,8 +71,7 @@ def make(
 
 @verb(app, "show", library("mock.show_survey"))
 def show(
-    paths: list[Path],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.")],
+    paths: list[Path], folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.")]
 ) -> None:
     """Draw the pictures of a survey into DIR/figures.
 

@@ -65,12 +65,7 @@ def neighbours(
         say("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
-@verb(
-    app,
-    "disagreements",
-    library("photoz.disagreements_file"),
-    columns=catalogue_columns,
-)
+@verb(app, "disagreements", library("photoz.disagreements_file"), columns=catalogue_columns)
 def disagreements(
     run: Any,
     *,

@@ -42,12 +42,7 @@ def parse_unit(text: str) -> units.UnitBase:
 
 
 def conversion_factor(
-    declared: str,
-    wanted: str,
-    *,
-    where: str,
-    mend: str = MEND,
-    error: type[NebuliumError] = TableError,
+    declared: str, wanted: str, *, where: str, mend: str = MEND, error: type[NebuliumError] = TableError
 ) -> float:
     """Number by which values in one unit are multiplied to be in another.
 

@@ -21,10 +21,7 @@ FEWEST = 1000
 
 
 def calibrated(
-    model: LineModel,
-    continuum_flux: Float[Array, "n 12"],
-    redshift: Float[Array, " n"],
-    lines: MeasuredLines,
+    model: LineModel, continuum_flux: Float[Array, "n 12"], redshift: Float[Array, " n"], lines: MeasuredLines
 ) -> LineModel:
     """Set the levels of a model's quantiles of measurements."""
     known = jnp.where(lines.present, lines.sigma_aa, jnp.nan)

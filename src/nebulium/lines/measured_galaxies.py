@@ -12,14 +12,7 @@ from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.input import (
-    EW_COLUMNS,
-    FLUX_COLUMNS,
-    IVAR_COLUMNS,
-    Columns,
-    checked_mapping,
-    galaxy_rows,
-)
+from nebulium.lines.input import EW_COLUMNS, FLUX_COLUMNS, IVAR_COLUMNS, Columns, checked_mapping, galaxy_rows
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
 from nebulium.verbs.predict import ID
@@ -28,11 +21,7 @@ PUBLISHED_COLUMNS = tuple(f"published_ew_{line}" for line in LINES)
 
 
 def read_measured(
-    path: str | Path,
-    *,
-    columns: Columns | None = None,
-    id_column: str | None = None,
-    need_ivar: bool = True,
+    path: str | Path, *, columns: Columns | None = None, id_column: str | None = None, need_ivar: bool = True
 ) -> Table:
     """Read a table of continua and measured lines, every id once."""
     given = checked_mapping(columns, id_column)

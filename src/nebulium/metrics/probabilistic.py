@@ -101,11 +101,7 @@ def pit_from_samples(observed: Values, samples: Draws, *, mask: Mask | None = No
 
 
 def pit_from_quantiles(
-    observed: Values,
-    levels: Values,
-    quantiles: Float[np.ndarray, "_ _"],
-    *,
-    mask: Mask | None = None,
+    observed: Values, levels: Values, quantiles: Float[np.ndarray, "_ _"], *, mask: Mask | None = None
 ) -> Values:
     """Probability integral transform from quantiles on a grid, linear in between.
 
@@ -233,11 +229,7 @@ def crps_from_samples(observed: Values, samples: Draws, *, mask: Mask | None = N
 
 
 def crps_from_quantiles(
-    observed: Values,
-    levels: Values,
-    quantiles: Float[np.ndarray, "_ _"],
-    *,
-    mask: Mask | None = None,
+    observed: Values, levels: Values, quantiles: Float[np.ndarray, "_ _"], *, mask: Mask | None = None
 ) -> Values:
     """Continuous ranked probability score of each row from quantiles on a grid.
 

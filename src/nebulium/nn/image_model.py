@@ -160,11 +160,7 @@ def measure_standardisation(
 
 
 def model_images(
-    source: ImageSource,
-    model: ImageModel,
-    *,
-    rejects: Rejects,
-    rows: Int[np.ndarray, " k"] | None = None,
+    source: ImageSource, model: ImageModel, *, rejects: Rejects, rows: Int[np.ndarray, " k"] | None = None
 ) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "n side side band"]]]:
     """Images as a model sees them, so many at a time as memory should hold.
 

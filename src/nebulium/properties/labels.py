@@ -133,12 +133,7 @@ def read_labels(
 
 
 def join_labels(
-    source: ImageSource,
-    table: Table,
-    targets: Sequence[str],
-    rejects: Rejects,
-    *,
-    missing: Missing = None,
+    source: ImageSource, table: Table, targets: Sequence[str], rejects: Rejects, *, missing: Missing = None
 ) -> LabelledRows:
     """Bring labels and images together by the id; ask about numbers that look like a missing label."""
     _check_targets(targets, table.name)

@@ -39,11 +39,7 @@ class PropertyPredictor(Predictor[PreparedImages]):
     predicts = "properties"
 
     def open(
-        self,
-        source: Path,
-        *,
-        bands: Sequence[str] | None = None,
-        ids: np.ndarray | None = None,
+        self, source: Path, *, bands: Sequence[str] | None = None, ids: np.ndarray | None = None
     ) -> Opened[PreparedImages]:
         """Open images of any format; they must suit the model."""
         matched = open_for_model(source, self.model.form, bands=bands)

@@ -7,15 +7,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.metrics.probabilistic import Estimate
-from nebulium.verbs.score import (
-    Bootstrap,
-    Columns,
-    Metric,
-    Sample,
-    all_galaxies,
-    known_values,
-    to_estimate,
-)
+from nebulium.verbs.score import Bootstrap, Columns, Metric, Sample, all_galaxies, known_values, to_estimate
 
 
 @dataclass(frozen=True)

@@ -480,14 +480,7 @@ def predict_file(
             raise none_predicted(opened)
     listed = write_rejects(opened.rejects, output, id_column=opened.id_column)
     return PredictionRun(
-        output,
-        by_model.total(),
-        dict(by_model),
-        outside,
-        tuple(opened.notes),
-        opened.rejects,
-        listed,
-        files,
+        output, by_model.total(), dict(by_model), outside, tuple(opened.notes), opened.rejects, listed, files
     )
 
 

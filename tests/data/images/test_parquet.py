@@ -91,12 +91,7 @@ def test_lists_of_structs_are_read_as_well(tmp_path):
     images = some_images(2)
     rows = [
         [
-            {
-                "band": band,
-                "flux": images.flux[row, ..., place].tolist(),
-                "psf_fwhm": 1.2,
-                "scale": 0.4,
-            }
+            {"band": band, "flux": images.flux[row, ..., place].tolist(), "psf_fwhm": 1.2, "scale": 0.4}
             for place, band in enumerate(images.bands)
         ]
         for row in range(2)

@@ -11,13 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from nebulium.data.files import (
-    FAULTS_OF_ARROW,
-    opened_parquet,
-    rows_by_group,
-    sizes_of_groups,
-    to_numpy,
-)
+from nebulium.data.files import FAULTS_OF_ARROW, opened_parquet, rows_by_group, sizes_of_groups, to_numpy
 from nebulium.data.ids import ids_or_places
 from nebulium.data.images.mmu import ID, IMAGE, images_from_arrow
 from nebulium.data.images.source import DAMAGED, ImageSource, Read

@@ -54,9 +54,7 @@ def _register_browser(app: Dash) -> None:
         app.clientside_callback(called(name), Input(store, "data"))
     app.clientside_callback(called("zoom"), Input("map", "relayoutData"))
     app.clientside_callback(
-        called("select"),
-        Input("map", "selectedData"),
-        Input("sample-figure", "selectedData"),
+        called("select"), Input("map", "selectedData"), Input("sample-figure", "selectedData")
     )
 
 
@@ -147,9 +145,7 @@ def _register_pointer(app: Dash, explored: Explored, choices: Choices) -> None:
         return _pinned(explored, _row_at(explored, place, from_texts(texts, choices)[0]))
 
     @app.callback(
-        Output("pinned", "data", allow_duplicate=True),
-        Input("step", "data"),
-        State("texts", "data"),
+        Output("pinned", "data", allow_duplicate=True), Input("step", "data"), State("texts", "data")
     )
     def step(asked: Any, texts: Any) -> dict[str, Any]:
         direction = asked.get("direction") if isinstance(asked, Mapping) else None

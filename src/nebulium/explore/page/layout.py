@@ -198,11 +198,7 @@ def _tame(text: str) -> str:
 
 def _dropdown(name: str, names: Sequence[str], value: str) -> Component:
     return dcc.Dropdown(
-        id=name,
-        options=_options(names),
-        value=place_of(value, names),
-        clearable=False,
-        disabled=not names,
+        id=name, options=_options(names), value=place_of(value, names), clearable=False, disabled=not names
     )
 
 

@@ -113,12 +113,7 @@ def open_server(app: Dash, *, host: str = "127.0.0.1", port: int = 8050) -> Base
         app.server.config["TRUSTED_HOSTS"] = list(LOOPBACK)
     with listening:
         return make_server(
-            host,
-            port,
-            InTurn(app.server),
-            threaded=True,
-            request_handler=_Handler,
-            fd=listening.fileno(),
+            host, port, InTurn(app.server), threaded=True, request_handler=_Handler, fd=listening.fileno()
         )
 
 

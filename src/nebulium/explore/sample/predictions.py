@@ -78,11 +78,7 @@ def open_galaxies(galaxies: Galaxies, predictor: Predictor[Any]) -> Opened[Any]:
 
 
 def predicted_rows(
-    galaxies: Galaxies,
-    predictor: Predictor[Any],
-    opened: Opened[Any],
-    doing: str,
-    progress: Progress | None,
+    galaxies: Galaxies, predictor: Predictor[Any], opened: Opened[Any], doing: str, progress: Progress | None
 ) -> Iterator[tuple[Any, Prediction, np.ndarray]]:
     """Each chunk with its prediction, and its rows among the galaxies; -1 for others."""
     done = 0
@@ -99,10 +95,7 @@ def predicted_rows(
 
 
 def _predicted(
-    galaxies: Galaxies,
-    predictor: Predictor[Any],
-    densities: DensityFile | None,
-    progress: Progress | None,
+    galaxies: Galaxies, predictor: Predictor[Any], densities: DensityFile | None, progress: Progress | None
 ) -> Table:
     """Columns of all galaxies, NaN where there is no prediction."""
     opened = open_galaxies(galaxies, predictor)

@@ -12,10 +12,7 @@ PREDICTED, DRAWN = "predicted_", "drawn_"
 #: Names of the linked maps.
 PANELS = ("measured", "predicted", "predicted + scatter")
 #: Measured columns, the first that is there, of predictions that go by another name.
-MEASURED_AS = {
-    "redshift_median": ("redshift_spec", "redshift"),
-    "predicted_OH12": ("OH12", "oh12"),
-}
+MEASURED_AS = {"redshift_median": ("redshift_spec", "redshift"), "predicted_OH12": ("OH12", "oh12")}
 
 
 @dataclass(frozen=True)

@@ -89,10 +89,7 @@ DISPLAY_NAMES: dict[str, str] = {
 # [NII] (Storey & Zeippen 2000, MNRAS 312, 813). Fits tie the pair at nearby values (2.94 is older theory for
 # [NII]). The ratio of equivalent widths is the flux ratio times the continuum at the weaker line over that
 # at the stronger. In the DESI table it is 3.06 and 2.97 (medians where the stronger line has S/N > 30).
-TIED: dict[str, tuple[str, float]] = {
-    "OIII_4959": ("OIII_5007", 2.98),
-    "NII_6548": ("NII_6584", 3.05),
-}
+TIED: dict[str, tuple[str, float]] = {"OIII_4959": ("OIII_5007", 2.98), "NII_6548": ("NII_6584", 3.05)}
 
 
 def line_columns(**values: Any) -> dict[str, Any]:

@@ -121,10 +121,7 @@ def inject_file(
         problem = f"holds no spectrum that can be given lines ({spectra.rejects.summary()})"
         raise SpectrumError(spectra.name, problem, "give redshifts, or other spectra")
     injected = inject_lines(
-        spectra,
-        ew_aa,
-        velocity_dispersion_km_s=velocity_dispersion_km_s,
-        resolving_power=resolving_power,
+        spectra, ew_aa, velocity_dispersion_km_s=velocity_dispersion_km_s, resolving_power=resolving_power
     )
     injected.spectra.metadata["lines_added"]["ew"] = str(ew)
     return _write(injected, output)

@@ -179,9 +179,7 @@ def _lines_on(
     # continuum negative, where an equivalent width has no meaning.
     kept = _seen(wave, ivar, redshift) & (chosen.line_flux * ew_aa >= 0)
     return EmissionLines(
-        ew_aa,
-        jnp.where(kept, chosen.line_flux, jnp.nan),
-        jnp.where(kept, chosen.log_luminosity, jnp.nan),
+        ew_aa, jnp.where(kept, chosen.line_flux, jnp.nan), jnp.where(kept, chosen.log_luminosity, jnp.nan)
     )
 
 

@@ -187,11 +187,7 @@ def _arms(spiral: _Spiral, disc: _Plane, rng: np.random.Generator) -> Points:
 
 
 def _clumps(
-    spiral: _Spiral,
-    disc: _Plane,
-    structure: Structure,
-    fwhm_arcsec: float,
-    rng: np.random.Generator,
+    spiral: _Spiral, disc: _Plane, structure: Structure, fwhm_arcsec: float, rng: np.random.Generator
 ) -> Points:
     number = int(structure.n_clumps)
     radius = _radius_of_share(rng.uniform(0.05, 0.93, number))

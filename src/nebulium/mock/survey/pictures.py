@@ -19,15 +19,7 @@ from nebulium.mock.survey.catalogue_figures import relation_panels
 from nebulium.mock.survey.run_file import RunSettings, read_run
 from nebulium.mock.survey.shards import CATALOGUE, shard_paths
 from nebulium.mock.survey.survey_list import Survey, find_survey
-from nebulium.sed import (
-    Exponential,
-    Galaxy,
-    load_filters,
-    load_ssp,
-    observe,
-    photometry,
-    rest_spectrum,
-)
+from nebulium.sed import Exponential, Galaxy, load_filters, load_ssp, observe, photometry, rest_spectrum
 from nebulium.sed.cosmology import age_gyr
 
 FIGURES = "figures"

@@ -29,11 +29,7 @@ def blank_sky(image: Image) -> Image:
 
 
 def integrated_gradients(
-    score: Callable[[Image], Scalar],
-    image: Image,
-    baseline: Image | None = None,
-    *,
-    steps: int = STEPS,
+    score: Callable[[Image], Scalar], image: Image, baseline: Image | None = None, *, steps: int = STEPS
 ) -> Image:
     """Share of each pixel and band in the difference between the scores of an image and of a baseline.
 

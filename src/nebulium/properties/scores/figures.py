@@ -12,13 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nebulium.data.tables.table import Table
-from nebulium.metrics.figure_style import (
-    BLACK,
-    BLUE,
-    FULL_WIDTH,
-    HALF_WIDTH,
-    SMALL,
-)
+from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, HALF_WIDTH, SMALL
 from nebulium.metrics.panels import (
     FEWEST_IN_A_BIN,
     Limits,

@@ -98,12 +98,7 @@ def _show(axes: Axes, picture: np.ndarray) -> None:
 
 
 def saliency_figure(
-    pictures: Pictures,
-    maps: Mapping[str, Maps],
-    captions: Sequence[str],
-    *,
-    unit: str = "",
-    title: str = "",
+    pictures: Pictures, maps: Mapping[str, Maps], captions: Sequence[str], *, unit: str = "", title: str = ""
 ) -> Figure:
     """What a network looks at, over the galaxies in grey: a row a galaxy."""
     if len(pictures) == 0:

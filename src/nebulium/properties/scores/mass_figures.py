@@ -18,10 +18,7 @@ from nebulium.metrics.panels import (
     say,
 )
 from nebulium.metrics.point import nmad
-from nebulium.properties.scores.mass_metallicity import (
-    FEWEST,
-    fit_mass_relation,
-)
+from nebulium.properties.scores.mass_metallicity import FEWEST, fit_mass_relation
 from nebulium.verbs.score import Score, Values
 
 __all__ = ["mass_metallicity_figure", "more_than_mass_figure"]
@@ -31,12 +28,7 @@ MASS = "log M★ / M☉"
 
 
 def mass_metallicity_figure(
-    log_mstar: Values,
-    true: Values,
-    predicted: Values,
-    *,
-    label: str = "12 + log(O/H)",
-    title: str = "",
+    log_mstar: Values, true: Values, predicted: Values, *, label: str = "12 + log(O/H)", title: str = ""
 ) -> Figure:
     """The relation with stellar mass from labels and from predictions, and the scatter of both."""
     figure = Figure(figsize=(FULL_WIDTH, 2.6), layout="constrained")
