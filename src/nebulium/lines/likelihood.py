@@ -101,7 +101,8 @@ def galaxy_log_likelihood(
     """Log-likelihood of one galaxy's lines, recorded and missing."""
     hidden = model.trunk(model.features(continuum_flux, redshift))
     output = model.marginals(hidden)
-    law = _teachable(model.law_of(output))
+    # A tied pair is one measurement, that of the stronger line: the weaker teaches its own noise alone.
+    law = jax.tree.map(lambda a: jnp.where(IS_WEAK, jax.lax.stop_gradient(a), a), model.law_of(output))
     noise = model.noise_law(continuum_flux, redshift)
     recorded = _recorded(
         law, noise, lines, model.measurement.selection, model.measurement.outlier_share, selection
@@ -120,11 +121,6 @@ def missing_chance(model: LineModel, continuum_flux: Continuum, redshift: Scalar
     law = model.density(continuum_flux, redshift).log_ew
     noise = model.noise_law(continuum_flux, redshift)
     return jnp.exp(_unrecorded(law, noise, model.measurement.selection).log_evidence)
-
-
-def _teachable(law: SinhArcsinh) -> SinhArcsinh:
-    """A tied pair is one measurement, that of the stronger line: the weaker teaches its own noise alone."""
-    return jax.tree.map(lambda a: jnp.where(IS_WEAK, jax.lax.stop_gradient(a), a), law)
 
 
 def _recorded(

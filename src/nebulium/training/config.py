@@ -122,8 +122,10 @@ def same_steps(config: FitConfig) -> FitConfig:
 def make_optimiser(config: FitConfig, rate: ArrayLike) -> optax.GradientTransformation:
     """Adam with decoupled weight decay, after clipping, at the learning rate of one step."""
     clip = optax.identity() if config.clip_norm is None else optax.clip_by_global_norm(config.clip_norm)
+    # Biases and scales are not pulled to zero: that would move the prediction itself.
+    decayed = partial(jax.tree.map, lambda array: array.ndim >= 2)
     # A schedule, if of one rate: its state counts the steps, as checkpoints do.
-    adam = optax.adamw(lambda _: rate, weight_decay=config.weight_decay, mask=_decayed)
+    adam = optax.adamw(lambda _: rate, weight_decay=config.weight_decay, mask=decayed)
     optimiser = optax.chain(clip, adam)
 
     def update(*arguments: Any) -> Any:
@@ -132,8 +134,3 @@ def make_optimiser(config: FitConfig, rate: ArrayLike) -> optax.GradientTransfor
             return optimiser.update(*arguments)
 
     return optax.GradientTransformation(optimiser.init, update)
-
-
-def _decayed(parameters: Any) -> Any:
-    """Biases and scales are not pulled to zero: that would move the prediction itself."""
-    return jax.tree.map(lambda array: array.ndim >= 2, parameters)

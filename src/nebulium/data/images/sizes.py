@@ -1,7 +1,7 @@
 """Images brought to one size: cut or padded about the centre, or binned; never resampled."""
 
 import numpy as np
-from jaxtyping import Float, Num, Shaped
+from jaxtyping import Float, Num
 
 from nebulium.errors import ImageError
 
@@ -29,8 +29,9 @@ def fit_size(image: Num[np.ndarray, "height width band"], size: int) -> Num[np.n
     if part.shape[:2] == (size, size):
         return part
     fitted = np.empty((size, size, bands), image.dtype)
-    # One value a band, the same in all pixels.
-    fitted[:] = _rounded(np.median(border_pixels(image), axis=0), image.dtype)
+    # One value a band, the same in all pixels; that of whole numbers may lie between two of them.
+    median = np.median(border_pixels(image), axis=0)
+    fitted[:] = np.rint(median) if image.dtype.kind in "iu" else median
     fitted[rows, columns] = part
     return fitted
 
@@ -52,8 +53,3 @@ def _overlap(length: int, size: int) -> tuple[slice, slice]:
     kept = min(length, size)
     source, target = (length - kept) // 2, (size - kept) // 2
     return slice(source, source + kept), slice(target, target + kept)
-
-
-def _rounded(values: Float[np.ndarray, " band"], dtype: np.dtype) -> Shaped[np.ndarray, " band"]:
-    """The median of an even number of whole numbers may lie between two of them."""
-    return (np.rint(values) if dtype.kind in "iu" else values).astype(dtype)

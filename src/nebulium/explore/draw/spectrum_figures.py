@@ -50,7 +50,7 @@ def spectrum_figure(
     """The twelve bins of the continuum, with the emission lines on them."""
     known = continuum is not None and bool(np.isfinite(continuum).any())
     flux = np.asarray(continuum, np.float64) if continuum is not None and known else np.ones(12)
-    measured = _finite_lines(observed)
+    measured = {line: observed[line] for line in LINES if line in observed and np.isfinite(observed[line])}
     expected = {line: q for line, q in predicted.items() if line in LINES and np.isfinite(q).all()}
     if not (known or measured or expected):
         return empty_figure("This galaxy has neither a continuum in twelve bins nor lines.", theme)
@@ -118,11 +118,6 @@ def photometry_figure(
     }
     description = f"Fluxes through {int(known.sum())} of {len(names)} filters."
     return framed([points], layout, theme, name="photometry", description=description)
-
-
-def _finite_lines(widths: Mapping[str, float]) -> dict[str, float]:
-    """Measured lines in their order."""
-    return {line: widths[line] for line in LINES if line in widths and np.isfinite(widths[line])}
 
 
 def _steps(flux: np.ndarray, shift: float, theme: Theme) -> Part:
