@@ -1,7 +1,7 @@
 """How to train: one frozen record, and the optimiser that follows from it."""
 
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 
 import jax
