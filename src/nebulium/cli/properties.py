@@ -27,10 +27,6 @@ app = typer.Typer(help="Metallicity, and other properties, from images.", no_arg
 Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
 
 
-def _split(bands: str) -> list[str]:
-    return [band.strip() for band in bands.split(",")]
-
-
 Images = Annotated[
     Path,
     typer.Option(
@@ -52,7 +48,7 @@ Bands = Annotated[
     Any,
     typer.Option(
         "--bands",
-        parser=_split,
+        parser=lambda bands: [band.strip() for band in bands.split(",")],
         metavar="A,B,...",
         help="Bands to use, in order; names for them where the files have none.",
     ),

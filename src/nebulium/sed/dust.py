@@ -57,7 +57,15 @@ class CalzettiDust(AbstractDust):
         return _attenuation(dsps_adapter.calzetti_k(wave_rest_aa / 1e4), self.av_mag)
 
 
-class NollDust(AbstractDust):
+class AbstractTiltedDust(AbstractDust):
+    """A curve with a tilt and a bump at 2175 AA."""
+
+    av_mag: Float[Array, "*batch"] = eqx.field(converter=as_float)
+    slope: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.0)
+    bump: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.0)
+
+
+class NollDust(AbstractTiltedDust):
     """Calzetti's curve with a bump at 2175 AA, both tilted (Noll et al. 2009, A&A 507, 1793).
 
     Below 0.15 micron the curve is that of Leitherer et al. (2002).
@@ -77,16 +85,12 @@ class NollDust(AbstractDust):
     Array([2., 1.], dtype=float32)
     """
 
-    av_mag: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    slope: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.0)
-    bump: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.0)
-
     def attenuation_mag(self, wave_rest_aa: Float[Array, " wave"]) -> Float[Array, " wave"]:
         """Attenuation in magnitudes at rest wavelengths in AA."""
         return _attenuation(dsps_adapter.noll_k(wave_rest_aa / 1e4, self.bump, self.slope), self.av_mag)
 
 
-class SalimDust(AbstractDust):
+class SalimDust(AbstractTiltedDust):
     """Calzetti's curve tilted, with a bump at 2175 AA that is not (Salim et al. 2018, ApJ 859, 11).
 
     Below 0.15 micron the curve is that of Leitherer et al. (2002).
@@ -105,10 +109,6 @@ class SalimDust(AbstractDust):
     >>> SalimDust(av_mag=0.5, slope=-0.4, bump=1.5).attenuation_mag(jnp.array([5500.0])).round(1)
     Array([0.5], dtype=float32)
     """
-
-    av_mag: Float[Array, "*batch"] = eqx.field(converter=as_float)
-    slope: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.0)
-    bump: Float[Array, "*batch"] = eqx.field(converter=as_float, default=0.0)
 
     def attenuation_mag(self, wave_rest_aa: Float[Array, " wave"]) -> Float[Array, " wave"]:
         """Attenuation in magnitudes at rest wavelengths in AA."""

@@ -266,19 +266,13 @@ def mask_lines(
     inside = (wave_rest_aa[None] >= windows[:, :1]) & (wave_rest_aa[None] <= windows[:, 1:])
     blue = jax.vmap(lambda edge: _edge_level(wave_rest_aa, clean, good, edge, -1))(windows[:, 0])
     red = jax.vmap(lambda edge: _edge_level(wave_rest_aa, clean, good, edge, +1))(windows[:, 1])
-    straight = _straight(wave_rest_aa, blue, red)
+    # Straight lines through two points each, (wavelength, level); NaN where a point is missing.
+    slope = (red[:, 1:] - blue[:, 1:]) / (red[:, :1] - blue[:, :1])
+    straight = blue[:, 1:] + slope * (wave_rest_aa[None] - blue[:, :1])
     counted = inside & good[None]
     excess = jnp.sum(jnp.where(counted, clean[None] - straight, 0.0), axis=1)
     replace = inside & (excess > 0)[:, None]
     return jnp.where(replace.any(axis=0), jnp.sum(jnp.where(replace, straight, 0.0), axis=0), flux)
-
-
-def _straight(
-    wave_aa: Spectrum, blue: Float[Array, "window 2"], red: Float[Array, "window 2"]
-) -> Float[Array, "window wave"]:
-    """Straight lines through two points each, (wavelength, level); NaN where a point is missing."""
-    slope = (red[:, 1] - blue[:, 1]) / (red[:, 0] - blue[:, 0])
-    return blue[:, 1:] + slope[:, None] * (wave_aa[None] - blue[:, :1])
 
 
 def _edge_level(

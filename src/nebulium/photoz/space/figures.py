@@ -104,7 +104,10 @@ def neighbours_figure(
         one = {method: those.select(slice(row, row + 1)) for method, those in densities.items()}
         _densities(panels[1], one, float(redshift[row]), limits, last=row == len(pictures) - 1)
         for axes, shown in zip(panels[2:], neighbours.values(), strict=True):
-            _neighbours(axes, shown.pictures[row], shown.redshift[row], float(redshift[row]))
+            _strip(axes, shown.pictures[row])
+            for place, other in enumerate(others := shown.redshift[row].tolist()):
+                like = _likeness(other, float(redshift[row]))
+                _caption(axes, (place + 0.5) / len(others), f"{other:.3f}", **like)
         if row == 0:
             for axes, heading in zip(panels, ("galaxy", "p(z)", *neighbours), strict=True):
                 axes.set_title(heading, fontsize=TEXT, pad=4)
@@ -129,14 +132,6 @@ def _densities(
     axes.set(xlim=limits, ylim=(0, 1.15), yticks=[])
     axes.tick_params(labelsize=SMALL, labelbottom=last, pad=2)
     axes.set_xlabel("redshift" if last else "", fontsize=SMALL, labelpad=1)
-
-
-def _neighbours(
-    axes: Axes, pictures: UInt8[np.ndarray, "count height width 3"], redshift: Values, true: float
-) -> None:
-    _strip(axes, pictures)
-    for place, other in enumerate(redshift.tolist()):
-        _caption(axes, (place + 0.5) / len(redshift), f"{other:.3f}", **_likeness(other, true))
 
 
 def _likeness(other: float, true: float) -> dict[str, Any]:
