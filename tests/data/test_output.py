@@ -182,7 +182,8 @@ def test_an_error_of_the_input_is_not_one_of_the_output(tmp_path):
 
 def test_kill_leaves_no_half_file(tmp_path):
     script = (
-        "import signal, sys, time, numpy as np\nfrom nebulium.data.tables.reading import Table, TableWriter\n"
+        "import signal, sys, time, numpy as np\nfrom nebulium.data.tables.table import Table\n"
+        "from nebulium.data.tables.writer import TableWriter\n"
         # A shell's background job ignores Ctrl-C, and so would its children.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with TableWriter(sys.argv[1]) as writer:\n"
