@@ -85,6 +85,7 @@ def read_table(
     Examples
     --------
     >>> import tempfile
+    >>> from nebulium.data.tables.writer import write_table
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     table = Table({"Z": np.array([0.1, -99.0]), "EW": np.array([0.5, 0.6])}, {"EW": "nm"})
     ...     write_table(table, f"{scratch}/fits.ecsv")
@@ -141,6 +142,7 @@ def iter_table(
     Examples
     --------
     >>> import tempfile
+    >>> from nebulium.data.tables.writer import write_table
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     write_table(Table({"redshift": np.array([0.1, 0.2, 0.3])}), f"{scratch}/z.parquet")
     ...     [chunk["redshift"].tolist() for chunk in iter_table(f"{scratch}/z.parquet", rows_per_chunk=2)]
