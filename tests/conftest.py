@@ -32,6 +32,20 @@ def nebulium_data() -> Path:
     pytest.skip(message)
 
 
+@pytest.fixture(scope="module")
+def small_batches() -> Iterator[None]:
+    """The size of the batches of lines changes nothing but the time that a padded one takes."""
+    from nebulium.lines import quantiles
+    from nebulium.lines.scores import populations
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, size in (
+            (quantiles, "BATCH", 64), (quantiles, "SMALL_BATCH", 16), (populations, "BATCH", 64)
+        ):  # fmt: skip
+            patch.setattr(module, name, size)
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_programs_are_dropped() -> Iterator[None]:
     """Drop what JAX compiled for a module of tests before the next one.

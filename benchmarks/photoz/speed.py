@@ -57,7 +57,7 @@ def measure(settings: Settings) -> list[Result]:
         training[name] = _torch_trainer(module, galaxies, layout)
         parts |= _torch_parts(module, galaxies, name, layout)
     trained = median_seconds(training, settings.repeats)
-    predicted = rivals.fastest_batches(median_seconds(prediction, settings.repeats), BATCHES)
+    predicted = rivals.fastest_batches(median_seconds(prediction, settings.repeats))
     of_step = median_seconds(parts, settings.repeats)
     torch.distributed.destroy_process_group()
     same = Check("largest difference of the latent vectors", disagreement, Target(most=1e-3))

@@ -65,7 +65,7 @@ def _measure_network(name: str, data: dict[str, np.ndarray], repeats: int) -> tu
             inference[f"{layout_name}, {batch}"] = partial(_infer_torch, network, images, batch)
         training[layout_name] = _torch_trainer(network, images, data["value"])
     rows = rivals.compared([name, "training"], RIVAL, median_seconds(training, repeats), IMAGES, 1.0)
-    fastest = rivals.fastest_batches(median_seconds(inference, repeats), BATCHES)
+    fastest = rivals.fastest_batches(median_seconds(inference, repeats))
     rows += rivals.compared([name, "inference"], RIVAL, fastest, IMAGES, 1.3)
     same = Check(f"{name}: largest difference of the outputs", disagreement, Target(most=1e-3))
     return rows, same

@@ -1,6 +1,7 @@
 """What the benchmarks of speed beside PyTorch share: layouts of images, an epoch, and rows of the table."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,12 +43,11 @@ def train_epoch(optimiser: Any, count: int, batch: int, loss_of: Callable[[int, 
     return loss.item()
 
 
-def fastest_batches(seconds: Mapping[str, float], batches: Sequence[int]) -> dict[str, float]:
-    """Times by name, each with the batch that suits it best where several were tried."""
+def fastest_batches(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Times by name, each with the batch that suits it best where several were tried: ``NAME, BATCH``."""
     found: dict[str, float] = {}
     for name, taken in seconds.items():
-        for batch in batches:
-            name = name.removesuffix(f", {batch}")
+        name = re.sub(r", \d+$", "", name)
         found[name] = min(taken, found.get(name, taken))
     return found
 

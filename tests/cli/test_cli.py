@@ -15,7 +15,7 @@ from nebulium.data.spectra.reading import read_spectra
 from nebulium.data.tables.reading import FASTSPECFIT, read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
-from nebulium.lines import quantiles, recipe
+from nebulium.lines import recipe
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.demo import demonstration as demo_module
 from nebulium.lines.input import FLUX_COLUMNS
@@ -23,6 +23,7 @@ from nebulium.lines.model import LineModel
 from nebulium.lines.predict import LinePredictor
 from nebulium.modelfile import REQUIRED, list_models, save_model
 
+pytestmark = pytest.mark.usefixtures("small_batches")
 HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "depth": 2, "noise_width": 8}
 QUANTILES = ("q50", "q16", "q84", "q025", "q975")
 COMMANDS = (
@@ -31,15 +32,6 @@ COMMANDS = (
     ("models",), ("models", "list"), ("models", "show"), ("properties",), ("properties", "train"),
     ("properties", "predict"), ("properties", "evaluate"), ("properties", "explain"),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_batches():
-    """The size of the batches changes nothing but the time that a padded one takes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantiles, "BATCH", 64)
-        patch.setattr(quantiles, "SMALL_BATCH", 16)
-        yield
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from nebulium.errors import NebuliumError
 from nebulium.explore.maps.latent import map_features
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.predictions import redshift_densities, with_predictions
-from nebulium.lines import quantiles
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.predict import LinePredictor, predict_table
@@ -20,17 +19,9 @@ from nebulium.modelfile import REQUIRED, register, save_model
 from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.properties.model import PropertyModel
 
+pytestmark = pytest.mark.usefixtures("small_batches")
 MODEL = "desi-lines-colours"
 N = 5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_batches():
-    """The size of the batches changes nothing but the time that a padded one takes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantiles, "BATCH", 64)
-        patch.setattr(quantiles, "SMALL_BATCH", 16)
-        yield
 
 
 @pytest.fixture

@@ -12,12 +12,10 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
-from nebulium.lines import quantiles
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.measured_galaxies import measured_galaxies
 from nebulium.lines.model import LineModel, with_statistics
-from nebulium.lines.scores import populations
 from nebulium.lines.scores.baselines import PUBLISHED, SCORED_MEDIAN, TRAINING_MEDIAN
 from nebulium.lines.scores.evaluate import INTRINSIC, evaluate
 from nebulium.lines.scores.populations import (
@@ -31,6 +29,7 @@ from nebulium.lines.scores.scores import LEVELS, METRICS, line_columns
 from nebulium.modelfile import REQUIRED, describe_model, load_model, save_model
 from nebulium.verbs.score import Bootstrap, score_method
 
+pytestmark = pytest.mark.usefixtures("small_batches")
 SPLIT = {"seed": "mine", "fractions": {"train": 0.5, "test": 0.5}, "id_column": "target_id"}
 HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "noise_width": 8}
 # Spearman's rho of the published network on all of its galaxies, from the description of the data.
@@ -50,15 +49,6 @@ def small_table(count=300, seed=0):
         for line, values in zip(LINES, ew.T, strict=True)
     }
     return Table(columns, {}, "small.parquet")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_batches():
-    """The size of the batches changes nothing but the time that a padded one takes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(populations, "BATCH", 64)
-        patch.setattr(quantiles, "BATCH", 64)
-        yield
 
 
 @pytest.fixture(scope="module")
