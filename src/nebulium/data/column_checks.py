@@ -29,12 +29,19 @@ class ColumnPlace:
     first_row: int = 0
 
     def refuse(
-        self, values: Shaped[np.ndarray, " n"], bad: Flags, expected: str, mend: str, *, remark: str = ""
+        self,
+        values: Shaped[np.ndarray, " n"],
+        bad: Flags,
+        expected: str,
+        mend: str,
+        *,
+        remark: str = "",
+        found: str | None = None,
     ) -> None:
         """Raise an error if a value is bad; ``{found}`` in the mend becomes the first bad value."""
         if np.any(bad):
             first = values[np.argmax(bad)].item()
-            found = f"{first:.6g}" if isinstance(first, float) else repr(first)
+            found = found or (f"{first:.6g}" if isinstance(first, float) else repr(first))
             problem = f"expected {expected}, found {found} in {named_rows(bad, self.first_row)}{remark}"
             raise TableError(f"{self.file}, column {self.column}", problem, mend.replace("{found}", found))
 
@@ -149,9 +156,14 @@ MEND = "map another column, or mend the row"
 def checked_column(
     values: np.ndarray, name: str, place: ColumnPlace, *, missing: Sequence[float] = ()
 ) -> np.ndarray:
-    """A column as read from a file, of the type that its name calls for."""
+    """A column as read from a file, of the type that its name calls for; what is masked is missing."""
     entry = lookup(name)
     kind = entry.kind if entry else None
+    if isinstance(values, np.ma.MaskedArray):
+        absent = np.ma.getmaskarray(values)
+        if kind == "id":
+            place.refuse(values.data, absent, "an id", MEND, found="none")
+        values = _with_gaps(values.data, absent, place)
     if kind == "id":
         return _ids(values, place)
     if kind == "flag":
@@ -159,6 +171,36 @@ def checked_column(
     # Before any conversion: a number such as -99.9 was rounded to the precision of the column.
     values = without(values, missing)
     return numbers(values, place, f"a number for {name}") if kind == "number" else values
+
+
+def _with_gaps(values: np.ndarray, absent: Flags, place: ColumnPlace) -> np.ndarray:
+    """NaN, or an empty text, where a value is missing."""
+    if values.dtype.kind in "US":
+        return np.where(absent, "", values.astype(np.str_))
+    if values.dtype.kind in "iu":
+        large = ~absent & ((values > EXACT) | (values < -EXACT))
+        expected = "whole numbers that a float can hold, as others are missing"
+        place.refuse(values, large, expected, "fill the gaps, or leave these rows out")
+    return np.where(absent, np.nan, values if values.dtype.kind == "f" else values.astype(np.float64))
+
+
+def check_plausible(columns: Mapping[str, np.ndarray], undeclared: Sequence[str], where: str) -> None:
+    """Ask about columns without a declared unit whose numbers are hardly in nebulium's."""
+    for name in undeclared:
+        entry = lookup(name)
+        if entry is None or entry.plausible is None:
+            continue
+        sizes = columns[name][np.isfinite(columns[name]) & (columns[name] > 0)]
+        if not sizes.size or entry.plausible[0] <= np.median(sizes) <= entry.plausible[1]:
+            continue
+        size = "large" if np.median(sizes) > entry.plausible[1] else "small"
+        problem = f"declares no unit and holds numbers of about {np.median(sizes):.3g}"
+        meant = f"{entry.meaning}, {entry.unit}" if entry.unit else entry.meaning
+        known = f"say --unit {entry.name}={entry.suspected}" if entry.suspected else "convert them"
+        mend = (
+            f"{known}, or --unit {entry.name}='{entry.unit or 1}' if they are right (Python: units={{...}})"
+        )
+        raise TableError(f"{where}, column {name}", f"{problem}, which is {size} for: {meant}", mend)
 
 
 def numbers(values: np.ndarray, place: ColumnPlace, expected: str, mend: str = MEND) -> np.ndarray:

@@ -17,15 +17,29 @@ SPELLINGS = (
     # The symbol of the ampere, which no table of galaxies holds.
     (r"\bA\b", "Angstrom"),
     (r"(?i:\bflam\b)", "erg / (s cm2 Angstrom)"),
-    (r"\bnanomaggy\b|\bnanomaggies\b", "nmgy"),
+    # The unit of SDSS and of the Legacy Surveys is one of flux: AB magnitude 22.5.
+    (r"(?i:\b(?:nano_?magg(?:y|ies)|nmgys?|nanomgys?))(?![A-Za-z])", "nMgyAB"),
+    (r"(?i:\b(?:magg(?:y|ies)|mgys?))(?![A-Za-z])", "MgyAB"),
+    (r"(?i:\bmicro-?(jy|jansky)\b)|\bujy\b", "uJy"),
+    (r"(?i:\bnano-?(jy|jansky)\b)|\bnjy\b", "nJy"),
+    (r"(?i:\bmilli-?(jy|jansky)\b)|\bmjy\b", "mJy"),
+    (r"\bjy\b|(?i:\bjansky\b)", "Jy"),
+    (r"\bergs\b", "erg"),
+    (r"(?i:\bmicrons?\b|\bmu_?m\b)", "um"),
     (r"(?<=[A-Za-z])\^", "**"),
 )
+#: The flux of AB magnitude 0 (Oke & Gunn 1983, ApJ 266, 713), and its billionth, of which surveys count. The
+#: maggy of astropy is no flux: it leaves open which zero point is meant.
+MAGGIES = (units.def_unit("MgyAB", 3631.0 * units.Jy), units.def_unit("nMgyAB", 3631.0 * units.nJy))
+#: Spellings of a unit that says that a column holds AB magnitudes.
+AB_MAGNITUDES = ("ab", "abmag", "ab mag", "ab_mag", "mag(ab)", "mag (ab)", "mag_ab", "ab magnitude", "magab")
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 WAVE_UNIT = "Angstrom"
 MEND = "map the right column, or declare its unit with units={name: unit}"
 MEND_PER_FREQUENCY = "convert it first: flux_lambda = flux_nu c / wave^2, with astropy.units.spectral_density"
 
 
+@cache
 def parse_unit(text: str) -> units.UnitBase:
     """Read a unit in any of the spellings that tables and spectra use."""
     spelt = text.strip()
@@ -33,9 +47,12 @@ def parse_unit(text: str) -> units.UnitBase:
         spelt = re.sub(pattern, replacement, spelt)
     for form in ("generic", "fits", "vounit", "cds"):
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), units.add_enabled_units(MAGGIES):
                 warnings.simplefilter("ignore", units.UnitsWarning)
-                return units.Unit(spelt, format=form)
+                unit = units.Unit(spelt, format=form)
+            # A magnitude would be taken for the flux of magnitude 1.
+            if isinstance(unit, units.UnitBase):
+                return unit
         except (ValueError, TypeError, KeyError):
             continue
     raise ValueError(f"{text!r} is not a unit that astropy knows")
@@ -109,12 +126,18 @@ class Column:
         As astropy spells it; empty if dimensionless.
     kind : {"id", "number", "flag", "text"}
         What the column holds: an id (whole number or text), numbers, true or false, or text.
+    plausible : tuple of float, optional
+        Between which the median of the sizes of its numbers lies, in whatever survey.
+    suspected : str
+        The unit in which they often come, where it does not.
     """
 
     name: str
     meaning: str
     unit: str = ""
     kind: Kind = "number"
+    plausible: tuple[float, float] | None = None
+    suspected: str = ""
 
     def matches(self, name: str) -> bool:
         """Whether a column of this name is described by the entry."""
@@ -129,7 +152,7 @@ _QUANTILES = {"q025": "2.5", "q16": "16", "q50": "50", "q84": "84", "q975": "97.
 COLUMNS: tuple[Column, ...] = (
     Column("target_id", "identifier of the galaxy, unique in the table", kind="id"),
     Column("object_id", "target_id as text, as the Multimodal Universe has it", kind="id"),
-    Column("redshift", "heliocentric redshift"),
+    Column("redshift", "heliocentric redshift", plausible=(0.0, 5.0), suspected="percent"),
     Column("redshift_spec", "redshift of those that a spectroscopic survey would have"),
     Column("zwarn", "warning bits of the redshift fit; 0 is good"),
     Column("ra", "right ascension, ICRS", "deg"),
@@ -140,6 +163,8 @@ COLUMNS: tuple[Column, ...] = (
         "mean observed-frame flux density over the rest-frame bin 3400 + 300 N to 3700 + 300 N Angstrom, "
         "emission lines masked",
         FLUX_UNIT,
+        plausible=(1e-9, 1e9),
+        suspected="'erg/(s cm2 Angstrom)'",
     ),
     Column("coverage_N", "fraction of the bin that good pixels cover"),
     Column("log_luminosity", "log10 of continuum_flux_9 (1 + z) (luminosity distance in Mpc)^2"),
@@ -163,13 +188,21 @@ COLUMNS: tuple[Column, ...] = (
     Column("n_missing_bins", "continuum bins that were missing and were marginalised over"),
     Column("split", "train, validation or test", kind="text"),
     Column("selected", "whether the galaxy passes the limits of the survey", kind="flag"),
-    Column("log_mstar", "log10 of the surviving stellar mass in solar masses"),
-    Column("log_mformed", "log10 of all stellar mass ever formed in solar masses"),
-    Column("log_sfr", "log10 of the star-formation rate in solar masses a year"),
-    Column("age_gyr", "time since the onset of star formation", "Gyr"),
-    Column("tau_gyr", "e-folding time of the star-formation history", "Gyr"),
+    Column("log_mstar", "log10 of the surviving stellar mass in solar masses", plausible=(1.0, 20.0)),
+    Column("log_mformed", "log10 of all stellar mass ever formed in solar masses", plausible=(1.0, 20.0)),
+    Column("log_sfr", "log10 of the star-formation rate in solar masses a year", plausible=(0.0, 10.0)),
+    Column(
+        "age_gyr", "time since the onset of star formation", "Gyr", plausible=(0.0, 100.0), suspected="yr"
+    ),
+    Column(
+        "tau_gyr",
+        "e-folding time of the star-formation history",
+        "Gyr",
+        plausible=(0.0, 100.0),
+        suspected="yr",
+    ),
     Column("lgmet", "log10 of the stellar metallicity, absolute mass fraction"),
-    Column("oh12", "gas-phase metallicity 12 + log10(O/H)"),
+    Column("oh12", "gas-phase metallicity 12 + log10(O/H)", plausible=(5.0, 11.0)),
     Column("mag_ab_obs_BAND", "AB magnitude as measured, with noise; NaN if not positive", "mag"),
     Column("mag_ab_err_BAND", "standard error of mag_ab_obs_BAND", "mag"),
     Column("mag_ab_BAND", "AB magnitude through the filter", "mag"),
@@ -246,6 +279,12 @@ def unit_of(name: str) -> str | None:
     """Unit in which nebulium holds a column."""
     column = lookup(name)
     return None if column is None else column.unit
+
+
+def family_of(name: str) -> str:
+    """The name under which the glossary has a column, as ``ew_LINE``."""
+    column = lookup(name)
+    return name if column is None else column.name
 
 
 def units_of(names: Iterable[str]) -> dict[str, str]:

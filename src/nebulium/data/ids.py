@@ -1,6 +1,7 @@
 """Ids of galaxies: hashed the same for ever, found among others, and refused where they stand twice."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -113,6 +114,19 @@ def ids_from_text(ids: np.ndarray) -> np.ndarray:
         return texts
     # The text 007 is no number: it would not come back as it was.
     return numbers if np.array_equal(numbers.astype(np.str_), texts) else texts
+
+
+#: A number that is not whole as it is written: a program has made floats of the ids.
+_FLOAT = re.compile(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?|[-+]?\d+\.")
+
+
+def ids_as_written(texts: np.ndarray) -> np.ndarray:
+    """Ids from a file of text: whole numbers where all are, floats where a program made such of them."""
+    ids = ids_from_text(np.asarray(texts, np.str_))
+    written = [text for text in ids.tolist() if text] if ids.dtype.kind == "U" else []
+    if not any("." in text or "e" in text.lower() for text in written):
+        return ids
+    return ids.astype(np.float64) if all(map(_FLOAT.fullmatch, written)) and len(written) == len(ids) else ids
 
 
 def ids_or_places(found: np.ndarray | None, n: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from nebulium.data.tables.reading import column_names, iter_table
 from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.errors import MissingColumnError, TableError, mending
 from nebulium.photometry.checks import check_are_fluxes, check_redshift_errors, check_redshifts
-from nebulium.photometry.fluxes import FLUX, FLUX_ERR, band_fluxes
+from nebulium.photometry.fluxes import FLUX, FLUX_ERR, are_magnitudes, band_fluxes
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, CatalogueLayout
 
@@ -131,16 +131,23 @@ class PhotometricCatalogue:
             check_redshift_errors(redshift_err, places[REDSHIFT_ERR])
         # Of the first chunk: a few rows at the end of a table may well be of one magnitude.
         if first == 0 and layout.magnitudes is None:
-            both = [[found[name(band)] for band in range(len(layout.bands))] for name in (_value, _error)]
-            values, errors = (np.stack(one, axis=1) for one in both)
-            check_are_fluxes(values, errors, where=table.name, columns=[one.value for one in layout.bands])
+            asked = [
+                place
+                for place in range(len(layout.bands))
+                if not are_magnitudes(layout, table.units.get(_value(place), ""), places[_value(place)])
+            ]
+            both = [[found[name(band)] for band in asked] for name in (_value, _error)]
+            if asked:
+                values, errors = (np.stack(one, axis=1) for one in both)
+                named = [layout.bands[place].value for place in asked]
+                check_are_fluxes(values, errors, where=table.name, columns=named)
         bands = [
             band_fluxes(
                 found[_value(band)],
                 found[_error(band)],
                 columns,
                 layout=layout,
-                unit=table.units.get(_value(band), ""),
+                units=(table.units.get(_value(band), ""), table.units.get(_error(band), "")),
                 place=places[_value(band)],
                 counted=counted,
             )

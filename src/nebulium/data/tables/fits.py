@@ -1,4 +1,4 @@
-"""FITS binary tables; columns may stand in several extensions, which are then joined by id."""
+"""FITS tables, binary or ASCII; columns may stand in several extensions, which are then joined by id."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,26 +17,27 @@ METADATA_KEY = "NEBULIUM"
 
 
 def open_fits(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    """Open the binary table of a FITS file that has the columns asked for."""
+    """Open the table of a FITS file that has the columns asked for."""
     with opened_fits(path, TableError) as hdus:
-        found = {place: _plain_columns(hdu) for place, hdu in enumerate(hdus) if _is_table(hdu)}
+        found = {place: _usable_columns(hdu) for place, hdu in enumerate(hdus) if _is_table(hdu)}
         if not found:
             mend = "check the file; spectra are read by read_spectra"
-            raise TableError(str(path), "holds no binary table", mend)
+            raise TableError(str(path), "holds no table", mend)
         names = {place: [column.name for column in columns] for place, columns in found.items()}
         first, *others = chosen = tables_with(wanted, names, path)
         ids = _id_column(path, [hdus[place] for place in chosen], wanted) if others else None
         # Every name once, but a name that one extension has twice stays double, to be refused.
-        columns = list(names[first])
+        columns = list(found[first])
         for place in others:
-            columns += [name for name in names[place] if name not in columns]
+            columns += [one for one in found[place] if one.name not in {two.name for two in columns}]
         places = {name: place for place in reversed(chosen) for name in names[place]}
         return TableSource(
             name=str(path),
-            columns=tuple(columns),
+            columns=tuple(one.name for one in columns if not _is_array(one)),
             chunks=partial(_chunks, path, places, first, ids),
             units={one.name: one.unit for place in reversed(chosen) for one in found[place] if one.unit},
             metadata=_metadata(hdus[first].header),
+            arrays=tuple(one.name for one in columns if _is_array(one)),
         )
 
 
@@ -66,19 +67,18 @@ def _order(path: Path, hdus: Any, ids: str | None, places: tuple[int, int]) -> n
 
 
 def _column(hdu: Any, name: str, part: slice, order: np.ndarray | None) -> np.ndarray:
-    """One column; the value that the header declares to be missing becomes NaN."""
+    """One column, masked where it holds the value that the header declares to be missing."""
     values = native(hdu.data[part][name] if order is None else hdu.data[name][order[part]])
     null = hdu.columns[name].null
     if isinstance(null, int | np.integer) and values.dtype.kind in "iu" and np.any(values == null):
-        return np.where(values == null, np.nan, values.astype(np.float64))
+        return np.ma.MaskedArray(values, mask=values == null)
     return values
 
 
 def _is_table(hdu: Any) -> bool:
     """Image extensions, compressed images among them, are no tables."""
-    return (
-        hdu.header.get("XTENSION") == "BINTABLE" and hasattr(hdu, "columns") and not hdu.header.get("ZIMAGE")
-    )
+    table = hdu.header.get("XTENSION") in ("BINTABLE", "TABLE") and hasattr(hdu, "columns")
+    return table and not hdu.header.get("ZIMAGE")
 
 
 def _metadata(header: Any) -> Any:
@@ -89,23 +89,31 @@ def _metadata(header: Any) -> Any:
         return {}
 
 
-def _plain_columns(hdu: Any) -> list[Any]:
-    """Those of one value a row, from the header alone."""
-    return [column for column in hdu.columns if _is_plain(column)]
+def _usable_columns(hdu: Any) -> list[Any]:
+    """Those of numbers or text, one a row or an array of numbers a row, from the header alone."""
+    named = [one for one in hdu.columns if isinstance(one.name, str)]
+    ascii = hdu.header["XTENSION"] == "TABLE"
+    return named if ascii else [one for one in named if _count(one) is not None]
 
 
-def _is_plain(column: Any) -> bool:
-    """One number or one text a row."""
+def _is_array(column: Any) -> bool:
+    """Several numbers a row."""
+    return (_count(column) or 0) > 1
+
+
+def _count(column: Any) -> int | None:
+    """Values a row; None for what is neither a number nor a text, or of another length in each row."""
     form = str(column.format).strip()
-    count = form.rstrip("LXBIJKAEDCMPQ")
-    if not isinstance(column.name, str):
-        return False
-    return "A" in form or (form[-1:].isalpha() and "P" not in form and "Q" not in form and count in ("", "1"))
+    if "A" in form:
+        return 1
+    count, kind = form[:-1], form[-1:]
+    known = kind in "LBIJKED" and (count.isdecimal() or not count) and count != "0"
+    return int(count or 1) if known else None
 
 
 def _id_column(path: Path, hdus: Sequence[Any], wanted: Sequence[str] | None) -> str:
     """A column that all the extensions share; rows are never matched by their order alone."""
-    shared = [name for name in wanted or () if all(name in hdu.columns.names for hdu in hdus)]
+    shared = [name for name in wanted or () if all(_may_be_id(hdu.columns, name) for hdu in hdus)]
     if not shared or len({hdu.header["NAXIS2"] for hdu in hdus}) > 1:
         names = ", ".join(f"{hdu.name} ({hdu.header['NAXIS2']} rows)" for hdu in hdus)
         problem = f"has the columns in several extensions without a common id column: {names}"
@@ -113,3 +121,8 @@ def _id_column(path: Path, hdus: Sequence[Any], wanted: Sequence[str] | None) ->
             str(path), problem, "map an id that stands in each of them, or join them into one table"
         )
     return shared[0]
+
+
+def _may_be_id(columns: Any, name: str) -> bool:
+    """Whole numbers or text: equal floats are no sign of the same galaxy."""
+    return name in columns.names and columns[name].dtype.kind in "iuSU"

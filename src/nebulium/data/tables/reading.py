@@ -1,24 +1,38 @@
-"""Tables in: Parquet, FITS, ECSV, CSV and HDF5, with column mapping and units."""
+"""Tables in: Parquet, FITS, ECSV, VOTable, HDF5 and text, with column mapping and units."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from nebulium.data.column_checks import ColumnPlace, Missing, MissingNumbers, checked_column, missing_numbers
+from nebulium.data.column_checks import (
+    ColumnPlace,
+    Missing,
+    MissingNumbers,
+    check_plausible,
+    checked_column,
+    missing_numbers,
+)
 from nebulium.data.files import reading
-from nebulium.data.glossary import conversion_factor, unit_of
-from nebulium.data.tables.arrow import open_csv, open_parquet
-from nebulium.data.tables.ecsv import open_ecsv
+from nebulium.data.glossary import WAVE_UNIT, conversion_factor, family_of, unit_of
+from nebulium.data.tables.astropy_tables import open_ecsv, open_votable
 from nebulium.data.tables.fits import open_fits
 from nebulium.data.tables.hdf5 import open_hdf5
+from nebulium.data.tables.parquet import open_parquet
 from nebulium.data.tables.table import READABLE, Table, TableSource, concatenate, ending_of, missing_column
+from nebulium.data.tables.text import open_text
+from nebulium.data.uncertainties import Kind, convert_uncertainty, uncertainty_kind, unit_of_uncertainty
 from nebulium.errors import TableError
 
-#: Who opens a format.
-OPENERS = {"parquet": open_parquet, "csv": open_csv, "fits": open_fits, "ecsv": open_ecsv, "hdf5": open_hdf5}
+#: Names of ours for ids.
+ID_NAMES = ("target_id", "object_id")
+#: Who opens a format; text is apart, as it is told which column holds ids.
+OPENERS = {
+    "parquet": open_parquet, "fits": open_fits, "ecsv": open_ecsv, "votable": open_votable, "hdf5": open_hdf5
+}  # fmt: skip
 #: Rows that are read at a time: large enough that the cost of a chunk does not count, small enough for a
 #: cache.
 ROWS_PER_CHUNK = 65536
@@ -59,14 +73,17 @@ def read_table(
     Parameters
     ----------
     path : str or Path
-        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .hdf5, .h5 or .hdf.
+        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .tsv, .txt, .cat, .dat, .vot,
+        .votable, .xml, .hdf5, .h5 or .hdf.
     columns : mapping of str to str, or what `column_mapping` reads, optional
         nebulium's name -> the file's name, of the columns to be read; ``"A + B"`` adds two columns, and for
-        inverse variances their variances. All columns, under their own names, if not given.
+        inverse variances their variances; ``"A[2]"`` is a number of a column of arrays, counted from 0;
+        ``"ROW"`` for ids are the numbers of the rows. All columns, under their own names, if not given.
     optional : collection of str
         Of the names in ``columns``, those that the file may lack; they are then left out.
     units : mapping of str to str, optional
-        nebulium's name -> the unit of the file's values, in place of what the file declares.
+        nebulium's name -> the unit of the file's values, in place of what the file declares; ``ew_LINE`` and
+        ``continuum_flux_N`` stand for all of their kind.
     missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
         Numbers that stand for a missing value, in all columns or by nebulium's name; they become NaN.
 
@@ -74,7 +91,9 @@ def read_table(
     -------
     Table
         Columns in the glossary are in its units: converted where the file declares another, taken to be in it
-        where the file declares none. Other columns are as they are.
+        where the file declares none, and asked about where that is not plausible. A standard error or variance
+        in place of an inverse variance is told by its unit or its name, and converted. Other columns are as
+        they are.
 
     Raises
     ------
@@ -116,7 +135,8 @@ def iter_table(
     Parameters
     ----------
     path : str or Path
-        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .hdf5, .h5 or .hdf.
+        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .tsv, .txt, .cat, .dat, .vot,
+        .votable, .xml, .hdf5, .h5 or .hdf.
     rows_per_chunk : int
         Rows of a chunk.
     columns : mapping of str to str, or what `column_mapping` reads, optional
@@ -124,7 +144,8 @@ def iter_table(
     optional : collection of str
         Of the names in ``columns``, those that the file may lack; they are then left out.
     units : mapping of str to str, optional
-        nebulium's name -> the unit of the file's values, in place of what the file declares.
+        nebulium's name -> the unit of the file's values, in place of what the file declares; ``ew_LINE`` and
+        ``continuum_flux_N`` stand for all of their kind.
     missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
         Numbers that stand for a missing value, in all columns or by nebulium's name; they become NaN.
 
@@ -151,11 +172,13 @@ def iter_table(
     path = Path(path)
     mapping = None if columns is None else column_mapping(columns)
     source, recipes = _plan(path, mapping, optional, units or {})
-    needed = list(dict.fromkeys(part for recipe in recipes for part, _ in recipe.terms))
+    needed = list(dict.fromkeys(term.column for recipe in recipes for term in recipe.terms))
     declared = {recipe.name: recipe.unit for recipe in recipes if recipe.unit}
     first, absent = 0, missing_numbers(missing)
     for raw in source.chunks(needed, rows_per_chunk):
         made = {recipe.name: recipe.make(raw, source.name, first, absent) for recipe in recipes}
+        if first == 0:
+            check_plausible(made, [recipe.name for recipe in recipes if not recipe.declared], source.name)
         yield Table(made, declared, source.name, dict(source.metadata))
         first += len(next(iter(raw.values())))
     if first == 0:
@@ -205,8 +228,8 @@ def column_mapping(given: Mapping[str, str] | str | Path | Iterable[str]) -> dic
     return merged
 
 
-def open_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
-    """Open a table by the ending of its name."""
+def open_table(path: Path, wanted: Sequence[str] | None, ids: Sequence[str] = ID_NAMES) -> TableSource:
+    """Open a table by the ending of its name; files of several tables are searched for the columns wanted."""
     if not path.exists():
         raise TableError(str(path), "is not there", "check the path")
     ending = ending_of(path)
@@ -215,7 +238,8 @@ def open_table(path: Path, wanted: Sequence[str] | None) -> TableSource:
         raise TableError(str(path), f"{found}, expected a file ending in {', '.join(READABLE)}", "convert it")
     if path.stat().st_size == 0:
         raise TableError(str(path), "is an empty file (0 bytes)", "make or download it again")
-    return OPENERS[READABLE[ending]](path, wanted)
+    form = READABLE[ending]
+    return open_text(path, wanted, ids) if form in ("csv", "text") else OPENERS[form](path, wanted)
 
 
 def _one(item: str) -> Mapping[str, str]:
@@ -256,23 +280,70 @@ def _from_table(path: Path) -> dict[str, str]:
     return pairs
 
 
+#: A number of an array, as MODELFLUX[2], counted from 0.
+ELEMENT = re.compile(r"(.+)\[(\d+)\]")
+#: In place of the name of a column of ids: the numbers of the rows, counted from 0, of a file without ids.
+ROW = "ROW"
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A column of the file, or a number of an array in it, as it enters a column of ours.
+
+    Attributes
+    ----------
+    spelt : str
+        As the user names it.
+    column : str
+        The file's.
+    element : int, optional
+        Place in the array.
+    factor : float
+        Into our unit.
+    kind : str, optional
+        Of a column that stands for an inverse variance: what it holds in truth.
+    """
+
+    spelt: str
+    column: str
+    element: int | None = None
+    factor: float = 1.0
+    kind: Kind | None = None
+
+    def values(self, raw: Mapping[str, np.ndarray], place: ColumnPlace) -> np.ndarray:
+        """As the file has them."""
+        values = raw[self.column]
+        if self.element is None:
+            return values
+        if self.element >= values.shape[1]:
+            problem = (
+                f"has {values.shape[1]} numbers a row, the last of them {self.column}[{values.shape[1] - 1}]"
+            )
+            raise TableError(f"{place.file}, column {self.spelt}", problem, "count from 0")
+        return values[:, self.element]
+
+
 @dataclass(frozen=True)
 class _Recipe:
-    """How one column of nebulium is made from columns of the file, each times a factor."""
+    """How one column of nebulium is made from columns of the file, and whether their unit is declared."""
 
     name: str
-    terms: tuple[tuple[str, float], ...]
+    terms: tuple[_Term, ...]
     unit: str
+    declared: bool
 
     def make(
         self, raw: Mapping[str, np.ndarray], where: str, first_row: int, missing: MissingNumbers
     ) -> np.ndarray:
         """The column: checked, sentinels taken out, in nebulium's unit."""
+        if self.terms[0].spelt == ROW:
+            return first_row + np.arange(len(raw[self.terms[0].column]))
         terms = []
-        for part, factor in self.terms:
-            place, absent = ColumnPlace(where, part, first_row), missing.of(part, self.name)
-            term = checked_column(raw[part], self.name, place, missing=absent)
-            terms.append(term if factor == 1.0 else term * term.dtype.type(factor))
+        for one in self.terms:
+            place, absent = ColumnPlace(where, one.spelt, first_row), missing.of(one.spelt, self.name)
+            term = checked_column(one.values(raw, place), self.name, place, missing=absent)
+            term = term if one.factor == 1.0 else term * term.dtype.type(one.factor)
+            terms.append(term if one.kind is None else convert_uncertainty(term, one.kind, "ivar"))
         return terms[0] if len(terms) == 1 else self._sum(terms)
 
     def _sum(self, terms: Sequence[np.ndarray]) -> np.ndarray:
@@ -288,42 +359,80 @@ def _plan(
 ) -> tuple[TableSource, list[_Recipe]]:
     """Open the file, and settle which of its columns make up which of ours, in which units."""
     # The columns that must be there: a file of several tables is searched for them.
-    columns = [column for name, column in (mapping or {}).items() if name not in optional]
-    source = open_table(path, [part for column in columns for part in _terms(column)])
+    columns = [column for name, column in (mapping or {}).items() if name not in optional and column != ROW]
+    wanted = [_base(part) for column in columns for part in _parts_of(column)]
+    source = open_table(path, wanted, [(mapping or {}).get(name, name) for name in ID_NAMES])
     mapping = {name: name for name in source.columns} if mapping is None else mapping
-    parts = _parts(source, mapping, optional)
-    if not parts:
+    terms = _terms(source, mapping, optional)
+    if not terms:
         raise TableError(
             source.name, "has no columns that can be read", "check the file and the column mapping"
         )
-    return source, [_recipe(source, name, made_of, units.get(name)) for name, made_of in parts.items()]
+    given = {name: units.get(name, units.get(family_of(name))) for name in terms}
+    return source, [_recipe(source, name, made_of, given[name]) for name, made_of in terms.items()]
 
 
-def _parts(
+def _terms(
     source: TableSource, mapping: Mapping[str, str], optional: Collection[str]
-) -> dict[str, tuple[str, ...]]:
+) -> dict[str, tuple[_Term, ...]]:
     """Nebulium's name -> the columns of the file that make it up."""
     found = {}
     for name, column in mapping.items():
-        terms = (column,) if column in source.columns else _terms(column)
-        lacking = [term for term in terms if term not in source.columns]
+        if column == ROW and ROW not in source.columns:
+            found[name] = (_Term(ROW, source.all_columns[0]),)
+            continue
+        parts = (column,) if column in source.all_columns else _parts_of(column)
+        lacking = [
+            part for part in parts if part not in source.all_columns and _base(part) not in source.arrays
+        ]
         if lacking and name not in optional:
-            raise missing_column(source.name, lacking[0], source.columns)
+            raise missing_column(source.name, lacking[0], source.all_columns)
         if not lacking:
-            found[name] = terms
+            found[name] = tuple(_term(source, part) for part in parts)
     return found
 
 
-def _terms(column: str) -> tuple[str, ...]:
+def _term(source: TableSource, part: str) -> _Term:
+    """A column, or a number of one that holds arrays."""
+    if part in source.all_columns and part not in source.arrays:
+        return _Term(part, part)
+    element = ELEMENT.fullmatch(part)
+    if element is None:
+        problem = "holds several numbers a row, expected one"
+        raise TableError(
+            f"{source.name}, column {part}", problem, f"name one of them, as {part}[0], the first"
+        )
+    return _Term(part, element[1], int(element[2]))
+
+
+def _base(part: str) -> str:
+    """The column of a number of an array."""
+    element = ELEMENT.fullmatch(part)
+    return element[1] if element else part
+
+
+def _parts_of(column: str) -> tuple[str, ...]:
     """The columns of a sum."""
     return tuple(term.strip() for term in column.split("+"))
 
 
-def _recipe(source: TableSource, name: str, parts: tuple[str, ...], given: str | None) -> _Recipe:
+def _recipe(source: TableSource, name: str, terms: tuple[_Term, ...], given: str | None) -> _Recipe:
     """Units settled: given by the user, else declared by the file, else nebulium's own."""
-    declared = [given if given is not None else source.units.get(part, "") for part in parts]
-    wanted, terms = unit_of(name), []
-    for part, unit in zip(parts, declared, strict=True):
-        known, where = wanted is not None and unit, f"{source.name}, column {part}"
-        terms.append((part, conversion_factor(unit, wanted or "", where=where) if known else 1.0))
-    return _Recipe(name, tuple(terms), declared[0] if wanted is None else wanted)
+    told = [given if given is not None else source.units.get(term.column, "") for term in terms]
+    wanted, declared = unit_of(name), given is not None or all(told)
+    if wanted is None:
+        return _Recipe(name, terms, told[0], declared)
+    converted = tuple(
+        _in_our_unit(term, name, unit, wanted, source.name) for term, unit in zip(terms, told, strict=True)
+    )
+    return _Recipe(name, converted, wanted, declared)
+
+
+def _in_our_unit(term: _Term, name: str, unit: str, wanted: str, where: str) -> _Term:
+    """A term with its factor; errors and variances where inverse variances are wanted are told apart."""
+    place = f"{where}, column {term.spelt}"
+    if name.startswith("ew_ivar_"):
+        kind = uncertainty_kind(term.spelt, unit, WAVE_UNIT, where=where, otherwise="ivar")
+        factor = conversion_factor(unit, unit_of_uncertainty(WAVE_UNIT, kind), where=place) if unit else 1.0
+        return replace(term, factor=factor, kind=None if kind == "ivar" else kind)
+    return replace(term, factor=conversion_factor(unit, wanted, where=place) if unit else 1.0)

@@ -185,9 +185,11 @@ READABLE = {
     ".parquet": "parquet", ".pq": "parquet",
     ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".fit.gz": "fits",
     ".ecsv": "ecsv", ".csv": "csv",
+    ".tsv": "text", ".txt": "text", ".cat": "text", ".dat": "text",
+    ".vot": "votable", ".votable": "votable", ".xml": "votable",
     ".hdf5": "hdf5", ".h5": "hdf5", ".hdf": "hdf5",
 }  # fmt: skip
-WRITABLE = ("parquet", "fits", "ecsv")
+WRITABLE = ("parquet", "fits", "ecsv", "csv")
 
 Chunks = Callable[[Sequence[str], int], Iterator[dict[str, np.ndarray]]]
 
@@ -208,6 +210,10 @@ class TableSource:
         As the file declares them.
     metadata : mapping
         What nebulium wrote there.
+    arrays : tuple of str
+        Names of the columns that hold several numbers a row; ``chunks`` gives them of shape (n, number).
+    bytes : tuple of str
+        Names of the columns of bytes, which may be texts, or pictures.
     """
 
     name: str
@@ -215,11 +221,43 @@ class TableSource:
     chunks: Chunks
     units: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    arrays: tuple[str, ...] = ()
+    bytes: tuple[str, ...] = ()
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """Also those that are read only if they are asked for."""
+        return (*self.columns, *self.arrays, *self.bytes)
 
     def __post_init__(self) -> None:
-        twice = [column for column, count in Counter(self.columns).items() if count > 1]
+        twice = [column for column, count in Counter(self.all_columns).items() if count > 1]
         if twice:
             raise TableError(self.name, f"has more than one column named {twice[0]!r}", "rename one of them")
+
+
+#: What astropy appends to the name of a column for a column of where it is missing.
+MASK = ".mask"
+
+
+def with_masks(source: TableSource) -> TableSource:
+    """The source with the columns of flags that astropy writes beside masked ones as masks of these."""
+    masked = {name for name in source.columns if name + MASK in source.columns}
+    if not masked:
+        return source
+
+    def chunks(names: Sequence[str], rows: int) -> Iterator[dict[str, np.ndarray]]:
+        read = [*names, *(name + MASK for name in names if name in masked)]
+        for raw in source.chunks(read, rows):
+            mask = {name: raw[name + MASK].astype(bool) for name in names if name in masked}
+            yield {
+                name: np.ma.MaskedArray(raw[name], mask=mask[name]) if name in mask else raw[name]
+                for name in names
+            }
+
+    columns = tuple(
+        name for name in source.columns if name.removesuffix(MASK) not in masked or name in masked
+    )
+    return replace(source, columns=columns, chunks=chunks)
 
 
 Place = TypeVar("Place")

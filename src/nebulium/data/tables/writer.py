@@ -1,4 +1,4 @@
-"""Tables out: Parquet chunk by chunk, FITS and ECSV at the end, whole or not at all."""
+"""Tables out: Parquet and CSV chunk by chunk, FITS and ECSV at the end, whole or not at all."""
 
 import json
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 
 from nebulium.data.files import described_schema
@@ -20,15 +21,15 @@ from nebulium.errors import OutputError
 class TableWriter:
     """Write a table chunk by chunk; the file appears when the block ends without an error.
 
-    Parquet is written as the chunks come; FITS and ECSV are held in memory until the end. The unit and the
+    Parquet and CSV are written as the chunks come; FITS and ECSV are held in memory until the end. The unit and the
     meaning of each column stand in the file: in Parquet in the metadata of the field and, all together as
     JSON, under ``nebulium`` in the metadata of the schema; in FITS in TUNIT, TCOMM and the keyword
-    NEBULIUM; in ECSV in the unit, the description and ``meta``.
+    NEBULIUM; in ECSV in the unit, the description and ``meta``; CSV has no place for them.
 
     Parameters
     ----------
     path : str or Path
-        File ending in .parquet, .pq, .fits, .fit, .fits.gz or .ecsv.
+        File ending in .parquet, .pq, .fits, .fit, .fits.gz, .ecsv or .csv.
     metadata : dict, optional
         What the file should say of itself; must go into JSON. The metadata of the first chunk if not given.
 
@@ -63,7 +64,7 @@ class TableWriter:
         self._stack = ExitStack()
         self._held: list[Table] = []
         self._first: Table | None = None
-        self._parquet: Any = None
+        self._stream: Any = None
 
     def __enter__(self) -> "TableWriter":
         self._partial = self._stack.enter_context(replace_on_success(self.path))
@@ -106,35 +107,41 @@ class TableWriter:
             problem = f"got a chunk with columns {list(table.columns)} after {list(self._first.columns)}"
             raise OutputError(str(self.path), problem, "give every chunk the same columns")
         self.rows += len(table)
-        if self._form == "parquet":
-            self._append_parquet(table)
+        if self._form in ("parquet", "csv"):
+            self._append_to_stream(table)
         else:
             self._held.append(table)
 
-    def _append_parquet(self, table: Table) -> None:
+    def _append_to_stream(self, table: Table) -> None:
         """One row group a chunk."""
-        if self._parquet is None:
+        if self._stream is None:
             # Types are those of the first chunk.
             kinds = {name: pa.array(values[:1]).type for name, values in table.columns.items()}
             schema = described_schema(kinds, table.units, self._described(table))
-            # A dictionary of numbers that hardly repeat takes four times the time and more space.
-            text = [column.name for column in schema if pa.types.is_string(column.type)]
-            self._parquet = pyarrow.parquet.ParquetWriter(
-                self._partial, schema, compression="zstd", use_dictionary=text
-            )
-        arrays = [pa.array(values) for values in table.columns.values()]
+            self._schema, self._stream = schema, self._opened(schema)
+        # NaN is an empty field in CSV.
+        gaps = self._form == "csv"
+        arrays = [pa.array(values, from_pandas=gaps) for values in table.columns.values()]
         try:
-            self._parquet.write_table(pa.table(arrays, schema=self._parquet.schema))
+            self._stream.write_table(pa.table(arrays, schema=self._schema))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             problem = f"got a chunk with other types of columns ({error})"
             raise OutputError(str(self.path), problem, "give every chunk the same types") from error
+
+    def _opened(self, schema: pa.Schema) -> Any:
+        """Where chunks go as they come."""
+        if self._form == "csv":
+            return pyarrow.csv.CSVWriter(str(self._partial), schema)
+        # A dictionary of numbers that hardly repeat takes four times the time and more space.
+        text = [column.name for column in schema if pa.types.is_string(column.type)]
+        return pyarrow.parquet.ParquetWriter(self._partial, schema, compression="zstd", use_dictionary=text)
 
     def _finish(self) -> None:
         """Write what is held, and complete the file."""
         if self._first is None:
             raise OutputError(str(self.path), "would have no rows", "check the input and its rejects")
-        if self._parquet is not None:
-            self._parquet.close()
+        if self._stream is not None:
+            self._stream.close()
             return
         whole = concatenate(self._held)
         write = _write_fits if self._form == "fits" else _write_ecsv
@@ -142,11 +149,11 @@ class TableWriter:
 
     def _close_quietly(self) -> None:
         """Let go of the file; on a full disk this fails too, and the first error is the one that counts."""
-        if self._parquet is not None:
+        if self._stream is not None:
             try:
-                self._parquet.close()
+                self._stream.close()
             except OSError:
-                self._parquet = None
+                self._stream = None
 
     def _described(self, table: Table) -> str:
         """What the file says of itself, as JSON."""
@@ -165,7 +172,7 @@ def write_table(table: Table, path: str | Path, *, metadata: dict[str, Any] | No
     table : Table
         What to write.
     path : str or Path
-        File ending in .parquet, .pq, .fits, .fit, .fits.gz or .ecsv.
+        File ending in .parquet, .pq, .fits, .fit, .fits.gz, .ecsv or .csv.
     metadata : dict, optional
         What the file should say of itself; must go into JSON. That of the table if not given.
 
