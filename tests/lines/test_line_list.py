@@ -1,8 +1,16 @@
 """The ten lines and what is known of them."""
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
+from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import (
     COMPONENTS,
     DISPLAY_NAMES,
@@ -11,6 +19,7 @@ from nebulium.lines.continuum.line_list import (
     TIED,
     line_index,
 )
+from nebulium.lines.measured_galaxies import EW_COLUMNS, check_sign, read_measured
 
 # Air wavelengths that give the lines their names, and the index of refraction of air (Morton 1991) to vacuum.
 AIR_AA = {
@@ -69,3 +78,41 @@ def test_unknown_lines_are_named():
     assert [line_index(line) for line in LINES] == list(range(10))
     with pytest.raises(KeyError, match="LYA.*OII_DOUBLET"):
         line_index("LYA")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "fits"])
+def test_emission_of_either_sign_is_known(tmp_path, nebulium_data, ending):
+    """MPA-JHU's galSpecLine has emission negative; nebulium has it positive."""
+    table = read_table(nebulium_data / "desi" / "desi_edr_emission_lines.parquet").select(slice(0, 400))
+    turned = table.with_columns({name: -table[name] for name in EW_COLUMNS})
+    ours, theirs = tmp_path / f"ours.{ending}", tmp_path / f"theirs.{ending}"
+    write_table(table, ours)
+    write_table(turned, theirs)
+    with pytest.raises(
+        TableError, match="emission is negative, as in the catalogues of MPA-JHU.*--emission-neg"
+    ):
+        read_measured(theirs)
+    with pytest.raises(TableError, match="emission is positive: so are .* leave out --emission-negative"):
+        read_measured(ours, emission_negative=True)
+    read = read_measured(theirs, emission_negative=True)
+    for name in EW_COLUMNS:
+        np.testing.assert_array_equal(read[name], read_measured(ours)[name])
+
+
+@settings(max_examples=int(os.environ.get("NEBULIUM_INPUTS", "50")))
+@given(
+    st.floats(0.0, 0.3), st.floats(0.1, 100.0), st.booleans(), st.booleans(), st.integers(30, 200),
+    st.sampled_from(["f4", "f8"]),
+)  # fmt: skip
+def test_a_few_lines_of_the_other_sign_change_nothing(share, size, negative, with_ivar, n, dtype):
+    draw = np.random.default_rng(n)
+    widths = (
+        size * draw.uniform(0.5, 1.5, (n, len(LINES))) * np.where(draw.random((n, len(LINES))) < share, -1, 1)
+    )
+    columns = dict(zip(EW_COLUMNS, (-widths if negative else widths).T.astype(dtype), strict=True))
+    if with_ivar:
+        columns |= {f"ew_ivar_{line}": np.full(n, 100.0 / size**2, dtype) for line in LINES}
+    table = Table(columns)
+    check_sign(table, emission_negative=negative)
+    with pytest.raises(TableError, match="emission is"):
+        check_sign(table, emission_negative=not negative)

@@ -9,8 +9,10 @@ from nebulium.cli.options import (
     AllRows,
     Columns,
     Ebv,
+    EmissionNegative,
     Epochs,
     IdColumn,
+    Missing,
     Model,
     ModelOfGalaxies,
     ModelOutput,
@@ -20,6 +22,7 @@ from nebulium.cli.options import (
     Resume,
     Seed,
     SpectraOutput,
+    Units,
 )
 from nebulium.cli.verb import (
     evaluation,
@@ -56,6 +59,9 @@ def train(
     output: ModelOutput,
     columns: Columns = None,
     id_column: IdColumn = None,
+    missing: Missing = None,
+    units: Units = None,
+    emission_negative: EmissionNegative = False,
     config: Any,
     resume: Resume = False,
 ) -> None:
@@ -111,6 +117,9 @@ def evaluate(
     model: ModelOfGalaxies = "desi-lines",
     columns: Columns = None,
     id_column: IdColumn = None,
+    missing: Missing = None,
+    units: Units = None,
+    emission_negative: EmissionNegative = False,
     all_rows: AllRows = False,
     traditional: Annotated[
         bool, typer.Option("--traditional", help="Also fit and score PCA + k-NN and PCA + local regression.")

@@ -31,7 +31,13 @@ Columns = Annotated[
     ),
 ]
 IdColumn = Annotated[
-    str | None, typer.Option("--id", metavar="COLUMN", help="The file's column of ids. [default: target_id]")
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="COLUMN",
+        help="The file's column of ids; ROW, where there is none: the numbers of the rows. "
+        "[default: target_id]",
+    ),
 ]
 Missing = Annotated[
     list[str] | None,
@@ -40,6 +46,21 @@ Missing = Annotated[
         metavar="NUMBER|COLUMN=NUMBER",
         help="Stands for a missing value, as -99 or z=-1; as often as needed. 'none': what looks like "
         "one was measured.",
+    ),
+]
+Units = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unit",
+        metavar="NAME=UNIT",
+        help="Unit of a column, by nebulium's name, in place of what the file declares: redshift=percent, "
+        "continuum_flux_N='erg/(s cm2 Angstrom)'; as often as needed.",
+    ),
+]
+EmissionNegative = Annotated[
+    bool,
+    typer.Option(
+        "--emission-negative", help="In the file equivalent widths of emission are negative: they are turned."
     ),
 ]
 Redshifts = Annotated[

@@ -35,7 +35,7 @@ MAGGIES = (units.def_unit("MgyAB", 3631.0 * units.Jy), units.def_unit("nMgyAB", 
 AB_MAGNITUDES = ("ab", "abmag", "ab mag", "ab_mag", "mag(ab)", "mag (ab)", "mag_ab", "ab magnitude", "magab")
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 WAVE_UNIT = "Angstrom"
-MEND = "map the right column, or declare its unit with units={name: unit}"
+MEND = "map the right column, or say its unit: --unit NAME=UNIT (in Python units={...})"
 MEND_PER_FREQUENCY = "convert it first: flux_lambda = flux_nu c / wave^2, with astropy.units.spectral_density"
 
 
@@ -91,7 +91,7 @@ def conversion_factor(
     >>> conversion_factor("Jy", "Angstrom", where="a.fits, column ew_HALPHA")
     Traceback (most recent call last):
     nebulium.errors.TableError: a.fits, column ew_HALPHA: has the unit 'Jy', which does not convert to
-    'Angstrom'. To mend: map the right column, or declare its unit with units={name: unit}
+    'Angstrom'. To mend: map the right column, or say its unit: --unit NAME=UNIT (in Python units={...})
     """
     if not wanted and declared.strip().lower().startswith(("dex", "log")):
         return 1.0

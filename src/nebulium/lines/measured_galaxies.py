@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from nebulium.data.column_checks import Missing
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.reading import Units, read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
@@ -20,10 +21,24 @@ from nebulium.verbs.predict import ID
 PUBLISHED_COLUMNS = tuple(f"published_ew_{line}" for line in LINES)
 
 
+#: Lines of which absorption is weak or unknown; the higher Balmer lines of old stars are seen in absorption.
+IN_EMISSION = tuple(line for line in LINES if line not in ("HGAMMA", "HBETA"))
+#: Of so many measurements above 3 sigma the sign tells in which convention they are.
+ENOUGH, SIGNIFICANT = 10, 3.0
+NEGATIVE = ("negative, as in the catalogues of MPA-JHU", "say --emission-negative to turn them")
+
+
 def read_measured(
-    path: str | Path, *, columns: Columns | None = None, id_column: str | None = None, need_ivar: bool = True
+    path: str | Path,
+    *,
+    columns: Columns | None = None,
+    id_column: str | None = None,
+    missing: Missing = None,
+    units: Units = None,
+    emission_negative: bool = False,
+    need_ivar: bool = True,
 ) -> Table:
-    """Read a table of continua and measured lines, every id once."""
+    """Read a table of continua and measured lines, every id once; emission becomes positive."""
     given = checked_mapping(columns, id_column)
     names = (ID, "redshift", *FLUX_COLUMNS, *EW_COLUMNS, *IVAR_COLUMNS, *PUBLISHED_COLUMNS)
     optional = PUBLISHED_COLUMNS if need_ivar else (*IVAR_COLUMNS, *PUBLISHED_COLUMNS)
@@ -31,9 +46,28 @@ def read_measured(
         path,
         columns={name: given.get(name, name) for name in names},
         optional=[name for name in optional if name not in given],
+        missing=missing,
+        units=units,
     )
     check_unique_ids(lambda: [table[ID]], where=str(path))
-    return table
+    check_sign(table, emission_negative=emission_negative)
+    return table.with_columns({name: -table[name] for name in EW_COLUMNS}) if emission_negative else table
+
+
+def check_sign(table: Table, *, emission_negative: bool) -> None:
+    """Refuse equivalent widths of the other convention than is said: catalogues use both."""
+    above = below = 0
+    for line in IN_EMISSION:
+        width = table[f"ew_{line}"]
+        ivar = table[f"ew_ivar_{line}"] if f"ew_ivar_{line}" in table else np.full(len(table), np.inf)
+        with np.errstate(invalid="ignore"):
+            sure = np.isfinite(width) & (np.abs(width) * np.sqrt(np.maximum(ivar, 0.0)) > SIGNIFICANT)
+        above, below = above + int(np.sum(sure & (width > 0))), below + int(np.sum(sure & (width < 0)))
+    found, other = (above, below) if emission_negative else (below, above)
+    if found >= ENOUGH and found > other:
+        sign, mend = ("positive", "leave out --emission-negative") if emission_negative else NEGATIVE
+        problem = f"emission is {sign}: so are {found:,} of {found + other:,} certain equivalent widths"
+        raise TableError(f"{table.name}, columns ew_LINE", problem, mend)
 
 
 def usable_rows(table: Table, rejects: Rejects, *, with_luminosity: bool) -> Table:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from nebulium.data.column_checks import Missing
 from nebulium.data.splits import Split
+from nebulium.data.tables.reading import Units
 from nebulium.lines.input import Columns, checked_mapping
 from nebulium.lines.measured_galaxies import read_measured, usable_rows
 from nebulium.lines.recipe import LinesConfig, train_on_table
@@ -17,6 +19,9 @@ def train_file(
     config: LinesConfig | None = None,
     columns: Columns | None = None,
     id_column: str | None = None,
+    missing: Missing = None,
+    units: Units = None,
+    emission_negative: bool = False,
     resume: bool = False,
     progress: bool = False,
 ) -> TrainingRun:
@@ -34,6 +39,12 @@ def train_file(
         Column mapping, as `column_mapping` reads it.
     id_column : str, optional
         Column of the ids; `target_id` if not given.
+    missing : float, sequence of float, or mapping of str to these, optional
+        Numbers that stand for a missing value.
+    units : mapping of str to str, or sequence of str, optional
+        nebulium's name -> the unit of the file's values, in place of what the file declares.
+    emission_negative : bool
+        In the file equivalent widths of emission are negative: they are turned.
     resume : bool
         Take up an interrupted training.
     progress : bool
@@ -54,7 +65,14 @@ def train_file(
     """
     config, named = config or LinesConfig(), checked_mapping(columns, id_column).get(ID, ID)
     with training_run(output, resume=resume, progress=progress) as run:
-        table = read_measured(source, columns=columns, id_column=id_column)
+        table = read_measured(
+            source,
+            columns=columns,
+            id_column=id_column,
+            missing=missing,
+            units=units,
+            emission_negative=emission_negative,
+        )
         usable = usable_rows(table, run.rejects, with_luminosity=config.with_luminosity)
         split = Split(config.split_seed, id_column=named)
         return save_trained(run, train_on_table(usable, usable[ID], split, config, run))

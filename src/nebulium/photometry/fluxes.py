@@ -40,8 +40,8 @@ def band_fluxes(
 ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
     """Check the two columns of a band, and bring them to nJy: NaN where there is no flux or no good error.
 
-    Each column has its own unit, as the file declares it; what the user says counts for both. A variance or an
-    inverse variance in place of the error is told by its unit, or its name.
+    Each column has its own unit, as the file declares it; what the user says counts for both. A variance or
+    an inverse variance in place of the error is told by its unit, or its name.
     """
     magnitudes = are_magnitudes(layout, units[0], place)
     too_faint = is_any_of(value, () if layout.nondetection is None else (layout.nondetection,))

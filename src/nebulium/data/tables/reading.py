@@ -60,12 +60,16 @@ FASTSPECFIT: Mapping[str, str] = {
 NAMED_MAPPINGS: Mapping[str, Mapping[str, str]] = {"fastspecfit": FASTSPECFIT}
 
 
+#: Units as Python and the command line give them: by nebulium's name, or as "name=unit".
+Units = Mapping[str, str] | Sequence[str] | None
+
+
 def read_table(
     path: str | Path,
     *,
     columns: Mapping[str, str] | str | Sequence[str] | None = None,
     optional: Collection[str] = (),
-    units: Mapping[str, str] | None = None,
+    units: Units = None,
     missing: Missing = None,
 ) -> Table:
     """Read a table into memory.
@@ -81,7 +85,7 @@ def read_table(
         ``"ROW"`` for ids are the numbers of the rows. All columns, under their own names, if not given.
     optional : collection of str
         Of the names in ``columns``, those that the file may lack; they are then left out.
-    units : mapping of str to str, optional
+    units : mapping of str to str, or sequence of str, optional
         nebulium's name -> the unit of the file's values, in place of what the file declares; ``ew_LINE`` and
         ``continuum_flux_N`` stand for all of their kind.
     missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
@@ -91,9 +95,9 @@ def read_table(
     -------
     Table
         Columns in the glossary are in its units: converted where the file declares another, taken to be in it
-        where the file declares none, and asked about where that is not plausible. A standard error or variance
-        in place of an inverse variance is told by its unit or its name, and converted. Other columns are as
-        they are.
+        where the file declares none, and asked about where that is not plausible. A standard error or
+        variance in place of an inverse variance is told by its unit or its name, and converted. Other columns
+        are as they are.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def iter_table(
     rows_per_chunk: int = ROWS_PER_CHUNK,
     columns: Mapping[str, str] | str | Sequence[str] | None = None,
     optional: Collection[str] = (),
-    units: Mapping[str, str] | None = None,
+    units: Units = None,
     missing: Missing = None,
 ) -> Iterator[Table]:
     """Read a table in chunks of equal length (the last may be shorter).
@@ -143,7 +147,7 @@ def iter_table(
         nebulium's name -> the file's name, of the columns to be read; all, by their own names, if not given.
     optional : collection of str
         Of the names in ``columns``, those that the file may lack; they are then left out.
-    units : mapping of str to str, optional
+    units : mapping of str to str, or sequence of str, optional
         nebulium's name -> the unit of the file's values, in place of what the file declares; ``ew_LINE`` and
         ``continuum_flux_N`` stand for all of their kind.
     missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
@@ -171,7 +175,7 @@ def iter_table(
     """
     path = Path(path)
     mapping = None if columns is None else column_mapping(columns)
-    source, recipes = _plan(path, mapping, optional, units or {})
+    source, recipes = _plan(path, mapping, optional, unit_mapping(units))
     needed = list(dict.fromkeys(term.column for recipe in recipes for term in recipe.terms))
     declared = {recipe.name: recipe.unit for recipe in recipes if recipe.unit}
     first, absent = 0, missing_numbers(missing)
@@ -226,6 +230,18 @@ def column_mapping(given: Mapping[str, str] | str | Path | Iterable[str]) -> dic
     for item in given:
         merged |= _one(str(item))
     return merged
+
+
+def unit_mapping(given: Units) -> dict[str, str]:
+    """Units by nebulium's name of the column."""
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    pairs = [[part.strip() for part in item.partition("=")[::2]] for item in given]
+    for item, (name, unit) in zip(given, pairs, strict=True):
+        if not (name and unit):
+            problem = "is not a unit of a column: expected NAME=UNIT"
+            raise TableError(f"unit {item!r}", problem, "write redshift=percent, say")
+    return {name: unit for name, unit in pairs}
 
 
 def open_table(path: Path, wanted: Sequence[str] | None, ids: Sequence[str] = ID_NAMES) -> TableSource:
@@ -376,7 +392,7 @@ def _terms(
     source: TableSource, mapping: Mapping[str, str], optional: Collection[str]
 ) -> dict[str, tuple[_Term, ...]]:
     """Nebulium's name -> the columns of the file that make it up."""
-    found = {}
+    found: dict[str, tuple[_Term, ...]] = {}
     for name, column in mapping.items():
         if column == ROW and ROW not in source.columns:
             found[name] = (_Term(ROW, source.all_columns[0]),)

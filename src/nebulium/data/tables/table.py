@@ -69,7 +69,8 @@ class Table:
     >>> table["Redshift"]
     Traceback (most recent call last):
     nebulium.errors.MissingColumnError: a.parquet: has no column 'Redshift' (the nearest is 'redshift'; it has
-    target_id, redshift). To mend: check the name, or map it with columns={'Redshift': 'redshift'}
+    target_id, redshift). To mend: check the name, or map it: --column Redshift='redshift' (in Python
+    columns={'Redshift': 'redshift'})
     """
 
     columns: dict[str, np.ndarray]
@@ -160,8 +161,9 @@ def missing_column(where: str, column: str, available: Iterable[str]) -> Missing
     near = nearest(column, names)
     listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     found = f"(the nearest is {near!r}; it has {listed})" if near else f"(it has {listed})"
-    mapping = f"columns={{{column!r}: {near or 'its name in the file'!r}}}"
-    problem, mend = f"has no column {column!r} {found}", f"check the name, or map it with {mapping}"
+    name = near or "its name in the file"
+    mapping = f"--column {column}={name!r} (in Python columns={{{column!r}: {name!r}}})"
+    problem, mend = f"has no column {column!r} {found}", f"check the name, or map it: {mapping}"
     return MissingColumnError(where, problem, mend, column=column)
 
 

@@ -1,4 +1,4 @@
-"""Tables as text: CSV with any separator, and columns apart by blanks, with the header as a row or a comment."""
+"""Tables as text: CSV with any separator, and columns apart by blanks; the header is a row or a comment."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -87,7 +87,8 @@ def _encoding(head: bytes) -> str:
 
 def _read(path: Path, header: Header, encoding: str, lines: Sequence[str], texts: Sequence[str]) -> pa.Table:
     """The rows, by Arrow; blanks are made one separator first."""
-    source, skipped, separator = path, header.lines, header.separator
+    source: Path | BytesIO = path
+    skipped, separator = header.lines, header.separator
     if separator == " ":
         with path.open(encoding=encoding, errors="replace") as file:
             rows = (line.split("#")[0].split() for place, line in enumerate(file) if place >= header.lines)
@@ -159,7 +160,7 @@ def _values(line: str, separator: str) -> list[str]:
 
 
 def _numbered(found: Sequence[re.Match[str]], columns: int, lines: int) -> Header:
-    """Names by number; a column of several values has the number of its first, and gives the others its name."""
+    """Names by number; a column of several values has the number of its first, and names the others."""
     names, units = {int(one[1]): one[2] for one in found}, {one[2]: one[3] for one in found if one[3]}
     full: list[str] = []
     for number in range(1, columns + 1):

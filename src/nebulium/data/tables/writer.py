@@ -21,10 +21,10 @@ from nebulium.errors import OutputError
 class TableWriter:
     """Write a table chunk by chunk; the file appears when the block ends without an error.
 
-    Parquet and CSV are written as the chunks come; FITS and ECSV are held in memory until the end. The unit and the
-    meaning of each column stand in the file: in Parquet in the metadata of the field and, all together as
-    JSON, under ``nebulium`` in the metadata of the schema; in FITS in TUNIT, TCOMM and the keyword
-    NEBULIUM; in ECSV in the unit, the description and ``meta``; CSV has no place for them.
+    Parquet and CSV are written as the chunks come; FITS and ECSV are held in memory until the end. The unit
+    and the meaning of each column stand in the file: in Parquet in the metadata of the field and, all
+    together as JSON, under ``nebulium`` in the metadata of the schema; in FITS in TUNIT, TCOMM and the
+    keyword NEBULIUM; in ECSV in the unit, the description and ``meta``; CSV has no place for them.
 
     Parameters
     ----------

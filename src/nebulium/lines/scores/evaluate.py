@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nebulium.data.column_checks import Missing
 from nebulium.data.rejects import Rejects
+from nebulium.data.tables.reading import Units
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.input import Columns
@@ -38,6 +40,9 @@ def evaluate_file(
     model: str | Path = "desi-lines",
     columns: Columns | None = None,
     id_column: str | None = None,
+    missing: Missing = None,
+    units: Units = None,
+    emission_negative: bool = False,
     all_rows: bool = False,
     traditional: bool = False,
     resamples: int = 50,
@@ -56,6 +61,12 @@ def evaluate_file(
         Names of the columns, as ``--column`` takes them.
     id_column : str, optional
         Name of the ids; `target_id` if not given.
+    missing : float, sequence of float, or mapping of str to these, optional
+        Numbers that stand for a missing value.
+    units : mapping of str to str, or sequence of str, optional
+        nebulium's name -> the unit of the file's values, in place of what the file declares.
+    emission_negative : bool
+        In the file equivalent widths of emission are negative: they are turned.
     all_rows : bool
         Score every galaxy: right only if the model was trained on none. By default those in the test part of
         the model's own split.
@@ -88,7 +99,15 @@ def evaluate_file(
     >>> [score.method for score in found.of_all()[:3]]
     ['median of the scored', 'intrinsic', 'observed']
     """
-    table = read_measured(source, columns=columns, id_column=id_column, need_ivar=False)
+    table = read_measured(
+        source,
+        columns=columns,
+        id_column=id_column,
+        missing=missing,
+        units=units,
+        emission_negative=emission_negative,
+        need_ivar=False,
+    )
     return evaluate(
         table,
         model=model,
