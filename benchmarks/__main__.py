@@ -14,6 +14,8 @@ from benchmarks.settings import RESULTS, Settings
 #: Modules by the names of the benchmarks, in the order in which they run: the quick ones first.
 MODULES = {
     "house": "house.report",
+    "tables": "data.tables",
+    "inputs": "data.inputs",
     "windows": "lines.windows",
     "dsps": "sed.dsps",
     "speed": "lines.speed",

@@ -48,6 +48,7 @@ class Settings:
     explore_seconds: float = option(120.0, "how long the visitors of `explore` click")
     repeats: int = option(5, "runs of each timing")
     figures: Path = option(FIGURES, "folder of the figures of `lines`")
+    tables_before: str = option("c97e868", "commit with which `tables` compares the tree")
     house_before: str = option("3a5cd87", "commit with which `house` compares the tree")
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -58,12 +59,19 @@ def _now(name: str, value: float) -> tuple[Cell, str]:
 
 def count_commit(commit: str) -> dict[str, float]:
     """The counts of a commit of this repository."""
+    with unpacked(commit) as folder:
+        return count(folder)
+
+
+@contextmanager
+def unpacked(commit: str) -> Iterator[Path]:
+    """A folder with the files of a commit."""
     archive = subprocess.run(
         ["git", "archive", commit], cwd=REPOSITORY, check=True, capture_output=True
     ).stdout
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
-        return count(Path(folder))
+        yield Path(folder)
 
 
 def count(root: Path) -> dict[str, float]:
