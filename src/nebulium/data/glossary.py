@@ -132,6 +132,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("redshift", "heliocentric redshift"),
     Column("redshift_spec", "redshift of those that a spectroscopic survey would have"),
     Column("zwarn", "warning bits of the redshift fit; 0 is good"),
+    Column("spectype", "class of the spectrum: GALAXY, QSO, STAR", kind="text"),
+    Column("file", "file that the spectrum is from", kind="text"),
     Column("ra", "right ascension, ICRS", "deg"),
     Column("dec", "declination, ICRS", "deg"),
     Column("ebv", "Galactic reddening E(B-V)", "mag"),
