@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from astropy import units
 
 from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, conversion_factor, parse_unit
 from nebulium.data.spectra.parts import told_by
@@ -23,6 +25,8 @@ LIKELY_LOGARITHMS = (
 )
 #: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
 FAINTEST = 1e-9
+#: A square in brackets, or 1 over it, with a number before it.
+SQUARE = re.compile(r"\s*(?:([0-9.eE+]+)\s*(/)?)?\s*\((.+)\)\s*(?:\*\*|\^)?\s*\(?\s*(-?2)\s*\)?\s*$")
 FLUX_PER_FREQUENCY = "1e-17 erg / (s cm2 Hz)"
 SPEED_OF_LIGHT_AA_S = 2.99792458e18
 #: Which power of a flux each measure of noise is.
@@ -120,7 +124,7 @@ def noise_scale(
 def same_system(noise: str, kind: str, flux: str) -> bool:
     """Whether the unit of a measure of noise follows from that of the flux, or is not understood at all."""
     try:
-        unit = parse_unit(noise)
+        unit = units.Unit(_parsed(noise))
         return bool(unit == parse_unit(flux) ** POWERS[kind]) if flux.strip() else False
     except ValueError:
         return True
@@ -136,6 +140,15 @@ def check_plausible(where: str, flux: np.ndarray, unit: str) -> None:
         raise SpectrumError(where, problem, f"{mend}, or the unit above if it is right")
 
 
+def _parsed(unit: str) -> Any:
+    """A unit in any spelling, also the square of one in brackets."""
+    square = SQUARE.match(unit)
+    if square is None:
+        return parse_unit(unit)
+    number, over, inner, power = square.groups()
+    return float(number or 1) * parse_unit(inner) ** (int(power) * (-1 if over else 1))
+
+
 def _factor(declared: str, wanted: str, where: str, mend: str) -> float:
     """Number by which to multiply; 1 where no unit is declared."""
     if not declared.strip():
@@ -145,7 +158,7 @@ def _factor(declared: str, wanted: str, where: str, mend: str) -> float:
 
 def _scale(unit: str, power: int, wave_aa: np.ndarray) -> np.ndarray | float | None:
     """Factor from a unit to a power of nebulium's flux; None if it is none."""
-    own = parse_unit(unit)
+    own = units.Unit(_parsed(unit))
     for flux, per_frequency in ((FLUX_UNIT, False), (FLUX_PER_FREQUENCY, True)):
         aim = parse_unit(flux) ** power
         if own.is_equivalent(aim):
