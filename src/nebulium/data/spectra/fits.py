@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.column_checks import named_rows
 from nebulium.data.files import columns_of, native
 from nebulium.data.glossary import WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
+from nebulium.data.spectra.fits_columns import Columns, is_table
 from nebulium.data.spectra.image_rows import is_spspec, rows_of_image, sdss_header
 from nebulium.data.spectra.parts import ID, NAMES, PIXELWISE, WAVES, WHOLE, id_name, no_such_ids
 from nebulium.data.spectra.spectrum_set import Spectra
@@ -66,9 +66,11 @@ def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
     columns = {name: values[name] for name in ("ebv", "zwarn", "spectype") if name in values}
     known = (layout for table, layout in ABOUT.items() if table in hdus)
     layout = {"format": "SDSS spSpec" if is_spspec(hdus[0].header) else next(known, "FITS")}
-    there = tuple(dict.fromkeys(name for hdu in hdus for name in columns_of(hdu)))
-    if declared.id_column is not None and "id" not in values:
-        raise no_such_ids(str(path), declared.id_column, there)
+    there: tuple[str, ...] = ()
+    if "id" not in values:
+        there = tuple(dict.fromkeys(name for hdu in hdus for name in columns_of(hdu)))
+        if declared.id_column is not None:
+            raise no_such_ids(str(path), declared.id_column, there)
     raw = RawSpectra(str(path), values, units, air, columns, layout, id_column=id_column or ID, there=there)
     return checked_spectra(raw, declared)
 
@@ -81,84 +83,46 @@ def about_spectra(
     It is looked for in the table that surveys keep beside the spectra, in that of the spectra themselves and,
     as long as there is no id, in any other with a row for each.
     """
-    tables = [hdu for hdu in hdus if _has_rows(hdu, count)]
-    # Of a single spectrum any other table of one row could be about something else.
-    tables = [hdu for hdu in tables if count > 1 or id_column or hdu.name in ABOUT or _has_flux(hdu)]
+    tables = [
+        (hdu.name not in ABOUT, Columns(path, hdu))
+        for hdu in hdus
+        if is_table(hdu) and hdu.header["NAXIS2"] == count
+    ]
     found: dict[str, np.ndarray] = {}
     named: str | None = None
-    for hdu in sorted(tables, key=lambda hdu: (hdu.name not in ABOUT, not _has_flux(hdu))):
-        plain = [column.name for column in hdu.columns if _is_plain(column)]
+    for is_other, table in sorted(tables, key=lambda pair: (pair[0], not _has_flux(pair[1]))):
+        # Of a single spectrum any other table of one row could be about something else.
+        if is_other and count == 1 and not (id_column or _has_flux(table)):
+            continue
+        plain = [name for name in table.forms if table.is_plain(name)]
         names = found_names(plain, {key: NAMES[key] for key in WHOLE})
         name = id_name(plain, id_column)
         names = {key: one for key, one in names.items() if key != "id"} | ({"id": name} if name else {})
         for key in names.keys() - found.keys():
-            found[key] = _column(path, hdu, names[key], is_id=key == "id")
+            found[key] = table.values(names[key], is_id=key == "id")
             named = names[key] if key == "id" else named
         if "id" in found:
             break
     return found, named
 
 
-def _has_rows(hdu: Any, count: int) -> bool:
-    """Whether an extension is a table with so many rows."""
-    is_table = hdu.header.get("XTENSION") == "BINTABLE" and hasattr(hdu, "columns")
-    return bool(is_table and hdu.header.get("NAXIS2") == count)
-
-
-def _has_flux(hdu: Any) -> bool:
+def _has_flux(table: Columns) -> bool:
     """Whether a table holds the spectra themselves, a row each."""
-    name = found_names(columns_of(hdu), {"flux": NAMES["flux"]}).get("flux")
-    return name is not None and not _is_plain(hdu.columns[name])
-
-
-def _is_plain(column: Any) -> bool:
-    """Whether a column has one number, or one text, a row."""
-    form = str(column.format).strip()
-    return (
-        "P" not in form and "Q" not in form and (form.endswith("A") or form.rstrip("LXBIJKEDCM") in ("", "1"))
-    )
-
-
-def _column(path: Path, hdu: Any, name: str, *, is_id: bool = False) -> np.ndarray:
-    """A column as numpy has it: rows of different lengths filled up, and what is null not a number."""
-    column, stored = hdu.columns[name], hdu.data[name]
-    form = str(column.format)
-    if "P" in form or "Q" in form:
-        return _padded(path, name, stored)
-    values = native(stored)
-    null = column.null
-    if not isinstance(null, int | np.integer) or values.dtype.kind not in "iu":
-        return values
-    absent = values == int(null) + int(column.bzero or 0)
-    if is_id and np.any(absent):
-        problem = f"has no id in {named_rows(absent)}"
-        raise SpectrumError(f"{path}, column {name}", problem, "fill it, or leave the row out")
-    return np.where(absent, np.nan, values.astype(np.float64)) if np.any(absent) else values
-
-
-def _padded(path: Path, name: str, stored: Any) -> np.ndarray:
-    """Arrays of different lengths as the rows of one, filled up with NaN."""
-    rows = [np.asarray(row).ravel() for row in stored]
-    if any(row.dtype.kind not in "biuf" for row in rows):
-        raise SpectrumError(f"{path}, column {name}", "holds no numbers", "check how the file was made")
-    padded = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
-    for place, row in enumerate(rows):
-        padded[place, : len(row)] = row
-    return padded
+    name = found_names(table.forms, {"flux": NAMES["flux"]}).get("flux")
+    return name is not None and not table.is_plain(name)
 
 
 def _from_table(path: Path, hdus: Any) -> _Parts | None:
     """The first binary table with flux and wavelengths."""
-    for hdu in hdus:
-        if hdu.header.get("XTENSION") != "BINTABLE" or not hasattr(hdu, "columns") or hdu.data is None:
-            continue
-        found = found_names(hdu.columns.names, NAMES)
-        if "flux" not in found or not set(WAVES) & set(found) or not len(hdu.data):
+    for hdu in filter(is_table, hdus):
+        table = Columns(path, hdu)
+        found = found_names(table.forms, NAMES)
+        if "flux" not in found or not set(WAVES) & set(found) or not hdu.header["NAXIS2"]:
             continue
         pixels = {key: name for key, name in found.items() if key in (*PIXELS, *WAVES)}
-        values = {key: _column(path, hdu, name) for key, name in pixels.items()}
-        _check_lengths(path, hdu, pixels)
-        units = {key: str(hdu.columns[name].unit or "") for key, name in pixels.items()}
+        values = {key: table.values(name) for key, name in pixels.items()}
+        _check_lengths(path, hdu, {key: name for key, name in pixels.items() if table.is_variable(name)})
+        units = {key: table.units.get(name, "") for key, name in pixels.items()}
         # A table whose flux column has no unit may have it in BUNIT.
         units["flux"] = units["flux"] or str(hdu.header.get("BUNIT", hdus[0].header.get("BUNIT", "")))
         return values, units, _air(hdus, hdu, "")
@@ -167,8 +131,7 @@ def _from_table(path: Path, hdus: Any) -> _Parts | None:
 
 def _check_lengths(path: Path, hdu: Any, names: dict[str, str]) -> None:
     """Arrays of variable length that belong together must be equally long, row by row."""
-    variable = {key: name for key, name in names.items() if set("PQ") & set(str(hdu.columns[name].format))}
-    lengths = {key: [len(row) for row in hdu.data[name]] for key, name in variable.items()}
+    lengths = {key: [len(row) for row in hdu.data[name]] for key, name in names.items()}
     for key in lengths.keys() - {"flux"}:
         expected = lengths.get("flux", [])
         row = next(
