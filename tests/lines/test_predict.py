@@ -11,13 +11,13 @@ import pytest
 from hypothesis import strategies as st
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.spectra.reading import Spectra, read_spectra, write_spectra
+from nebulium.data.spectra.reading import Spectra, read_sdss_lines, read_spectra, write_spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
 from nebulium.lines import quantiles as quantiles_module
-from nebulium.lines.continuum.features import log_luminosity
+from nebulium.lines.continuum.features import features_from_spectra, log_luminosity
 from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.injection.file import inject_file
 from nebulium.lines.injection.spectra import inject_lines
@@ -145,6 +145,42 @@ def test_far_from_the_training_set_is_flagged():
     odd = table.with_columns({"continuum_flux_5": 50 * table["continuum_flux_5"]})
     assert predict_table(table, model=WITH_LUMINOSITY).table["in_domain"].mean() > 0.8
     assert not predict_table(odd, model=WITH_LUMINOSITY).table["in_domain"].any()
+
+
+def test_a_luminosity_unlike_those_of_training_is_flagged_whatever_the_model_sees():
+    table = galaxies(6)
+    middle = float(np.median(luminosities(table)))
+    bounds = jnp.array([middle, 99.0], jnp.float32)
+    limited = eqx.tree_at(lambda m: m.log_luminosity_range, COLOURS_ONLY, bounds)
+    anyway = predict_table(table, model=COLOURS_ONLY).table
+    flagged = predict_table(table, model=limited).table
+    assert_same(flagged, anyway)
+    expected = anyway["in_domain"] & (luminosities(table) >= middle)
+    np.testing.assert_array_equal(flagged["in_domain"], expected)
+    assert np.any(expected)
+    # Where it is not known it says nothing, and a missing bin is filled first.
+    unknown = table.with_columns({"redshift": np.zeros(6)})
+    relative = table.with_columns({}, dict.fromkeys(FLUX_COLUMNS, "solLum / Angstrom"))
+    for same in (unknown, relative):
+        found = predict_table(same, model=limited).table["in_domain"]
+        np.testing.assert_array_equal(found, anyway["in_domain"])
+    faint = table.with_columns({name: 1e-4 * table[name] for name in FLUX_COLUMNS})
+    gappy = faint.with_columns({"continuum_flux_9": np.full(6, np.nan)})
+    assert not np.any(predict_table(gappy, model=limited).table["in_domain"])
+
+
+def test_the_domain_on_real_spectra_with_line_fits(nebulium_data):
+    """NGC 3073 is fainter in its fibre than any training galaxy, and predicted 33 where SDSS measures 5.5."""
+    files = ["spectra/NGC3073_SDSS_DR18", "spectra/NGC3522_SDSS_DR18", "pairs/spec-0266-51630-0168"]
+    files += ["pairs/spec-0266-51630-0215", "pairs/spec-0266-51630-0598"]
+    paths = [nebulium_data / "sdss" / f"{name}.fits" for name in files]
+    features = features_from_spectra(read_spectra(paths))
+    predicted = predict_table(features).table
+    assert predicted["in_domain"].tolist() == [False, True, True, True, True]
+    assert predicted["model"].tolist() == ["desi-lines-colours"] + ["desi-lines"] * 4
+    measured = np.array([read_sdss_lines(path)["ew_HALPHA"][0] for path in paths])
+    inside = (predicted["ew_HALPHA_q025"] < measured) & (measured < predicted["ew_HALPHA_q975"])
+    assert inside.tolist() == predicted["in_domain"].tolist()
 
 
 # One row is the batch, in any order and any chunk
