@@ -315,9 +315,8 @@ def _open_table(
         names["ebv"] = ebv
     optional = [name for name in OPTIONAL if name not in given]
     relative = _relative_unit(path, names, flux_unit)
-    told = (
-        dict.fromkeys(FLUX_COLUMNS, FLUX_UNIT if relative else flux_unit) if relative or flux_unit else None
-    )
+    told = FLUX_UNIT if relative else flux_unit
+    units = None if told is None else dict.fromkeys(FLUX_COLUMNS, told)
 
     def ids() -> Iterator[np.ndarray]:
         for chunk in iter_table(path, rows_per_chunk=rows_per_chunk, columns={ID: names[ID]}):
@@ -327,7 +326,7 @@ def _open_table(
         check_unique_ids(ids, where=str(path))
         first = 0
         for chunk in iter_table(
-            path, rows_per_chunk=rows_per_chunk, columns=names, optional=optional, units=told
+            path, rows_per_chunk=rows_per_chunk, columns=names, optional=optional, units=units
         ):
             if relative:
                 chunk = replace(chunk, units={**chunk.units, **dict.fromkeys(FLUX_COLUMNS, relative)})

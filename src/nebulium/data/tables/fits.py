@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nebulium.data.files import native, opened_fits
+from nebulium.data.files import EXACT, native, opened_fits
 from nebulium.data.tables.table import TableSource, tables_with
 from nebulium.errors import TableError
 
@@ -49,7 +49,10 @@ def _chunks(
         orders = {place: _order(path, hdus, ids, (main, place)) for place in others}
         for first in range(0, len(hdus[main].data), rows):
             part = slice(first, first + rows)
-            yield {name: _column(hdus[places[name]], name, part, orders.get(places[name])) for name in names}
+            yield {
+                name: _column(path, hdus[places[name]], name, part, orders.get(places[name]))
+                for name in names
+            }
 
 
 def _order(path: Path, hdus: Any, ids: str | None, places: tuple[int, int]) -> np.ndarray | None:
@@ -65,13 +68,21 @@ def _order(path: Path, hdus: Any, ids: str | None, places: tuple[int, int]) -> n
     return found
 
 
-def _column(hdu: Any, name: str, part: slice, order: np.ndarray | None) -> np.ndarray:
+def _column(path: Path, hdu: Any, name: str, part: slice, order: np.ndarray | None) -> np.ndarray:
     """One column; the value that the header declares to be missing becomes NaN."""
     values = native(hdu.data[part][name] if order is None else hdu.data[name][order[part]])
     null = hdu.columns[name].null
-    if isinstance(null, int | np.integer) and values.dtype.kind in "iu" and np.any(values == null):
-        return np.where(values == null, np.nan, values.astype(np.float64))
-    return values
+    absent = (
+        values == null if isinstance(null, int | np.integer) and values.dtype.kind in "iu" else np.zeros(1)
+    )
+    if not np.any(absent):
+        return values
+    floats = np.where(absent, np.nan, values.astype(np.float64))
+    if np.nanmax(np.abs(floats), initial=0.0) > EXACT:
+        where = f"{path}, row {part.start + int(np.argmax(absent))}, column {name}"
+        problem = "is missing in a column of whole numbers too large for a float"
+        raise TableError(where, problem, "fill it, or leave the row out")
+    return floats
 
 
 def _is_table(hdu: Any) -> bool:
