@@ -296,6 +296,14 @@ def test_every_unit_of_wavelengths_is_converted_or_guessed(tmp_path, unit, first
         assert f"--wave-unit '{unit}'" in refused.value.mend
 
 
+@pytest.mark.parametrize(
+    "unit", ["log(Angstrom)", "LOG10(LAMBDA)", "dex(AA)", "log10 Angstrom", "log10(lambda/AA)"]
+)
+def test_spellings_of_a_logarithm(tmp_path, unit):
+    path = write_one(tmp_path / "a.fits", {"wave": np.log10(WAVE), "flux": np.ones(30)}, {"wave": unit})
+    np.testing.assert_allclose(read_spectra(path).wave_aa[0], WAVE, rtol=1e-6)
+
+
 def test_the_other_logarithm_is_found_out(tmp_path):
     path = write_one(tmp_path / "a.fits", {"loglam": np.log(WAVE), "flux": np.ones(30)}, {})
     with pytest.raises(SpectrumError, match=r"looks like ln.Angstrom"):
@@ -462,6 +470,12 @@ def test_many_files_come_in_chunks(folder):
 def test_an_id_in_two_files_is_refused(folder):
     shutil.copyfile(folder / "b1.fits", folder / "d.fits")
     with pytest.raises(SpectrumError, match=r"d\.fits: holds the id 10, which .*b1\.fits holds as well"):
+        read_spectra(folder)
+
+
+def test_an_id_twice_in_one_of_many_files_is_refused(folder):
+    write_rows(folder / "d.fits", np.array([5, 6, 5]), Z=[0.1, 0.2, 0.3])
+    with pytest.raises(TableError, match=r"d\.fits: expected every id once, found 5 in rows 0 and 2"):
         read_spectra(folder)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nebulium.data.extinction import deredden
 from nebulium.data.files import columns_of, opened_fits, opened_parquet
+from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.desi import is_desi_coadd, join_redshifts, read_desi_coadd, read_redshifts
@@ -142,7 +143,8 @@ def _joined(held: Sequence[Spectra], rejects: Rejects, redshifts: Any) -> Spectr
 
 
 def _check_new(spectra: Spectra, file: Path, file_of: dict[Any, str]) -> None:
-    """Refuse an id that another file holds as well."""
+    """Refuse an id that comes twice in a file, or that another file holds as well."""
+    check_unique_ids(lambda: [spectra.ids], where=str(file))
     for identifier in spectra.ids.tolist():
         other = file_of.setdefault(str(identifier), str(file))
         if other != str(file):

@@ -40,13 +40,16 @@ def wave_in_aa(where: str, wave: np.ndarray, unit: str) -> tuple[np.ndarray, flo
     if logarithm is None:
         factor = _factor(unit, WAVE_UNIT, f"{where}, wavelength", mend)
         return wave * factor, factor
-    natural, inner = logarithm[1].lower() == "ln", _factor(logarithm[2], WAVE_UNIT, where, mend)
+    natural, inner = logarithm[1].lower() == "ln", logarithm[2]
+    factor = (
+        1.0 if inner.lower() in ("lambda", "wave", "wavelength") else _factor(inner, WAVE_UNIT, where, mend)
+    )
     guess = likely_unit(wave)
     if guess and "(" in guess and guess.startswith("ln") != natural:
         problem = f"is declared to hold {unit}, and holds {_range(wave)}, which looks like {guess}"
         raise SpectrumError(where, problem, f"declare the unit with {told_by('wave_unit', guess)}")
     with np.errstate(over="ignore"):
-        wave_aa = inner * (np.exp(wave) if natural else 10.0**wave)
+        wave_aa = factor * (np.exp(wave) if natural else 10.0**wave)
     if np.nanmax(wave_aa) > LONGEST_AA:
         problem = f"is declared to hold {unit}, and holds values up to {np.nanmax(wave):g}"
         raise SpectrumError(where, problem, mend)
