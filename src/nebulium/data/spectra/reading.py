@@ -93,7 +93,8 @@ def read_spectra(
     else:
         rejects = Rejects()
         parts = list(iter_spectra(files, rejects, redshifts=known, declared=declared))
-        spectra = concatenate_spectra(parts, rejects)
+        name = str(path) if isinstance(path, str | Path) else str(files[0].parent)
+        spectra = replace(concatenate_spectra(parts, rejects), name=name)
     return deredden(spectra, ebv) if correct_extinction else spectra
 
 
