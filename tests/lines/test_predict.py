@@ -22,6 +22,7 @@ from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.injection.file import inject_file
 from nebulium.lines.injection.spectra import inject_lines
 from nebulium.lines.input import FEWEST_BINS, FLUX_COLUMNS, SMALLEST
+from nebulium.lines.measured_galaxies import read_measured, usable_rows
 from nebulium.lines.model import LineModel, with_statistics
 from nebulium.lines.predict import LinePredictor, predict_file, predict_table
 from nebulium.lines.quantiles import QUANTILES, median_ews
@@ -547,6 +548,11 @@ def test_failed_redshifts_stars_and_quasars_of_a_table(tmp_path):
     write_table(Table(renamed), tmp_path / "in.parquet")
     run = predict_file(tmp_path / "in.parquet", tmp_path / "out.parquet", model=COLOURS_ONLY)
     assert run.rejects.rows().tolist() == [1, 2, 3]
+    widths = {f"ew_{line}": np.ones(4) for line in LINES} | ivar_columns(4, 1.0)
+    write_table(Table(renamed | widths), tmp_path / "measured.parquet")
+    rejects = Rejects()
+    assert len(usable_rows(read_measured(tmp_path / "measured.parquet"), rejects, with_luminosity=True)) == 1
+    assert rejects.rows().tolist() == [1, 2, 3]
 
 
 def test_spectra_keep_the_name_of_their_ids(tmp_path):
