@@ -26,9 +26,8 @@ from nebulium.data.tables.reading import iter_table
 from nebulium.data.tables.writer import TableWriter
 source, output = sys.argv[1:]
 start = time.perf_counter()
-check_unique_ids(
-    lambda: (chunk["target_id"] for chunk in iter_table(source, columns={"target_id": "target_id"})), where=source
-)
+ids = {"target_id": "target_id"}
+check_unique_ids(lambda: (chunk["target_id"] for chunk in iter_table(source, columns=ids)), where=source)
 with TableWriter(output) as writer:
     for chunk in iter_table(source):
         writer.append(chunk)
@@ -60,8 +59,8 @@ def measure(settings: Settings) -> list[Result]:
         Result(
             "data/tables",
             "Tables read, checked and written",
-            f"{ROWS:,} rows of 14 columns from Parquet to Parquet, every id once and every column checked, by "
-            f"this version and by commit {settings.tables_before} in turns, median of {settings.repeats}.",
+            f"{ROWS:,} rows of 14 columns from Parquet to Parquet, every id once and every column checked, "
+            f"by this version and by commit {settings.tables_before} in turns, median of {settings.repeats}.",
             ("what", "before", "now", "ratio"),
             [
                 ["seconds", round(seconds[settings.tables_before], 2), round(seconds["now"], 2), slower],

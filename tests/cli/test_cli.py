@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from astropy.io import fits
 from typer.testing import CliRunner
 
 from nebulium.cli import app
@@ -231,6 +232,20 @@ def test_what_a_queue_sends_ends_with_130_and_leaves_nothing(tmp_path):
     assert process.returncode == 130
     assert said.startswith("Interrupted; ")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["predict", "inject"])
+def test_what_a_message_names_can_be_given(work, model_folder, command):
+    wave = np.arange(3600.0, 9820.0, 4.0)
+    columns = {"wave": np.log(wave), "flux": np.full(len(wave), 2e-17), "name": np.zeros(len(wave))}
+    hdu = fits.BinTableHDU.from_columns([fits.Column(key, "D", array=one) for key, one in columns.items()])
+    hdu.header["REDSHIFT"] = 0.1
+    hdu.writeto("mine.fits")
+    start = ("lines", command, "mine.fits", "-o", "out.fits", "--model", model_folder)
+    assert "--wave-unit 'ln(Angstrom)'" in fails(*start)
+    told = (*start, "--wave-unit", "ln(Angstrom)")
+    assert "--flux-unit 'erg/(s cm2 Angstrom)'" in fails(*told)
+    succeeds(*told, "--flux-unit", "erg/(s cm2 Angstrom)", "--air", "--keep-flagged")
 
 
 # Inject

@@ -16,7 +16,7 @@ from plotly.graph_objects import Figure
 from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError
 from nebulium.explore.page.callbacks import saved
-from nebulium.explore.page.cards import hover_card
+from nebulium.explore.page.cards import OUTSIDE, domain_note, galaxy_title, hover_card
 from nebulium.explore.page.explored import Explored, explore
 from nebulium.explore.page.map_view import draw_map
 from nebulium.explore.page.server import InTurn, make_app, open_server
@@ -210,6 +210,17 @@ def test_an_arrow_at_the_edge_leads_nowhere(explored):
 def test_hostile_ids_are_children(explored, first):
     assert hover_card(explored, 0, first)[0].children == str(explored.galaxies.ids[0])
     assert len(hover_card(explored, 3, first)[0].children) < 100
+
+
+def test_what_is_predicted_outside_the_domain_is_marked(explored):
+    inside, widths = np.zeros(len(explored.galaxies)), np.ones(len(explored.galaxies))
+    inside[1], widths[2] = 1.0, np.nan
+    names = [name for name in explored.galaxies.values if name.startswith("predicted_")]
+    columns = {"in_domain": inside, **dict.fromkeys([*names, "predicted_ew_HALPHA"], widths)}
+    marked = replace(explored, galaxies=explored.galaxies.with_values(columns, {}))
+    for row, words in ((0, [OUTSIDE]), (1, []), (2, [])):
+        assert domain_note(marked, row) == words
+        assert [child.children for child in galaxy_title(marked, row)].count(OUTSIDE) == len(words)
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])

@@ -1,4 +1,5 @@
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import equinox as eqx
@@ -10,17 +11,18 @@ import pytest
 from hypothesis import strategies as st
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.spectra.reading import Spectra, read_spectra, write_spectra
+from nebulium.data.spectra.reading import Spectra, read_sdss_lines, read_spectra, write_spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, OutputError, TableError
 from nebulium.lines import quantiles as quantiles_module
-from nebulium.lines.continuum.features import log_luminosity
+from nebulium.lines.continuum.features import features_from_spectra, log_luminosity
 from nebulium.lines.continuum.line_list import LINES, line_index
 from nebulium.lines.injection.file import inject_file
 from nebulium.lines.injection.spectra import inject_lines
 from nebulium.lines.input import FEWEST_BINS, FLUX_COLUMNS, SMALLEST
+from nebulium.lines.measured_galaxies import read_measured, usable_rows
 from nebulium.lines.model import LineModel, with_statistics
 from nebulium.lines.predict import LinePredictor, predict_file, predict_table
 from nebulium.lines.quantiles import QUANTILES, median_ews
@@ -144,6 +146,42 @@ def test_far_from_the_training_set_is_flagged():
     odd = table.with_columns({"continuum_flux_5": 50 * table["continuum_flux_5"]})
     assert predict_table(table, model=WITH_LUMINOSITY).table["in_domain"].mean() > 0.8
     assert not predict_table(odd, model=WITH_LUMINOSITY).table["in_domain"].any()
+
+
+def test_a_luminosity_unlike_those_of_training_is_flagged_whatever_the_model_sees():
+    table = galaxies(6)
+    middle = float(np.median(luminosities(table)))
+    bounds = jnp.array([middle, 99.0], jnp.float32)
+    limited = eqx.tree_at(lambda m: m.log_luminosity_range, COLOURS_ONLY, bounds)
+    anyway = predict_table(table, model=COLOURS_ONLY).table
+    flagged = predict_table(table, model=limited).table
+    assert_same(flagged, anyway)
+    expected = anyway["in_domain"] & (luminosities(table) >= middle)
+    np.testing.assert_array_equal(flagged["in_domain"], expected)
+    assert np.any(expected)
+    # Where it is not known it says nothing, and a missing bin is filled first.
+    unknown = table.with_columns({"redshift": np.zeros(6)})
+    relative = table.with_columns({}, dict.fromkeys(FLUX_COLUMNS, "solLum / Angstrom"))
+    for same in (unknown, relative):
+        found = predict_table(same, model=limited).table["in_domain"]
+        np.testing.assert_array_equal(found, anyway["in_domain"])
+    faint = table.with_columns({name: 1e-4 * table[name] for name in FLUX_COLUMNS})
+    gappy = faint.with_columns({"continuum_flux_9": np.full(6, np.nan)})
+    assert not np.any(predict_table(gappy, model=limited).table["in_domain"])
+
+
+def test_the_domain_on_real_spectra_with_line_fits(nebulium_data):
+    """NGC 3073 is fainter in its fibre than any training galaxy, and predicted 33 where SDSS measures 5.5."""
+    files = ["spectra/NGC3073_SDSS_DR18", "spectra/NGC3522_SDSS_DR18", "pairs/spec-0266-51630-0168"]
+    files += ["pairs/spec-0266-51630-0215", "pairs/spec-0266-51630-0598"]
+    paths = [nebulium_data / "sdss" / f"{name}.fits" for name in files]
+    features = features_from_spectra(read_spectra(paths))
+    predicted = predict_table(features).table
+    assert predicted["in_domain"].tolist() == [False, True, True, True, True]
+    assert predicted["model"].tolist() == ["desi-lines-colours"] + ["desi-lines"] * 4
+    measured = np.array([read_sdss_lines(path)["ew_HALPHA"][0] for path in paths])
+    inside = (predicted["ew_HALPHA_q025"] < measured) & (measured < predicted["ew_HALPHA_q975"])
+    assert inside.tolist() == predicted["in_domain"].tolist()
 
 
 # One row is the batch, in any order and any chunk
@@ -452,10 +490,12 @@ def test_spectra_are_predicted(tmp_path):
     ],
 )
 def test_real_spectra_are_predicted_and_given_lines(nebulium_data, tmp_path, file, missing):
-    predict_file(nebulium_data / file, tmp_path / "out.ecsv", model=WITH_LUMINOSITY)
+    # SDSS's pipeline takes NGC 3073 for a star.
+    kept = {"model": WITH_LUMINOSITY, "keep_flagged": True}
+    predict_file(nebulium_data / file, tmp_path / "out.ecsv", **kept)
     predicted = read_table(tmp_path / "out.ecsv")
     assert predicted["n_missing_bins"].tolist() == [missing]
-    run = inject_file(nebulium_data / file, tmp_path / "lines.parquet", model=WITH_LUMINOSITY)
+    run = inject_file(nebulium_data / file, tmp_path / "lines.parquet", **kept)
     before, after = read_spectra(nebulium_data / file), read_spectra(run.output)
     lines = read_table(run.lines_path)
     np.testing.assert_allclose(lines["ew_HALPHA"], predicted["ew_HALPHA_q50"], rtol=1e-5)
@@ -464,6 +504,64 @@ def test_real_spectra_are_predicted_and_given_lines(nebulium_data, tmp_path, fil
     assert np.all(added >= -1e-4)
     total = np.nansum([lines[f"line_flux_{line}"][0] for line in LINES])
     assert np.sum(added * np.gradient(before.wave_aa[0].astype(float))) == pytest.approx(total, rel=0.02)
+
+
+def flagged_spectra(folder: Path) -> Path:
+    """A file of two good spectra, and one of two that the pipeline flags."""
+    spectra = flat_spectra(2)
+    write_spectra(spectra, folder / "good.fits")
+    columns = {"ZWARN": np.array([0, 4]), "SPECTYPE": np.array(["QSO", "GALAXY"])}
+    write_spectra(replace(spectra, ids=spectra.ids + 10, columns=columns), folder / "flagged.parquet")
+    return folder
+
+
+def test_a_folder_of_spectra_is_one_table(tmp_path):
+    (tmp_path / "in").mkdir()
+    folder = flagged_spectra(tmp_path / "in")
+    run = predict_file(folder, tmp_path / "out.parquet", model=COLOURS_ONLY)
+    table = read_table(tmp_path / "out.parquet")
+    assert (table["target_id"].tolist(), table["file"].tolist()) == ([7, 8], [str(folder / "good.fits")] * 2)
+    assert run.rejects.rows().tolist() == [0, 1]
+    assert "is a QSO" in run.rejects.summary()
+    assert "zwarn is not 0" in run.rejects.summary()
+    predict_file(folder / "*.*", tmp_path / "out.ecsv", model=COLOURS_ONLY, keep_flagged=True)
+    kept = read_table(tmp_path / "out.ecsv")
+    assert kept["target_id"].tolist() == [17, 18, 7, 8]
+    np.testing.assert_array_equal(kept["zwarn"], [0, 4, np.nan, np.nan])
+    assert kept["spectype"].tolist() == ["QSO", "GALAXY", "", ""]
+    alone = predict_file(folder / "good.fits", tmp_path / "alone.ecsv", model=COLOURS_ONLY)
+    assert_same(read_table(alone.output), table)
+    lines = read_table(inject_file(folder, tmp_path / "with.fits", model=COLOURS_ONLY).lines_path)
+    assert lines["file"].tolist() == [str(folder / "good.fits")] * 2
+    np.testing.assert_allclose(lines["ew_HALPHA"], table["ew_HALPHA_q50"], rtol=1e-5)
+
+
+def test_failed_redshifts_stars_and_quasars_of_a_table(tmp_path):
+    flags = {"zwarn": np.array([0, 4, 0, 0]), "spectype": np.array(["GALAXY", "GALAXY", "STAR", "QSO:BAL"])}
+    table = galaxies(4).with_columns(flags)
+    predictions = predict_table(table, model=COLOURS_ONLY)
+    assert predictions.table["target_id"].tolist() == table["target_id"][:1].tolist()
+    assert "1 is a STAR, by its spectype (kept with --keep-flagged)" in predictions.rejects.summary()
+    kept = predict_table(table, model=COLOURS_ONLY, keep_flagged=True).table
+    assert kept["spectype"].tolist() == flags["spectype"].tolist()
+    renamed = {name.upper() if name in flags else name: values for name, values in table.columns.items()}
+    write_table(Table(renamed), tmp_path / "in.parquet")
+    run = predict_file(tmp_path / "in.parquet", tmp_path / "out.parquet", model=COLOURS_ONLY)
+    assert run.rejects.rows().tolist() == [1, 2, 3]
+    widths = {f"ew_{line}": np.ones(4) for line in LINES} | ivar_columns(4, 1.0)
+    write_table(Table(renamed | widths), tmp_path / "measured.parquet")
+    rejects = Rejects()
+    assert len(usable_rows(read_measured(tmp_path / "measured.parquet"), rejects, with_luminosity=True)) == 1
+    assert rejects.rows().tolist() == [1, 2, 3]
+
+
+def test_spectra_keep_the_name_of_their_ids(tmp_path):
+    write_spectra(replace(flat_spectra(2), id_column="specid"), tmp_path / "in.fits")
+    run = predict_file(tmp_path / "in.fits", tmp_path / "out.ecsv", model=COLOURS_ONLY)
+    assert read_table(run.output)["specid"].tolist() == [7, 8]
+    injected = inject_file(tmp_path / "in.fits", tmp_path / "with.fits", ew=run.output)
+    assert read_table(injected.lines_path)["specid"].tolist() == [7, 8]
+    assert read_spectra(injected.output).id_column == "specid"
 
 
 def test_given_widths_are_put_in(tmp_path):

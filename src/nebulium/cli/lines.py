@@ -6,12 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from nebulium.cli.options import (
+    Air,
     AllRows,
     Columns,
     Ebv,
     EmissionNegative,
     Epochs,
+    FluxUnit,
     IdColumn,
+    IdOfSpectra,
+    KeepFlagged,
     Missing,
     Model,
     ModelOfGalaxies,
@@ -23,6 +27,7 @@ from nebulium.cli.options import (
     Seed,
     SpectraOutput,
     Units,
+    WaveUnit,
 )
 from nebulium.cli.verb import (
     evaluation,
@@ -80,7 +85,13 @@ def train(
 @verb(app, "predict", library("lines.predict_file"), "predicting")
 def predict(
     run: Any,
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A table with continuum bins, or spectra.")],
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="A table with continuum bins, or spectra: files, a folder, or a pattern in quotes.",
+        ),
+    ],
     output: PredictionsOutput,
     model: Model = None,
     observed: Annotated[
@@ -92,19 +103,28 @@ def predict(
         ),
     ] = False,
     columns: Columns = None,
-    id_column: IdColumn = None,
+    id_column: IdOfSpectra = None,
     redshifts: Redshifts = None,
     ebv: Ebv = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
+    missing: Missing = None,
+    units: Units = None,
+    keep_flagged: KeepFlagged = False,
 ) -> None:
     """Predict the equivalent widths of ten lines from each continuum.
 
     INPUT is a table with target_id, redshift and continuum_flux_0 to continuum_flux_11 (1e-17
-    erg/s/cm2/AA), or spectra: DESI coadds, SDSS spec files, other FITS, Multimodal Universe Parquet.
-    Written are, for each line, ew_LINE_q50, _q16, _q84, _q025 and _q975 (AA), and in_domain.
+    erg/s/cm2/AA), or spectra: DESI coadds, SDSS spec and spSpec files, other FITS, Multimodal Universe
+    Parquet. Of many files the column file says which. Written are, for each line, ew_LINE_q50, _q16, _q84,
+    _q025 and _q975 (AA), and in_domain.
 
     Example: `nebulium lines predict galaxies.parquet --output lines.parquet`
 
     Example: `nebulium lines predict coadd.fits --redshifts redrock.fits --output lines.ecsv`
+
+    Example: `nebulium lines predict 'spectra/spec-*.fits' --output lines.parquet`
     """
     say_predictions(run)
 
@@ -139,7 +159,12 @@ def evaluate(
 @verb(app, "inject", library("lines.inject_file"))
 def inject(
     run: Any,
-    source: Annotated[Path, typer.Argument(metavar="SPECTRA", help="FITS or Parquet.")],
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SPECTRA...", help="FITS or Parquet: files, a folder, or a pattern in quotes."
+        ),
+    ],
     output: SpectraOutput,
     ew: Annotated[
         str,
@@ -150,8 +175,13 @@ def inject(
         ),
     ] = "median",
     model: Model = None,
+    id_column: IdOfSpectra = None,
     redshifts: Redshifts = None,
     ebv: Ebv = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
+    keep_flagged: KeepFlagged = False,
     velocity_dispersion_km_s: Annotated[
         float, typer.Option("--velocity-dispersion", min=0.0, help="Sigma of the gas, km/s.")
     ] = 80.0,

@@ -39,6 +39,14 @@ IdColumn = Annotated[
         "[default: target_id]",
     ),
 ]
+IdOfSpectra = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="COLUMN",
+        help="The file's column of ids. [default: target_id; of spectra also others]",
+    ),
+]
 Missing = Annotated[
     list[str] | None,
     typer.Option(
@@ -69,7 +77,30 @@ Redshifts = Annotated[
         "--redshifts",
         parser=number_or_text,
         metavar="FILE|NUMBER",
-        help="For spectra: a Redrock file, a table with target_id and redshift, or one redshift for all.",
+        help="For spectra: a Redrock file, a DESI zcatalog, a table with ids and redshifts, or one redshift "
+        "for all.",
+    ),
+]
+WaveUnit = Annotated[
+    str | None,
+    typer.Option(
+        "--wave-unit",
+        metavar="UNIT",
+        help="Unit of the wavelengths in place of the file's, as nm or 'ln(Angstrom)'.",
+    ),
+]
+FluxUnit = Annotated[
+    str | None, typer.Option("--flux-unit", metavar="UNIT", help="Unit of the fluxes in place of the file's.")
+]
+Air = Annotated[
+    bool | None,
+    typer.Option("--air/--vacuum", help="What the wavelengths are, in place of what the file says."),
+]
+KeepFlagged = Annotated[
+    bool,
+    typer.Option(
+        "--keep-flagged",
+        help="Keep failed redshifts, stars and quasars (by zwarn and spectype), and write these columns.",
     ),
 ]
 Ebv = Annotated[

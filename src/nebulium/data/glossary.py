@@ -155,6 +155,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("redshift", "heliocentric redshift", plausible=(0.0, 5.0), suspected="percent"),
     Column("redshift_spec", "redshift of those that a spectroscopic survey would have"),
     Column("zwarn", "warning bits of the redshift fit; 0 is good"),
+    Column("spectype", "class of the spectrum: GALAXY, QSO, STAR", kind="text"),
+    Column("file", "file that the spectrum is from", kind="text"),
     Column("ra", "right ascension, ICRS", "deg"),
     Column("dec", "declination, ICRS", "deg"),
     Column("ebv", "Galactic reddening E(B-V)", "mag"),

@@ -56,6 +56,26 @@ class Rejects:
         if len(rows):
             self._blocks.append((np.asarray(rows, dtype=np.int64), np.asarray(ids), reason))
 
+    def take(self, others: "Rejects", first_row: int) -> None:
+        """Take over those of a part of the input.
+
+        Parameters
+        ----------
+        others : Rejects
+            Of the part.
+        first_row : int
+            Where the part begins in the input.
+
+        Examples
+        --------
+        >>> rejects, part = Rejects(), Rejects()
+        >>> part.add([4], np.array([39627]), "redshift is negative")
+        >>> rejects.take(part, 100)
+        >>> rejects.rows().tolist()
+        [104]
+        """
+        self._blocks.extend((rows + first_row, ids, reason) for rows, ids, reason in others._blocks)
+
     def set_aside(
         self, faults: Iterable[Fault], ids: np.ndarray, *, rows: np.ndarray | None = None
     ) -> Bool[np.ndarray, " n"]:

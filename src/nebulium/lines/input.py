@@ -1,19 +1,31 @@
 """What the line models read: tables in chunks, or spectra made into one; bad rows are set aside."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.data.extinction import extinction_per_ebv
-from nebulium.data.glossary import FLUX_UNIT, lookup, parse_unit
+from nebulium.data.column_checks import Missing
+from nebulium.data.extinction import deredden, extinction_per_ebv
+from nebulium.data.glossary import FLUX_UNIT, family_of, found_names, lookup, parse_unit
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Fault, Rejects
-from nebulium.data.spectra.reading import is_spectrum_file, read_spectra
+from nebulium.data.spectra.checks import Declared
+from nebulium.data.spectra.desi import read_redshifts
+from nebulium.data.spectra.parts import NAMES
+from nebulium.data.spectra.reading import is_spectrum_file, iter_spectra, read_spectra, spectrum_files
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.tables.reading import ROWS_PER_CHUNK, column_mapping, iter_table, open_table
+from nebulium.data.tables.reading import (
+    ROWS_PER_CHUNK,
+    Units,
+    column_mapping,
+    iter_table,
+    open_table,
+    unit_mapping,
+)
 from nebulium.data.tables.table import Table, nearest, select_rows
 from nebulium.errors import NebuliumError, SpectrumError, TableError
 from nebulium.lines.continuum.bins import BIN_CENTRES_AA
@@ -33,6 +45,16 @@ SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32)
 LARGEST_REDSHIFT = 100.0
 
 
+#: Columns that say which redshifts failed and what is no galaxy.
+FLAGS = ("zwarn", "spectype")
+FILE = "file"
+#: What goes from the input into the output.
+BESIDE = (FILE, *FLAGS)
+#: What spectype says of what has no lines of a galaxy.
+NO_GALAXIES = ("STAR", "QSO", "SKY")
+KEPT_WITH = "kept with --keep-flagged"
+
+
 @dataclass(frozen=True, eq=False)
 class GalaxyRows:
     """Galaxies that can be predicted.
@@ -50,6 +72,8 @@ class GalaxyRows:
         Their rows in the table.
     physical : bool
         Whether the fluxes are in a unit that gives a luminosity.
+    beside : dict of str to ndarray of shape (n,)
+        What goes into the output as it is: the file, and warnings of the redshift where these are kept.
     """
 
     ids: np.ndarray
@@ -58,6 +82,7 @@ class GalaxyRows:
     sigma_aa: Float[np.ndarray, "n 10"]
     places: np.ndarray
     physical: bool = True
+    beside: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,8 +100,12 @@ def galaxy_rows(
     row_numbers: np.ndarray | None = None,
     redshift_unused: bool = False,
     incomplete: str | None = None,
+    keep_flagged: bool = False,
 ) -> GalaxyRows:
-    """Check every row of a table, and set the bad ones aside; those that lack a bin if a reason is given."""
+    """Check every row of a table, and set the bad ones aside; those that lack a bin if a reason is given.
+
+    So are failed redshifts, stars and quasars, unless they are to be kept, with the columns that say so.
+    """
     ids, n, unit = table[ID], len(table), table.units.get(FLUX_COLUMNS[0], "")
     physical = unit in ("", FLUX_UNIT)
     if needs_luminosity and not physical:
@@ -92,14 +121,29 @@ def galaxy_rows(
         *_flux_faults(flux),
         *_ivar_faults(ivar),
         *([] if ebv is None else [("ebv is not a number from 0 on", ~((ebv >= 0) & (ebv <= LARGEST)))]),
+        *([] if keep_flagged else flag_faults(table.columns)),
         *([] if incomplete is None else [(incomplete, np.isnan(flux).any(axis=1))]),
     ]
     numbers = np.arange(n) if row_numbers is None else row_numbers
     good = rejects.set_aside(faults, ids, rows=numbers)
     with np.errstate(divide="ignore"):
         sigma = np.where(ivar > 0, 1.0 / np.sqrt(np.where(ivar > 0, ivar, 1.0)), np.nan)
-    rows = GalaxyRows(ids, flux, redshift, sigma.astype(np.float32), numbers, physical).select(good)
+    beside = {name: table[name] for name in BESIDE if name in table and (name == FILE or keep_flagged)}
+    rows = GalaxyRows(ids, flux, redshift, sigma.astype(np.float32), numbers, physical, beside).select(good)
     return rows if ebv is None else _dereddened(rows, ebv[good])
+
+
+def flag_faults(columns: Mapping[str, np.ndarray]) -> list[Fault]:
+    """Redshifts that failed, and what is no galaxy, by the columns zwarn and spectype."""
+    faults: list[Fault] = []
+    if "zwarn" in columns:
+        zwarn = np.asarray(columns["zwarn"], np.float64)
+        faults.append((f"its redshift failed: zwarn is not 0 ({KEPT_WITH})", np.nan_to_num(zwarn) != 0))
+    if "spectype" in columns:
+        kinds = np.char.upper(np.char.strip(columns["spectype"].astype(np.str_)))
+        for kind in NO_GALAXIES:
+            faults.append((f"is a {kind}, by its spectype ({KEPT_WITH})", np.char.startswith(kinds, kind)))
+    return faults
 
 
 def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
@@ -149,6 +193,8 @@ def _dereddened(rows: GalaxyRows, ebv: Float[np.ndarray, " n"]) -> GalaxyRows:
     return replace(rows, continuum_flux=single(rows.continuum_flux * brighter))
 
 
+#: The name under which the glossary has the continuum bins.
+FLUX_FAMILY = family_of(FLUX_COLUMNS[0])
 EW_COLUMNS = tuple(f"ew_{line}" for line in LINES)
 IVAR_COLUMNS = tuple(f"ew_ivar_{line}" for line in LINES)
 #: Columns that are used where the file has them.
@@ -159,37 +205,81 @@ RELATIVE_UNITS = ("erg / (s Angstrom)", "")
 Columns = Mapping[str, str] | str | Sequence[str]
 
 
+Source = str | Path | Sequence[str | Path]
+
+
 def open_input(
-    path: str | Path,
+    source: Source,
     *,
     columns: Columns | None = None,
     id_column: str | None = None,
     redshifts: str | Path | float | None = None,
     ebv: str | float | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
+    missing: Missing = None,
+    units: Units = None,
     rows_per_chunk: int = ROWS_PER_CHUNK,
 ) -> Opened[tuple[Table, np.ndarray]]:
     """Open a table of continuum bins, or spectra: chunks with our names, and their rows in the file."""
-    path = Path(path)
-    if not is_spectrum_file(path):
-        if redshifts is not None:
+    path = spectrum_files(source)
+    if isinstance(path, Path) and not is_spectrum_file(path):
+        told = {"redshifts": redshifts, "wave_unit": wave_unit, "air": air}
+        name = next((name for name, value in told.items() if value is not None), None)
+        if name is not None:
+            problem = f"is a table of continuum bins, to which --{name.replace('_', '-')} does not apply"
             raise TableError(
-                str(path), "is a table, which has its own redshifts", "map the column: redshift=NAME"
+                str(path), problem, "leave it out; columns are mapped with --column redshift=NAME"
             )
-        return _open_table(path, checked_mapping(columns, id_column), ebv, rows_per_chunk)
-    if columns is not None or id_column is not None:
-        raise SpectrumError(str(path), "holds spectra, which need no column mapping", "leave it out")
-    return _of_spectra(load_spectra(path, redshifts=redshifts, ebv=ebv))
+        reading = {"missing": missing, "rows_per_chunk": rows_per_chunk}
+        of_columns = unit_mapping(units) | ({} if flux_unit is None else {FLUX_FAMILY: flux_unit})
+        return _open_table(path, checked_mapping(columns, id_column), ebv, of_columns, reading)
+    of_tables = {"column": columns, "missing": missing, "unit": units}
+    name = next((name for name, value in of_tables.items() if value is not None), None)
+    if name is not None:
+        mend = "leave it out; there are --id, --wave-unit and --flux-unit"
+        raise SpectrumError(_named(source), f"holds spectra, to which --{name} does not apply", mend)
+    declared = Declared(wave_unit, flux_unit, air, id_column)
+    if isinstance(path, Path):
+        spectra = load_spectra(path, redshifts=redshifts, ebv=ebv, declared=declared)
+        return _of_spectra(spectra.name, iter([spectra]), spectra.rejects)
+    rejects = Rejects()
+    known = read_redshifts(redshifts, id_column) if isinstance(redshifts, str | Path) else redshifts
+    parts = iter_spectra(path, rejects, redshifts=known, declared=declared)
+    return _of_spectra(_named(source), (_dereddened_spectra(part, ebv) for part in parts), rejects)
 
 
 def load_spectra(
-    path: str | Path, *, redshifts: str | Path | float | None = None, ebv: str | float | None = None
+    source: Source,
+    *,
+    redshifts: str | Path | float | None = None,
+    ebv: str | float | None = None,
+    declared: Declared = Declared(),  # noqa: B008 - frozen
 ) -> Spectra:
     """Read spectra, corrected for Galactic extinction where that is asked for."""
-    if not isinstance(ebv, str):
-        return read_spectra(path, redshifts=redshifts, ebv=ebv, correct_extinction=ebv is not None)
-    if ebv == "ebv":
-        return read_spectra(path, redshifts=redshifts, correct_extinction=True)
-    raise SpectrumError(str(path), f"has no column {ebv!r} of E(B-V)", "give a number of magnitudes, or ebv")
+    spectra = read_spectra(
+        source,
+        redshifts=redshifts,
+        wave_unit=declared.wave_unit,
+        flux_unit=declared.flux_unit,
+        air=declared.air,
+        id_column=declared.id_column,
+    )
+    return _dereddened_spectra(spectra, ebv)
+
+
+def _dereddened_spectra(spectra: Spectra, ebv: str | float | None) -> Spectra:
+    """Corrected by a number, or by the column of the file."""
+    if isinstance(ebv, str) and ebv != "ebv":
+        mend = "give a number of magnitudes, or ebv"
+        raise SpectrumError(spectra.name, f"has no column {ebv!r} of E(B-V)", mend)
+    return spectra if ebv is None else deredden(spectra, None if isinstance(ebv, str) else ebv)
+
+
+def _named(source: Source) -> str:
+    """One name for many files."""
+    return str(source) if isinstance(source, str | Path) else ", ".join(map(str, source))[:200]
 
 
 def with_known_redshift(spectra: Spectra) -> Spectra:
@@ -197,15 +287,29 @@ def with_known_redshift(spectra: Spectra) -> Spectra:
     return spectra.without(~np.isfinite(spectra.redshift), "redshift is not known (give --redshifts)")
 
 
-def _of_spectra(spectra: Spectra) -> Opened[tuple[Table, np.ndarray]]:
-    spectra = with_known_redshift(spectra)
-    features = features_from_spectra(spectra)
+def good_galaxies(spectra: Spectra) -> Spectra:
+    """Spectra of galaxies whose redshifts did not fail; the others are set aside."""
+    faults = flag_faults(spectra.columns)
+    return spectra.select(spectra.rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers()))
+
+
+def _of_spectra(name: str, parts: Iterator[Spectra], rejects: Rejects) -> Opened[tuple[Table, np.ndarray]]:
+    """What the models read of spectra; the first part is read at once, for it says what ids are called."""
+    first = next(parts)
+
+    def table_of(spectra: Spectra) -> tuple[Table, np.ndarray]:
+        spectra = with_known_redshift(spectra)
+        beside = {key: spectra.columns[key] for key in BESIDE if key in spectra.columns}
+        return features_from_spectra(spectra).with_columns(beside), spectra.row_numbers()
+
+    check_unique_ids(lambda: [first.ids], where=first.name)
+    opened = table_of(first)
 
     def chunks() -> Iterator[tuple[Table, np.ndarray]]:
-        check_unique_ids(lambda: [spectra.ids], where=spectra.name)
-        yield features, spectra.row_numbers()
+        yield opened
+        yield from map(table_of, parts)
 
-    return Opened(spectra.name, chunks(), rejects=spectra.rejects, metadata=features.metadata)
+    return Opened(name, chunks(), first.id_column, rejects, metadata=opened[0].metadata)
 
 
 def checked_mapping(columns: Columns | None = None, id_column: str | None = None) -> dict[str, str]:
@@ -220,25 +324,28 @@ def checked_mapping(columns: Columns | None = None, id_column: str | None = None
 
 
 def _open_table(
-    path: Path, given: Mapping[str, str], ebv: str | float | None, rows_per_chunk: int
+    path: Path,
+    given: Mapping[str, str],
+    ebv: str | float | None,
+    units: Mapping[str, str],
+    reading: Mapping[str, Any],
 ) -> Opened[tuple[Table, np.ndarray]]:
     names = {name: given.get(name, name) for name in (ID, *FLUX_COLUMNS, *OPTIONAL)}
+    names |= flag_columns(path, given)
     if isinstance(ebv, str):
         names["ebv"] = ebv
     optional = [name for name in OPTIONAL if name not in given]
-    relative = _relative_unit(path, names)
-    told = dict.fromkeys(FLUX_COLUMNS, FLUX_UNIT) if relative else None
+    relative = _relative_unit(path, names, units.get(FLUX_FAMILY))
+    units = {**units, FLUX_FAMILY: FLUX_UNIT} if relative else units
 
     def ids() -> Iterator[np.ndarray]:
-        for chunk in iter_table(path, rows_per_chunk=rows_per_chunk, columns={ID: names[ID]}):
+        for chunk in iter_table(path, columns={ID: names[ID]}, **reading):
             yield chunk[ID]
 
     def chunks() -> Iterator[tuple[Table, np.ndarray]]:
         check_unique_ids(ids, where=str(path))
         first = 0
-        for chunk in iter_table(
-            path, rows_per_chunk=rows_per_chunk, columns=names, optional=optional, units=told
-        ):
+        for chunk in iter_table(path, columns=names, optional=optional, units=units, **reading):
             if relative:
                 chunk = replace(chunk, units={**chunk.units, **dict.fromkeys(FLUX_COLUMNS, relative)})
             if isinstance(ebv, float | int):
@@ -250,10 +357,17 @@ def _open_table(
     return Opened(str(path), chunks(), names[ID], metadata=metadata)
 
 
-def _relative_unit(path: Path, names: Mapping[str, str]) -> str:
+def flag_columns(path: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a table that say which redshifts failed and what is no galaxy, if it has them."""
+    there = open_table(path, [given.get(name, name) for name in (ID, *FLUX_COLUMNS)]).columns
+    usual = found_names(there, {name: NAMES[name] for name in FLAGS})
+    return {name: given.get(name, usual.get(name, "")) for name in FLAGS if name in given or name in usual}
+
+
+def _relative_unit(path: Path, names: Mapping[str, str], flux_unit: str | None) -> str:
     """The declared unit of the fluxes, if they have colours but no luminosity; else empty."""
     source = open_table(path, [names[name] for name in FLUX_COLUMNS])
-    declared = source.units.get(names[FLUX_COLUMNS[0]], "").strip()
+    declared = (flux_unit or source.units.get(names[FLUX_COLUMNS[0]], "")).strip()
     try:
         unit = parse_unit(declared) if declared else None
     except ValueError:

@@ -13,7 +13,15 @@ from nebulium.data.tables.reading import Units, read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.input import EW_COLUMNS, FLUX_COLUMNS, IVAR_COLUMNS, Columns, checked_mapping, galaxy_rows
+from nebulium.lines.input import (
+    EW_COLUMNS,
+    FLUX_COLUMNS,
+    IVAR_COLUMNS,
+    Columns,
+    checked_mapping,
+    flag_columns,
+    galaxy_rows,
+)
 from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
 from nebulium.verbs.predict import ID
@@ -44,7 +52,7 @@ def read_measured(
     optional = PUBLISHED_COLUMNS if need_ivar else (*IVAR_COLUMNS, *PUBLISHED_COLUMNS)
     table = read_table(
         path,
-        columns={name: given.get(name, name) for name in names},
+        columns={name: given.get(name, name) for name in names} | flag_columns(Path(path), given),
         optional=[name for name in optional if name not in given],
         missing=missing,
         units=units,

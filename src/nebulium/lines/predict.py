@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from nebulium import verbs
+from nebulium.data.column_checks import Missing
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import ROWS_PER_CHUNK
+from nebulium.data.tables.reading import ROWS_PER_CHUNK, Units
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.input import COLOURS_ONLY, Columns, GalaxyRows, galaxy_rows, open_input
+from nebulium.lines.input import COLOURS_ONLY, Columns, GalaxyRows, Source, galaxy_rows, open_input
 from nebulium.lines.model import LineModel, luminosities_in_range
 from nebulium.lines.quantiles import QUANTILES, line_quantiles
 from nebulium.verbs import NamedModel, Opened, Prediction, PredictionRun, Predictor, named_model
@@ -41,13 +42,14 @@ class LinePredictor(Predictor[GalaxyRows]):
 
     predicts = "emission lines"
 
-    def open(self, source: str | Path, *, ids: np.ndarray | None = None, **told: Any) -> Opened[GalaxyRows]:
+    def open(self, source: Source, *, ids: np.ndarray | None = None, **told: Any) -> Opened[GalaxyRows]:
         """Open a table of continuum bins, or spectra, with what `nebulium.lines.predict_file` is told."""
+        keep_flagged = told.pop("keep_flagged", False)
         found = open_input(source, **told)
 
         def chunks() -> Iterator[GalaxyRows]:
             for table, numbers in found.chunks:
-                rows = self.usable_rows(table, found.rejects, row_numbers=numbers)
+                rows = self.usable_rows(table, found.rejects, row_numbers=numbers, keep_flagged=keep_flagged)
                 if ids is not None:
                     rows = rows.select(np.flatnonzero(rows_of_ids(rows.ids, ids) >= 0))
                 if len(rows):
@@ -56,7 +58,12 @@ class LinePredictor(Predictor[GalaxyRows]):
         return Opened(found.name, chunks(), found.id_column, found.rejects, metadata=found.metadata)
 
     def usable_rows(
-        self, table: Table, rejects: Rejects, *, row_numbers: np.ndarray | None = None
+        self,
+        table: Table,
+        rejects: Rejects,
+        *,
+        row_numbers: np.ndarray | None = None,
+        keep_flagged: bool = False,
     ) -> GalaxyRows:
         """Rows of a table that can be predicted; the others go to the rejects."""
         return galaxy_rows(
@@ -65,6 +72,7 @@ class LinePredictor(Predictor[GalaxyRows]):
             needs_luminosity=self.needs_luminosity,
             row_numbers=row_numbers,
             redshift_unused=not any(named.model.with_luminosity for named in self.models),
+            keep_flagged=keep_flagged,
         )
 
     def __call__(self, chunk: GalaxyRows) -> Prediction:
@@ -87,7 +95,7 @@ class LinePredictor(Predictor[GalaxyRows]):
         units = dict.fromkeys(columns, "Angstrom")
         missing = np.isnan(chunk.continuum_flux).sum(axis=1).astype(np.int16)
         columns |= {"in_domain": in_domain, "model": names.astype(np.str_), "n_missing_bins": missing}
-        return Prediction(chunk.ids, columns, units)
+        return Prediction(chunk.ids, columns | chunk.beside, units)
 
     def about(self) -> dict[str, Any]:
         """Which distribution the quantiles are of."""
@@ -133,7 +141,11 @@ class Predictions:
 
 
 def predict_table(
-    table: Table, *, model: LineModel | str | Path | None = None, observed: bool = False
+    table: Table,
+    *,
+    model: LineModel | str | Path | None = None,
+    observed: bool = False,
+    keep_flagged: bool = False,
 ) -> Predictions:
     """Predict the ten emission lines of galaxies from their continua.
 
@@ -150,6 +162,9 @@ def predict_table(
         Predict the distribution of a measurement: noise and selection included, with the row's own
         `ew_ivar_LINE` where there is one, else with the noise typical of such a continuum. By default the
         distribution is that of the lines themselves, which depends on the continuum alone.
+    keep_flagged : bool
+        Keep what the columns `zwarn` (not 0) and `spectype` (STAR, QSO) say to have a failed redshift or to
+        be no galaxy, and write these columns; else such rows are set aside.
 
     Returns
     -------
@@ -171,12 +186,12 @@ def predict_table(
     ((2,), 'Angstrom')
     """
     predictor, rejects = line_predictor(model, observed=observed), Rejects()
-    predicted = predictor(predictor.usable_rows(table, rejects))
+    predicted = predictor(predictor.usable_rows(table, rejects, keep_flagged=keep_flagged))
     return Predictions(predicted.as_table(name=table.name), rejects)
 
 
 def predict_file(
-    source: str | Path,
+    source: Source,
     output: str | Path,
     *,
     model: LineModel | str | Path | None = None,
@@ -185,6 +200,12 @@ def predict_file(
     id_column: str | None = None,
     redshifts: str | Path | float | None = None,
     ebv: str | float | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
+    missing: Missing = None,
+    units: Units = None,
+    keep_flagged: bool = False,
     rows_per_chunk: int = ROWS_PER_CHUNK,
     progress: Callable[[int], Any] | None = None,
 ) -> PredictionRun:
@@ -192,8 +213,9 @@ def predict_file(
 
     Parameters
     ----------
-    source : str or Path
-        A table with the twelve continuum bins (`continuum_flux_0` to `_11`), or spectra.
+    source : str, Path or sequence of these
+        A table with the twelve continuum bins (`continuum_flux_0` to `_11`), or spectra: a file, a folder, a
+        pattern such as ``spec-*.fits``, or several files, which the column `file` tells apart.
     output : str or Path
         A table ending in .parquet, .fits or .ecsv. Rows that cannot be predicted are listed, with the
         reason, beside it in ``<stem>.rejects.csv``. Both appear whole or not at all.
@@ -205,11 +227,21 @@ def predict_file(
     columns : mapping of str to str, or str, optional
         nebulium's name -> the file's, of tables; or what `nebulium.data.column_mapping` reads.
     id_column : str, optional
-        Of tables, the file's column of ids; `target_id` if not given.
+        The file's column of ids; of tables `target_id` if not given, of spectra one of the usual names.
     redshifts : str, Path or float, optional
-        Of spectra: a Redrock file, a table with `target_id` and `redshift`, or one redshift for all.
+        Of spectra: a Redrock file, a DESI zcatalog, a table with ids and redshifts, or one redshift for all.
     ebv : str or float, optional
         Correct for Galactic extinction with this E(B-V), mag: a number, or a column (of spectra ``ebv``).
+    wave_unit, flux_unit : str, optional
+        Units of spectra, and of the fluxes of a table, in place of what the file declares.
+    air : bool, optional
+        Whether the wavelengths of spectra are those in air, in place of what the file declares.
+    missing : float, sequence of float, or mapping of str to these, optional
+        Of tables, numbers that stand for a missing value.
+    units : mapping of str to str, or sequence of str, optional
+        Of tables, nebulium's name -> the unit of the file's values, in place of what the file declares.
+    keep_flagged : bool
+        Keep failed redshifts, stars and quasars, as in `predict_table`.
     rows_per_chunk : int
         Rows of a table in memory at a time.
     progress : callable of int, optional
@@ -242,6 +274,12 @@ def predict_file(
         "id_column": id_column,
         "redshifts": redshifts,
         "ebv": ebv,
+        "wave_unit": wave_unit,
+        "flux_unit": flux_unit,
+        "air": air,
+        "missing": missing,
+        "units": units,
+        "keep_flagged": keep_flagged,
         "rows_per_chunk": rows_per_chunk,
     }
     predictor = line_predictor(model, observed=observed)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from nebulium.lines.continuum.features import log_luminosity
 from nebulium.lines.continuum.line_list import LINES, Continua, Continuum, OfLines, Widths
 from nebulium.lines.input import GalaxyRows
 from nebulium.lines.model import LineModel
@@ -45,20 +46,27 @@ def line_quantiles(model: LineModel, rows: GalaxyRows, *, observed: bool, gaps: 
     """Quantiles of galaxies of which each lacks a bin or none does: of the lines, or of measurements."""
     size = SMALL_BATCH if observed or gaps else BATCH
     function = eqx.Partial(_with_domain, observed, gaps, model)
-    found: LineQuantiles = map_galaxies(
-        function, rows.continuum_flux, rows.redshift, rows.sigma_aa, batch=size
-    )
+    # Fluxes in a unit that is not one as seen from Earth give no luminosity, whatever the redshift.
+    redshift = rows.redshift if rows.physical else np.full_like(rows.redshift, np.nan)
+    found: LineQuantiles = map_galaxies(function, rows.continuum_flux, redshift, rows.sigma_aa, batch=size)
     return found
 
 
 def _with_domain(
     observed: bool, gaps: bool, model: LineModel, flux: Continuum, redshift: Scalar, sigma: OfLines
 ) -> LineQuantiles:
-    """The domain is that of the likeliest completion, which is the continuum itself without missing bins."""
+    """The domain is that of the likeliest completion, which is the continuum itself without missing bins.
+
+    A galaxy whose luminosity is known lies inside only if training galaxies were as luminous, also for a
+    model that does not look at it: of one colour, faint galaxies have other lines than luminous ones.
+    """
     ew = _quantiles(observed, gaps, model, flux, redshift, sigma)
     if gaps:
         flux = jnp.where(jnp.isnan(flux), completions(model, flux, redshift).continuum_flux[0], flux)
-    return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)))
+    low, high = model.log_luminosity_range
+    luminosity = log_luminosity(flux, redshift)
+    beyond = (luminosity < low) | (luminosity > high)
+    return LineQuantiles(ew, model.domain.contains(model.features(flux, redshift)) & ~beyond)
 
 
 def _quantiles(

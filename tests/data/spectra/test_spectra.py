@@ -102,9 +102,11 @@ def test_redshifts_of_another_file_are_joined_by_id(nebulium_data, tmp_path):
     np.testing.assert_array_equal(read_spectra(path, redshifts=np.arange(5.0)).redshift, [2.0, 4.0])
     with pytest.raises(SpectrumError, match="5 spectra, but 2 redshifts"):
         read_spectra(path, redshifts=np.arange(2.0))
-    twice = Table({"target_id": np.array([5, 5]), "redshift": np.array([0.25, 9.0])})
-    write_table(twice, tmp_path / "twice.ecsv")
-    with pytest.raises(TableError, match="every id once, found 5 in rows 0 and 1"):
+    ids = [39627866878514741] * 2
+    write_table(
+        Table({"target_id": np.array(ids), "redshift": np.array([0.25, 9.0])}), tmp_path / "twice.ecsv"
+    )
+    with pytest.raises(TableError, match=f"every id once, found {ids[0]} in rows 0 and 1"):
         read_spectra(path, redshifts=tmp_path / "twice.ecsv")
 
 
@@ -288,8 +290,8 @@ def test_generic_images(tmp_path, header, expected):
 
 
 def test_air_by_argument_overrules_the_file(tmp_path):
-    path = image(tmp_path / "a.fits", {"CRVAL1": 4000.0, "CDELT1": 2.0, "CTYPE1": "AWAV"}, shape=(2, 40))
-    assert read_spectra(path).ids.tolist() == [0, 1]
+    path = image(tmp_path / "a.fits", {"CRVAL1": 4000.0, "CDELT1": 2.0, "CTYPE1": "AWAV"})
+    assert read_spectra(path).ids.tolist() == ["a"]
     assert read_spectra(path, air=False).wave_aa[0, 0] == 4000.0
     assert read_spectra(path, air=True).wave_aa[0, 0] == pytest.approx(4001.13, abs=0.01)
 
@@ -302,7 +304,7 @@ def test_air_by_argument_overrules_the_file(tmp_path):
     [
         (WAVE / 10, None, "looks like nm.*wave_unit='nm'"),
         (WAVE / 1e4, None, "looks like um.*wave_unit='um'"),
-        (np.log10(WAVE), None, r"looks like log10 of Angstrom.*wave_unit='log10\(Angstrom\)'"),
+        (np.log10(WAVE), None, r"looks like log10\(Angstrom\).*wave_unit='log10\(Angstrom\)'"),
         (WAVE / 10, "Angstrom", "looks like nm"),
         (3e18 / WAVE, None, "looks like Hz"),
         (WAVE[::-1], None, "unsorted wavelengths"),
@@ -331,13 +333,6 @@ def test_a_unit_told_settles_the_question(tmp_path):
         read_spectra(path, wave_unit="nm")
     fits_table(path, {"wave": np.log10(WAVE), "flux": np.ones(40)})
     np.testing.assert_allclose(read_spectra(path, wave_unit="log10(Angstrom)").wave_aa[0], WAVE, rtol=1e-6)
-
-
-@pytest.mark.parametrize("unit", ["Jy", "mJy", "uJy", "erg / (s cm2 Hz)"])
-def test_a_flux_per_frequency_is_refused_with_the_way_out(tmp_path, unit):
-    path = fits_table(tmp_path / "a.fits", {"wave": WAVE, "flux": np.ones(40)}, {"flux": unit})
-    with pytest.raises(SpectrumError, match=r"flux_lambda = flux_nu c / wave\^2"):
-        read_spectra(path)
 
 
 def test_files_without_spectra(tmp_path):

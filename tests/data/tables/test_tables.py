@@ -306,6 +306,17 @@ def test_ids_are_exact_or_refused(tmp_path):
     assert read_table(tmp_path / "c.fits")["target_id"].tolist() == [str(2**63 + 5)]
 
 
+def test_an_id_that_is_masked_in_fits_is_named(tmp_path):
+    ids = 39627658622272345 + np.arange(6)
+    column = fits.Column("target_id", "K", null=-999, array=np.where(np.arange(6) == 5, -999, ids))
+    fits.BinTableHDU.from_columns([column]).writeto(tmp_path / "a.fits")
+    for rows in (2, 10):
+        with pytest.raises(
+            TableError, match="row 5, column target_id: is missing in a column of whole numbers"
+        ):
+            list(iter_table(tmp_path / "a.fits", rows_per_chunk=rows))
+
+
 def test_masked_integers_of_fits_are_missing(tmp_path):
     column = fits.Column("zwarn", "K", null=-999, array=np.array([4, -999]))
     fits.BinTableHDU.from_columns([column]).writeto(tmp_path / "a.fits")

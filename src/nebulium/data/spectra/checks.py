@@ -1,38 +1,27 @@
 """From what a file holds to spectra in nebulium's units, every pixel and row checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, conversion_factor
-from nebulium.data.ids import ids_or_places
+from nebulium.data.column_checks import ColumnPlace, checked_column
+from nebulium.data.glossary import FLUX_UNIT
+from nebulium.data.ids import ids_from_text
 from nebulium.data.rejects import Rejects
-from nebulium.data.spectra.parts import WAVES
-from nebulium.data.spectra.spectrum_set import (
-    Spectra,
+from nebulium.data.spectra.parts import ID, PIXELWISE, WAVES
+from nebulium.data.spectra.spectrum_set import Spectra, check_rising, not_rising, vacuum_from_air
+from nebulium.data.spectra.units import (
     check_looks_like_aa,
-    check_rising,
-    not_rising,
-    vacuum_from_air,
+    check_plausible,
+    flux_scale,
+    noise_scale,
+    same_system,
+    wave_in_aa,
 )
 from nebulium.errors import SpectrumError
-
-#: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
-FAINTEST = 1e-9
-#: What there is of each pixel beside its wavelength and flux.
-PIXELWISE = ("ivar", "error", "variance", "mask", "lsf")
-LOG_UNITS = (
-    "log10(angstrom)",
-    "log10(aa)",
-    "log(angstrom)",
-    "log(aa)",
-    "log10 angstrom",
-    "dex(angstrom)",
-    "log10(a)",
-)
 
 
 @dataclass(frozen=True)
@@ -42,14 +31,17 @@ class Declared:
     Parameters
     ----------
     wave_unit, flux_unit : str, optional
-        Units; ``log10(Angstrom)`` is one.
+        Units; ``log10(Angstrom)`` and ``ln(Angstrom)`` are some.
     air : bool, optional
         Whether the wavelengths are those in air.
+    id_column : str, optional
+        The column of the ids, or the keyword of the header.
     """
 
     wave_unit: str | None = None
     flux_unit: str | None = None
     air: bool | None = None
+    id_column: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +55,8 @@ class RawSpectra:
     values : dict of str to ndarray
         By the keys of `NAMES`, in the file's units. Of shape (n, wave): flux; one of ivar, error and
         variance, or else the inverse variance is 1; mask, not 0 for a bad pixel; lsf, in the unit of the
-        wavelengths. Of that shape or (wave,): one of wave, air and log, for wavelengths, those in air and
-        log10 of wavelengths. Of shape (n,): id and redshift.
+        wavelengths. Of that shape or (wave,): one of wave, air, log and ln, for wavelengths, those in air,
+        log10 and ln of wavelengths. Of shape (n,): id and redshift.
     units : dict of str to str
         As declared, by the same keys.
     air : bool, optional
@@ -75,6 +67,10 @@ class RawSpectra:
         More about the file.
     remarks : list of str
         What to add to the reason if a spectrum is set aside, such as "sky fibre"; one for each, or none.
+    id_column : str
+        What the file calls its ids.
+    there : tuple of str
+        The columns in which ids could stand, for messages.
     """
 
     name: str
@@ -84,6 +80,8 @@ class RawSpectra:
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    id_column: str = ID
+    there: tuple[str, ...] = ()
 
 
 def checked_spectra(raw: RawSpectra, declared: Declared = Declared()) -> Spectra:  # noqa: B008 - frozen
@@ -95,10 +93,10 @@ def checked_spectra(raw: RawSpectra, declared: Declared = Declared()) -> Spectra
     wave = _wave(raw.values)
     _check_shapes(raw, wave)
     wave, lsf, about_wave = _wavelengths(raw, wave, declared)
-    flux, ivar, about_flux = _fluxes(raw, declared)
+    flux, ivar, about_flux = _fluxes(raw, wave, declared)
     flux, ivar, unusable = _masked_pixels(flux, ivar, raw.values.get("mask"))
     n, pixels = flux.shape
-    ids, redshift = ids_or_places(raw.values.get("id"), n), raw.values.get("redshift", np.full(n, np.nan))
+    ids, redshift = _ids(raw, n), raw.values.get("redshift", np.full(n, np.nan))
     rejects, kept = _set_aside(raw.remarks or [""] * n, ids, wave, ivar)
     wave = np.broadcast_to(wave, (n, pixels))[kept]
     present = np.isfinite(wave)
@@ -115,7 +113,24 @@ def checked_spectra(raw: RawSpectra, declared: Declared = Declared()) -> Spectra
         columns={name: values[kept] for name, values in raw.columns.items()},
         rows=np.flatnonzero(kept),
         rejects=rejects,
+        id_column=raw.id_column,
     )
+
+
+def _ids(raw: RawSpectra, n: int) -> np.ndarray:
+    """Exact ids; one spectrum without an id goes by the name of its file, several are refused."""
+    if "id" in raw.values:
+        found = checked_column(raw.values["id"], ID, ColumnPlace(raw.name, raw.id_column))
+        return ids_from_text(found)
+    if n == 1:
+        return np.array([Path(raw.name).name.split(".")[0]])
+    listed = ", ".join(raw.there[:24]) + (" ..." if len(raw.there) > 24 else "")
+    problem = f"holds {n:,} spectra and no column of ids that is known"
+    problem += f" (it has {listed})" if listed else ", and no table in which one could stand"
+    mend = "name the column of ids with --id COLUMN (id_column='COLUMN' in Python)"
+    if not listed:
+        mend = "add a table with a row for each spectrum and a column TARGETID, or keep one spectrum a file"
+    raise SpectrumError(raw.name, problem, mend)
 
 
 def _check_shapes(raw: RawSpectra, wave: np.ndarray) -> None:
@@ -133,23 +148,22 @@ def _check_shapes(raw: RawSpectra, wave: np.ndarray) -> None:
 
 def _wave(values: Mapping[str, np.ndarray]) -> np.ndarray:
     """One grid, or one for each spectrum, where what is not positive is padding."""
-    wave = next(values[key] for key in WAVES if key in values).astype(np.float64)
+    key = next(key for key in WAVES if key in values)
+    wave = values[key].astype(np.float64)
     if wave.ndim == 1:
         return wave
-    wave[wave <= 0] = np.nan
+    if np.any(wave > 0):
+        wave[wave <= 0] = np.nan
     # One grid for all, if it is the same for all: a fault is then one of the file and not of a row.
     return wave[0] if np.all(wave == wave[:1]) else wave
 
 
-def _ivar(values: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Inverse variance from whichever measure of noise there is; noise of 0 is no measurement."""
-    if "ivar" in values:
-        return values["ivar"].astype(np.float64)
-    noise = values.get("error", values.get("variance"))
-    if noise is None:
-        return None
-    noise = noise.astype(np.float64)
-    variance = noise * np.abs(noise) if "error" in values else noise
+def _ivar(values: np.ndarray, power: int) -> np.ndarray:
+    """Inverse variance from a measure of noise, by which power of a flux it is; 0 is no measurement."""
+    noise = values.astype(np.float64)
+    if power == -2:
+        return noise
+    variance = noise * np.abs(noise) if power == 1 else noise
     with np.errstate(divide="ignore", over="ignore"):
         return np.where(variance == 0, 0.0, 1.0 / variance)
 
@@ -158,8 +172,9 @@ def _wavelengths(
     raw: RawSpectra, wave: np.ndarray, declared: Declared
 ) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]]:
     """Angstrom in vacuum, the LSF with them, and what was assumed."""
-    told = "log10(Angstrom)" if "log" in raw.values else raw.units.get("wave", raw.units.get("air", ""))
-    wave, factor = _to_aa(raw.name, wave, told if declared.wave_unit is None else declared.wave_unit)
+    key = next(key for key in WAVES if key in raw.values)
+    told = {"log": "log10(Angstrom)", "ln": "ln(Angstrom)"}.get(key, raw.units.get(key, ""))
+    wave, factor = wave_in_aa(raw.name, wave, told if declared.wave_unit is None else declared.wave_unit)
     if declared.wave_unit is None:
         check_looks_like_aa(wave, raw.name)
     if wave.ndim == 1:
@@ -173,49 +188,29 @@ def _wavelengths(
     return wave, raw.values["lsf"] * factor if "lsf" in raw.values else None, about
 
 
-def _to_aa(where: str, wave: np.ndarray, unit: str) -> tuple[np.ndarray, float]:
-    """Wavelengths in Angstrom, and the factor; a logarithm is undone."""
-    if unit.strip().lower() in LOG_UNITS:
-        if np.nanmax(wave) > 10.0:
-            problem = f"is declared to hold {unit}, and holds values up to {np.nanmax(wave):g}"
-            raise SpectrumError(where, problem, "declare the unit with wave_unit='Angstrom', say")
-        return 10.0**wave, 1.0
-    factor = _factor(where, unit, WAVE_UNIT, "wavelength", "wave_unit")
-    return wave * factor, factor
-
-
-def _fluxes(raw: RawSpectra, declared: Declared) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+def _fluxes(
+    raw: RawSpectra, wave_aa: np.ndarray, declared: Declared
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Flux and inverse variance in nebulium's units, as arrays of our own, and what was assumed."""
-    unit = declared.flux_unit if declared.flux_unit is not None else raw.units.get("flux", "")
-    factor = _factor(raw.name, unit, FLUX_UNIT, "flux", "flux_unit")
-    with np.errstate(over="ignore"):
-        flux = raw.values["flux"].astype(np.float64) * factor
-        measured = _ivar(raw.values)
-        ivar = np.ones_like(flux) if measured is None else measured / factor**2
+    stated = raw.units.get("flux", "")
+    unit = declared.flux_unit if declared.flux_unit is not None else stated
+    kind = next((kind for kind in PIXELWISE[:3] if kind in raw.values), None)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        scale = flux_scale(raw.name, unit, wave_aa)
+        flux = raw.values["flux"].astype(np.float64) * scale
+        ivar = np.ones_like(flux)
+        if kind is not None:
+            own = raw.units.get(kind, "")
+            if declared.flux_unit is not None and own and same_system(own, kind, stated):
+                own = ""  # told in place of what the file declares of both
+            power, of_noise = noise_scale(raw.name, kind, own, wave_aa, scale)
+            ivar = _ivar(raw.values[kind] * of_noise, power)
     if declared.flux_unit is None:
-        _check_plausible(raw.name, flux, unit)
+        check_plausible(raw.name, flux, unit)
     about = {"flux_unit": unit or f"{FLUX_UNIT} (not declared)"}
-    if measured is None:
+    if kind is None:
         about["ivar"] = "not in the file: 1 everywhere"
     return flux, ivar, about
-
-
-def _factor(where: str, declared: str, wanted: str, what: str, argument: str) -> float:
-    """Number by which to multiply; 1 where no unit is declared."""
-    mend = f"declare the unit with {argument}='{wanted}', say, or convert the file"
-    if not declared.strip():
-        return 1.0
-    return conversion_factor(declared, wanted, where=f"{where}, {what}", mend=mend, error=SpectrumError)
-
-
-def _check_plausible(where: str, flux: np.ndarray, unit: str) -> None:
-    """A spectrum in erg/s/cm2/Angstrom read as one in 1e-17 of it would be too faint to be true."""
-    sizes = np.sort(np.abs(flux[np.isfinite(flux) & (flux != 0)]))
-    middle = float(sizes[len(sizes) // 2]) if sizes.size else 1.0
-    if middle < FAINTEST:
-        problem = f"has fluxes of about {middle:.2g} in units of {FLUX_UNIT} (declared: {unit or 'none'})"
-        mend = "declare the unit with flux_unit='erg/(s cm2 Angstrom)', say, or the unit above if it is right"
-        raise SpectrumError(where, problem, mend)
 
 
 def _masked_pixels(
@@ -270,8 +265,3 @@ def _prolonged(wave: np.ndarray) -> np.ndarray:
         start = real[-1] if len(real) else 1.0
         wave[row] = np.concatenate([real, start + step * np.arange(1, int(absent[row].sum()) + 1)])
     return wave
-
-
-def with_redshift(spectra: Spectra, redshift: np.ndarray, **columns: np.ndarray) -> Spectra:
-    """The spectra with other redshifts."""
-    return replace(spectra, redshift=np.asarray(redshift, np.float64), columns={**spectra.columns, **columns})

@@ -1,47 +1,80 @@
 """DESI: coadds of the pipeline, and redshifts of Redrock or of a table, joined to spectra by id."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nebulium.data.files import native
+from nebulium.data.files import columns_of, native, opened_fits
+from nebulium.data.glossary import found_names
 from nebulium.data.ids import check_unique_ids, rows_of_ids
-from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra, with_redshift
+from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
+from nebulium.data.spectra.parts import ID, NAMES, id_name, no_such_ids
 from nebulium.data.spectra.spectrum_set import Spectra
-from nebulium.data.tables.reading import read_table
-from nebulium.data.tables.table import Table
-from nebulium.errors import MissingColumnError, SpectrumError
+from nebulium.data.tables.reading import column_names, read_table
+from nebulium.data.tables.table import READABLE, Table, ending_of
+from nebulium.errors import SpectrumError, TableError
 
-#: Columns of a table of redshifts as nebulium has them, and as Redrock does.
-REDSHIFTS = {name: name for name in ("target_id", "redshift", "zwarn")}
-REDROCK = {"target_id": "TARGETID", "redshift": "Z", "zwarn": "ZWARN"}
+#: What a table of redshifts may say of each beside its id.
+OF_REDSHIFTS = ("redshift", "zwarn", "spectype", "primary")
+#: What is known of redshifts alone, and is out of date where these come from elsewhere.
+ABOUT_REDSHIFT = ("zwarn", "spectype")
 
 
-def read_redshifts(path: str | Path) -> Table:
-    """Read a Redrock file, or a table with the columns target_id and redshift."""
-    try:
-        table = read_table(path, columns=REDROCK)
-    except MissingColumnError:
-        table = read_table(path, columns=REDSHIFTS, optional=("zwarn",))
-    check_unique_ids(lambda: [table["target_id"]], where=str(path))
+def read_redshifts(path: str | Path, id_column: str | None = None) -> Table:
+    """Read a Redrock file, a DESI zcatalog, or another table with ids and redshifts by their usual names."""
+    there = _columns_with_redshifts(Path(path), id_column)
+    names = found_names(there, {key: NAMES[key] for key in OF_REDSHIFTS})
+    named = id_name(there, id_column) or id_name(there, None)
+    if named is None or "redshift" not in names:
+        problem = f"has no columns of ids and redshifts by their usual names (it has {', '.join(there[:24])})"
+        raise TableError(str(path), problem, f"call them {ID} and redshift, or name the ids with --id")
+    # Names that are none of the glossary's, so that only what is needed is checked.
+    wanted = {ID: named} | {key.upper() if key in ABOUT_REDSHIFT else key: one for key, one in names.items()}
+    table = read_table(path, columns=wanted)
+    if "primary" in table:
+        table = table.select(table["primary"].astype(bool))
     return table
 
 
-def join_redshifts(spectra: Spectra, table: Table) -> Spectra:
-    """Give spectra the redshifts of a table, by id."""
-    rows = rows_of_ids(spectra.ids, table["target_id"])
+def _columns_with_redshifts(path: Path, id_column: str | None) -> list[str]:
+    """Columns of a table, of FITS those of the first extension that has ids and redshifts."""
+    if READABLE.get(ending_of(path) or "") != "fits" or not path.is_file():
+        return list(column_names(path))
+    with opened_fits(path, TableError) as hdus:
+        tables = [columns for hdu in hdus if (columns := columns_of(hdu))]
+    for columns in tables:
+        if found_names(columns, {"z": NAMES["redshift"]}) and (
+            id_name(columns, id_column) or id_name(columns, None)
+        ):
+            return columns
+    return list(dict.fromkeys(name for columns in tables for name in columns))
+
+
+def join_redshifts(spectra: Spectra, table: Table, *, some: bool = True) -> Spectra:
+    """Give spectra the redshifts of a table, by id; it must hold some of them, unless told otherwise."""
+    ours = np.flatnonzero(rows_of_ids(table[ID], spectra.ids) >= 0) if len(spectra) else np.zeros(0, int)
+    table = table.select(ours)
+    check_unique_ids(lambda: [table[ID]], where=f"{table.name}, among the spectra of {spectra.name}")
+    rows = rows_of_ids(spectra.ids, table[ID])
     found = rows >= 0
-    if not np.any(found):
+    if some and not np.any(found):
         problem = (
             f"has none of the ids of {spectra.name} ({', '.join(map(str, spectra.ids[:3].tolist()))} ...)"
         )
         raise SpectrumError(table.name, problem, "give the redshifts that belong to these spectra")
-    kept = table.select(rows).columns
-    numbers = {name: kept[name].astype(np.float64) for name in ("redshift", "zwarn") if name in kept}
-    joined = with_redshift(spectra, **{name: np.where(found, one, np.nan) for name, one in numbers.items()})
+    columns = {key: one for key, one in spectra.columns.items() if key not in ABOUT_REDSHIFT}
+    redshift = np.full(len(spectra), np.nan)
+    redshift[found] = table["redshift"][rows[found]]
+    if "ZWARN" in table:
+        columns["zwarn"] = np.full(len(spectra), np.nan)
+        columns["zwarn"][found] = table["ZWARN"][rows[found]]
+    if "SPECTYPE" in table:
+        columns["spectype"] = np.full(len(spectra), "", table["SPECTYPE"].astype(np.str_).dtype)
+        columns["spectype"][found] = table["SPECTYPE"][rows[found]]
+    joined = replace(spectra, redshift=redshift, columns=columns)
     joined.metadata["redshifts"] = table.name
     return joined
 
@@ -100,12 +133,20 @@ def read_desi_coadd(path: Path, hdus: Any, declared: Declared) -> Spectra:
         for ours, theirs in FIBERMAP_COLUMNS.items()
         if theirs in fibermap.names
     }
-    header = hdus[next(f"{arm}_FLUX" for arm in ARMS if f"{arm}_FLUX" in hdus)].header
-    values = {"id": native(fibermap["TARGETID"]), "wave": whole.wave, "flux": whole.flux, "ivar": whole.ivar}
+    arm = next(arm for arm in ARMS if f"{arm}_FLUX" in hdus)
+    named = declared.id_column or "TARGETID"
+    if named not in fibermap.names:
+        raise no_such_ids(f"{path}, FIBERMAP", named, fibermap.names)
+    values = {"id": native(fibermap[named]), "wave": whole.wave, "flux": whole.flux, "ivar": whole.ivar}
     if whole.variance is not None:
         values["lsf"] = np.sqrt(whole.variance)
-    units = {"wave": "Angstrom", "flux": header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)")}
-    raw = RawSpectra(str(path), values, units, False, columns, {"format": "DESI coadd"}, _remarks(columns))
+    units = {
+        "wave": "Angstrom",
+        "flux": hdus[f"{arm}_FLUX"].header.get("BUNIT", "10**-17 erg/(s cm2 Angstrom)"),
+    }
+    units["ivar"] = hdus[f"{arm}_IVAR"].header.get("BUNIT", "")
+    about = {"format": "DESI coadd"}
+    raw = RawSpectra(str(path), values, units, False, columns, about, _remarks(columns), named)
     spectra = _without_sky(checked_spectra(raw, declared))
     redrock = path.with_name(path.name.replace("coadd-", "redrock-", 1))
     if redrock == path or not redrock.exists() or not len(spectra):

@@ -9,8 +9,10 @@ import numpy as np
 from nebulium.data.files import columns_of, native
 from nebulium.data.glossary import WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.checks import PIXELWISE, Declared, RawSpectra, checked_spectra
-from nebulium.data.spectra.parts import NAMES, WAVES
+from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
+from nebulium.data.spectra.fits_columns import Columns, is_table
+from nebulium.data.spectra.image_rows import is_spspec, rows_of_image, sdss_header
+from nebulium.data.spectra.parts import ID, NAMES, PIXELWISE, WAVES, WHOLE, id_name, no_such_ids
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.writer import fits_format
 from nebulium.errors import SpectrumError
@@ -25,75 +27,120 @@ ID_KEYS, REDSHIFT_KEYS = ("TARGETID", "OBJID", "SPECOBJID", "OBJECT"), ("REDSHIF
 AIR_WORDS = {"air": True, "vac": False, "vacuum": False}
 
 
+#: What there is of each pixel of a table or image, beside the wavelengths.
+PIXELS = ("flux", "dispersion", *PIXELWISE)
 #: What was found in the file, by the keys of ``NAMES``, with the units declared, and whether it is in air.
 _Parts = tuple[dict[str, np.ndarray], dict[str, str], bool | None]
 
 
 def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
-    """Read spectra from a FITS file: SDSS's spec files, DESI's stacks, or of no survey in particular.
+    """Read spectra from a FITS file: SDSS's spec and spSpec files, DESI's stacks, or of no survey.
 
     Either a binary table with columns of wavelength, flux and, if there are, ivar, error or variance and
-    mask (a row a pixel, or a row a spectrum with arrays in the cells); or images: extensions named in the
-    same way, or one image with the wavelengths in its header (CRVAL1, CDELT1 or CD1_1, CRPIX1; CTYPE1 WAVE,
-    AWAV, WAVE-LOG, AWAV-LOG, LINEAR or LOG-LINEAR; DC-FLAG 1 for log10). Wavelengths are in air if CTYPE1,
-    AIRORVAC, VACUUM or the column's name says so, or the user.
+    mask (a row a pixel, or a row a spectrum with arrays in the cells, also of variable length); or images:
+    extensions named in the same way, or one image with the wavelengths in its header (CRVAL1, CDELT1 or
+    CD1_1, CRPIX1; CTYPE1 WAVE, AWAV, WAVE-LOG, AWAV-LOG, LINEAR or LOG-LINEAR; DC-FLAG 1 for log10).
+    Wavelengths are in air if CTYPE1, AIRORVAC, VACUUM or the column's name says so, or the user.
     """
-    parts = _from_table(hdus) or _from_images(path, hdus)
+    parts = _from_table(path, hdus) or _from_images(path, hdus)
     if parts is None:
         problem = f"has no flux with wavelengths that could be found; it has {_listed(hdus)}"
         mend = "name the columns or extensions wave, flux and ivar, or give the image CRVAL1 and CDELT1"
         raise SpectrumError(str(path), problem, mend)
     found, units, air = parts
-    pixelwise = ("flux", "dispersion", *PIXELWISE)
-    values = {key: np.atleast_2d(array) if key in pixelwise else array for key, array in found.items()}
+    values = {key: np.atleast_2d(array) if key in PIXELS else array for key, array in found.items()}
     flux = values["flux"]
     if flux.ndim > 2:
         problem = f"has flux of shape {flux.shape}, expected (wave,) or (n, wave)"
         raise SpectrumError(str(path), problem, "extract the spectra from the cube or the raw frame first")
-    values |= about_spectra(hdus, len(flux))
-    whole = {key: values.pop(key) for key in _WHOLE if key in values}
-    values |= {key: array for key, array in whole.items() if len(array) == len(flux)}
+    about, id_column = about_spectra(path, hdus, len(flux), declared.id_column)
     if len(flux) == 1:
-        values = _from_headers(path, hdus) | values
+        headers = _from_headers(hdus, declared.id_column)
+        id_column = id_column if "id" in about or declared.id_column is None else declared.id_column
+        about = headers | about
+    values |= about
     if "dispersion" in values and "log" in values:
         # SDSS has the line-spread function in pixels of the logarithm.
         wave = 10.0 ** np.atleast_2d(values["log"]).astype(np.float64)
         values["lsf"] = values["dispersion"] * DEX_PER_PIXEL * np.log(10.0) * wave
-    kinds = {"ebv": np.float64, "zwarn": np.int64}
-    columns = {name: values[name].astype(kind) for name, kind in kinds.items() if name in values}
-    about = {"format": next((layout for table, layout in ABOUT.items() if table in hdus), "FITS")}
-    return checked_spectra(RawSpectra(str(path), values, units, air, columns, about), declared)
+    columns = {name: values[name] for name in WHOLE[2:] if name in values}
+    known = (layout for table, layout in ABOUT.items() if table in hdus)
+    layout = {"format": "SDSS spSpec" if is_spspec(hdus[0].header) else next(known, "FITS")}
+    there: tuple[str, ...] = ()
+    if "id" not in values:
+        there = tuple(dict.fromkeys(name for hdu in hdus for name in columns_of(hdu)))
+        if declared.id_column is not None:
+            raise no_such_ids(str(path), declared.id_column, there)
+    raw = RawSpectra(str(path), values, units, air, columns, layout, id_column=id_column or ID, there=there)
+    return checked_spectra(raw, declared)
 
 
-_WHOLE = ("id", "redshift", "ebv", "zwarn")
+def about_spectra(
+    path: Path, hdus: Any, count: int, id_column: str | None = None
+) -> tuple[dict[str, np.ndarray], str | None]:
+    """What belongs to each spectrum as a whole, and what the ids are called.
+
+    It is looked for in the table that surveys keep beside the spectra, in that of the spectra themselves and,
+    as long as there is no id, in any other with a row for each.
+    """
+    tables = [
+        (hdu.name not in ABOUT, Columns(path, hdu))
+        for hdu in hdus
+        if is_table(hdu) and hdu.header["NAXIS2"] == count
+    ]
+    found: dict[str, np.ndarray] = {}
+    named: str | None = None
+    for is_other, table in sorted(tables, key=lambda pair: (pair[0], not _has_flux(pair[1]))):
+        # Of a single spectrum any other table of one row could be about something else.
+        if is_other and count == 1 and not (id_column or _has_flux(table)):
+            continue
+        plain = [name for name in table.forms if table.is_plain(name)]
+        names = found_names(plain, {key: NAMES[key] for key in WHOLE})
+        name = id_name(plain, id_column)
+        names = {key: one for key, one in names.items() if key != "id"} | ({"id": name} if name else {})
+        for key in names.keys() - found.keys():
+            found[key] = table.values(names[key], is_id=key == "id")
+            named = names[key] if key == "id" else named
+        if "id" in found:
+            break
+    return found, named
 
 
-def about_spectra(hdus: Any, count: int) -> dict[str, np.ndarray]:
-    """Id, redshift and warning bits of each spectrum, from the table that surveys keep beside the spectra."""
-    data = next((hdus[table].data for table in ABOUT if table in hdus), None)
-    if data is None or len(data) != count:
-        return {}
-    found = found_names((name for name in data.names if data[name].ndim == 1), NAMES)
-    return {key: native(data[found[key]]) for key in _WHOLE if key in found}
+def _has_flux(table: Columns) -> bool:
+    """Whether a table holds the spectra themselves, a row each."""
+    name = found_names(table.forms, {"flux": NAMES["flux"]}).get("flux")
+    return name is not None and not table.is_plain(name)
 
 
-def _from_table(hdus: Any) -> _Parts | None:
+def _from_table(path: Path, hdus: Any) -> _Parts | None:
     """The first binary table with flux and wavelengths."""
-    for hdu in hdus:
-        if hdu.header.get("XTENSION") != "BINTABLE" or not hasattr(hdu, "columns") or hdu.data is None:
+    for hdu in filter(is_table, hdus):
+        table = Columns(path, hdu)
+        found = found_names(table.forms, NAMES)
+        if "flux" not in found or not set(WAVES) & set(found) or not hdu.header["NAXIS2"]:
             continue
-        found = found_names(hdu.columns.names, NAMES)
-        if "flux" not in found or not set(WAVES) & set(found) or not len(hdu.data):
-            continue
-        values = {key: native(hdu.data[name]) for key, name in found.items()}
-        if values["flux"].ndim == 1:
-            # A row a pixel: what belongs to the spectrum as a whole cannot be a column.
-            values = {key: array for key, array in values.items() if key not in _WHOLE}
-        units = {key: str(hdu.columns[name].unit or "") for key, name in found.items()}
+        pixels = {key: name for key, name in found.items() if key in (*PIXELS, *WAVES)}
+        values = {key: table.values(name) for key, name in pixels.items()}
+        _check_lengths(path, hdu, {key: name for key, name in pixels.items() if table.is_variable(name)})
+        units = {key: table.units.get(name, "") for key, name in pixels.items()}
         # A table whose flux column has no unit may have it in BUNIT.
         units["flux"] = units["flux"] or str(hdu.header.get("BUNIT", hdus[0].header.get("BUNIT", "")))
         return values, units, _air(hdus, hdu, "")
     return None
+
+
+def _check_lengths(path: Path, hdu: Any, names: dict[str, str]) -> None:
+    """Arrays of variable length that belong together must be equally long, row by row."""
+    lengths = {key: [len(row) for row in hdu.data[name]] for key, name in names.items()}
+    for key in lengths.keys() - {"flux"}:
+        expected = lengths.get("flux", [])
+        row = next(
+            (row for row, pair in enumerate(zip(lengths[key], expected, strict=False)) if pair[0] != pair[1]),
+            None,
+        )
+        if row is not None:
+            problem = f"has {lengths[key][row]} values of {key} for {expected[row]} of flux"
+            raise SpectrumError(f"{path}, row {row}", problem, "check how the file was made")
 
 
 def _from_images(path: Path, hdus: Any) -> _Parts | None:
@@ -107,8 +154,10 @@ def _from_images(path: Path, hdus: Any) -> _Parts | None:
         return None
     found = {"flux": others[0], **found} if others else found
     flux_hdu = images[found["flux"]]
-    values = {key: native(images[name].data) for key, name in found.items()}
+    values = {key: native(images[name].data) for key, name in found.items() if key in (*PIXELS, *WAVES)}
     units = {key: str(images[name].header.get("BUNIT", "")) for key, name in found.items()}
+    parts = rows_of_image(path, flux_hdu, values["flux"])
+    values |= parts
     kind = ""
     if not set(WAVES) & set(found):
         axis = _axis(path, flux_hdu)
@@ -123,7 +172,8 @@ def _from_images(path: Path, hdus: Any) -> _Parts | None:
 def _axis(path: Path, hdu: Any) -> tuple[str, np.ndarray, str, str] | None:
     """Wavelengths of the first axis of an image, from its header (Greisen et al. 2006, A&A 446, 747)."""
     header = hdu.header
-    step, start = header.get("CD1_1", header.get("CDELT1")), header.get("CRVAL1")
+    step = header.get("CD1_1", header.get("CDELT1", header.get("COEFF1")))
+    start = header.get("CRVAL1", header.get("COEFF0"))
     if start is None or not step:
         return None
     kind = str(header.get("CTYPE1", "")).strip().upper()
@@ -134,7 +184,7 @@ def _axis(path: Path, hdu: Any) -> tuple[str, np.ndarray, str, str] | None:
         raise SpectrumError(str(path), problem, "convert it to wavelengths first")
     if kind.endswith("-LOG"):
         return "wave", start * np.exp(pixels * step / start), unit, kind
-    if header.get("DC-FLAG") == 1 or kind.startswith("LOG") or "LOG" in unit.upper():
+    if header.get("DC-FLAG") == 1 or "COEFF1" in header or kind.startswith("LOG"):
         return "log", start + pixels * step, "", kind
     return "wave", start + pixels * step, unit, kind
 
@@ -153,11 +203,14 @@ def _air(hdus: Any, hdu: Any, kind: str) -> bool | None:
     return False if kind.startswith("WAVE-") or kind == "WAVE" else None
 
 
-def _from_headers(path: Path, hdus: Any) -> dict[str, np.ndarray]:
-    """Id and redshift of a single spectrum; without an id it goes by the name of the file."""
+def _from_headers(hdus: Any, id_key: str | None) -> dict[str, np.ndarray]:
+    """Id and redshift of a single spectrum, and its class where the file is of SDSS."""
     headers = [hdu.header for hdu in hdus]
-    named = [header[key] for key in ID_KEYS for header in headers if header.get(key)]
-    found = {"id": np.array([str(named[0]) if named else path.name.split(".")[0]])}
+    keys = ID_KEYS if id_key is None else (id_key,)
+    named = [header[key] for key in keys for header in headers if header.get(key) not in (None, "", True)]
+    found = {"id": np.array(named[:1])} if named else {}
+    if id_key is None:
+        found |= sdss_header(hdus[0].header)
     numbers = [header.get(key) for key in REDSHIFT_KEYS for header in headers]
     redshifts = [z for z in numbers if isinstance(z, int | float) and not isinstance(z, bool)]
     return found | ({"redshift": np.array([float(redshifts[0])])} if redshifts else {})
@@ -181,9 +234,9 @@ def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:
     }
     if spectra.lsf_sigma_aa is not None:
         arrays["LSF_SIGMA"] = (spectra.lsf_sigma_aa, WAVE_UNIT)
-    form = fits_format("TARGETID", spectra.ids, Path(path))
+    named = "TARGETID" if spectra.id_column == ID else spectra.id_column
     columns = [
-        fits.Column("TARGETID", form, array=spectra.ids),
+        fits.Column(named, fits_format(named, spectra.ids, Path(path)), array=spectra.ids),
         fits.Column("Z", "D", array=spectra.redshift),
     ]
     columns += [

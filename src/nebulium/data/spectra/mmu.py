@@ -23,14 +23,14 @@ from nebulium.data.files import (
 from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, found_names
 from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
-from nebulium.data.spectra.parts import NAMES
+from nebulium.data.spectra.parts import ID, NAMES, PIXELWISE, WAVES, id_name, no_such_ids
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.errors import SpectrumError
 
 #: What is kept for each pixel, and of the columns beside the spectrum, by the keys of ``NAMES``.
-LISTS = {key: NAMES[key] for key in ("flux", "wave", "ivar", "error", "variance", "mask", "lsf")}
-KEPT_COLUMNS = ("ra", "dec", "ebv", "zwarn", "objtype")
-COLUMNS = {key: NAMES[key] for key in ("id", "redshift", *KEPT_COLUMNS)}
+LISTS = {key: NAMES[key] for key in ("flux", *WAVES, *PIXELWISE)}
+KEPT_COLUMNS = ("ra", "dec", "ebv", "zwarn", "spectype", "objtype")
+COLUMNS = {key: NAMES[key] for key in ("redshift", *KEPT_COLUMNS)}
 
 
 def read_mmu(path: Path, declared: Declared) -> Spectra:
@@ -51,14 +51,23 @@ def read_mmu(path: Path, declared: Declared) -> Spectra:
     told = _declared_units(table.schema)
     units = {key: told.get(name, "") for key, name in names.items()}
     values = {key: _array(path, lists[name], key, lists[names["flux"]]) for key, name in names.items()}
-    if "lsf" in values and units["lsf"] in ("", "pixel"):
+    if "lsf" in values and units["lsf"] in ("", "pixel") and "wave" in values:
         wave = np.where(values["wave"] > 0, values["wave"], np.nan)
         values["lsf"] = values["lsf"] * (np.gradient(wave, axis=1) if wave.shape[1] > 1 else 1.0)
-    beside = _columns(path, table)
+    plain = [name for name in table.column_names if not pa.types.is_nested(table[name].type)]
+    beside = _columns(path, table, plain)
+    named = id_name(plain, declared.id_column)
+    if named is not None:
+        values["id"] = to_numpy(_as_text(table[named]), str(path), named)
+    elif declared.id_column is not None:
+        raise no_such_ids(str(path), declared.id_column, plain)
     air = None if "air" not in told else told["air"] == "true"
     columns = {key: beside[key] for key in KEPT_COLUMNS if key in beside}
     about = own_metadata(table.schema).get("metadata", {}) | {"format": "Multimodal Universe"}
-    return checked_spectra(RawSpectra(str(path), values | beside, units, air, columns, about), declared)
+    raw = RawSpectra(
+        str(path), values | beside, units, air, columns, about, id_column=named or ID, there=tuple(plain)
+    )
+    return checked_spectra(raw, declared)
 
 
 def write_mmu(spectra: Spectra, path: str | Path) -> None:
@@ -96,8 +105,8 @@ def _lists(table: pa.Table) -> dict[str, Any]:
 
 
 def _check_layout(path: Path, table: pa.Table, found: Mapping[str, str]) -> None:
-    for key, name in (("wave", "lambda"), ("flux", "flux")):
-        if key not in found:
+    for keys, name in ((WAVES, "lambda"), (("flux",), "flux")):
+        if not set(keys) & set(found):
             problem = f"has no spectra in the Multimodal Universe layout ({name} is missing"
             problem += f"; it has {', '.join(table.column_names[:12])})"
             mend = "give a column spectrum: struct of the lists flux, ivar, lambda"
@@ -131,9 +140,15 @@ def _array(path: Path, lists: Any, key: str, flux: Any) -> np.ndarray:
     return array
 
 
-def _columns(path: Path, table: pa.Table) -> dict[str, np.ndarray]:
+def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Bytes of one length, or many, as text is read."""
+    kind = values.type
+    is_bytes = pa.types.is_fixed_size_binary(kind) or pa.types.is_large_binary(kind)
+    return values.cast(pa.binary()) if is_bytes and not pa.types.is_decimal(kind) else values
+
+
+def _columns(path: Path, table: pa.Table, plain: list[str]) -> dict[str, np.ndarray]:
     """Columns beside the spectrum; the layout's flag ZWARN is true where the redshift is good."""
-    plain = [name for name in table.column_names if not pa.types.is_nested(table[name].type)]
     names = found_names(plain, COLUMNS)
     found = {key: to_numpy(table[name], str(path), name) for key, name in names.items()}
     if "redshift" in found and found["redshift"].dtype.kind not in "iuf":
@@ -143,7 +158,9 @@ def _columns(path: Path, table: pa.Table) -> dict[str, np.ndarray]:
 
 
 def _declared_units(schema: pa.Schema) -> dict[str, str]:
-    """Units that nebulium wrote into the schema, or the writer into the fields of the struct."""
+    """Units that nebulium wrote into the schema, or the writer into the fields."""
     spectrum = schema.field("spectrum").type if "spectrum" in schema.names else None
+    flat = {name.lower().removeprefix("spectrum_"): unit for name, unit in declared_units(schema).items()}
     declared = declared_units(spectrum) if spectrum is not None and pa.types.is_struct(spectrum) else {}
+    declared = flat | {name.lower(): unit for name, unit in declared.items()}
     return declared | dict(own_metadata(schema).get("units", {}))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from nebulium.data.files import native, opened_fits
-from nebulium.data.ids import ids_or_places
+from nebulium.data.ids import ids_from_text
 from nebulium.data.spectra.fits import about_spectra
 from nebulium.data.tables.table import Table
 from nebulium.errors import SpectrumError, TableError
@@ -53,9 +53,9 @@ def read_sdss_lines(path: str | Path) -> Table:
         fits = {name: native(hdus["SPZLINE"].data[name]) for name in ("LINENAME", "LINEEW", "LINEEW_ERR")}
         if "SPECOBJ" in hdus and not len(hdus["SPECOBJ"].data):
             raise SpectrumError(str(path), "has an empty SPECOBJ extension", "download it again")
-        about = about_spectra(hdus, 1)
+        about, _ = about_spectra(path, hdus, 1)
     redshift = about.get("redshift", np.array([np.nan])).astype(np.float64)
-    ids = ids_or_places(about["id"], 1) if "id" in about else np.array([path.stem])
+    ids = ids_from_text(about["id"]) if "id" in about else np.array([path.stem])
     columns = {"target_id": ids, "redshift": redshift}
     units: dict[str, str] = {}
     for line, names in SPZLINE_NAMES.items():

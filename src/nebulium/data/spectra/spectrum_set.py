@@ -1,12 +1,14 @@
 """Spectra in memory: wavelengths in vacuum and in their order, fluxes, inverse variances, redshifts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.table import select_rows
+from nebulium.data.spectra.parts import ID
+from nebulium.data.tables.table import concatenate_rows, select_rows
 from nebulium.errors import SpectrumError
 
 #: Below this the formula does not hold, and by convention wavelengths are given in vacuum.
@@ -76,31 +78,6 @@ def _refractive_index(vacuum: np.ndarray) -> np.ndarray:
     return 1.0 + 0.05792105 / (238.0185 - squared) + 0.00167917 / (57.362 - squared)
 
 
-def check_looks_like_aa(wave: np.ndarray, where: str) -> None:
-    """Question wavelengths that cannot well be those of a galaxy's spectrum in Angstrom."""
-    wave = np.sort(wave[np.isfinite(wave)])
-    if not wave.size:
-        raise SpectrumError(where, "has no finite wavelengths", "check the file")
-    low, middle, high = (float(value) for value in (wave[0], wave[len(wave) // 2], wave[-1]))
-    guess = _likely_unit(low, middle, high)
-    if guess:
-        problem = f"has wavelengths from {low:g} to {high:g}, which looks like {guess} rather than Angstrom"
-        unit = {"log10 of Angstrom": "log10(Angstrom)"}.get(guess, guess)
-        mend = f"declare the unit with wave_unit={unit!r}, or wave_unit='Angstrom' if they are right"
-        raise SpectrumError(where, problem, mend)
-
-
-def _likely_unit(low: float, middle: float, high: float) -> str | None:
-    """What else they may be; None if Angstrom it is."""
-    if low > 2.9 and high < 4.8:
-        return "log10 of Angstrom"
-    if high < 100.0:
-        return "um"
-    if middle < 1300.0:
-        return "nm"
-    return "Hz" if middle > 1e7 else None
-
-
 def check_rising(wave: np.ndarray, where: str) -> None:
     """Refuse wavelengths that are not sorted, or occur twice."""
     problem = not_rising(wave)
@@ -124,6 +101,13 @@ def not_rising(wave: np.ndarray) -> str | None:
     if steps[pixel] == 0:
         return f"has a wavelength twice ({wave[pixel]:g} at pixels {pixel} and {pixel + 1})"
     return f"has unsorted wavelengths ({wave[pixel]:g} at pixel {pixel}, then {wave[pixel + 1]:g})"
+
+
+def prolonged(wave_aa: np.ndarray, extra: int) -> np.ndarray:
+    """Wavelengths that go on rising by the last step, so that the last pixel keeps its width."""
+    last = wave_aa[:, -1:]
+    step = last - wave_aa[:, -2:-1] if wave_aa.shape[1] > 1 else np.ones_like(last)
+    return np.hstack([wave_aa, last + step * np.arange(1, extra + 1)]).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +138,8 @@ class Spectra:
         Places in the file, counted from 0; given if some were set aside.
     rejects : Rejects
         Those set aside when the file was read.
+    id_column : str
+        What the file calls the ids.
 
     Raises
     ------
@@ -180,6 +166,7 @@ class Spectra:
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     rows: np.ndarray | None = None
     rejects: Rejects = field(default_factory=Rejects)
+    id_column: str = ID
 
     def __post_init__(self) -> None:
         shapes = {name: getattr(self, name).shape for name in ("wave_aa", "flux_lambda", "ivar")}
@@ -254,3 +241,56 @@ class Spectra:
         ([7], '1 row set aside: 1 redshift is not known')
         """
         return self.select(self.rejects.set_aside([(reason, bad)], self.ids, rows=self.row_numbers()))
+
+    def padded(self, pixels: int) -> "Spectra":
+        """The spectra on more pixels, those added of inverse variance 0.
+
+        Parameters
+        ----------
+        pixels : int
+            At least as many as there are.
+
+        Returns
+        -------
+        Spectra
+            Of shape (n, pixels).
+
+        Examples
+        --------
+        >>> wave = np.linspace(4000, 5000, 3, dtype=np.float32)[None]
+        >>> spectra = Spectra(np.array([7]), wave, wave, np.ones_like(wave), np.array([0.1])).padded(4)
+        >>> spectra.wave_aa.tolist(), spectra.ivar.tolist()
+        ([[4000.0, 4500.0, 5000.0, 5500.0]], [[1.0, 1.0, 1.0, 0.0]])
+        """
+        extra = pixels - self.wave_aa.shape[1]
+        if extra <= 0:
+            return self
+        pad = ((0, 0), (0, extra))
+        lsf = self.lsf_sigma_aa
+        return replace(
+            self,
+            wave_aa=prolonged(self.wave_aa, extra),
+            flux_lambda=np.pad(self.flux_lambda, pad),
+            ivar=np.pad(self.ivar, pad),
+            lsf_sigma_aa=None if lsf is None else np.pad(lsf, pad, mode="edge"),
+        )
+
+
+def concatenate_spectra(parts: Sequence[Spectra], rejects: Rejects) -> Spectra:
+    """One set of spectra below the other, as long as the longest; what one lacks is missing there."""
+    pixels = max(part.wave_aa.shape[1] for part in parts)
+    kinds = {name: values.dtype.kind for part in parts for name, values in part.columns.items()}
+    parts = [
+        replace(part.padded(pixels), rows=part.row_numbers(), columns=_completed(part, kinds))
+        for part in parts
+    ]
+    if len({part.ids.dtype.kind for part in parts}) > 1:
+        parts = [replace(part, ids=part.ids.astype(np.str_)) for part in parts]
+    names = {part.id_column for part in parts}
+    whole: Spectra = concatenate_rows(parts)
+    return replace(whole, rejects=rejects, id_column=names.pop() if len(names) == 1 else ID)
+
+
+def _completed(part: Spectra, kinds: Mapping[str, str]) -> dict[str, np.ndarray]:
+    absent = {name: np.full(len(part), "" if kind == "U" else np.nan) for name, kind in kinds.items()}
+    return absent | part.columns

@@ -12,11 +12,13 @@ from nebulium.explore.draw.labels import column_label, shortened
 from nebulium.explore.page.explored import Explored
 from nebulium.explore.page.map_view import columns_of
 from nebulium.explore.page.state import ViewState
+from nebulium.explore.sample.predictions import PREDICTED
 from nebulium.explore.sample.selection import summary
 
 #: Longest text that is shown on one line.
 LONGEST = 60
 UNKNOWN = "–"
+OUTSIDE = "prediction outside the training domain"
 
 
 def number(value: float) -> str:
@@ -47,7 +49,18 @@ def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component
         if column in explored.galaxies.values:
             value = number(explored.value(column, row))
             parts += [html.Dt(label(explored, column)), html.Dd(value)]
-    return [html.Strong(short(str(explored.galaxies.ids[row]))), html.Dl(parts, className="pairs")]
+    title = html.Strong(short(str(explored.galaxies.ids[row])))
+    return [title, html.Dl(parts, className="pairs"), *map(html.Span, domain_note(explored, row))]
+
+
+def domain_note(explored: Explored, row: int) -> list[str]:
+    """A word of warning where a galaxy is predicted that is unlike those of the training set."""
+    values = explored.galaxies.values
+    predicted = [
+        values[name][row] for name in values if name.startswith(PREDICTED) or name == "redshift_median"
+    ]
+    outside = "in_domain" in values and explored.value("in_domain", row) == 0
+    return [OUTSIDE] if outside and any(map(math.isfinite, predicted)) else []
 
 
 def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
@@ -62,7 +75,8 @@ def galaxy_title(explored: Explored, row: int | None) -> list[Component]:
         for column in ("redshift", "redshift_median", "log_mstar", "ew_HALPHA")
         if column in explored.galaxies.values
     ]
-    return [html.Strong(short(str(explored.galaxies.ids[row]))), *map(html.Span, known)]
+    title = html.Strong(short(str(explored.galaxies.ids[row])))
+    return [title, *map(html.Span, [*known, *domain_note(explored, row)])]
 
 
 def neighbour_buttons(explored: Explored, row: int | None) -> list[Component]:

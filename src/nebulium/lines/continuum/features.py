@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nebulium.data.glossary import FLUX_UNIT
-from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.spectra.spectrum_set import Spectra, prolonged
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.bins import (
     HALF_WIDTH_KM_S,
@@ -180,15 +180,8 @@ def _padded(
 ) -> tuple[Array, Array, Array, Array]:
     """Pixels up to a multiple of 512, without weight."""
     pad = ((0, 0), (0, extra))
-    longer = jnp.asarray(_prolonged(np.asarray(wave), extra))
+    longer = jnp.asarray(prolonged(np.asarray(wave), extra))
     return longer, jnp.pad(flux, pad), jnp.pad(ivar, pad), redshift
-
-
-def _prolonged(wave_aa: Float[np.ndarray, "n wave"], extra: int) -> Float[np.ndarray, "n pixel"]:
-    """Wavelengths that go on rising by the last step, so that the last pixel keeps its width."""
-    last = wave_aa[:, -1:]
-    step = last - wave_aa[:, -2:-1]
-    return np.hstack([wave_aa, last + step * np.arange(1, extra + 1)]).astype(np.float32)
 
 
 def _features_table(

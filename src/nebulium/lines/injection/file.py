@@ -7,8 +7,10 @@ import numpy as np
 
 from nebulium.data.glossary import units_of
 from nebulium.data.ids import check_unique_ids, rows_of_ids
-from nebulium.data.output import check_not_input
+from nebulium.data.output import as_paths, check_not_input
 from nebulium.data.rejects import Rejects, write_rejects
+from nebulium.data.spectra.checks import Declared
+from nebulium.data.spectra.parts import id_name
 from nebulium.data.spectra.reading import write_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import column_names, read_table
@@ -18,7 +20,7 @@ from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.continuum.features import features_from_spectra
 from nebulium.lines.continuum.line_list import LINES, Widths, line_columns
 from nebulium.lines.injection.spectra import InjectedSpectra, inject_lines, sample_ews
-from nebulium.lines.input import load_spectra, with_known_redshift
+from nebulium.lines.input import BESIDE, Source, good_galaxies, load_spectra, with_known_redshift
 from nebulium.lines.model import LineModel
 from nebulium.lines.predict import LinePredictor, line_predictor
 
@@ -51,13 +53,18 @@ class InjectionRun:
 
 
 def inject_file(
-    source: str | Path,
+    source: Source,
     output: str | Path,
     *,
     ew: str | Path = MEDIAN,
     model: LineModel | str | Path | None = None,
     redshifts: str | Path | float | None = None,
     ebv: str | float | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
+    id_column: str | None = None,
+    keep_flagged: bool = False,
     seed: int = 0,
     velocity_dispersion_km_s: float = 80.0,
     resolving_power: float | None = None,
@@ -66,20 +73,30 @@ def inject_file(
 
     Parameters
     ----------
-    source : str or Path
-        Spectra, as for `read_spectra`.
+    source : str, Path or sequence of these
+        Spectra, as for `read_spectra`: a file, a folder, a pattern, or several files, which the column `file`
+        of the table of lines tells apart.
     output : str or Path
         Ending in .parquet or .fits. Beside it appears ``<stem>.lines.ecsv``, a table of the lines, and
         ``<stem>.rejects.csv`` if some spectra were set aside.
     ew : str or Path
         ``median`` or ``sample`` of the model's prediction from each continuum; or a table with `target_id`
-        and `ew_LINE` (or `ew_LINE_q50`, as `predict_file` writes them), in AA; NaN adds no line.
+        (or the ids by another usual name) and `ew_LINE` (or `ew_LINE_q50`, as `predict_file` writes them), in
+        AA; NaN adds no line.
     model : LineModel, str or Path, optional
         A model in memory, a folder, or the name of a packaged model; the packaged ones if not given.
     redshifts : str, Path or float, optional
         A Redrock file or a table, joined by id, or one number for all; those of the file if not given.
     ebv : str or float, optional
         E(B-V) of the Milky Way, mag: ``ebv`` for the column of the file, or one number for all.
+    wave_unit, flux_unit : str, optional
+        Units, in place of what the file declares.
+    air : bool, optional
+        Whether the wavelengths are those in air, in place of what the file declares.
+    id_column : str, optional
+        The file's column of ids; found by its usual names if not given.
+    keep_flagged : bool
+        Keep failed redshifts, stars and quasars, which are set aside otherwise.
     seed : int
         Of the samples; each spectrum's draw depends on it and on its id.
     velocity_dispersion_km_s : float
@@ -110,8 +127,11 @@ def inject_file(
     ('out.lines.ecsv', 1)
     """
     output = Path(output)
-    check_not_input(Path(source), output)
-    spectra = with_known_redshift(load_spectra(source, redshifts=redshifts, ebv=ebv))
+    for file in as_paths(source):
+        check_not_input(file, output)
+    declared = Declared(wave_unit, flux_unit, air, id_column)
+    spectra = with_known_redshift(load_spectra(source, redshifts=redshifts, ebv=ebv, declared=declared))
+    spectra = spectra if keep_flagged else good_galaxies(spectra)
     check_unique_ids(lambda: [spectra.ids], where=spectra.name)
     if str(ew) in (MEDIAN, SAMPLE):
         spectra, ew_aa = _predicted(spectra, line_predictor(model), None if str(ew) == MEDIAN else seed)
@@ -147,14 +167,14 @@ def _predicted(spectra: Spectra, predictor: LinePredictor, seed: int | None) -> 
 
 def _given(spectra: Spectra, path: Path) -> tuple[Spectra, Widths]:
     """Equivalent widths of a table, joined by id; spectra that are not in it are set aside."""
-    table = _read_ews(path)
+    table = _read_ews(path, spectra.id_column)
     rows = rows_of_ids(spectra.ids, table["target_id"])
     found = rows >= 0
     ew_aa = np.stack([table[f"ew_{line}"][rows[found]] for line in LINES], axis=1)
     return spectra.without(~found, f"the id is not in {path.name}"), ew_aa.astype(np.float32)
 
 
-def _read_ews(path: Path) -> Table:
+def _read_ews(path: Path, id_column: str) -> Table:
     """The columns ew_LINE; if there is none, those of the medians."""
     there = column_names(path)
     ending = "" if any(f"ew_{line}" in there for line in LINES) else "_q50"
@@ -162,7 +182,8 @@ def _read_ews(path: Path) -> Table:
     present = {name: column for name, column in names.items() if column in there}
     if not present:
         raise TableError(str(path), "has no column ew_LINE or ew_LINE_q50", "give median, sample or a table")
-    table = read_table(path, columns={"target_id": "target_id", **present})
+    named = id_name(there, id_column) or id_name(there, None) or "target_id"
+    table = read_table(path, columns={"target_id": named, **present})
     check_unique_ids(lambda: [table["target_id"]], where=str(path))
     absent = {name: np.full(len(table), np.nan, np.float32) for name in names if name not in present}
     return table.with_columns(absent)
@@ -175,7 +196,7 @@ def _write(injected: InjectedSpectra, output: Path) -> InjectionRun:
     write_table(_lines_table(injected), lines_path, metadata=injected.spectra.metadata)
     try:
         write_spectra(injected.spectra, output)
-        rejects_path = write_rejects(rejects, output)
+        rejects_path = write_rejects(rejects, output, id_column=injected.spectra.id_column)
     except BaseException:
         lines_path.unlink(missing_ok=True)
         raise
@@ -184,6 +205,7 @@ def _write(injected: InjectedSpectra, output: Path) -> InjectionRun:
 
 def _lines_table(injected: InjectedSpectra) -> Table:
     spectra, lines = injected.spectra, injected.lines
-    columns = {"target_id": spectra.ids, "redshift": spectra.redshift}
+    columns = {spectra.id_column: spectra.ids, "redshift": spectra.redshift}
+    columns |= {key: spectra.columns[key] for key in BESIDE if key in spectra.columns}
     columns |= line_columns(ew=np.asarray(lines.ew_aa)) | line_columns(line_flux=np.asarray(lines.line_flux))
     return Table(columns, units_of(columns), spectra.name)
