@@ -1,8 +1,6 @@
 """``nebulium explore``."""
 
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,10 +8,6 @@ import typer
 
 from nebulium.cli.options import IdColumn, Seed
 from nebulium.cli.verb import going_on, say
-from nebulium.errors import MissingExtraError
-
-#: Packages of the extra.
-PACKAGES = ("dash", "plotly", "flask", "werkzeug")
 
 
 def explore(
@@ -75,10 +69,9 @@ def explore(
         from nebulium.data.output import check_free
 
         check_free(export)
-    with _extra_named():
-        from nebulium.explore.export.writing import export_page
-        from nebulium.explore.page.explored import explore as explored
-        from nebulium.explore.page.server import make_app, serve
+    from nebulium.explore.export.writing import export_page
+    from nebulium.explore.page.explored import explore as explored
+    from nebulium.explore.page.server import make_app, serve
 
     with going_on("reading the galaxies") as progress:
         galaxies = explored(
@@ -93,19 +86,10 @@ def explore(
     for note in (*galaxies.galaxies.notes, *galaxies.notes):
         say(note)
     if export is not None:
-        page = export_page(galaxies, export, model=model)
+        with going_on("writing the page"):
+            page = export_page(galaxies, export, model=model)
         say(str(page))
         if open_browser:
             webbrowser.open(page.index.resolve().as_uri())
         return
     serve(make_app(galaxies), host=host, port=port, open_browser=open_browser, say=say)
-
-
-@contextmanager
-def _extra_named() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in PACKAGES:
-            raise
-        raise MissingExtraError(str(error.name), "explore") from error

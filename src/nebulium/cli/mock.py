@@ -11,7 +11,7 @@ from nebulium.cli.verb import library, say, verb
 app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
 
 
-@verb(app, "make", library("mock.make_survey"), "making")
+@verb(app, "make", library("mock.make_survey"), "making", extra="mock")
 def make(
     run: Any,
     survey: Annotated[
@@ -69,7 +69,7 @@ def make(
     say(f"{run.folder}/README.md describes the files, {run.folder}/figures shows them")
 
 
-@verb(app, "show", library("mock.show_survey"))
+@verb(app, "show", library("mock.show_survey"), doing="drawing")
 def show(
     paths: list[Path], folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.")]
 ) -> None:

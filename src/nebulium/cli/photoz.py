@@ -164,7 +164,7 @@ def _one_model(model: ModelOfGalaxies) -> list[str]:
     return [model]
 
 
-@verb(app, "evaluate", SCORES, models=_one_model, columns=catalogue_columns)
+@verb(app, "evaluate", SCORES, doing="scoring", models=_one_model, columns=catalogue_columns)
 def evaluate(
     result: Any,
     *,
@@ -186,7 +186,7 @@ def evaluate(
     _say_scores(result, output)
 
 
-@verb(app, "compare", SCORES, columns=catalogue_columns)
+@verb(app, "compare", SCORES, doing="scoring", columns=catalogue_columns)
 def compare(
     result: Any,
     *,

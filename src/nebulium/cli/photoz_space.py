@@ -33,7 +33,7 @@ def embed(
     say_predictions(run)
 
 
-@verb(app, "neighbours", library("photoz.neighbours_file"))
+@verb(app, "neighbours", library("photoz.neighbours_file"), doing="looking for neighbours")
 def neighbours(
     table: Any,
     embeddings: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that embed wrote.")],
@@ -65,7 +65,13 @@ def neighbours(
         say("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
-@verb(app, "disagreements", library("photoz.disagreements_file"), columns=catalogue_columns)
+@verb(
+    app,
+    "disagreements",
+    library("photoz.disagreements_file"),
+    doing="comparing redshifts",
+    columns=catalogue_columns,
+)
 def disagreements(
     run: Any,
     *,

@@ -132,7 +132,7 @@ def predict(
     say_predictions(run)
 
 
-@verb(app, "evaluate", evaluation("properties.evaluate_file"))
+@verb(app, "evaluate", evaluation("properties.evaluate_file"), doing="scoring")
 def evaluate(
     result: Any,
     images: Images,
@@ -168,7 +168,7 @@ def evaluate(
     say_notes(result.notes)
 
 
-@verb(app, "explain", library("properties.explain_file"))
+@verb(app, "explain", library("properties.explain_file"), doing="explaining")
 def explain(
     run: Any,
     images: Images,

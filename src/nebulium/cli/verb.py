@@ -14,18 +14,8 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from nebulium.errors import NebuliumError
+from nebulium.errors import NebuliumError, check_extra
 
 FAULT, INTERRUPTED = 2, 130
 NOTHING_LEFT = "nothing half-written is left"
@@ -108,28 +98,35 @@ def _end(message: str, code: int) -> NoReturn:
 @contextmanager
 def counting(doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """How many galaxies are done, and how long the others will take where their number is known."""
-    if total is None:
-        with _shown(doing, SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as update:
-            yield lambda done: update(description=f"{doing}: {done:,} galaxies")
-    else:
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("galaxies"), TimeRemainingColumn())
-        with _shown(doing, TextColumn("{task.description}"), *columns, total=total) as update:
-            yield lambda done: update(completed=done)
+    with _shown(doing, "galaxies", total) as now:
+        yield now
 
 
 @contextmanager
 def going_on(doing: str) -> Iterator[Callable[[str, float], None]]:
     """What is being done, one thing after another, and the share of it that is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with _shown(doing, *columns) as update:
-        yield lambda now, share: update(description=now, completed=share, total=1.0)
+    with _shown(doing, "%", 1.0) as now:
+        yield lambda doing, share: now(share, doing)
 
 
 @contextmanager
-def _shown(doing: str, *columns: Any, total: int | None = None) -> Iterator[Callable[..., None]]:
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda **now: bar.update(task, **now)
+def _waiting(counts: str, doing: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+    """What the library tells how much is done, if it does."""
+    if counts:
+        with counting(counts, total) as progress:
+            yield progress
+    else:
+        with going_on(doing) if doing else nullcontext():
+            yield None
+
+
+@contextmanager
+def _shown(*work: Any) -> Iterator[Callable[..., None]]:
+    """Imported late, as all of the library."""
+    from nebulium.data.progress import Work, shown
+
+    with shown(Work(*work)) as work_in_progress:
+        yield work_in_progress.now
 
 
 Command = Callable[..., None]
@@ -175,6 +172,9 @@ def verb(
     name: str,
     calls: Callable[..., Any] | None = None,
     counts: str = "",
+    *,
+    doing: str = "",
+    extra: str = "",
     **shared: Callable[..., Any],
 ) -> Callable[[Command], Command]:
     """Make a function a command that ends well.
@@ -182,7 +182,8 @@ def verb(
     The arguments of the function are the options; in place of one that goes by the name of one of `shared`
     stand the options of that function, which makes the argument of them. With `calls`, from `library` or
     `evaluation`, they go to the library, and the function gets what comes back as one more argument, the
-    first. Where the library counts galaxies, `counts` says what is done to them.
+    first. Where the library counts galaxies, `counts` says what is done to them; where it does not, `doing`
+    says what is being done. Without the `extra` nothing is begun.
     """
 
     def decorate(command: Command) -> Command:
@@ -196,11 +197,13 @@ def verb(
 
         @functools.wraps(command)
         def wrapped(**options: Any) -> None:
+            if extra:
+                check_extra(extra)
             for name, make in shared.items():
                 options[name] = make(**{option: options.pop(option) for option in sets[name]})
             if calls is None:
                 return command(**options)
-            with counting(counts, options.get("n")) if counts else nullcontext() as progress:
+            with _waiting(counts, doing, options.get("n")) as progress:
                 result = calls(**options, **given(progress=progress))
             return command(result, **options)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from nebulium.data.files import declared_units, opened_parquet, own_metadata, reading, to_numpy
+from nebulium.data.files import declared_units, opened_parquet, own_metadata, reading, stored_as, to_numpy
 from nebulium.data.tables.ecsv import open_ecsv
 from nebulium.data.tables.table import TableSource
 
@@ -26,7 +26,7 @@ def open_parquet(path: Path, wanted: Sequence[str] | None) -> TableSource:
             tables = _regrouped(file.iter_batches(rows, columns=list(names)), rows)
             yield from _converted(path, tables, names)
 
-    fields = [column for column in schema if not pa.types.is_nested(column.type)]
+    fields = [column for column in schema if not pa.types.is_nested(stored_as(column.type))]
     return TableSource(
         name=str(path),
         columns=tuple(column.name for column in fields),

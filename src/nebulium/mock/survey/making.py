@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nebulium.data.output import output_error
-from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
-from nebulium.errors import OutputError, SurveyError
-from nebulium.mock.populations.own_table import TablePopulation, table_population
+from nebulium.errors import OutputError, SurveyError, check_extra
+from nebulium.mock.populations.own_table import TablePopulation, read_own_table, table_population
 from nebulium.mock.survey.pictures import show_survey
 from nebulium.mock.survey.readme import write_readme
 from nebulium.mock.survey.run_file import OWN_TABLE, WORK, RunSettings, resume_run, start_run
@@ -120,8 +119,9 @@ def make_survey(
     nebulium.errors.SurveyError: n: is 0, expected 1 or more. To mend: choose another
     """
     start, folder = time.perf_counter(), Path(output)
+    check_extra("mock")
     found = find_survey(survey)
-    own = read_table(table) if isinstance(table, (str, Path)) else table
+    own = read_own_table(Path(table)) if isinstance(table, (str, Path)) else table
     settings = _settings(found, own, n, seed, pixels, neighbours, shards)
     _check_positive("processes", processes)
     if resume:
