@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from io import BytesIO
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from nebulium.data.images.mmu import Images, write_images
 from nebulium.data.tables.table import Table
@@ -16,6 +18,7 @@ from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.explore.sample import example
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
+from nebulium.explore.sample.pictures import Pictures
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -114,10 +117,19 @@ def test_no_column_beside_stops_it(tmp_path, others, gap, before):
     left = [f"c{place}" for place, other in enumerate(others) if other in LEFT_OUT]
     assert {*galaxies.values, *galaxies.texts} == {"redshift", *beside} - set(left)
     assert all(text.dtype.kind == "U" and "None" not in text for text in galaxies.texts.values())
-    noted = [
-        name for note in galaxies.notes for name in note.removesuffix(".").rpartition(": ")[2].split(", ")
-    ]
+    told = [note.removesuffix(".") for note in galaxies.notes if note.startswith("Left out")]
+    noted = [name for note in told for name in note.rpartition(": ")[2].split(", ")]
     assert sorted(noted) == sorted(left)
+
+
+def test_pictures_in_a_column_are_the_images(tmp_path):
+    content = BytesIO()
+    Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(content, "png")
+    pictures = [{"bytes": content.getvalue(), "path": None}, {"bytes": PNG, "path": None}]
+    galaxies = read_galaxies(written(tmp_path, {"id": ["a", "b"], "z": [0.1, 0.2], "image": pictures}))
+    assert galaxies.notes == ()
+    assert galaxies.image_rows.tolist() == [0, 1]
+    assert list(Pictures(galaxies.images, galaxies.image_rows).stamps(np.arange(2), 5.0)) == [0]
 
 
 def test_hostile_names_ids_and_texts_are_kept_as_they_are(tmp_path):

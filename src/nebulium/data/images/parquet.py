@@ -109,6 +109,14 @@ def _described(path: Path) -> _Shard:
     return _Shard(path, sizes, id_column(schema), beside, [pictures], pictures, paths)
 
 
+def image_column(path: Path) -> str | None:
+    """The column of images or of pictures of a table, if it has one."""
+    if not (path.is_file() and path.suffix.lower() == ".parquet"):
+        return None
+    with opened_parquet(path) as file:
+        return IMAGE if _has_images(file.schema_arrow) else picture_column(file.schema_arrow)
+
+
 def _has_images(schema: pa.Schema) -> bool:
     """Whether there is a column of images with fluxes, beside which pictures are for the eye."""
     if IMAGE not in schema.names:

@@ -14,6 +14,7 @@ from nebulium.data.column_checks import ColumnPlace, checked_column
 from nebulium.data.files import opened_parquet, stored_as
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.opening import open_images
+from nebulium.data.images.parquet import image_column
 from nebulium.data.images.source import ImageSource
 from nebulium.data.tables.reading import column_mapping, column_names, read_table
 from nebulium.data.tables.table import READABLE, Table, ending_of, missing_column
@@ -202,7 +203,8 @@ def _read(path: Path, columns: Mapping[str, str] | str | Sequence[str] | None) -
 
 def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxies:
     raw_ids, taken, notes = _ids(table, id_column)
-    table, left_out = _shown_columns(table, taken)
+    images, image_rows, image_notes = _images(path, raw_ids)
+    table, left_out = _shown_columns(table, taken, images is not None)
     values = {
         name: numbers
         for name, column in table.columns.items()
@@ -213,7 +215,6 @@ def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxie
     texts = {
         name: _text(column) for name, column in table.columns.items() if name not in values and name != taken
     }
-    images, image_rows, image_notes = _images(path, raw_ids)
     return Galaxies(
         name=table.name if path is None else path.name,
         ids=np.array(raw_ids.astype(np.str_).tolist(), np.str_),
@@ -228,10 +229,12 @@ def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxie
     )
 
 
-def _shown_columns(table: Table, ids: str | None) -> tuple[Table, tuple[str, ...]]:
-    """The table without the columns that hold neither numbers nor text, and a note of them."""
+def _shown_columns(table: Table, ids: str | None, with_images: bool) -> tuple[Table, tuple[str, ...]]:
+    """The table without the columns that hold neither numbers nor text nor the images, and a note of them."""
+    file = Path(table.name)
     columns = {name: column for name, column in table.columns.items() if name == ids or _can_be_shown(column)}
-    left = [name for name in (*table.columns, *_nested(Path(table.name))) if name not in columns]
+    left = [name for name in (*table.columns, *_nested(file)) if name not in columns]
+    left = [name for name in left if not (with_images and name == image_column(file))]
     note = f"Left out, as they hold neither numbers nor text: {', '.join(left)}."
     return replace(table, columns=columns), (note,) if left else ()
 
@@ -282,11 +285,12 @@ def _text(column: np.ndarray) -> np.ndarray:
 def _images(
     path: Path | None, ids: np.ndarray
 ) -> tuple[ImageSource | None, np.ndarray | None, tuple[str, ...]]:
-    """Images of a mock survey; without them the rest works all the same."""
-    if path is None or not (path / SHARDS).is_dir():
+    """Images of a mock survey or in a column; without them the rest works all the same."""
+    of_survey = path is not None and (path / SHARDS).is_dir()
+    if path is None or not (of_survey or image_column(path)):
         return None, None, ()
     try:
         source = open_images(path)
     except NebuliumError as error:
         return None, None, (f"No images: {error}",)
-    return source, rows_of_ids(ids, source.ids), ()
+    return source, rows_of_ids(ids, source.ids) if of_survey else np.arange(len(ids)), ()
