@@ -33,8 +33,8 @@ def image_data(
         Path | None,
         typer.Argument(
             metavar="DATA",
-            help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, Parquet, "
-            "or a mock survey.",
+            help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, "
+            "Parquet, or a mock survey.",
             show_default=False,
         ),
     ] = None,

@@ -5,8 +5,9 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -203,6 +204,8 @@ def verb(
                 options[name] = make(**{option: options.pop(option) for option in sets[name]})
             if calls is None:
                 return command(**options)
+            if isinstance(calls, Library):
+                calls.load()
             with _waiting(counts, doing, options.get("n")) as progress:
                 result = calls(**options, **given(progress=progress))
             return command(result, **options)
@@ -214,35 +217,51 @@ def verb(
     return decorate
 
 
-def library(path: str, **fixed: Any) -> Callable[..., Any]:
-    """A function of the library, imported when it is called; what is not given is left to its defaults."""
-    module, _, name = f"nebulium.{path}".rpartition(".")
+@dataclass(frozen=True)
+class Library:
+    """A function of the library, imported when it is called."""
 
-    def call(**options: Any) -> Any:
-        function = getattr(import_module(module), name)
+    path: str
+    fixed: Mapping[str, Any]
+    evaluates: bool = False
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function, which takes seconds."""
+        module, _, name = f"nebulium.{self.path}".rpartition(".")
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
+
+    def __call__(self, **options: Any) -> Any:
+        """Call it; what is not given is left to its defaults."""
+        if self.evaluates:
+            return self._evaluated(**options)
+        function = self.load()
         defaults = {
             option
             for option, parameter in inspect.signature(function).parameters.items()
             if parameter.default is not parameter.empty
         }
         asked = {name: value for name, value in options.items() if value is not None or name not in defaults}
-        return function(**asked, **fixed)
+        return function(**asked, **self.fixed)
 
-    return call
-
-
-def evaluation(path: str) -> Callable[..., Any]:
-    """An evaluation of the library, which is written to the folder `output`."""
-
-    def call(*, output: Path, **options: Any) -> Any:
+    def _evaluated(self, *, output: Path, **options: Any) -> Any:
+        """What evaluates is written to the folder `output`."""
         from nebulium.verbs.evaluation import check_evaluation_place
 
         check_evaluation_place(output)
-        result = library(path)(**options)
+        result = replace(self, evaluates=False)(**options)
         result.write(output)
         return result
 
-    return call
+
+def library(path: str, **fixed: Any) -> Library:
+    """A function of the library, by its path below the package, with some of its arguments."""
+    return Library(path, fixed)
+
+
+def evaluation(path: str) -> Library:
+    """An evaluation of the library, which is written to the folder `output`."""
+    return Library(path, {}, evaluates=True)
 
 
 def given(**options: Any) -> dict[str, Any]:

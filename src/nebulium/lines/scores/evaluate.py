@@ -11,7 +11,7 @@ import numpy as np
 
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium.errors import TableError, check_extra
 from nebulium.lines.input import Columns
 from nebulium.lines.measured_galaxies import measured_galaxies, read_measured
 from nebulium.lines.model import LineModel
@@ -88,6 +88,8 @@ def evaluate_file(
     >>> [score.method for score in found.of_all()[:3]]
     ['median of the scored', 'intrinsic', 'observed']
     """
+    if traditional:
+        check_extra("bench")
     table = read_measured(source, columns=columns, id_column=id_column, need_ivar=False)
     return evaluate(
         table,

@@ -17,7 +17,7 @@ from nebulium.data.images.matching import open_for_model
 from nebulium.data.output import file_stem
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium.errors import TableError, check_extra
 from nebulium.properties.labels import join_labels, label_values, read_labels
 from nebulium.properties.predict import PropertyPredictor
 from nebulium.properties.scores.figures import CONTEXT, MASS, property_figures
@@ -207,6 +207,8 @@ def evaluate_file(
     --------
     >>> evaluate_file("cutouts", "labels.ecsv", model="mine", id_column="objid")  # doctest: +SKIP
     """
+    if traditional:
+        check_extra("bench")
     predictor = find_predictor(model, of=PropertyPredictor)
     scoring = Scoring.of(images, [model], None if all_rows else TEST, resamples, seed)
     name, targets = next(iter(scoring.models)), predictor.model.targets
