@@ -271,11 +271,6 @@ def test_too_few_galaxies_are_refused(survey, work):
     assert "give more labelled galaxies" in fails(*training(survey, labels="few.ecsv"))
 
 
-def test_a_model_that_is_there_is_not_overwritten(trained, survey, work):
-    shutil.copytree(trained[0], "mine")
-    assert "mine: is there already" in fails(*training(survey))
-
-
 def test_other_images_than_the_models_are_refused(trained, work):
     fluxes = np.random.default_rng(0).normal(size=(3, SIDE, SIDE, 3)).astype(np.float32)
     np.save("fluxes.npy", fluxes)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nebulium.cli.options import IdColumn, Seed
+from nebulium.cli.options import REPLACED, IdColumn, Seed
 from nebulium.cli.verb import going_on, say
 
 
@@ -48,7 +48,7 @@ def explore(
         typer.Option(
             "--export",
             metavar="DIR",
-            help="Instead of serving, write a page that needs no server into a new folder, for a website.",
+            help=f"Instead of serving, write a page that needs no server, for a website. {REPLACED}",
         ),
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Draw the map anew.")] = False,
@@ -65,11 +65,11 @@ def explore(
 
     Example: `nebulium explore galaxies.parquet --export page`
     """
-    if export is not None:
-        from nebulium.data.output import check_free
+    from nebulium.data.output import check_place
+    from nebulium.explore.export.writing import INDEX, export_page
 
-        check_free(export)
-    from nebulium.explore.export.writing import export_page
+    if export is not None:
+        check_place(export, folder_with=INDEX)
     from nebulium.explore.page.explored import explore as explored
     from nebulium.explore.page.server import make_app, serve
 

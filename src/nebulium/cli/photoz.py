@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
+    REPLACED,
     AllRows,
     BatchSize,
     Encoder,
@@ -143,7 +144,9 @@ def predict(
     pdf: Annotated[
         Path | None,
         typer.Option(
-            "--pdf", metavar="FILE", help="Also write the densities, as a qp ensemble ending in .hdf5."
+            "--pdf",
+            metavar="FILE",
+            help=f"Also write the densities, as a qp ensemble ending in .hdf5. {REPLACED}",
         ),
     ] = None,
     curves: Curves = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import ModelOfGalaxies, PredictionsOutput, ReportOutput, Seed
+from nebulium.cli.options import REPLACED, ModelOfGalaxies, PredictionsOutput, ReportOutput, Seed
 from nebulium.cli.photoz import Curves, Data
 from nebulium.cli.photoz_columns import catalogue_columns
 from nebulium.cli.verb import library, say, say_notes, say_predictions, verb
@@ -45,7 +45,7 @@ def neighbours(
             "--output",
             "-o",
             metavar="FILE",
-            help="Table ending in .parquet, .fits or .ecsv; shown here if not given.",
+            help=f"Table ending in .parquet, .fits or .ecsv; shown here if not given. {REPLACED}",
         ),
     ] = None,
 ) -> None:
