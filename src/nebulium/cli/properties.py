@@ -30,22 +30,22 @@ Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
 
 def image_data(
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Argument(
-            metavar="DATA",
+            metavar="DATA...",
             help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, "
-            "Parquet, or a mock survey.",
+            "Parquet, or a mock survey; or several files or a pattern in quotes.",
             show_default=False,
         ),
     ] = None,
     named: Annotated[Path | None, typer.Option("--images", metavar="DATA", hidden=True)] = None,
-) -> Path:
+) -> Any:
     """The images: the first argument, or the option by which they went before."""
-    if data is None and named is None:
+    if not data and named is None:
         raise ImageError("DATA", "is missing", "name the images: nebulium properties VERB DATA ...")
-    if data is not None and named is not None:
-        raise ImageError("DATA", f"is given twice, {data} and --images {named}", "leave out --images")
-    return data or named or Path()
+    if data and named is not None:
+        raise ImageError("DATA", f"is given twice, {data[0]} and --images {named}", "leave out --images")
+    return data if data and len(data) > 1 else (data or [named])[0]
 
 
 Labels = Annotated[
@@ -109,7 +109,7 @@ def properties_config(
 def train(
     run: Any,
     *,
-    images: Path,
+    images: Any,
     targets: Annotated[
         list[str], typer.Option("--target", metavar="COLUMN", help="Label to learn; as often as needed.")
     ],
@@ -135,7 +135,7 @@ def train(
 
 @verb(app, "predict", library("properties.predict_file"), "predicting", images=image_data)
 def predict(
-    run: Any, images: Path, model: ModelOfGalaxies, output: PredictionsOutput, bands: Bands = None
+    run: Any, images: Any, model: ModelOfGalaxies, output: PredictionsOutput, bands: Bands = None
 ) -> None:
     """Predict the properties of galaxies from their images.
 
@@ -149,7 +149,7 @@ def predict(
 @verb(app, "evaluate", evaluation("properties.evaluate_file"), doing="scoring", images=image_data)
 def evaluate(
     result: Any,
-    images: Path,
+    images: Any,
     model: ModelOfGalaxies,
     output: ReportOutput,
     labels: Labels = None,
@@ -185,7 +185,7 @@ def evaluate(
 @verb(app, "explain", library("properties.explain_file"), doing="explaining", images=image_data)
 def explain(
     run: Any,
-    images: Path,
+    images: Any,
     model: ModelOfGalaxies,
     output: ReportOutput,
     galaxies: Annotated[

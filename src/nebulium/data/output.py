@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -106,6 +106,11 @@ def output_error(path: str | Path, error: OSError) -> OutputError:
     """The error to raise when the system refuses to write."""
     problem, mend = MENDS.get(error.errno or 0, (str(error), "write to another folder"))
     return OutputError(str(path), f"cannot be written: {problem}", mend)
+
+
+def as_paths(source: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The paths of one input, or of several."""
+    return [Path(one) for one in ([source] if isinstance(source, str | Path) else source)]
 
 
 def check_not_input(source: Path, output: Path) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from nebulium.data.output import check_not_input
+from nebulium.data.output import as_paths, check_not_input
 from nebulium.data.rejects import Rejects, write_rejects
 from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.data.tables.writer import TableWriter
@@ -171,12 +172,13 @@ class Predictor(ABC, Generic[Chunk]):
     predicts: ClassVar[str]
 
     @abstractmethod
-    def open(self, source: Path, *, ids: np.ndarray | None = None) -> Opened[Chunk]:
+    def open(self, source: Any, *, ids: np.ndarray | None = None) -> Opened[Chunk]:
         """Open the input; a subject has further options, each with a default.
 
         Parameters
         ----------
         source : Path
+            Or a list of these, where the subject reads several files.
         ids : ndarray of shape (m,), optional
             The galaxies wanted; all if not given.
 
@@ -409,7 +411,7 @@ class PredictionRun:
 
 
 def predict_file(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     model: str | Path | Predictor[Any],
@@ -421,8 +423,8 @@ def predict_file(
 
     Parameters
     ----------
-    source : str or Path
-        What the subject of the model reads.
+    source : str, Path or sequence of these
+        What the subject of the model reads; several files where it reads several.
     output : str or Path
         A table ending in .parquet, .fits or .ecsv; its ids are called what the input calls them. Galaxies
         that cannot be predicted are listed, with the reason, beside it in ``<stem>.rejects.csv``. All files
@@ -456,12 +458,12 @@ def predict_file(
     ...     read_table(f"{scratch}/oh.ecsv")["target_id"].tolist(), run.rows_of_model
     ([0, 1], {'sdss-metallicity': 2})
     """
-    source, output = Path(source), Path(output)
+    inputs, output = as_paths(source), Path(output)
     files = {name: Path(path) for name, path in (further or {}).items()}
-    for written in (output, *files.values()):
-        check_not_input(source, written)
+    for written, read in product((output, *files.values()), inputs):
+        check_not_input(read, written)
     predictor = model if isinstance(model, Predictor) else find_predictor(model)
-    opened = predictor.open(source, **(options or {}))
+    opened = predictor.open(inputs[0] if len(inputs) == 1 else inputs, **(options or {}))
     first, by_model, outside = predictor.models[0].name, Counter[str](), 0
     with ExitStack() as stack:
         table = stack.enter_context(TableWriter(output, metadata=_provenance(predictor, opened)))
