@@ -96,7 +96,8 @@ def _matching(path: Path) -> list[Path]:
         return [path]
     if not set("*?[") & set(str(path)):
         raise ImageError(str(path), "is not there", "check the path")
-    found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    found = [file for file in matching if not file.name.startswith(".")]
     if not found:
         raise ImageError(str(path), "is a pattern that no file has", "check the path")
     return found
