@@ -32,12 +32,12 @@ class Work:
 
     doing: str
     unit: str = PER_CENT
-    total: float | None = None
-    done: float = 0.0
+    total: float | int | None = None
+    done: float | int = 0
     remark: str = ""
     tell: Callable[[], Any] = lambda: None
 
-    def now(self, done: float, doing: str | None = None, remark: str = "") -> None:
+    def now(self, done: float | int, doing: str | None = None, remark: str = "") -> None:
         """So much is done, and this is being done."""
         self.done, self.doing, self.remark = done, doing or self.doing, remark
         self.tell()

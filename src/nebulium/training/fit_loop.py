@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import PyTree
 
+from nebulium.data.progress import Work, shown
 from nebulium.errors import NebuliumError
 from nebulium.training.config import FitConfig, make_optimiser
 from nebulium.training.devices import batch_mesh, on_one_device, replicated
