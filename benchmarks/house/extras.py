@@ -12,6 +12,7 @@ import tempfile
 import time
 import venv
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ BRINGS = {
     "explore": ("explore", "sed"),
     "bench": ("bench",),
 }
+#: Commands that run side by side.
+TOGETHER = 2
 #: An environment that can follow another in the same place: it has all of that, and no more than its own.
 AFTER = {"sed": "core", "mock": "sed"}
 MEASURED = """
@@ -66,7 +69,6 @@ COMMANDS = (
     Command("photoz predict survey --model photoz-photometry -o redshifts.fits"),
     Command("demo --galaxies 10 -o demo", "sed"),
     Command("properties predict cube.h5 --model sdss-metallicity -o of-cube.parquet", "sed"),
-    Command("photoz predict survey --model photoz-template -o of-templates.fits", "sed"),
     Command("mock make --survey candels --n 2 --pixels 16 -o mock", "mock"),
     Command("photoz predict survey --model photoz-photometry -o with.fits --pdf densities.hdf5", "photoz"),
     Command("explore continua.parquet --export page", "explore"),
@@ -82,8 +84,8 @@ def main(asked: list[str]) -> int:
         for chain in _chains(asked or list(BRINGS)):
             place = Path(scratch) / chain[0]
             venv.create(place, symlinks=True)
-            for extra in chain:
-                failed += _tested(place, wheel, extra)
+            for extra, before in zip(chain, ["", *chain], strict=False):
+                failed += _tested(place, wheel, extra, before)
             shutil.rmtree(place)
     print("\n".join(["", *failed]) if failed else "all commands ended as they should")
     return 1 if failed else 0
@@ -112,31 +114,33 @@ def _wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def _tested(place: Path, wheel: Path, extra: str) -> list[str]:
-    """Install into an environment, and run all commands there."""
+def _tested(place: Path, wheel: Path, extra: str, before: str) -> list[str]:
+    """Install into an environment, and run the commands there that did not do their work before."""
     began = time.perf_counter()
     wanted = str(wheel) if extra == "core" else f"{wheel}[{extra}]"
     # Modules are compiled when they are first imported, and only those.
     _pip("--python", str(place), "install", "--no-compile", wanted)
     size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file() and not file.is_symlink())
     print(f"{extra}: {size / 1e9:.2f} GB installed in {time.perf_counter() - began:.0f} s", flush=True)
-    with tempfile.TemporaryDirectory(dir=place.parent) as work:
+    commands = [command for command in COMMANDS if not (before and _has(before, command))]
+    with tempfile.TemporaryDirectory(dir=place.parent) as work, ThreadPoolExecutor(TOGETHER) as together:
         _prepare(Path(work), place, extra)
-        return [
-            f"{extra}: {fault}"
-            for command in COMMANDS
-            if (fault := _fault(command, Path(work), place, extra))
-        ]
+        faults = together.map(lambda command: _fault(command, Path(work), place, extra), commands)
+        return [f"{extra}: {fault}" for fault in faults if fault]
+
+
+def _has(extra: str, command: Command) -> bool:
+    return command.needs in ("core", *BRINGS[extra])
 
 
 def _prepare(work: Path, place: Path, extra: str) -> None:
     """Input for the commands."""
     shutil.copy(FIXTURES / "continua.parquet", work)
     shutil.copytree(FIXTURES / "survey", work / "survey")
-    for model in ("photoz-photometry", "photoz-template"):
-        shutil.copytree(FIXTURES / model, work / model)
-        with zipfile.ZipFile(work / model / "weights.zip") as packed:
-            packed.extractall(work / model)
+    model = work / "photoz-photometry"
+    shutil.copytree(FIXTURES / model.name, model)
+    with zipfile.ZipFile(model / "weights.zip") as packed:
+        packed.extractall(model)
     (work / "cutouts").mkdir()
     (work / "cube.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     for script in (MEASURED, COLOURS, *([CUBE] if "sed" in BRINGS[extra] else [])):
@@ -145,7 +149,8 @@ def _prepare(work: Path, place: Path, extra: str) -> None:
 
 def _fault(command: Command, work: Path, place: Path, extra: str) -> str:
     """What is wrong with how a command ended; empty if nothing is."""
-    before = set(work.iterdir())
+    folder = Path(shutil.copytree(work, tempfile.mkdtemp(dir=work.parent), dirs_exist_ok=True))
+    before = sorted(folder.rglob("*"))
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     own |= {
         "JAX_COMPILATION_CACHE_DIR": str(place.parent / "jax"),
@@ -153,15 +158,15 @@ def _fault(command: Command, work: Path, place: Path, extra: str) -> str:
     }
     began = time.perf_counter()
     program = [place / "bin" / "nebulium", *command.arguments.split()]
-    done = subprocess.run(program, cwd=work, env=own, capture_output=True, text=True, check=False)
+    done = subprocess.run(program, cwd=folder, env=own, capture_output=True, text=True, check=False)
     print(f"  {done.returncode}  {time.perf_counter() - began:4.0f} s  {command.arguments}", flush=True)
     said = done.stderr.strip().splitlines()
     if "Traceback" in done.stderr or done.returncode not in (0, 2):
         return f"{command.arguments}: ended with {done.returncode}: {said[-1:]}"
-    if command.needs == "core" or command.needs in BRINGS[extra]:
+    if _has(extra, command):
         return "" if done.returncode == 0 else f"{command.arguments}: {said}"
     named = len(said) == 1 and said[0].startswith("Error: the extra ") and "pip install 'nebulium[" in said[0]
-    if done.returncode != 2 or not named or set(work.iterdir()) != before:
+    if done.returncode != 2 or not named or sorted(folder.rglob("*")) != before:
         return f"{command.arguments}: expected one line that names the extra and nothing made, found {said}"
     return ""
 

@@ -45,7 +45,9 @@ def image_data(
         raise ImageError("DATA", "is missing", "name the images: nebulium properties VERB DATA ...")
     if data and named is not None:
         raise ImageError("DATA", f"is given twice, {data[0]} and --images {named}", "leave out --images")
-    return data if data and len(data) > 1 else (data or [named])[0]
+    if not data:
+        return named
+    return data if len(data) > 1 else data[0]
 
 
 Labels = Annotated[

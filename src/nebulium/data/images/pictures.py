@@ -78,8 +78,9 @@ def decoded(content: bytes) -> np.ndarray | str:
 
 def _pixels(picture: Image.Image) -> np.ndarray | str:
     """Colours or grey in 8 bits, upright; what is neither is not bent into them."""
-    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        return f"holds {picture.n_frames} pictures, expected one"
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":
+        return f"holds {frames} pictures, expected one"
     depth = "I;16" if (picture.mode, picture.format) == ("I", "PNG") else picture.mode
     picture = ImageOps.exif_transpose(picture)
     if depth in DEEP_GREY:

@@ -279,7 +279,9 @@ def _text(column: np.ndarray) -> np.ndarray:
     """Anything else as text; a missing time is empty."""
     if column.dtype.kind in "mM":
         return np.where(np.isnat(column), "", column.astype(np.str_))
-    return np.where(np.equal(column, None), "", column.astype(np.str_))
+    if column.dtype.kind == "O":
+        return np.array(["" if one is None else str(one) for one in column], np.str_)
+    return column.astype(np.str_)
 
 
 def _images(
