@@ -5,6 +5,7 @@ it needs, and else end in one line that names the extra, with code 2, and leave 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ BRINGS = {
     "explore": ("explore", "sed"),
     "bench": ("bench",),
 }
+PROGRESS = re.compile(r" \(\d+ s\)$")
 #: Commands that run side by side.
 TOGETHER = 2
 #: An environment that can follow another in the same place: it has all of that, and no more than its own.
@@ -160,7 +162,8 @@ def _fault(command: Command, work: Path, place: Path, extra: str) -> str:
     program = [place / "bin" / "nebulium", *command.arguments.split()]
     done = subprocess.run(program, cwd=folder, env=own, capture_output=True, text=True, check=False)
     print(f"  {done.returncode}  {time.perf_counter() - began:4.0f} s  {command.arguments}", flush=True)
-    said = done.stderr.strip().splitlines()
+    # On a slow machine a line of progress may come before the fault.
+    said = [line for line in done.stderr.strip().splitlines() if not PROGRESS.search(line)]
     if "Traceback" in done.stderr or done.returncode not in (0, 2):
         return f"{command.arguments}: ended with {done.returncode}: {said[-1:]}"
     if _has(extra, command):

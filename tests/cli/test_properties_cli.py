@@ -239,7 +239,7 @@ def training(survey: Path, **changed: object) -> list[object]:
         ({"head": "gaussian-process"}, "--init MODEL"),
         ({"images": "nowhere"}, "nowhere: is not there"),
         ({"labels": "nowhere.csv"}, "nowhere.csv: is not there"),
-        ({"output": "no/such/folder"}, "there is no folder no/such"),
+        ({"output": "no/such/folder"}, "there is no folder"),
         ({"bands": "u,g,r,i"}, "asked for were u, g, r, i"),
         ({"init": "no-such-model"}, "is neither a folder nor a packaged model"),
         ({"binning": 5}, "5 does not divide a size of 32 pixels"),

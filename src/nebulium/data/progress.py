@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 #: Seconds before the first line, so that what is quick says nothing, and between the others.
-FIRST_S, BETWEEN_S = 2.0, 15.0
+FIRST_S, BETWEEN_S = 5.0, 15.0
 #: Shares are shown so; other units are counted.
 PER_CENT = "%"
 
