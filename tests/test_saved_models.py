@@ -22,7 +22,7 @@ MODELS = sorted(config.parent.name for config in FIXTURES.glob("*/config.json"))
 COMMANDS = {
     "lines": ("lines", "predict", FIXTURES / "continua.parquet"),
     "photoz": ("photoz", "predict", FIXTURES / "survey"),
-    "properties": ("properties", "predict", "--images", FIXTURES / "survey"),
+    "properties": ("properties", "predict", FIXTURES / "survey"),
 }
 
 

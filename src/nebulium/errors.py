@@ -1,7 +1,21 @@
 """What nebulium raises when the input, the model or the output is at fault."""
 
+import copyreg
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+#: Of each extra, the modules that are imported and the packages that bring them, the first needed first.
+EXTRAS = {
+    "sed": {"dsps": "dsps", "h5py": "h5py", "sedpy": "astro-sedpy"},
+    "mock": {"galsim": "galsim", "flowjax": "flowjax", "speclite": "speclite"},
+    "photoz": {"qp": "qp-prob"},
+    "explore": {"dash": "dash", "plotly": "plotly", "umap": "umap-learn"},
+    "bench": {"sklearn": "scikit-learn"},
+}
+#: The extras that bring those of `sed` as well.
+WITH_SED = ("mock", "photoz", "explore")
 
 
 class NebuliumError(Exception):
@@ -25,8 +39,15 @@ class NebuliumError(Exception):
     """
 
     def __init__(self, where: str, problem: str, mend: str):
-        super().__init__(f"{where}: {problem}. To mend: {mend}")
+        super().__init__(where, problem, mend)
         self.where, self.problem, self.mend = where, problem, mend
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem}. To mend: {self.mend}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies are made of what it holds: its kind may be constructed of other arguments."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class TableError(NebuliumError):
@@ -65,7 +86,16 @@ class MissingExtraError(NebuliumError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, package: str, extra: str):
-        super().__init__(f"package {package}", "is not installed", f"pip install 'nebulium[{extra}]'")
+        problem = f"{package} is not installed"
+        super().__init__(f"the extra {extra}", problem, f"pip install 'nebulium[{extra}]'")
+
+
+def check_extra(extra: str) -> None:
+    """Refuse work that needs an extra which is not installed, before anything is made."""
+    needed = EXTRAS[extra] | (EXTRAS["sed"] if extra in WITH_SED else {})
+    for module, package in needed.items():
+        if find_spec(module) is None:
+            raise MissingExtraError(package, extra)
 
 
 @contextmanager
@@ -83,6 +113,5 @@ def mending(kind: type[NebuliumError], mend: str) -> Iterator[None]:
     try:
         yield
     except kind as error:
-        error.args = (f"{error.where}: {error.problem}. To mend: {mend}",)
         error.mend = mend
         raise

@@ -302,7 +302,6 @@ def test_train_by_column_mapping_alone(trained, work):
     assert sum(parts) == 2199
     assert "continuum_flux_4 is not positive" in (folder / "mine.rejects.csv").read_text()
     assert "HALPHA" in succeeds("models", "show", folder / "mine", "--config")
-    assert "is there already" in fails("lines", "train", folder / "fastspec.fits", "-o", folder / "mine")
 
 
 def test_evaluate_what_was_trained(trained, work, nebulium_data):

@@ -1,6 +1,7 @@
 """The commands `nebulium mock`: options reach the library, faults end well, Ctrl-C says how to go on."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,9 @@ def test_bad_options_end_with_a_message_and_leave_nothing(work, options, message
 def test_an_output_that_is_not_empty_is_left_alone(work):
     (work / "mock").mkdir()
     (work / "mock" / "thesis.txt").write_text("ten years")
-    assert "is not empty" in fails("mock", "make", "--survey", "sdss", "--n", 5, "-o", "mock")
+    assert "other things in it, which would be lost" in fails(
+        "mock", "make", "--survey", "sdss", "--n", 5, "-o", "mock"
+    )
     assert [path.name for path in (work / "mock").iterdir()] == ["thesis.txt"]
 
 
@@ -90,3 +93,22 @@ def test_show_names_the_pictures(monkeypatch):
 
 def test_show_of_no_survey_is_an_error():
     assert re.search("mock: holds no mock survey", fails("mock", "show", "mock"))
+
+
+@pytest.mark.parametrize("lacking", ["galsim", "flowjax", "dsps"])
+def test_without_the_extra_it_ends_in_one_line_before_anything_is_made(work, monkeypatch, lacking):
+    monkeypatch.setitem(sys.modules, lacking, None)
+    result = nebulium("mock", "make", "--survey", "candels", "--n", 3, "-o", "m")
+    assert (result.exit_code, result.stdout, list(work.iterdir())) == (2, "", [])
+    [line] = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert f"{lacking} is not installed. To mend: pip install 'nebulium[mock]'" in line
+
+
+def test_a_table_older_than_the_universe_is_refused_whatever_stands_beside(work):
+    (work / "g.csv").write_text(
+        "name,redshift,log_mstar,age_gyr,tau_gyr,av_mag\nold,3.0,10.0,12.0,2.0,0.3\n", encoding="utf-8"
+    )
+    said = fails("mock", "make", "--survey", "candels", "--table", "g.csv", "-o", "m")
+    assert "found 12 Gyr at redshift 3, where it is 2.113 Gyr old" in said
+    assert [path.name for path in work.iterdir()] == ["g.csv"]

@@ -153,7 +153,10 @@ def test_label_fraction():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "mock", "--method", "train-distribution", "-o", "silly"), "silly: is there already"),
+        (
+            ("train", "mock", "--method", "train-distribution", "-o", "mock"),
+            "mock: is a folder with other things",
+        ),
         (("train", "none", "--method", "template", "-o", "new"), "none"),
         (("train", "other.fits", "--method", "photometry", "-o", "new"), "name the columns of each band"),
         (("train", *named(), "--method", "photometry", "-o", "new"), "--missing=ZSPEC=-99"),

@@ -80,7 +80,7 @@ def survey(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def trained(survey) -> tuple[Path, str]:
     said = succeeds(
-        "train", "--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid",
+        "train", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid",
         "--target", "oh_p50", "--output", survey / "mine", "--epochs", 2, "--batch-size", 16, "--conformal",
         "--encoder", "resnet-tiny",
     )  # fmt: skip
@@ -117,7 +117,7 @@ def test_training_says_what_it_left_out(trained):
 
 
 def test_predictions_have_error_bars(trained, survey, work):
-    said = succeeds("predict", "--images", survey / "cutouts", "--model", trained[0], "-o", "out.parquet")
+    said = succeeds("predict", survey / "cutouts", "--model", trained[0], "-o", "out.parquet")
     assert "out.parquet: 59 galaxies" in said
     assert "out.rejects.csv: 1 row set aside: 1 is truncated or damaged" in said
     table = read_table("out.parquet")
@@ -130,8 +130,20 @@ def test_predictions_have_error_bars(trained, survey, work):
     assert np.corrcoef(table["oh_p50"], true)[0, 1] > 0.9
 
 
+def test_the_images_are_also_named_by_the_option_of_before(trained, survey, work):
+    cutouts, rest = survey / "cutouts", ("--model", trained[0], "-o", "out.parquet")
+    assert "out.parquet: 59 galaxies" in succeeds("predict", "--images", cutouts, *rest)
+    (work / "out.parquet").unlink()
+    (work / "out.rejects.csv").unlink()
+    assert f"DATA: is given twice, {cutouts} and --images b" in fails(
+        "predict", cutouts, "--images", "b", *rest
+    )
+    assert "DATA: is missing. To mend: name the images" in fails("predict", *rest)
+    assert "--images" not in succeeds("predict", "--help")
+
+
 def test_evaluation_scores_the_test_part_only(trained, survey, work):
-    both = ("--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid")
+    both = (survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid")
     succeeds("evaluate", *both, "--model", trained[0], "-o", "scores", "--against", "log_mstar")
     config = json.loads((trained[0] / "config.json").read_text())
     scores = json.loads((work / "scores" / "scores.json").read_text())["scores"]
@@ -151,7 +163,7 @@ def test_evaluation_of_all_galaxies_leaves_out_the_damaged_one(trained, survey):
 
 def test_explanations_add_up(trained, survey, work):
     said = succeeds(
-        "explain", "--images", survey / "cutouts", "--model", trained[0], "-o", "seen", "--galaxy",
+        "explain", survey / "cutouts", "--model", trained[0], "-o", "seen", "--galaxy",
         FIRST_ID + 3, "--galaxy", DAMAGED,
     )  # fmt: skip
     assert "oh_p50.png of 1 galaxies; 1 row set aside" in said
@@ -160,7 +172,7 @@ def test_explanations_add_up(trained, survey, work):
         assert maps["integrated_gradients"].shape == (1, SIDE, SIDE, 3)
         assert maps["grad_cam"].shape == (1, SIDE, SIDE)
     assert "has no galaxy 12" in fails(
-        "explain", "--images", survey / "cutouts", "--model", trained[0], "-o", "none", "--galaxy", 12
+        "explain", survey / "cutouts", "--model", trained[0], "-o", "none", "--galaxy", 12
     )
 
 
@@ -169,7 +181,7 @@ def test_an_interrupt_leaves_nothing(trained, survey, work, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ImageSource, "chunks", interrupt)
-    result = nebulium("predict", "--images", survey / "cutouts", "--model", trained[0], "-o", "out.parquet")
+    result = nebulium("predict", survey / "cutouts", "--model", trained[0], "-o", "out.parquet")
     assert result.exit_code == 130
     assert result.stderr.strip() == "Interrupted; nothing half-written is left."
     assert list(work.iterdir()) == []
@@ -227,7 +239,7 @@ def training(survey: Path, **changed: object) -> list[object]:
         ({"head": "gaussian-process"}, "--init MODEL"),
         ({"images": "nowhere"}, "nowhere: is not there"),
         ({"labels": "nowhere.csv"}, "nowhere.csv: is not there"),
-        ({"output": "no/such/folder"}, "there is no folder no/such"),
+        ({"output": "no/such/folder"}, "there is no folder"),
         ({"bands": "u,g,r,i"}, "asked for were u, g, r, i"),
         ({"init": "no-such-model"}, "is neither a folder nor a packaged model"),
         ({"binning": 5}, "5 does not divide a size of 32 pixels"),
@@ -259,22 +271,17 @@ def test_too_few_galaxies_are_refused(survey, work):
     assert "give more labelled galaxies" in fails(*training(survey, labels="few.ecsv"))
 
 
-def test_a_model_that_is_there_is_not_overwritten(trained, survey, work):
-    shutil.copytree(trained[0], "mine")
-    assert "mine: is there already" in fails(*training(survey))
-
-
 def test_other_images_than_the_models_are_refused(trained, work):
     fluxes = np.random.default_rng(0).normal(size=(3, SIDE, SIDE, 3)).astype(np.float32)
     np.save("fluxes.npy", fluxes)
     np.save("two.npy", fluxes[..., :2])
     np.save("small.npy", np.full((3, 8, 8, 3), 99, np.uint8))
     model = ("--model", trained[0], "-o", "out.parquet")
-    said = fails("predict", "--images", "fluxes.npy", *model)
+    said = fails("predict", "fluxes.npy", *model)
     assert "expected colours from 0 to 255, found pixels in an unknown unit" in said
     assert "uint8 from 0 to 255" in said
-    assert "the model takes red, green, blue" in fails("predict", "--images", "two.npy", *model)
-    said = fails("predict", "--images", "small.npy", *model)
+    assert "the model takes red, green, blue" in fails("predict", "two.npy", *model)
+    said = fails("predict", "small.npy", *model)
     assert "no galaxy that can be predicted (3 rows set aside: 3 is smaller than half of 32 pixels" in said
 
 
@@ -284,7 +291,7 @@ def test_images_that_are_padded_are_counted(trained, work, side, padded):
     pixels[1] = 0
     np.save("cube.npy", pixels)
     write_table(Table({"target_id": np.arange(4), "oh_p50": 8.0 + np.arange(4) / 10}), "labels.ecsv")
-    both = ("--images", "cube.npy", "--model", trained[0], "-o")
+    both = ("cube.npy", "--model", trained[0], "-o")
     for said in (
         succeeds("predict", *both, "out.ecsv"),
         succeeds("explain", *both, "seen"),
@@ -301,7 +308,7 @@ def test_a_training_counts_the_images_that_it_pads(survey, work):
 def test_grey_images_are_refused_by_a_model_of_colours(trained, work):
     Path("grey").mkdir()
     Image.fromarray(np.full((SIDE, SIDE), 99, np.uint8)).save("grey/1.png")
-    said = fails("predict", "--images", "grey", "--model", trained[0], "-o", "out.parquet")
+    said = fails("predict", "grey", "--model", trained[0], "-o", "out.parquet")
     assert "grey: has the bands grey, the model takes red, green, blue" in said
 
 
@@ -319,7 +326,7 @@ def test_scores_on_what_a_model_was_trained_on_are_called_so(trained, survey, wo
     config = json.loads(Path("all/config.json").read_text())
     config["split"]["fractions"] = {"train": 1.0, "validation": 0.0, "test": 0.0}
     Path("all/config.json").write_text(json.dumps(config))
-    both = ("--images", survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid", "--all-rows")
+    both = (survey / "cutouts", "--labels", survey / "labels.ecsv", "--id", "objid", "--all-rows")
     for model, told in ((trained[0], False), ("all", True)):
         said = succeeds("evaluate", *both, "--model", model, "-o", "scores")
         assert ("trained on every galaxy of its sample" in said) == told
@@ -336,7 +343,5 @@ def test_an_interrupted_training_says_how_to_go_on(survey, work, monkeypatch):
 
 
 def test_a_model_of_something_else_is_refused(survey, work):
-    said = fails(
-        "predict", "--images", survey / "cutouts", "--model", "desi-lines-colours", "-o", "out.parquet"
-    )
+    said = fails("predict", survey / "cutouts", "--model", "desi-lines-colours", "-o", "out.parquet")
     assert "predicts emission lines, not properties" in said

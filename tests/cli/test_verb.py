@@ -1,5 +1,7 @@
 """How functions become commands: options are passed on by name, and shared ones stand where they belong."""
 
+import sys
+import time
 from typing import Annotated, Any
 
 import pytest
@@ -7,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from nebulium.cli.verb import given, library, verb
+from nebulium.data import progress
 from nebulium.errors import NebuliumError
 
 
@@ -24,6 +27,48 @@ def test_an_option_that_the_library_does_not_know_is_a_fault_even_if_it_is_not_g
 
 def test_given_leaves_out_none_alone():
     assert given(a=0, b=None, c="", d=False) == {"a": 0, "c": "", "d": False}
+
+
+def test_without_its_extra_a_command_is_not_begun(monkeypatch):
+    app = typer.Typer()
+    monkeypatch.setitem(sys.modules, "qp", None)
+
+    def work(**_: Any) -> None:
+        raise AssertionError("it was begun")
+
+    @verb(app, "look", work, doing="looking", extra="photoz")
+    def look(run: Any) -> None:
+        """Look."""
+
+    @verb(app, "other")
+    def other() -> None:
+        """Look elsewhere."""
+
+    done = CliRunner().invoke(app, ["look"])
+    told = "Error: the extra photoz: qp-prob is not installed. To mend: pip install 'nebulium[photoz]'\n"
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", told)
+
+
+@pytest.mark.parametrize("counts", [{"counts": "predicting"}, {"doing": "scoring"}])
+def test_what_takes_long_says_so(monkeypatch, counts):
+    app = typer.Typer()
+    monkeypatch.setattr(progress, "FIRST_S", 0.01)
+
+    def work(progress: Any = None) -> None:
+        if progress is not None:
+            progress(1234)
+        time.sleep(0.2)
+
+    @verb(app, "look", work, **counts)
+    def look(run: Any) -> None:
+        """Look."""
+
+    @verb(app, "other")
+    def other() -> None:
+        """Look elsewhere."""
+
+    said = CliRunner().invoke(app, ["look"]).stderr
+    assert said.startswith("predicting: 1,234 galaxies" if "counts" in counts else "scoring (")
 
 
 def test_shared_options_stand_in_the_place_of_their_argument():

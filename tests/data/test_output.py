@@ -13,14 +13,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from nebulium.data.output import (
-    check_free,
-    check_not_input,
-    check_place,
-    file_stem,
-    output_error,
-    replace_on_success,
-)
+from nebulium.data.output import check_not_input, check_place, file_stem, output_error, replace_on_success
 from nebulium.data.rejects import Rejects, rejects_path, write_rejects
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import TableWriter, write_table
@@ -288,12 +281,17 @@ def test_an_input_is_no_output(tmp_path):
         check_not_input(source, source)
 
 
-def test_a_new_folder_needs_a_place(tmp_path):
-    check_free(tmp_path / "model")
-    with pytest.raises(OutputError, match="there is no folder .*nowhere. To mend: make it: mkdir"):
-        check_free(tmp_path / "nowhere" / "model")
-    with pytest.raises(OutputError, match="is there already"):
-        check_free(tmp_path)
+def test_a_folder_takes_the_place_of_one_of_its_kind_alone(tmp_path):
+    check_place(tmp_path / "model", folder_with="config.json")
+    with pytest.raises(OutputError, match="there is no folder .*nowhere. To mend: make it first: mkdir"):
+        check_place(tmp_path / "nowhere" / "model", folder_with="config.json")
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(OutputError, match="other things in it, which would be lost"):
+        check_place(tmp_path, folder_with="config.json")
+    with pytest.raises(OutputError, match="it is a file, and a folder is to be written"):
+        check_place(tmp_path / "thesis.txt", folder_with="config.json")
+    (tmp_path / "config.json").write_text("{}")
+    check_place(tmp_path, folder_with="config.json")
 
 
 def test_without_rejects_no_list_is_written(tmp_path):

@@ -173,10 +173,10 @@ def test_nothing_makes_html_of_a_text():
     assert [way for way in ways if way in text] == []
 
 
-def test_what_is_there_is_not_replaced(small, tmp_path):
+def test_what_is_no_page_is_not_replaced(small, tmp_path):
     (tmp_path / "page").mkdir()
     (tmp_path / "page" / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="other things in it"):
         export_page(small, tmp_path / "page")
     assert [file.name for file in (tmp_path / "page").iterdir()] == ["mine.txt"]
 
@@ -210,6 +210,6 @@ def test_the_command_writes_a_page(tmp_path):
     assert done.exit_code == 0, done.output
     assert "20 galaxies" in done.output
     assert (tmp_path / "page" / "index.html").is_file()
-    again = CliRunner().invoke(app, arguments)
-    assert again.exit_code == 2
-    assert "is there already" in again.output
+    (tmp_path / "page" / "left.txt").write_text("of the earlier page")
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert not (tmp_path / "page" / "left.txt").exists()

@@ -1,9 +1,16 @@
 """Tables as they come: what becomes numbers, what text, and what is an error."""
 
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from io import BytesIO
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from nebulium.data.images.mmu import Images, write_images
 from nebulium.data.tables.table import Table
@@ -11,6 +18,7 @@ from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.explore.sample import example
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
+from nebulium.explore.sample.pictures import Pictures
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -68,6 +76,60 @@ def test_any_table(tmp_path, ending):
     assert galaxies.ids.tolist() == ["7", "8"]
     np.testing.assert_array_equal(galaxies.values["z"], [0.5, np.nan])
     assert galaxies.texts["kind"].tolist() == ["a", "b"]
+
+
+#: Types of columns that are looked at, and of those that are left out, with a value.
+LOOKED_AT = (
+    (pa.bool_(), True), (pa.uint64(), 2**63), (pa.float16(), 0.5), (pa.decimal128(5, 2), Decimal("1.25")),
+    (pa.decimal256(50, 2), Decimal("1.25")), (pa.null(), None), (pa.string_view(), "é"),
+    (pa.large_string(), "é"),
+    (pa.binary(), b"text"), (pa.binary(4), b"text"), (pa.dictionary(pa.int8(), pa.string()), "é"),
+    (pa.timestamp("us", "UTC"), datetime(2026, 1, 1)), (pa.date32(), date(2026, 1, 1)),
+    (pa.time64("us"), time(1)),
+    (pa.duration("s"), timedelta(1)),
+)  # fmt: skip
+PNG = b"\x89PNG"
+LEFT_OUT = (
+    (pa.binary(), PNG), (pa.large_binary(), PNG), (pa.binary(4), PNG), (pa.binary_view(), PNG),
+    (pa.dictionary(pa.int8(), pa.binary()), PNG), (pa.list_(pa.float32()), [1.0]),
+    (pa.list_(pa.binary()), [PNG]),
+    (pa.struct({"bytes": pa.binary(), "path": pa.string()}), {"bytes": PNG}),
+    (pa.large_list(pa.int8()), []),
+    (pa.map_(pa.string(), pa.int8()), {"a": 1}), (pa.list_(pa.float32(), 2), [1.0, 2.0]),
+)  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    others=st.lists(st.sampled_from(LOOKED_AT + LEFT_OUT), min_size=1, max_size=5),
+    gap=st.booleans(),
+    before=st.booleans(),
+)
+def test_no_column_beside_stops_it(tmp_path, others, gap, before):
+    beside = {
+        f"c{place}": pa.array([None if gap and kind != pa.uint64() else value, value, value], kind)
+        for place, (kind, value) in enumerate(others)
+    }
+    own = {"target_id": [7, 8, 9], "redshift": [0.1, 0.2, 0.3]}
+    galaxies = read_galaxies(written(tmp_path, beside | own if before else own | beside))
+    assert galaxies.ids.tolist() == ["7", "8", "9"]
+    assert galaxies.values["redshift"].tolist() == own["redshift"]
+    left = [f"c{place}" for place, other in enumerate(others) if other in LEFT_OUT]
+    assert {*galaxies.values, *galaxies.texts} == {"redshift", *beside} - set(left)
+    assert all(text.dtype.kind == "U" and "None" not in text for text in galaxies.texts.values())
+    told = [note.removesuffix(".") for note in galaxies.notes if note.startswith("Left out")]
+    noted = [name for note in told for name in note.rpartition(": ")[2].split(", ")]
+    assert sorted(noted) == sorted(left)
+
+
+def test_pictures_in_a_column_are_the_images(tmp_path):
+    content = BytesIO()
+    Image.fromarray(np.full((8, 8, 3), 90, np.uint8)).save(content, "png")
+    pictures = [{"bytes": content.getvalue(), "path": None}, {"bytes": PNG, "path": None}]
+    galaxies = read_galaxies(written(tmp_path, {"id": ["a", "b"], "z": [0.1, 0.2], "image": pictures}))
+    assert galaxies.notes == ()
+    assert galaxies.image_rows.tolist() == [0, 1]
+    assert list(Pictures(galaxies.images, galaxies.image_rows).stamps(np.arange(2), 5.0)) == [0]
 
 
 def test_hostile_names_ids_and_texts_are_kept_as_they_are(tmp_path):

@@ -1,6 +1,6 @@
 """The synthetic galaxy whose star formation is changed by hand."""
 
-from importlib.machinery import ModuleSpec
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from nebulium.errors import MissingExtraError
-from nebulium.explore.sample import synthetic
-from nebulium.explore.sample.synthetic import REDSHIFT, galaxy_maker, tau_of
+from nebulium.explore.sample.synthetic import REDSHIFT, Synthetic, galaxy_maker, tau_of
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.model import LineModel
 from nebulium.modelfile import load_model
@@ -57,8 +56,7 @@ def test_the_slider_stays_within_its_ends():
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    found = {"dsps": None, "sedpy": ModuleSpec("sedpy", None)}
-    monkeypatch.setattr(synthetic, "find_spec", lambda name: found[name])
-    assert "nebulium[sed]" in str(synthetic.missing_extra())
+    monkeypatch.setitem(sys.modules, "dsps", None)
+    assert "nebulium[sed]" in Synthetic(None).lacks
     with pytest.raises(MissingExtraError, match="dsps"):
         galaxy_maker(load_model("desi-lines", of=LineModel))

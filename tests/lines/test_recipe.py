@@ -14,7 +14,7 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
-from nebulium.errors import OutputError, TableError
+from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.likelihood import MeasuredLines
@@ -92,12 +92,6 @@ def test_test_rows_do_not_reach_training(tmp_path: Path, trained: tuple[Table, P
     other = train(table.with_columns(spoilt), tmp_path / "spoilt", config=SMALL)
     flux, z = jnp.ones(12), jnp.array(0.1)
     np.testing.assert_array_equal(load_model(folder).median_ew(flux, z), load_model(other).median_ew(flux, z))
-
-
-def test_an_existing_model_is_not_overwritten(trained: tuple[Table, Path]) -> None:
-    table, folder = trained
-    with pytest.raises(OutputError, match="is there already"):
-        train(table, folder, config=SMALL)
 
 
 def test_a_training_interrupted_before_its_first_step_is_resumed_from_nothing(

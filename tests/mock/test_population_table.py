@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from astropy.cosmology import FlatLambdaCDM
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
@@ -10,6 +13,10 @@ N = 30
 
 @pytest.fixture
 def table():
+    return galaxies()
+
+
+def galaxies() -> Table:
     rng = np.random.default_rng(0)
     return Table(
         {
@@ -62,6 +69,48 @@ def test_a_wrong_value_is_named_with_its_row_and_column(table, column, value, sa
     values[17] = value
     with pytest.raises(TableError, match=rf"mine\.parquet, column {column}: .*{says}.* row 17"):
         table_population(table.with_columns({column: values}))
+
+
+UNITS = {
+    "age_gyr": {"years": lambda age: age * 1e9, "the logarithm of years": lambda age: 9.0 + np.log10(age)},
+    "tau_gyr": {"years": lambda tau: tau * 1e9},
+    "log_mstar": {"not its logarithm": lambda mass: 10.0**mass},
+    "lgmet": {"not its logarithm": lambda metals: 10.0**metals},
+    "redshift": {"km/s": lambda redshift: redshift * 299_792.458},
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    wrong=st.sampled_from([(column, unit) for column, units in UNITS.items() for unit in units]),
+    kind=st.sampled_from([np.float64, np.float32]),
+    rows=st.integers(1, N),
+)
+def test_a_column_in_another_unit_is_recognised(wrong, kind, rows):
+    (column, unit), table = wrong, galaxies().with_columns({"lgmet": np.full(N, -2.0)})
+    values = UNITS[column][unit](np.clip(table[column], 0.02, None) if column != "lgmet" else table[column])
+    # A logarithm of years is a small number, which a galaxy of 9 Gyr might have as well.
+    with pytest.raises(TableError) as caught:
+        table_population(table.with_columns({column: values.astype(kind)}).select(slice(0, rows)))
+    assert f"column {column}" in str(caught.value)
+    assert unit in caught.value.mend or unit == "the logarithm of years"
+
+
+@settings(max_examples=50, deadline=None)
+@given(redshift=st.floats(0.01, 6.0), share=st.floats(0.02, 3.0), row=st.integers(0, N - 1))
+def test_no_galaxy_is_older_than_the_universe(redshift, share, row):
+    limit, table = FlatLambdaCDM(70, 0.3).age(redshift).to_value("Gyr"), galaxies()
+    columns = {"redshift": table["redshift"].copy(), "age_gyr": table["age_gyr"].copy()}
+    columns["redshift"][row], columns["age_gyr"][row] = redshift, share * limit
+    made = table.with_columns(columns)
+    if share <= 1.0 or share * limit > 14.5:
+        assume(share <= 1.0)
+        assert len(table_population(made)) == N
+        return
+    assume(share > 1.001)
+    old = rf"column age_gyr: .*found {share * limit:.4g} Gyr at redshift {redshift:.4g}, .* in row {row}\."
+    with pytest.raises(TableError, match=old):
+        table_population(made)
 
 
 def test_a_wrong_optional_value_is_named(table):

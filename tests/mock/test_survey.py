@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,7 +96,7 @@ def test_a_killed_run_goes_on_where_it_was(plain, tmp_path, monkeypatch):
     assert processes_of_group(process.pid) == []
     (folder / WORK / ".partial-1-half").write_text("half a block")
     without_pictures(monkeypatch)
-    with pytest.raises(OutputError, match="is not empty.*--resume"):
+    with pytest.raises(OutputError, match="holds a survey that was stopped.*--resume"):
         make_survey("sdss", folder, **OPTIONS)
     run = make_survey("sdss", folder, **OPTIONS, resume=True)
     assert 0 < run.made < N
@@ -109,6 +110,29 @@ def test_a_finished_run_is_left_as_it_is(plain, monkeypatch):
     before = (plain / "catalogue.parquet").stat().st_mtime_ns
     assert make_survey("sdss", plain, **OPTIONS, resume=True).made == 0
     assert (plain / "catalogue.parquet").stat().st_mtime_ns == before
+
+
+def test_a_finished_survey_stays_until_the_new_one_is_complete(plain, tmp_path, monkeypatch):
+    without_pictures(monkeypatch)
+    folder = Path(shutil.copytree(plain, tmp_path / "mock"))
+    smaller = OPTIONS | {"n": 2, "pixels": 8, "shards": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(survey_module, "make_blocks", raising(OSError))
+        with pytest.raises(OSError, match="broken"):
+            make_survey("sdss", folder, **smaller)
+    assert len(read_table(tmp_path / "mock.replaced" / "catalogue.parquet")) == N
+    assert make_survey("sdss", folder, **smaller, resume=True).made == 2
+    assert len(read_table(folder / "catalogue.parquet")) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["mock"]
+    with pytest.raises(OutputError, match=r"holds the input .*catalogue\.parquet, which would be lost"):
+        make_survey("sdss", folder, n=1, table=folder / "catalogue.parquet")
+
+
+def raising(kind):
+    def fail(*_, **__):
+        raise kind("broken")
+
+    return fail
 
 
 def test_a_shorter_run_in_this_process_makes_the_same_galaxies(plain):
@@ -296,9 +320,9 @@ def test_bad_options_are_errors_and_leave_nothing(tmp_path, survey, options, mes
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("ten years of work")
-    with pytest.raises(OutputError, match="is not empty"):
+    with pytest.raises(OutputError, match="other things in it, which would be lost"):
         make_survey("sdss", tmp_path, n=5)
-    with pytest.raises(OutputError, match="is a file"):
+    with pytest.raises(OutputError, match="it is a file"):
         make_survey("sdss", tmp_path / "thesis.txt", n=5)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -314,10 +314,7 @@ def test_settings_of_another_method():
     assert sorted(path.name for path in Path().iterdir()) == ["mock"]
 
 
-def test_nothing_is_written_over():
-    train_file("mock", "mine", method="train-distribution", settings=GRID)
-    with pytest.raises(OutputError, match="mine: is there already"):
-        train_file("mock", "mine", method="train-distribution")
+def test_an_interrupted_training_is_not_written_over():
     Path("other.run").mkdir()
     with pytest.raises(OutputError, match=r"other\.run: holds an interrupted training.*--resume"):
         train_file("mock", "other", method="train-distribution")

@@ -200,10 +200,12 @@ def test_shapes_are_checked_while_testing():
         weighted_mean(jnp.zeros(3), jnp.zeros(2))
 
 
-def test_progress_is_shown_on_standard_error(capsys):
+def test_progress_is_shown_on_standard_error(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     fit(make_model(), squared_error, make_data(), config=QUICK, progress=True)
     shown = capsys.readouterr()
-    assert "4/4" in shown.err
+    assert "training: 4 of 4 epochs, loss" in shown.err
     assert shown.out == ""
 
 

@@ -152,9 +152,24 @@ def test_what_others_put_into_a_folder_of_that_name_stays():
     assert names(Path("mine.run")) == ["notes.txt"]
 
 
-def test_an_output_that_is_there_or_has_no_place_is_refused_first():
+def test_a_model_is_replaced_once_the_new_one_is_complete():
+    train("mine")
+    train("mine", epochs=2)
+    with pytest.raises(KeyError):
+        train("mine", epochs=4, then=raises(KeyError()))
+    # The model is the one of before, and what was done of the other is not lost.
+    assert describe_model("mine").config["training"]["epochs"] == 2
+    with pytest.raises(OutputError, match=r"mine\.run: holds an interrupted training.*--resume"):
+        train("mine", epochs=4)
+    train("mine", epochs=4, resume=True)
+    assert describe_model("mine").config["training"]["epochs"] == 4
+    assert names(Path()) == ["mine", "mine.rejects.csv", "mine.run"]
+
+
+def test_an_output_that_is_no_model_or_has_no_place_is_refused_first():
     Path("mine").mkdir()
-    with pytest.raises(OutputError, match="mine: is there already"):
+    Path("mine", "thesis.txt").write_text("ten years of work")
+    with pytest.raises(OutputError, match="mine: is a folder with other things in it"):
         train("mine")
     with pytest.raises(OutputError, match=r"there is no folder .*mkdir -p"):
         train("nowhere/mine")

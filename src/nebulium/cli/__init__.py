@@ -18,8 +18,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
-verb(app, "demo", library("lines.demo.demonstration.run_demo"))(demo.demo)
-verb(app, "explore")(explore.explore)
+verb(app, "demo", library("lines.demo.demonstration.run_demo"), doing="making galaxies", extra="sed")(
+    demo.demo
+)
+verb(app, "explore", extra="explore")(explore.explore)
 app.add_typer(lines.app, name="lines")
 app.add_typer(properties.app, name="properties")
 photoz.app.add_typer(photoz_space.app)

@@ -1,19 +1,13 @@
 """``nebulium explore``."""
 
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from nebulium.cli.options import IdColumn, Seed
+from nebulium.cli.options import REPLACED, IdColumn, Seed
 from nebulium.cli.verb import going_on, say
-from nebulium.errors import MissingExtraError
-
-#: Packages of the extra.
-PACKAGES = ("dash", "plotly", "flask", "werkzeug")
 
 
 def explore(
@@ -54,7 +48,7 @@ def explore(
         typer.Option(
             "--export",
             metavar="DIR",
-            help="Instead of serving, write a page that needs no server into a new folder, for a website.",
+            help=f"Instead of serving, write a page that needs no server, for a website. {REPLACED}",
         ),
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Draw the map anew.")] = False,
@@ -71,14 +65,13 @@ def explore(
 
     Example: `nebulium explore galaxies.parquet --export page`
     """
-    if export is not None:
-        from nebulium.data.output import check_free
+    from nebulium.data.output import check_place
+    from nebulium.explore.export.writing import INDEX, export_page
 
-        check_free(export)
-    with _extra_named():
-        from nebulium.explore.export.writing import export_page
-        from nebulium.explore.page.explored import explore as explored
-        from nebulium.explore.page.server import make_app, serve
+    if export is not None:
+        check_place(export, folder_with=INDEX)
+    from nebulium.explore.page.explored import explore as explored
+    from nebulium.explore.page.server import make_app, serve
 
     with going_on("reading the galaxies") as progress:
         galaxies = explored(
@@ -93,19 +86,10 @@ def explore(
     for note in (*galaxies.galaxies.notes, *galaxies.notes):
         say(note)
     if export is not None:
-        page = export_page(galaxies, export, model=model)
+        with going_on("writing the page"):
+            page = export_page(galaxies, export, model=model)
         say(str(page))
         if open_browser:
             webbrowser.open(page.index.resolve().as_uri())
         return
     serve(make_app(galaxies), host=host, port=port, open_browser=open_browser, say=say)
-
-
-@contextmanager
-def _extra_named() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in PACKAGES:
-            raise
-        raise MissingExtraError(str(error.name), "explore") from error

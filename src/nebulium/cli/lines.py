@@ -129,7 +129,7 @@ def predict(
     say_predictions(run)
 
 
-@verb(app, "evaluate", evaluation("lines.evaluate_file"))
+@verb(app, "evaluate", evaluation("lines.evaluate_file"), doing="scoring")
 def evaluate(
     result: Any,
     source: Table,
@@ -156,7 +156,7 @@ def evaluate(
     say_notes(result.notes)
 
 
-@verb(app, "inject", library("lines.inject_file"))
+@verb(app, "inject", library("lines.inject_file"), doing="adding lines")
 def inject(
     run: Any,
     source: Annotated[

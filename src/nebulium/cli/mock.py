@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import Seed
+from nebulium.cli.options import REPLACED, Seed
 from nebulium.cli.verb import library, say, verb
 
 app = typer.Typer(help="A mock universe: galaxies with known answers.", no_args_is_help=True)
 
 
-@verb(app, "make", library("mock.make_survey"), "making")
+@verb(app, "make", library("mock.make_survey"), "making", extra="mock")
 def make(
     run: Any,
     survey: Annotated[
@@ -23,7 +23,9 @@ def make(
             "sample, r < 17.77; legacy, ps1: the same in those images.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new or empty folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help=f"Folder to make. {REPLACED}")
+    ],
     n: Annotated[
         int | None, typer.Option("--n", help="How many galaxies. [default: the rows of --table]")
     ] = None,
@@ -69,7 +71,7 @@ def make(
     say(f"{run.folder}/README.md describes the files, {run.folder}/figures shows them")
 
 
-@verb(app, "show", library("mock.show_survey"))
+@verb(app, "show", library("mock.show_survey"), doing="drawing")
 def show(
     paths: list[Path], folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a survey.")]
 ) -> None:

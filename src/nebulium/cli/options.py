@@ -7,6 +7,8 @@ import typer
 
 from nebulium.cli.verb import number_or_text
 
+#: What happens to an earlier output, in all commands.
+REPLACED = "What is there is replaced, once the new is complete, if it is of the same kind, and else refused."
 Encoder = Literal["resnet-tiny", "convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
 ModelOfGalaxies = Annotated[
@@ -132,15 +134,18 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Take up an interrupted training of the same settings.")
 ]
 PredictionsOutput = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FILE", help="Table ending in .parquet, .fits or .ecsv.")
-]
-SpectraOutput = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FILE", help="Spectra ending in .parquet or .fits.")
-]
-ModelOutput = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the model.")]
-ReportOutput = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", metavar="DIR", help="Folder to write; an earlier one of such a run is replaced."
+        "--output", "-o", metavar="FILE", help=f"Table ending in .parquet, .fits or .ecsv. {REPLACED}"
     ),
+]
+SpectraOutput = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help=f"Spectra ending in .parquet or .fits. {REPLACED}"),
+]
+ModelOutput = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help=f"Folder of the model. {REPLACED}")
+]
+ReportOutput = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help=f"Folder to write. {REPLACED}")
 ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
+    REPLACED,
     AllRows,
     BatchSize,
     Encoder,
@@ -143,7 +144,9 @@ def predict(
     pdf: Annotated[
         Path | None,
         typer.Option(
-            "--pdf", metavar="FILE", help="Also write the densities, as a qp ensemble ending in .hdf5."
+            "--pdf",
+            metavar="FILE",
+            help=f"Also write the densities, as a qp ensemble ending in .hdf5. {REPLACED}",
         ),
     ] = None,
     curves: Curves = None,
@@ -164,7 +167,7 @@ def _one_model(model: ModelOfGalaxies) -> list[str]:
     return [model]
 
 
-@verb(app, "evaluate", SCORES, models=_one_model, columns=catalogue_columns)
+@verb(app, "evaluate", SCORES, doing="scoring", models=_one_model, columns=catalogue_columns)
 def evaluate(
     result: Any,
     *,
@@ -186,7 +189,7 @@ def evaluate(
     _say_scores(result, output)
 
 
-@verb(app, "compare", SCORES, columns=catalogue_columns)
+@verb(app, "compare", SCORES, doing="scoring", columns=catalogue_columns)
 def compare(
     result: Any,
     *,

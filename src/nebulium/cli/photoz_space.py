@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nebulium.cli.options import ModelOfGalaxies, PredictionsOutput, ReportOutput, Seed
+from nebulium.cli.options import REPLACED, ModelOfGalaxies, PredictionsOutput, ReportOutput, Seed
 from nebulium.cli.photoz import Curves, Data
 from nebulium.cli.photoz_columns import catalogue_columns
 from nebulium.cli.verb import library, say, say_notes, say_predictions, verb
@@ -33,7 +33,7 @@ def embed(
     say_predictions(run)
 
 
-@verb(app, "neighbours", library("photoz.neighbours_file"))
+@verb(app, "neighbours", library("photoz.neighbours_file"), doing="looking for neighbours")
 def neighbours(
     table: Any,
     embeddings: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that embed wrote.")],
@@ -45,7 +45,7 @@ def neighbours(
             "--output",
             "-o",
             metavar="FILE",
-            help="Table ending in .parquet, .fits or .ecsv; shown here if not given.",
+            help=f"Table ending in .parquet, .fits or .ecsv; shown here if not given. {REPLACED}",
         ),
     ] = None,
 ) -> None:
@@ -65,7 +65,13 @@ def neighbours(
         say("  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)))
 
 
-@verb(app, "disagreements", library("photoz.disagreements_file"), columns=catalogue_columns)
+@verb(
+    app,
+    "disagreements",
+    library("photoz.disagreements_file"),
+    doing="comparing redshifts",
+    columns=catalogue_columns,
+)
 def disagreements(
     run: Any,
     *,

@@ -21,21 +21,35 @@ from nebulium.cli.options import (
     Seed,
 )
 from nebulium.cli.verb import evaluation, library, say, say_notes, say_predictions, say_trained, verb
+from nebulium.errors import ImageError
 
 app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
 
 Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
 
 
-Images = Annotated[
-    Path,
-    typer.Option(
-        "--images",
-        metavar="PATH",
-        help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, Parquet, or "
-        "a mock survey.",
-    ),
-]
+def image_data(
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="DATA...",
+            help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, "
+            "Parquet, or a mock survey; or several files or a pattern in quotes.",
+            show_default=False,
+        ),
+    ] = None,
+    named: Annotated[Path | None, typer.Option("--images", metavar="DATA", hidden=True)] = None,
+) -> Any:
+    """The images: the first argument, or the option by which they went before."""
+    if not data and named is None:
+        raise ImageError("DATA", "is missing", "name the images: nebulium properties VERB DATA ...")
+    if data and named is not None:
+        raise ImageError("DATA", f"is given twice, {data[0]} and --images {named}", "leave out --images")
+    if not data:
+        return named
+    return data if len(data) > 1 else data[0]
+
+
 Labels = Annotated[
     Path | None,
     typer.Option(
@@ -91,11 +105,13 @@ def properties_config(
     return library("properties.PropertiesConfig")(**locals())
 
 
-@verb(app, "train", library("properties.train_file", progress=True), config=properties_config)
+@verb(
+    app, "train", library("properties.train_file", progress=True), images=image_data, config=properties_config
+)
 def train(
     run: Any,
     *,
-    images: Images,
+    images: Any,
     targets: Annotated[
         list[str], typer.Option("--target", metavar="COLUMN", help="Label to learn; as often as needed.")
     ],
@@ -112,30 +128,30 @@ def train(
     Images and labels are brought together by the id. TARGET_sigma or TARGET_err in the table is the error of
     a label. What cannot be used is listed beside the model.
 
-    Example: `nebulium properties train --images cutouts --labels z.csv --id objid --target oh_p50 -o mine`
+    Example: `nebulium properties train cutouts --labels z.csv --id objid --target oh_p50 -o mine`
 
-    Example: `nebulium properties train --images mock --target oh12 --target log_mstar --output mine`
+    Example: `nebulium properties train mock --target oh12 --target log_mstar --output mine`
     """
     say_trained(run)
 
 
-@verb(app, "predict", library("properties.predict_file"), "predicting")
+@verb(app, "predict", library("properties.predict_file"), "predicting", images=image_data)
 def predict(
-    run: Any, images: Images, model: ModelOfGalaxies, output: PredictionsOutput, bands: Bands = None
+    run: Any, images: Any, model: ModelOfGalaxies, output: PredictionsOutput, bands: Bands = None
 ) -> None:
     """Predict the properties of galaxies from their images.
 
     Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, and in_domain.
 
-    Example: `nebulium properties predict --images cutouts --model mine --output metallicities.parquet`
+    Example: `nebulium properties predict cutouts --model mine --output metallicities.parquet`
     """
     say_predictions(run)
 
 
-@verb(app, "evaluate", evaluation("properties.evaluate_file"))
+@verb(app, "evaluate", evaluation("properties.evaluate_file"), doing="scoring", images=image_data)
 def evaluate(
     result: Any,
-    images: Images,
+    images: Any,
     model: ModelOfGalaxies,
     output: ReportOutput,
     labels: Labels = None,
@@ -160,7 +176,7 @@ def evaluate(
     Scored are the galaxies in the test part of the model's own split. Columns log_mstar, redshift and
     half_light_radius_kpc of the labels are used where they are there.
 
-    Example: `nebulium properties evaluate --images cutouts --labels z.csv --id objid --model mine -o scores`
+    Example: `nebulium properties evaluate cutouts --labels z.csv --id objid --model mine -o scores`
     """
     for score in result.of_all(result.about["method"]):
         say(f"{score.target}: {score.n:,} galaxies, RMSE {score['rmse'].value:.4f}")
@@ -168,10 +184,10 @@ def evaluate(
     say_notes(result.notes)
 
 
-@verb(app, "explain", library("properties.explain_file"))
+@verb(app, "explain", library("properties.explain_file"), doing="explaining", images=image_data)
 def explain(
     run: Any,
-    images: Images,
+    images: Any,
     model: ModelOfGalaxies,
     output: ReportOutput,
     galaxies: Annotated[
@@ -184,7 +200,7 @@ def explain(
 ) -> None:
     """Draw what a model looks at: integrated gradients and Grad-CAM over the galaxies.
 
-    Example: `nebulium properties explain --images cutouts --model mine --galaxy 1237648704043942146 -o seen`
+    Example: `nebulium properties explain cutouts --model mine --galaxy 1237648704043942146 -o seen`
     """
     say(f"{run.output}: {', '.join(run.figures)} of {run.galaxies:,} galaxies; {run.rejects.summary()}")
     say(f"the shares of the pixels add up to within {run.largest_gap:.2g} standard deviations")

@@ -5,8 +5,9 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -14,18 +15,8 @@ from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
-from nebulium.errors import NebuliumError
+from nebulium.errors import NebuliumError, check_extra
 
 FAULT, INTERRUPTED = 2, 130
 NOTHING_LEFT = "nothing half-written is left"
@@ -108,28 +99,35 @@ def _end(message: str, code: int) -> NoReturn:
 @contextmanager
 def counting(doing: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """How many galaxies are done, and how long the others will take where their number is known."""
-    if total is None:
-        with _shown(doing, SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as update:
-            yield lambda done: update(description=f"{doing}: {done:,} galaxies")
-    else:
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("galaxies"), TimeRemainingColumn())
-        with _shown(doing, TextColumn("{task.description}"), *columns, total=total) as update:
-            yield lambda done: update(completed=done)
+    with _shown(doing, "galaxies", total) as now:
+        yield now
 
 
 @contextmanager
 def going_on(doing: str) -> Iterator[Callable[[str, float], None]]:
     """What is being done, one thing after another, and the share of it that is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with _shown(doing, *columns) as update:
-        yield lambda now, share: update(description=now, completed=share, total=1.0)
+    with _shown(doing, "%", 1.0) as now:
+        yield lambda doing, share: now(share, doing)
 
 
 @contextmanager
-def _shown(doing: str, *columns: Any, total: int | None = None) -> Iterator[Callable[..., None]]:
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda **now: bar.update(task, **now)
+def _waiting(counts: str, doing: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+    """What the library tells how much is done, if it does."""
+    if counts:
+        with counting(counts, total) as progress:
+            yield progress
+    else:
+        with going_on(doing) if doing else nullcontext():
+            yield None
+
+
+@contextmanager
+def _shown(*work: Any) -> Iterator[Callable[..., None]]:
+    """Imported late, as all of the library."""
+    from nebulium.data.progress import Work, shown
+
+    with shown(Work(*work)) as work_in_progress:
+        yield work_in_progress.now
 
 
 Command = Callable[..., None]
@@ -175,6 +173,9 @@ def verb(
     name: str,
     calls: Callable[..., Any] | None = None,
     counts: str = "",
+    *,
+    doing: str = "",
+    extra: str = "",
     **shared: Callable[..., Any],
 ) -> Callable[[Command], Command]:
     """Make a function a command that ends well.
@@ -182,7 +183,8 @@ def verb(
     The arguments of the function are the options; in place of one that goes by the name of one of `shared`
     stand the options of that function, which makes the argument of them. With `calls`, from `library` or
     `evaluation`, they go to the library, and the function gets what comes back as one more argument, the
-    first. Where the library counts galaxies, `counts` says what is done to them.
+    first. Where the library counts galaxies, `counts` says what is done to them; where it does not, `doing`
+    says what is being done. Without the `extra` nothing is begun.
     """
 
     def decorate(command: Command) -> Command:
@@ -196,11 +198,15 @@ def verb(
 
         @functools.wraps(command)
         def wrapped(**options: Any) -> None:
+            if extra:
+                check_extra(extra)
             for name, make in shared.items():
                 options[name] = make(**{option: options.pop(option) for option in sets[name]})
             if calls is None:
                 return command(**options)
-            with counting(counts, options.get("n")) if counts else nullcontext() as progress:
+            if isinstance(calls, Library):
+                calls.load()
+            with _waiting(counts, doing, options.get("n")) as progress:
                 result = calls(**options, **given(progress=progress))
             return command(result, **options)
 
@@ -211,35 +217,51 @@ def verb(
     return decorate
 
 
-def library(path: str, **fixed: Any) -> Callable[..., Any]:
-    """A function of the library, imported when it is called; what is not given is left to its defaults."""
-    module, _, name = f"nebulium.{path}".rpartition(".")
+@dataclass(frozen=True)
+class Library:
+    """A function of the library, imported when it is called."""
 
-    def call(**options: Any) -> Any:
-        function = getattr(import_module(module), name)
+    path: str
+    fixed: Mapping[str, Any]
+    evaluates: bool = False
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function, which takes seconds."""
+        module, _, name = f"nebulium.{self.path}".rpartition(".")
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
+
+    def __call__(self, **options: Any) -> Any:
+        """Call it; what is not given is left to its defaults."""
+        if self.evaluates:
+            return self._evaluated(**options)
+        function = self.load()
         defaults = {
             option
             for option, parameter in inspect.signature(function).parameters.items()
             if parameter.default is not parameter.empty
         }
         asked = {name: value for name, value in options.items() if value is not None or name not in defaults}
-        return function(**asked, **fixed)
+        return function(**asked, **self.fixed)
 
-    return call
-
-
-def evaluation(path: str) -> Callable[..., Any]:
-    """An evaluation of the library, which is written to the folder `output`."""
-
-    def call(*, output: Path, **options: Any) -> Any:
+    def _evaluated(self, *, output: Path, **options: Any) -> Any:
+        """What evaluates is written to the folder `output`."""
         from nebulium.verbs.evaluation import check_evaluation_place
 
         check_evaluation_place(output)
-        result = library(path)(**options)
+        result = replace(self, evaluates=False)(**options)
         result.write(output)
         return result
 
-    return call
+
+def library(path: str, **fixed: Any) -> Library:
+    """A function of the library, by its path below the package, with some of its arguments."""
+    return Library(path, fixed)
+
+
+def evaluation(path: str) -> Library:
+    """An evaluation of the library, which is written to the folder `output`."""
+    return Library(path, {}, evaluates=True)
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -127,22 +127,54 @@ def lists_by_field(column: pa.ChunkedArray) -> dict[str, pa.Array]:
 
 
 def to_numpy(values: pa.ChunkedArray, where: str, column: str, first_row: int = 0) -> np.ndarray:
-    """An Arrow column as numpy has it, without a copy where there is nothing to convert."""
-    kind = values.type
-    if pa.types.is_dictionary(kind):
-        values, kind = values.cast(kind.value_type), kind.value_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
-        return np.asarray(pc.fill_null(values.cast(pa.string()), "").to_numpy(), dtype=np.str_)
+    """An Arrow column as numpy has it, without a copy where there is nothing to convert.
+
+    Bytes are text where all of them can be; else they are left as they are, as objects.
+    """
+    kind = stored_as(values.type)
+    if kind != values.type:
+        values = values.cast(kind)
+    if is_bytes(kind):
+        values, kind = _decoded(values)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return np.asarray(pc.fill_null(values.cast(pa.large_string()), "").to_numpy(), dtype=np.str_)
     if pa.types.is_nested(kind):
         raise TableError(
             f"{where}, column {column}", f"holds {kind}, expected one value a row", "map another column"
         )
-    if values.null_count:
+    if values.null_count and not (is_bytes(kind) or pa.types.is_temporal(kind)):
         _check_exact(values, where, column, first_row)
-        values = values.cast(pa.float64()) if not pa.types.is_temporal(kind) else values
+        values = values.cast(pa.float64())
     elif pa.types.is_decimal(kind) or pa.types.is_null(kind):
         values = values.cast(pa.float64())
     return np.asarray(values.to_numpy(zero_copy_only=False))
+
+
+def stored_as(kind: pa.DataType) -> pa.DataType:
+    """What the values of a dictionary, or of a type that a program has added, are."""
+    if pa.types.is_dictionary(kind):
+        return stored_as(kind.value_type)
+    return stored_as(kind.storage_type) if isinstance(kind, pa.BaseExtensionType) else kind
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, be they text or not."""
+    kinds = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_fixed_size_binary,
+        pa.types.is_binary_view,
+    )
+    return any(is_kind(kind) for is_kind in kinds)
+
+
+def _decoded(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.DataType]:
+    """Bytes as text, if all of them are."""
+    try:
+        text = values.cast(pa.large_binary()).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return values, values.type
+    return text, text.type
 
 
 def _check_exact(values: pa.ChunkedArray, where: str, column: str, first_row: int) -> None:

@@ -122,15 +122,6 @@ def check_not_input(source: Path, output: Path) -> None:
         raise OutputError(str(output), problem, "choose another name, or remove it first")
 
 
-def check_free(output: Path) -> None:
-    """Refuse a folder that is there, or has no place, before a long training and not after it."""
-    if output.exists():
-        raise OutputError(str(output), "is there already", "choose another folder, or remove it")
-    if not output.parent.is_dir():
-        problem = f"there is no folder {output.parent}"
-        raise OutputError(str(output), problem, f"make it: mkdir -p '{output.parent}'")
-
-
 def check_place(path: str | Path, *, folder_with: str | None = None) -> None:
     """Refuse a place where nothing can be written, or where other things would be lost: before long work."""
     target = Path(path).resolve()
@@ -144,6 +135,9 @@ def check_place(path: str | Path, *, folder_with: str | None = None) -> None:
         if not (target / folder_with).is_file() and any(target.iterdir()):
             problem = f"is a folder with other things in it, which would be lost (there is no {folder_with})"
             raise OutputError(str(path), problem, "choose the name of a new folder")
+    elif target.is_file() and folder_with is not None:
+        problem = "cannot be written: it is a file, and a folder is to be written"
+        raise OutputError(str(path), problem, "choose the name of a folder")
     elif target.exists() and not target.is_file():
         problem = "cannot be written: it is a device, not a file"
         raise OutputError(str(path), problem, "choose the name of an ordinary file")

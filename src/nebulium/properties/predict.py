@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from nebulium import verbs
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
+from nebulium.data.images.opening import ImagePaths
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
@@ -39,7 +40,7 @@ class PropertyPredictor(Predictor[PreparedImages]):
     predicts = "properties"
 
     def open(
-        self, source: Path, *, bands: Sequence[str] | None = None, ids: np.ndarray | None = None
+        self, source: ImagePaths, *, bands: Sequence[str] | None = None, ids: np.ndarray | None = None
     ) -> Opened[PreparedImages]:
         """Open images of any format; they must suit the model."""
         matched = open_for_model(source, self.model.form, bands=bands)
@@ -50,7 +51,7 @@ class PropertyPredictor(Predictor[PreparedImages]):
             yield from model_images(matched.source, self.model, rejects=rejects, rows=rows)
             notes[:] = matched.notes(self.model.form.preparation.size, rejects)
 
-        return Opened(str(source), chunks(), matched.source.id_column, rejects, notes)
+        return Opened(str(matched.source.path), chunks(), matched.source.id_column, rejects, notes)
 
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Predict prepared images, with the units of the labels that the model learned from."""
@@ -79,7 +80,7 @@ class PropertyEmbedder(PropertyPredictor):
 
 
 def predict_file(
-    images: str | Path,
+    images: ImagePaths,
     output: str | Path,
     *,
     model: str | Path,
@@ -90,7 +91,7 @@ def predict_file(
 
     Parameters
     ----------
-    images : str or Path
+    images : str, Path or sequence of these
         File or folder: see `nebulium.data.open_images`.
     output : str or Path
         A table ending in .parquet, .fits or .ecsv. Images that cannot be predicted are listed, with the

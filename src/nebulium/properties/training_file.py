@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nebulium.data.column_checks import Missing
 from nebulium.data.images.matching import open_for_model
+from nebulium.data.images.opening import ImagePaths
 from nebulium.data.splits import Split
 from nebulium.modelfile import load_model
 from nebulium.properties.labels import join_labels, read_labels
@@ -15,7 +16,7 @@ from nebulium.verbs.predict import ID
 
 
 def train_file(
-    images: str | Path,
+    images: ImagePaths,
     labels: str | Path | None,
     output: str | Path,
     *,
@@ -31,7 +32,7 @@ def train_file(
 
     Parameters
     ----------
-    images : str or Path
+    images : str, Path or sequence of these
         As in `open_images`.
     labels : str or Path, optional
         A table with the ids and the targets, in any order and number; the columns beside the images, if they

@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import PyTree
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from nebulium.data.progress import Work, shown
 from nebulium.errors import NebuliumError
 from nebulium.training.config import FitConfig, make_optimiser
 from nebulium.training.devices import batch_mesh, on_one_device, replicated
@@ -102,7 +101,7 @@ def fit(
         Which leaves are trained: all floating-point arrays by default. Keep scaler statistics out of it, as
         weight decay and averaging reach every trained leaf.
     progress : bool
-        Show a progress bar on standard error.
+        Show on standard error how far it is: a bar in a terminal, else lines.
 
     Returns
     -------
@@ -175,14 +174,13 @@ def _train(
     state: FitState, history: list[EpochRecord], task: _Task, run: RunFolder | None, progress: bool
 ) -> FitState:
     """Go on to the end, and add to the history."""
-    with _progress_bar(progress) as bar:
-        shown = bar.add_task("training", total=task.config.epochs, completed=len(history))
+    with shown(Work("training", "epochs", task.config.epochs, len(history)), shows=progress) as work:
         while not _is_done(state, task):
             state, record = _one_epoch(state, task)
             history.append(record)
             if run is not None:
                 run.save(state, record)
-            bar.update(shown, advance=1, description=_describe(record))
+            work.now(len(history), remark=_describe(record))
     return state
 
 
@@ -227,9 +225,3 @@ def _check_finite(loss: float, kind: str, epoch: int) -> None:
 def _describe(record: EpochRecord) -> str:
     validation = "" if record.validation_loss is None else f", validation {record.validation_loss:.4f}"
     return f"loss {record.loss:.4f}{validation}"
-
-
-def _progress_bar(shown: bool) -> Progress:
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("epochs"), TimeRemainingColumn())
-    text = TextColumn("{task.description}")
-    return Progress(*columns, text, console=Console(stderr=True), disable=not shown)

@@ -111,8 +111,6 @@ def save_trained(training: Training, trained: TrainedModel) -> TrainingRun:
     ------
     OutputError
         The rejects cannot be written.
-    ModelFileError
-        The folder is there already.
 
     Examples
     --------
@@ -151,7 +149,8 @@ def save_trained(training: Training, trained: TrainedModel) -> TrainingRun:
         raise ValueError("a training without an output cannot be saved")
     listed = training.rejects.write(training.output, id_column=trained.split["id_column"])
     config = trained.config
-    save_model(training.output, trained.model, config=config, card=model_card(trained.card, config))
+    card = model_card(trained.card, config)
+    save_model(training.output, trained.model, config=config, card=card, overwrite=True)
     notes = tuple(training.notes)
     return TrainingRun(training.output, trained.split["galaxies"], notes, training.rejects, listed)
 

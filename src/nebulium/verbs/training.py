@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 
-from nebulium.data.output import check_free
+from nebulium.data.output import check_place
 from nebulium.data.rejects import Rejects
+from nebulium.modelfile import CONFIG
 from nebulium.training import FitConfig, FitResult, fit, trained_part
 from nebulium.training.run_folder import CHECKPOINT, make_or_take, remove_half_written
 
@@ -96,7 +97,7 @@ def training_run(
     Parameters
     ----------
     output : str or Path
-        Folder of the model.
+        Folder of the model; an earlier model there is replaced when the new one is complete.
     resume : bool
         Take up an interrupted training; where there is none, begin.
     progress : bool
@@ -112,7 +113,8 @@ def training_run(
     Raises
     ------
     OutputError
-        The folder of the model is there already, or that of the run without `resume`, or it cannot be made.
+        The folder holds something else than a model, that of the run holds an interrupted training and is
+        not to be resumed, or they cannot be made.
 
     Examples
     --------
@@ -122,7 +124,9 @@ def training_run(
     ('mine.run', True)
     """
     training = Training(Path(output), resume, progress, Rejects() if rejects is None else rejects)
-    check_free(Path(output))
+    check_place(output, folder_with=CONFIG)
+    if not resume and _made(Path(output), training.folder):
+        shutil.rmtree(training.folder)
     mend = "take it up with --resume (resume=True), or delete it"
     make_or_take(training.folder, resume=resume, holds="holds an interrupted training", mend=mend)
     remove_half_written(training.folder)
@@ -133,6 +137,14 @@ def training_run(
         shutil.rmtree(training.scratch, ignore_errors=True)
         if new and not any(training.folder.rglob(CHECKPOINT)):
             shutil.rmtree(training.folder, ignore_errors=True)
+
+
+def _made(model: Path, run: Path) -> bool:
+    """Whether a run is that of the model which is there, and not a later one that was interrupted."""
+    if not (model / CONFIG).is_file() or not run.is_dir():
+        return False
+    checkpoints = [checkpoint.stat().st_mtime_ns for checkpoint in run.rglob(CHECKPOINT)]
+    return max(checkpoints, default=0) <= (model / CONFIG).stat().st_mtime_ns
 
 
 def fit_members(

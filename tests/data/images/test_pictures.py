@@ -1,7 +1,9 @@
 """Pictures of every kind that people have, and what is wrong with some."""
 
 import io
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -50,13 +52,18 @@ def test_rows_are_rows_and_red_comes_first():
     ("content", "reason"),
     [
         (encoded("RGBA", colour=(*RED, 128)), "has transparent pixels"),
-        (encoded("I;16", colour=300), "has the colour mode I;16, expected 8-bit RGB or grey"),
         (
-            encoded("CMYK", "jpeg", colour=(1, 2, 3, 4)),
-            "has the colour mode CMYK, expected 8-bit RGB or grey",
+            encoded("I;16", colour=300),
+            "has 16 bits a pixel but no value above 300, as counts have, expected a display",
         ),
-        (encoded("1", colour=1), "has the colour mode 1, expected 8-bit RGB or grey"),
-        (b"", "is truncated or damaged"),
+        (encoded("F", "tiff", colour=0.5), "has the colour mode F, expected RGB or grey"),
+        (encoded("1", colour=1), "has the colour mode 1, expected RGB or grey"),
+        (b"", "is an empty file (0 bytes)"),
+        (b"<html>404", "is neither JPG nor PNG, whatever its name says"),
+        (
+            encoded("L", save_all=True, append_images=[Image.new("L", (12, 10), 9)]),
+            "holds 2 pictures, expected one",
+        ),
         (encoded()[:60], "is truncated or damaged"),
         (b"\xff\xd8\xff\xe0" + bytes(100), "is truncated or damaged"),
     ],
@@ -65,10 +72,52 @@ def test_what_is_wrong_is_said(content, reason):
     assert decoded(content) == reason
 
 
+@pytest.mark.parametrize("form", ["png", "tiff"])
+def test_grey_of_16_bits_keeps_its_upper_ones(form):
+    deep = np.arange(120, dtype=np.uint16).reshape(10, 12) * 500
+    content = io.BytesIO()
+    Image.fromarray(deep).save(content, form)
+    np.testing.assert_array_equal(decoded(content.getvalue())[..., 0], deep // 256)
+
+
+def test_colours_of_16_bits_keep_their_upper_ones():
+    # Pillow writes none.
+    deep = (np.arange(360, dtype=np.uint16) * 180).reshape(10, 12, 3)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    header = struct.pack(">IIBBBBB", 12, 10, 16, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    ]
+    np.testing.assert_array_equal(decoded(b"\x89PNG\r\n\x1a\n" + b"".join(chunks)), deep // 256)
+
+
+def test_inks_become_colours():
+    content = io.BytesIO()
+    Image.new("RGB", (12, 10), RED).convert("CMYK").save(content, "jpeg", quality=100)
+    np.testing.assert_allclose(decoded(content.getvalue())[5, 5], RED, atol=2)
+
+
+@given(orientation=st.integers(1, 8), form=st.sampled_from(["jpeg", "png"]))
+def test_a_picture_is_turned_as_it_says(orientation, form):
+    upright = np.zeros((16, 32), np.uint8)
+    upright[:8, :8] = 255
+    # As a camera would have stored it: the inverse of what the tag asks for.
+    stored = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.T,
+        6: np.rot90(upright), 7: upright[::-1, ::-1].T, 8: np.rot90(upright, -1),
+    }[orientation]  # fmt: skip
+    exif, content = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(content, form, exif=exif)
+    np.testing.assert_allclose(decoded(content.getvalue())[..., 0], upright, atol=12)
+
+
 @given(share=st.floats(0.0, 0.97))
 def test_a_jpeg_cut_anywhere_is_noticed(share):
     content = encoded("RGB", "jpeg", size=(64, 64))
-    assert decoded(content[: int(share * len(content))]) == "is truncated or damaged"
+    assert decoded(content[: max(1, int(share * len(content)))]) == "is truncated or damaged"
 
 
 @given(place=st.integers(0, 10_000), value=st.integers(0, 255), form=st.sampled_from(["png", "jpeg"]))
@@ -113,8 +162,10 @@ def test_two_pictures_of_one_galaxy_are_refused(tmp_path):
 
 
 def test_no_picture_that_can_be_read(tmp_path):
-    with pytest.raises(ImageError, match="no picture that can be read; .*7.png is truncated or damaged"):
-        open_images(folder_of(tmp_path, {"7.png": b"", "8.png": b""}))
+    with pytest.raises(ImageError, match="no picture that can be read; .*7.png is truncated .* download"):
+        open_images(folder_of(tmp_path, {"7.png": encoded()[:50], "8.png": b""}))
+    with pytest.raises(ImageError, match="7.png has transparent pixels. To mend: convert them"):
+        open_images(folder_of(tmp_path / "a", {"7.png": encoded("RGBA", colour=(*RED, 128))}))
 
 
 def test_a_picture_that_has_gone_is_set_aside(tmp_path):

@@ -318,3 +318,49 @@ def test_colours_may_go_by_the_names_of_filters(tmp_path):
 def test_named_bands_are_not_renamed(tmp_path):
     with pytest.raises(ImageError, match="asked for were i, r, g"):
         open_images(as_parquet(tmp_path, colours()), bands=["i", "r", "g"])
+
+
+SEVERAL = {
+    "pattern": lambda folder: str(folder / "*.png"),
+    "pattern of folders": lambda folder: f"{folder.parent}/*/*.png",
+    "files": lambda folder: sorted(folder.glob("[!.]*.png")),
+    "files, one of them twice": lambda folder: [
+        *sorted(folder.glob("[!.]*.png")),
+        next(folder.glob("7.png")),
+    ],
+    "folder and file": lambda folder: [folder, folder / "7.png"],
+}
+
+
+@pytest.mark.parametrize("several", SEVERAL)
+def test_several_files_make_one_set(several, tmp_path):
+    images = colours()
+    source = open_images(SEVERAL[several](as_folder(tmp_path, images)))
+    assert sorted(source.ids.tolist()) == sorted(IDS.tolist())
+    found = dict(zip(source.ids.tolist(), only_chunk(source).pixels, strict=True))
+    for identifier, image in zip(IDS.tolist(), images, strict=True):
+        np.testing.assert_array_equal(found[identifier], image)
+
+
+def test_several_tables_make_one_set(tmp_path):
+    for first in (0, 2):
+        write_images(mmu(colours(2), IDS[first : first + 2]), tmp_path / f"{first}.parquet")
+    assert open_images([tmp_path / "0.parquet", tmp_path / "2.parquet"]).ids.tolist() == IDS[:4].tolist()
+
+
+@pytest.mark.parametrize(
+    ("several", "message"),
+    [
+        ("*.jpg", r"\*.jpg: is a pattern that no file has"),
+        (["cube.npy", "cube.npy"], "is one of several files that make no set"),
+        (["pictures", "cube.npy"], "cube.npy: is of another kind than .*pictures"),
+        (["pictures", "none"], "none: is not there"),
+        ([], "expected a file, found none"),
+    ],
+)
+def test_several_files_that_make_no_set(several, message, tmp_path, monkeypatch):
+    as_folder(tmp_path, colours())
+    as_npy(tmp_path, colours())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ImageError, match=message):
+        open_images(several)

@@ -212,9 +212,12 @@ def test_lists_of_arrow_that_lack_numbers():
 def test_columns_that_are_not_needed_never_stop_a_reader():
     kinds = (pa.binary(), pa.large_binary(), pa.binary(4))
     columns = {f"picture {number}": pa.array([b"\x89PNG"] * 2, kind) for number, kind in enumerate(kinds)}
-    columns |= {"z": [0.1, 0.2], "list": [[1], [2, 3]], "struct": [{"a": 1}] * 2, "map": pa.nulls(2)}
+    columns |= {"z": [0.1, 0.2], "list": [[1], [2, 3]], "struct": [{"a": 1}] * 2, "null": pa.nulls(2)}
     pyarrow.parquet.write_table(pa.table(columns), "a.parquet")
-    assert {"z"} <= set(read_table("a.parquet").columns) <= {"z", "map"}
+    assert read_table("a.parquet", columns={"redshift": "z"})["redshift"].tolist() == [0.1, 0.2]
+    assert {"list", "struct"}.isdisjoint(read_table("a.parquet").columns)
+    with pytest.raises(TableError, match="column picture 0: expected a number for redshift"):
+        read_table("a.parquet", columns={"redshift": "picture 0"})
 
 
 def test_errors_in_place_of_inverse_variances_are_converted():

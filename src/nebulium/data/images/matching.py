@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32
 
-from nebulium.data.images.opening import open_images
+from nebulium.data.images.opening import ImagePaths, open_images
 from nebulium.data.images.preparation import ImageForm
 from nebulium.data.images.source import ImageSource, with_bands, with_change
 from nebulium.data.rejects import Rejects
@@ -50,7 +49,7 @@ class MatchedImages:
 
 
 def open_for_model(
-    path: str | Path, form: ImageForm | None, *, bands: Sequence[str] | None = None
+    path: ImagePaths, form: ImageForm | None, *, bands: Sequence[str] | None = None
 ) -> MatchedImages:
     """Open a set of images in the form that a model takes, or as they are if there is no model yet."""
     return match_to_model(open_images(path, bands=bands), form)

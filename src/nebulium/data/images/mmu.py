@@ -40,7 +40,10 @@ FIELDS = {
     "scale": ("scale",),
 }
 CUBES = ("flux", "ivar", "mask")
-MEND = "give a column image: struct of the lists band, flux, ivar, mask, psf_fwhm, scale"
+MEND = (
+    "give a column image: struct of the lists band, flux, ivar, mask, psf_fwhm, scale; or pictures: struct "
+    "of bytes and path"
+)
 
 
 @dataclass(frozen=True, eq=False)

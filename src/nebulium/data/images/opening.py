@@ -1,5 +1,6 @@
 """A set of images of any format opened by what its files are called."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -8,9 +9,12 @@ from nebulium.data.images.fits_cutouts import open_fits_cutouts
 from nebulium.data.images.parquet import open_parquet_images
 from nebulium.data.images.pictures import open_pictures
 from nebulium.data.images.source import ImageSource, with_bands
+from nebulium.data.output import as_paths
 from nebulium.data.tables.table import ending_of
 from nebulium.errors import ImageError
 
+#: One file or folder, or several.
+ImagePaths = str | Path | Sequence[str | Path]
 #: Kind of images by the ending of their files.
 KINDS = {
     ".jpg": "pictures", ".jpeg": "pictures", ".png": "pictures",
@@ -35,7 +39,7 @@ KNOWN = (
 )
 
 
-def open_images(path: str | Path, *, bands: Sequence[str] | None = None) -> ImageSource:
+def open_images(path: ImagePaths, *, bands: Sequence[str] | None = None) -> ImageSource:
     """Open a set of images, whatever its format.
 
     Known are folders and zips of JPG or PNG named by the id of the galaxy, folders of FITS cutouts (a file a
@@ -44,8 +48,9 @@ def open_images(path: str | Path, *, bands: Sequence[str] | None = None) -> Imag
 
     Parameters
     ----------
-    path : str or Path
-        File or folder.
+    path : str, Path or sequence of these
+        File or folder; or a pattern such as ``cutouts/*.fits``, or several files and folders of cutouts,
+        pictures or Parquet, which make one set.
     bands : sequence of str, optional
         Which bands, in which order. Where the files do not name them (colours, NumPy cubes), the names to go
         by instead.
@@ -73,12 +78,41 @@ def open_images(path: str | Path, *, bands: Sequence[str] | None = None) -> Imag
     ...     [(chunk.ids.tolist(), chunk.pixels[0].shape) for chunk in source.chunks(size=2)]
     [([0, 1], (8, 8, 2)), ([2], (8, 8, 2))]
     """
-    path = Path(path)
-    if not path.exists():
-        raise ImageError(str(path), "is not there", "check the path")
-    kind, files = _kind_of(path)
-    source = OPENERS[kind](path, files)
+    paths = [found for one in as_paths(path) for found in _matching(one)]
+    if not paths:
+        raise ImageError("images", "expected a file, found none", "name a file, a folder or a pattern")
+    if len(paths) == 1:
+        kind, files = _kind_of(paths[0])
+        source = OPENERS[kind](paths[0], files)
+    else:
+        kind, files = _kind_of_several(paths)
+        source = OPENERS[kind](Path(os.path.commonpath([file.absolute().parent for file in files])), files)
     return source if bands is None else with_bands(source, bands)
+
+
+def _matching(path: Path) -> list[Path]:
+    """The path, or what a pattern stands for."""
+    if path.exists():
+        return [path]
+    if not set("*?[") & set(str(path)):
+        raise ImageError(str(path), "is not there", "check the path")
+    matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    found = [file for file in matching if not file.name.startswith(".")]
+    if not found:
+        raise ImageError(str(path), "is a pattern that no file has", "check the path")
+    return found
+
+
+def _kind_of_several(paths: list[Path]) -> tuple[str, list[Path]]:
+    """Several files and folders make one set if all their files are of one kind that allows it."""
+    parts = [_kind_of(path) for path in paths]
+    other = next((place for place, part in enumerate(parts) if part[0] != parts[0][0]), None)
+    if other is not None:
+        raise ImageError(str(paths[other]), f"is of another kind than {paths[0]}", "give files of one kind")
+    kind, files = parts[0][0], list(dict.fromkeys(file for _, some in parts for file in some))
+    if kind not in (*ONE_A_FILE, "parquet") or not all(some for _, some in parts):
+        raise ImageError(str(paths[0]), "is one of several files that make no set", "give one at a time")
+    return kind, files
 
 
 def _kind_of(path: Path) -> tuple[str, list[Path]]:

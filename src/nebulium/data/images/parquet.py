@@ -1,9 +1,10 @@
 """Images in Parquet, as a source: one file or many, in the layout of the Multimodal Universe."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from nebulium.data.files import FAULTS_OF_ARROW, opened_parquet, rows_by_group, sizes_of_groups, to_numpy
+from nebulium.data.files import (
+    FAULTS_OF_ARROW,
+    is_list,
+    opened_parquet,
+    rows_by_group,
+    sizes_of_groups,
+    stored_as,
+    to_numpy,
+)
 from nebulium.data.ids import ids_or_places
+from nebulium.data.images.encoded import id_column, ids_of_paths, paths_alone, picture_column, pictures_of
 from nebulium.data.images.mmu import ID, IMAGE, images_from_arrow
-from nebulium.data.images.source import DAMAGED, ImageSource, Read
+from nebulium.data.images.pictures import typical_bands
+from nebulium.data.images.source import DAMAGED, TRIED, ImageSource, Read
+from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import ImageError, TableError
 
 #: What ids are called where the file has no name of its own for them, or this one beside its own.
 TARGET_ID = "target_id"
+#: Images of the rows of a table, or what is wrong with them.
+ImagesOf = Callable[[pa.Table], list[np.ndarray | str]]
 #: A field of the struct that is not needed here, and as large as the flux.
 UNUSED = "ivar"
 
@@ -30,38 +44,86 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
     shards = [shard for shard in map(_described, files) if sum(shard.sizes)]
     if not shards:
         raise ImageError(str(path), "has no rows", "check how it was made")
+    if shards[0].pictures:
+        return _pictures(path, shards)
     first = images_from_arrow(_first_row(shards[0]), str(shards[0].path))
     unit = str(first.metadata.get("unit", ""))
     return ImageSource(
         path=path,
         ids=_ids(shards),
         bands=first.bands,
-        opened=lambda: _reading(shards, first.bands),
+        opened=lambda: _reading(shards, lambda table: _images(table, first.bands)),
         unit=unit,
         pixel_scale_arcsec=_if_known(first.pixel_scale_arcsec[0]),
         psf_fwhm_arcsec=_if_known(first.psf_fwhm_arcsec[0]),
         zero_point_ab=_zero_points(unit, first.bands),
         beside=(lambda: _table(shards)) if shards[0].beside else None,
-        id_column=ID if shards[0].has_ids and TARGET_ID not in shards[0].beside else TARGET_ID,
+        id_column=ID if shards[0].ids and TARGET_ID not in shards[0].beside else TARGET_ID,
+    )
+
+
+def _pictures(path: Path, shards: Sequence["_Shard"]) -> ImageSource:
+    """A source of the pictures in a column."""
+    ids, column = _ids(shards), shards[0].pictures
+
+    def opened() -> AbstractContextManager[Read]:
+        return _reading(shards, lambda table: pictures_of(table[column]))
+
+    return ImageSource(
+        path=path,
+        ids=ids,
+        bands=typical_bands(path, opened, [f"row {row}" for row in range(min(len(ids), TRIED))]),
+        opened=opened,
+        unit=DISPLAY_UNIT,
+        beside=(lambda: _table(shards)) if shards[0].beside else None,
+        id_column=shards[0].ids or TARGET_ID,
+        bands_named=False,
     )
 
 
 @dataclass(frozen=True)
 class _Shard:
-    """What one Parquet file holds: rows of its row groups, columns beside the images, and those needed."""
+    """What one Parquet file holds: rows of its row groups, columns of ids, beside the images, and needed.
+
+    Images are in the layout of the Multimodal Universe, or pictures in the column that is named.
+    """
 
     path: Path
     sizes: Sequence[int]
-    has_ids: bool
+    ids: str | None
     beside: Sequence[str]
     columns: Sequence[str]
+    pictures: str | None = None
+    paths: Sequence[str] = ()
 
 
 def _described(path: Path) -> _Shard:
     with opened_parquet(path) as file:
         schema, sizes = file.schema_arrow, sizes_of_groups(file)
-    beside = [field.name for field in schema if not pa.types.is_nested(field.type)]
-    return _Shard(path, sizes, ID in schema.names, beside, _image_columns(schema))
+    pictures = None if _has_images(schema) else picture_column(schema)
+    kinds = {field.name: stored_as(field.type) for field in schema if field.name != pictures}
+    beside = [name for name, kind in kinds.items() if not pa.types.is_nested(kind)]
+    if pictures is None:
+        return _Shard(path, sizes, ID if ID in schema.names else None, beside, _image_columns(schema))
+    paths = paths_alone(schema, pictures)
+    return _Shard(path, sizes, id_column(schema), beside, [pictures], pictures, paths)
+
+
+def image_column(path: Path) -> str | None:
+    """The column of images or of pictures of a table, if it has one."""
+    if not (path.is_file() and path.suffix.lower() == ".parquet"):
+        return None
+    with opened_parquet(path) as file:
+        return IMAGE if _has_images(file.schema_arrow) else picture_column(file.schema_arrow)
+
+
+def _has_images(schema: pa.Schema) -> bool:
+    """Whether there is a column of images with fluxes, beside which pictures are for the eye."""
+    if IMAGE not in schema.names:
+        return False
+    kind = stored_as(schema.field(IMAGE).type)
+    kind = kind.value_type if is_list(kind) else kind
+    return pa.types.is_struct(kind) and "band" in {field.name.lower() for field in kind}
 
 
 def _first_row(shard: _Shard) -> pa.Table:
@@ -74,8 +136,8 @@ def _first_row(shard: _Shard) -> pa.Table:
 class _Reader:
     """Reads rows counted over all row groups of all shards; the file that was read last stays open."""
 
-    def __init__(self, shards: Sequence[_Shard], bands: tuple[str, ...], files: ExitStack):
-        self.bands, self.files = bands, files
+    def __init__(self, shards: Sequence[_Shard], images_of: ImagesOf, files: ExitStack):
+        self.images_of, self.files = images_of, files
         self.groups = [(shard, group) for shard in shards for group in range(len(shard.sizes))]
         self.sizes = [size for shard in shards for size in shard.sizes]
         self.held: tuple[_Shard | None, Any] = (None, None)
@@ -97,11 +159,7 @@ class _Reader:
             table = table.slice(rows[0], len(rows)) if together else table.take(rows)
         except (TableError, *FAULTS_OF_ARROW):
             return [DAMAGED] * len(rows)
-        try:
-            return _fluxes(table, self.bands)
-        except TableError:
-            # One image that differs from the others does not spoil them.
-            return [_flux(table.slice(row, 1), self.bands) for row in range(len(rows))]
+        return self.images_of(table)
 
     def _opened(self, shard: _Shard) -> pyarrow.parquet.ParquetFile:
         if self.held[0] is not shard:
@@ -112,9 +170,17 @@ class _Reader:
 
 
 @contextmanager
-def _reading(shards: Sequence[_Shard], bands: tuple[str, ...]) -> Iterator[Read]:
+def _reading(shards: Sequence[_Shard], images_of: ImagesOf) -> Iterator[Read]:
     with ExitStack() as files:
-        yield _Reader(shards, bands, files)
+        yield _Reader(shards, images_of, files)
+
+
+def _images(table: pa.Table, bands: tuple[str, ...]) -> list[np.ndarray | str]:
+    """Images of rows; one that differs from the others does not spoil them."""
+    try:
+        return _fluxes(table, bands)
+    except TableError:
+        return [_flux(table.slice(row, 1), bands) for row in range(len(table))]
 
 
 def _fluxes(table: pa.Table, bands: tuple[str, ...]) -> list[np.ndarray | str]:
@@ -149,11 +215,20 @@ def _image_columns(schema: pa.Schema) -> list[str]:
 
 def _ids(shards: Sequence[_Shard]) -> np.ndarray:
     """Ids of all shards; rows of files without ids go by their place."""
-    parts = []
-    for shard in shards if all(shard.has_ids for shard in shards) else ():
+    column, parts = shards[0].ids, []
+    if column is None and all(shard.paths for shard in shards):
+        return ids_of_paths(pa.chunked_array(chain.from_iterable(map(_paths, shards))))
+    for shard in shards if column and all(shard.ids == column for shard in shards) else ():
         with opened_parquet(shard.path) as file:
-            parts.append(to_numpy(file.read(columns=[ID])[ID], str(shard.path), ID).astype(np.str_))
+            values = file.read(columns=[column])[column]
+            parts.append(to_numpy(values, str(shard.path), str(column)).astype(np.str_))
     return ids_or_places(np.concatenate(parts) if parts else None, sum(sum(shard.sizes) for shard in shards))
+
+
+def _paths(shard: _Shard) -> list[pa.Array]:
+    """What the pictures of a file are called."""
+    with opened_parquet(shard.path) as file:
+        return list(file.read(columns=list(shard.paths)).column(0).chunks)
 
 
 def _table(shards: Sequence[_Shard]) -> Table:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from nebulium.data.files import FAULTS, reading
 from nebulium.data.ids import ids_from_text
@@ -23,6 +23,10 @@ ENDINGS = (".jpg", ".jpeg", ".png")
 COLOURS, GREY = ("red", "green", "blue"), ("grey",)
 #: Folders and files of a zip that other programs leave behind.
 HIDDEN = re.compile(r"\.|__MACOSX$")
+#: How PNG and JPG begin.
+BEGINNINGS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n")
+#: Modes of grey in 16 bits, and the brightest value with which they may be counts of a detector.
+DEEP_GREY, FEWEST_LEVELS = ("I;16", "I;16B", "I;16L", "I;16N"), 4096
 #: What Pillow raises of a picture that makes no sense.
 BAD_PICTURE: tuple[type[Exception], ...] = (*FAULTS, SyntaxError)
 
@@ -37,7 +41,7 @@ def open_pictures(path: Path, files: Sequence[Path] = ()) -> ImageSource:
     return ImageSource(
         path=path,
         ids=ids_of_files(path, names),
-        bands=_typical_bands(path, opened, names),
+        bands=typical_bands(path, opened, names),
         opened=opened,
         unit=DISPLAY_UNIT,
         bands_named=False,
@@ -57,6 +61,8 @@ def ids_of_files(path: Path, names: Sequence[str], endings: Sequence[str] = ENDI
 
 def decoded(content: bytes) -> np.ndarray | str:
     """The pixels of a picture, or why there are none."""
+    if not content:
+        return "is an empty file (0 bytes)"
     try:
         with warnings.catch_warnings():
             # A picture that would fill the memory.
@@ -66,23 +72,40 @@ def decoded(content: bytes) -> np.ndarray | str:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return "is too large to be a cutout"
     except BAD_PICTURE:
-        return "is truncated or damaged"
+        known = any(start.startswith(content[: len(start)]) for start in BEGINNINGS)
+        return "is truncated or damaged" if known else "is neither JPG nor PNG, whatever its name says"
 
 
 def _pixels(picture: Image.Image) -> np.ndarray | str:
-    """Colours or grey; formats that are neither are not bent into them."""
+    """Colours or grey in 8 bits, upright; what is neither is not bent into them."""
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":
+        return f"holds {frames} pictures, expected one"
+    depth = "I;16" if (picture.mode, picture.format) == ("I", "PNG") else picture.mode
+    picture = ImageOps.exif_transpose(picture)
+    if depth in DEEP_GREY:
+        return _upper_bits(np.asarray(picture))
+    if picture.mode in ("CMYK", "YCbCr"):
+        picture = picture.convert("RGB")
     if picture.mode in ("P", "PA", "RGBA", "LA"):
         picture = picture.convert("LA" if picture.mode == "LA" else "RGBA")
         if picture.getchannel("A").getextrema() != (255, 255):
             return "has transparent pixels"
         picture = picture.convert(picture.mode[:-1])
     if picture.mode not in ("RGB", "L"):
-        return f"has the colour mode {picture.mode}, expected 8-bit RGB or grey"
+        return f"has the colour mode {picture.mode}, expected RGB or grey"
     pixels = np.asarray(picture)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _typical_bands(
+def _upper_bits(pixels: np.ndarray) -> np.ndarray | str:
+    """16 bits as 8, as Pillow itself reads colours of 16 bits; but counts are no display."""
+    if pixels.max() < FEWEST_LEVELS:
+        return f"has 16 bits a pixel but no value above {pixels.max()}, as counts have, expected a display"
+    return (pixels >> 8).astype(np.uint8)[..., None]
+
+
+def typical_bands(
     path: Path, opened: Callable[[], AbstractContextManager[Read]], names: Sequence[str]
 ) -> tuple[str, ...]:
     """Bands that most of the first pictures have."""

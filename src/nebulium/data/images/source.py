@@ -246,6 +246,7 @@ def some_readable(path: Path, what: str, names: Iterable[str], found: Iterable[A
         if len(good) == ASKED:
             break
     if not good:
-        problem = f"has no {what} that can be read; {problems[0]}"
-        raise ImageError(str(path), problem, "check, make or download them again")
+        damaged = any(word in problems[0] for word in ("damaged", "empty", "neither", "cannot be read"))
+        mend = "make or download them again" if damaged else f"convert them, or give each {what} as FITS"
+        raise ImageError(str(path), f"has no {what} that can be read; {problems[0]}", mend)
     return good

@@ -9,7 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nebulium.data.files import declared_units, is_list, list_lengths, opened_parquet, own_metadata, to_numpy
+from nebulium.data.files import (
+    declared_units,
+    is_list,
+    list_lengths,
+    opened_parquet,
+    own_metadata,
+    stored_as,
+    to_numpy,
+)
 from nebulium.data.tables.table import TableSource, with_masks
 from nebulium.errors import TableError
 
@@ -37,7 +45,6 @@ def open_parquet(path: Path, wanted: Sequence[str] | None) -> TableSource:
         units=_units_of_astropy(schema) | declared_units(schema),
         metadata=own_metadata(schema).get("metadata", {}),
         arrays=tuple(column.name for column in schema if _is_array(column.type)),
-        bytes=tuple(column.name for column in schema if _is_bytes(column.type)),
     )
     return with_masks(source)
 
@@ -58,12 +65,6 @@ def _column(values: pa.ChunkedArray, where: str, name: str, first: int) -> np.nd
         return np.ma.MaskedArray(pc.fill_null(values, 0).to_numpy(), mask=mask)
     if is_list(values.type):
         return _array(values, where, name, first)
-    if _is_bytes(values.type):
-        try:
-            values = values.cast(pa.binary()).cast(pa.string())
-        except (pa.ArrowException, UnicodeDecodeError) as fault:
-            problem = f"holds {values.type} that is no text, expected a number or a text"
-            raise TableError(f"{where}, column {name}", problem, "map another column") from fault
     return to_numpy(values, where, name, first)
 
 
@@ -86,14 +87,8 @@ def _array(lists: pa.ChunkedArray, where: str, name: str, first: int) -> np.ndar
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """One value a row, of a kind that is a number or a text."""
-    return not (_is_bytes(kind) or pa.types.is_nested(kind))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    """A text that numpy wrote, or a picture."""
-    binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    return any(is_one(kind) for is_one in binary)
+    """One value a row."""
+    return not pa.types.is_nested(stored_as(kind))
 
 
 def _is_array(kind: pa.DataType) -> bool:

@@ -214,8 +214,6 @@ class TableSource:
         What nebulium wrote there.
     arrays : tuple of str
         Names of the columns that hold several numbers a row; ``chunks`` gives them of shape (n, number).
-    bytes : tuple of str
-        Names of the columns of bytes, which may be texts, or pictures.
     """
 
     name: str
@@ -224,12 +222,11 @@ class TableSource:
     units: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     arrays: tuple[str, ...] = ()
-    bytes: tuple[str, ...] = ()
 
     @property
     def all_columns(self) -> tuple[str, ...]:
-        """Also those that are read only if they are asked for."""
-        return (*self.columns, *self.arrays, *self.bytes)
+        """Also those of arrays, which are read only if they are asked for."""
+        return (*self.columns, *self.arrays)
 
     def __post_init__(self) -> None:
         twice = [column for column, count in Counter(self.all_columns).items() if count > 1]

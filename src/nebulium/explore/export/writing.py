@@ -9,7 +9,7 @@ from string import Template
 
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
-from nebulium.data.output import check_free, replace_on_success
+from nebulium.data.output import check_place, replace_on_success
 from nebulium.errors import TableError
 from nebulium.explore.export.data import SAMPLE_SEED, PageData
 from nebulium.explore.export.encoding import script
@@ -69,7 +69,7 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
     explored : Explored
         The galaxies, with a map.
     folder : str or Path
-        A new one.
+        A new one; an earlier page is replaced.
     model : str or Path, optional
         The model of the predictions, if these are not by the packaged models of lines; the page names it.
 
@@ -82,7 +82,7 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
     TableError
         There is no map.
     OutputError
-        The folder is there already, or cannot be written.
+        The folder holds other things, or cannot be written.
 
     Examples
     --------
@@ -98,11 +98,11 @@ def export_page(explored: Explored, folder: str | Path, *, model: str | Path | N
     (40, 'index.html')
     """
     folder = Path(folder)
-    check_free(folder)
+    check_place(folder, folder_with=INDEX)
     if explored.galaxy_map is None:
         raise TableError(explored.galaxies.name, "has no map to write", f"see what it needs. {NO_MAP}")
     data = PageData(explored)
-    with replace_on_success(folder) as partial:
+    with replace_on_success(folder, folder_with=INDEX) as partial:
         for name, text in _files(data, _about(data, model)):
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_text(text, encoding="utf-8", newline="\n")

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int64
+from pyarrow.types import is_nested
 
 from nebulium.data.column_checks import ColumnPlace, checked_column
+from nebulium.data.files import opened_parquet, stored_as
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.opening import open_images
+from nebulium.data.images.parquet import image_column
 from nebulium.data.images.source import ImageSource
 from nebulium.data.tables.reading import column_mapping, column_names, read_table
-from nebulium.data.tables.table import Table, missing_column
+from nebulium.data.tables.table import READABLE, Table, ending_of, missing_column
 from nebulium.errors import NebuliumError, TableError
 from nebulium.explore.sample.cache import cache_folder, kept
 from nebulium.explore.sample.example import example_table
@@ -26,6 +29,8 @@ from nebulium.photometry.catalogue import table_of
 ID = "target_id"
 #: What a column of ids may be called, in any case, where none is named.
 ID_NAMES = (ID, "object_id", "targetid", "objid", "id")
+#: Values of columns that are not shown: of bytes, or of several numbers a row.
+UNSHOWN = (bytes, list, dict, np.ndarray)
 #: Columns of the fluxes of a band, measured or true, but not of their errors.
 FLUX_COLUMN = re.compile("flux_njy_(?!err_)(?:obs_)?(.*)")
 
@@ -198,6 +203,8 @@ def _read(path: Path, columns: Mapping[str, str] | str | Sequence[str] | None) -
 
 def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxies:
     raw_ids, taken, notes = _ids(table, id_column)
+    images, image_rows, image_notes = _images(path, raw_ids)
+    table, left_out = _shown_columns(table, taken, images is not None)
     values = {
         name: numbers
         for name, column in table.columns.items()
@@ -208,7 +215,6 @@ def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxie
     texts = {
         name: _text(column) for name, column in table.columns.items() if name not in values and name != taken
     }
-    images, image_rows, image_notes = _images(path, raw_ids)
     return Galaxies(
         name=table.name if path is None else path.name,
         ids=np.array(raw_ids.astype(np.str_).tolist(), np.str_),
@@ -219,8 +225,32 @@ def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxie
         image_rows=image_rows,
         path=path,
         id_column=taken,
-        notes=(*notes, *image_notes),
+        notes=(*notes, *left_out, *image_notes),
     )
+
+
+def _shown_columns(table: Table, ids: str | None, with_images: bool) -> tuple[Table, tuple[str, ...]]:
+    """The table without the columns that hold neither numbers nor text nor the images, and a note of them."""
+    file = Path(table.name)
+    columns = {name: column for name, column in table.columns.items() if name == ids or _can_be_shown(column)}
+    left = [name for name in (*table.columns, *_nested(file)) if name not in columns]
+    left = [name for name in left if not (with_images and name == image_column(file))]
+    note = f"Left out, as they hold neither numbers nor text: {', '.join(left)}."
+    return replace(table, columns=columns), (note,) if left else ()
+
+
+def _nested(path: Path) -> list[str]:
+    """Columns of lists and of structs, which a table is read without."""
+    if not (path.is_file() and READABLE.get(ending_of(path) or "") == "parquet"):
+        return []
+    with opened_parquet(path) as file:
+        return [field.name for field in file.schema_arrow if is_nested(stored_as(field.type))]
+
+
+def _can_be_shown(column: np.ndarray) -> bool:
+    """Whether there is one value a row, a number, a text or a time."""
+    of_objects = column.dtype.kind == "O"
+    return column.ndim == 1 and not (of_objects and any(isinstance(one, UNSHOWN) for one in column))
 
 
 def _ids(table: Table, id_column: str | None) -> tuple[np.ndarray, str | None, tuple[str, ...]]:
@@ -249,17 +279,20 @@ def _text(column: np.ndarray) -> np.ndarray:
     """Anything else as text; a missing time is empty."""
     if column.dtype.kind in "mM":
         return np.where(np.isnat(column), "", column.astype(np.str_))
+    if column.dtype.kind == "O":
+        return np.array(["" if one is None else str(one) for one in column], np.str_)
     return column.astype(np.str_)
 
 
 def _images(
     path: Path | None, ids: np.ndarray
 ) -> tuple[ImageSource | None, np.ndarray | None, tuple[str, ...]]:
-    """Images of a mock survey; without them the rest works all the same."""
-    if path is None or not (path / SHARDS).is_dir():
+    """Images of a mock survey or in a column; without them the rest works all the same."""
+    of_survey = path is not None and (path / SHARDS).is_dir()
+    if path is None or not (of_survey or image_column(path)):
         return None, None, ()
     try:
         source = open_images(path)
     except NebuliumError as error:
         return None, None, (f"No images: {error}",)
-    return source, rows_of_ids(ids, source.ids), ()
+    return source, rows_of_ids(ids, source.ids) if of_survey else np.arange(len(ids)), ()

@@ -6,7 +6,6 @@ Stars, dust, continuum and lines come from the differentiable chain of `nebulium
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import MissingExtraError, check_extra
 from nebulium.explore.maps.embedding_file import GalaxyMap
 from nebulium.explore.maps.features import colour_features, continuum_features
 from nebulium.lines.chain import make_chain
@@ -26,8 +25,6 @@ from nebulium.lines.predict import WITH_LUMINOSITY
 from nebulium.modelfile import load_model
 from nebulium.sed import DelayedExponential, Galaxy, SalimDust, load_filters, load_ssp
 
-#: Packages of the extra `sed` that the chain needs.
-PACKAGES = {"dsps": "dsps", "sedpy": "astro-sedpy"}
 #: 16, 50 and 84 per cent.
 LEVELS = np.array([0.16, 0.5, 0.84], np.float32)
 #: The slider: time of decline in Gyr, from a galaxy that has long stopped forming stars to one that goes on.
@@ -82,7 +79,11 @@ class Synthetic:
     @property
     def lacks(self) -> str:
         """The package that is missing for it; empty if none is."""
-        return str(missing_extra() or "")
+        try:
+            check_extra("sed")
+        except MissingExtraError as error:
+            return str(error)
+        return ""
 
     def at(self, place: float) -> SyntheticGalaxy:
         """The galaxy at a place of the slider, 0 to 1."""
@@ -126,17 +127,9 @@ def tau_of(place: float) -> float:
     return round(float(np.exp(logs[0] + (logs[1] - logs[0]) * np.clip(place, 0.0, 1.0))), 6)
 
 
-def missing_extra() -> MissingExtraError | None:
-    """The error that names the first package of the extra that is not installed; None if all are."""
-    lacking = [name for module, name in PACKAGES.items() if find_spec(module) is None]
-    return MissingExtraError(lacking[0], "sed") if lacking else None
-
-
 def galaxy_maker(model: LineModel) -> Callable[[float], SyntheticGalaxy]:
     """A function from the time of decline to the galaxy; compiled once, some milliseconds each."""
-    missing = missing_extra()
-    if missing is not None:
-        raise missing
+    check_extra("sed")
     chain = make_chain(load_ssp(), load_filters("sdss_r0"), model.median_ew)
 
     @jax.jit

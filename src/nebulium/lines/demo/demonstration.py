@@ -16,6 +16,7 @@ from nebulium.data.spectra.reading import write_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
+from nebulium.errors import check_extra
 from nebulium.lines.chain import SampledLines, SyntheticGalaxy, make_chain, synthesise
 from nebulium.lines.continuum.line_list import line_columns
 from nebulium.lines.demo.figures import magnitude_changes, spectra_with_lines, width_histograms
@@ -64,6 +65,7 @@ def run_demo(
 ) -> DemoRun:
     """Make galaxies with emission lines, and write pictures, tables and spectra."""
     start, folder = time.perf_counter(), Path(folder)
+    check_extra("sed")
     with replace_on_success(folder, folder_with="equivalent_widths.png") as partial:
         partial.mkdir()
         loaded = model if isinstance(model, LineModel) else load_model(model, of=LineModel)

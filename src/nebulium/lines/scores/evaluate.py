@@ -13,7 +13,7 @@ from nebulium.data.column_checks import Missing
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.reading import Units
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium.errors import TableError, check_extra
 from nebulium.lines.input import Columns
 from nebulium.lines.measured_galaxies import measured_galaxies, read_measured
 from nebulium.lines.model import LineModel
@@ -99,6 +99,8 @@ def evaluate_file(
     >>> [score.method for score in found.of_all()[:3]]
     ['median of the scored', 'intrinsic', 'observed']
     """
+    if traditional:
+        check_extra("bench")
     table = read_measured(
         source,
         columns=columns,

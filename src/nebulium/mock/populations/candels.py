@@ -1,6 +1,5 @@
 """The population `candels`: what HST sees to redshift 6, learned from the catalogue of 3D-HST."""
 
-import importlib.util
 from typing import Any
 
 import equinox as eqx
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import check_extra
 from nebulium.mock.populations.metallicity import draw_lgmet, draw_oh12
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.populations.relations import main_sequence_speagle14
@@ -55,6 +54,5 @@ class CandelsPopulation(eqx.Module):
 
 def candels_population() -> CandelsPopulation:
     """The population with its packaged weights."""
-    if importlib.util.find_spec("flowjax") is None:
-        raise MissingExtraError("flowjax", "mock")
+    check_extra("mock")
     return CandelsPopulation(load_model(MODEL))

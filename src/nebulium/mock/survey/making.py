@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nebulium.data.output import output_error
-from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
-from nebulium.errors import OutputError, SurveyError
-from nebulium.mock.populations.own_table import TablePopulation, table_population
+from nebulium.errors import OutputError, SurveyError, check_extra
+from nebulium.mock.populations.own_table import TablePopulation, read_own_table, table_population
 from nebulium.mock.survey.pictures import show_survey
 from nebulium.mock.survey.readme import write_readme
-from nebulium.mock.survey.run_file import OWN_TABLE, WORK, RunSettings, resume_run, start_run
+from nebulium.mock.survey.run_file import OWN_TABLE, WORK, RunSettings, before, resume_run, start_run
 from nebulium.mock.survey.shards import BLOCK, missing_blocks, write_shards
 from nebulium.mock.survey.survey_list import Survey, find_survey
 from nebulium.mock.survey.workers import make_blocks
@@ -77,7 +76,8 @@ def make_survey(
     survey : str
         candels, sdss, legacy, ps1 or roman.
     output : str or Path
-        A new or empty folder; it gets ``data/`` (Parquet in the layout of the Multimodal Universe),
+        A new or empty folder, or that of a finished survey, which stays beside it as ``<name>.replaced``
+        until the new one is complete. It gets ``data/`` (Parquet in the layout of the Multimodal Universe),
         ``catalogue.parquet`` (the same without images), ``figures/``, ``README.md`` and ``run.json``.
     n : int, optional
         Number of galaxies; those of `table` if not given.
@@ -106,8 +106,8 @@ def make_survey(
     Raises
     ------
     NebuliumError
-        The survey is not known, a number makes no sense, the table is at fault, the folder is not empty,
-        cannot be written, is full, or holds another run.
+        The survey is not known, a number makes no sense, the table is at fault, the folder holds
+        other things, cannot be written, is full, or holds another run.
     MissingExtraError
         A package of the extra `mock` is not installed.
 
@@ -120,13 +120,15 @@ def make_survey(
     nebulium.errors.SurveyError: n: is 0, expected 1 or more. To mend: choose another
     """
     start, folder = time.perf_counter(), Path(output)
+    check_extra("mock")
     found = find_survey(survey)
-    own = read_table(table) if isinstance(table, (str, Path)) else table
+    own = read_own_table(Path(table)) if isinstance(table, (str, Path)) else table
     settings = _settings(found, own, n, seed, pixels, neighbours, shards)
     _check_positive("processes", processes)
     if resume:
         resume_run(folder, settings)
     else:
+        _check_not_inside(table, folder)
         start_run(folder, settings)
     _prepare_work(folder, own)
     missing = missing_blocks(folder, settings)
@@ -138,6 +140,7 @@ def make_survey(
     write_readme(folder)
     show_survey(folder)
     shutil.rmtree(folder / WORK, ignore_errors=True)
+    shutil.rmtree(before(folder), ignore_errors=True)
     return SurveyRun(folder, settings.n, made, time.perf_counter() - start)
 
 
@@ -194,6 +197,14 @@ def _count(n: int | None, population: TablePopulation | None) -> int:
 def _check_positive(name: str, value: int) -> None:
     if value < 1:
         raise SurveyError(name, f"is {value}, expected 1 or more", "choose another")
+
+
+def _check_not_inside(table: str | Path | Table | None, folder: Path) -> None:
+    """A survey that is replaced must not be the input."""
+    if isinstance(table, (str, Path)) and folder.resolve() in Path(table).resolve().parents:
+        raise OutputError(
+            str(folder), f"holds the input {table}, which would be lost", "choose another folder"
+        )
 
 
 def _prepare_work(folder: Path, own: Table | None) -> None:

@@ -1,6 +1,7 @@
 """The settings of a run, kept in its folder, so that it can be resumed and explains itself."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -66,15 +67,26 @@ class RunFile:
     versions: dict[str, str]
 
 
+def check_new(folder: Path) -> None:
+    """Refuse a folder in which no survey can be begun."""
+    check_place(folder, folder_with=RUN_FILE)
+    if (folder / WORK).is_dir():
+        mend = "go on with it by --resume, or choose another folder"
+        raise OutputError(str(folder), "holds a survey that was stopped", mend)
+
+
+def before(folder: Path) -> Path:
+    """Where an earlier survey stays until the new one is complete."""
+    return folder.with_name(f"{folder.name}.replaced")
+
+
 def start_run(folder: Path, settings: RunSettings) -> None:
-    """Begin a run in a new or empty folder."""
-    if not folder.exists():
-        check_place(folder)
+    """Begin a run in a new or empty folder, or in that of a finished survey, which steps aside."""
+    check_new(folder)
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            found = "is not empty" if folder.is_dir() else "is a file"
-            mend = "choose another folder; --resume takes up a run that was stopped"
-            raise OutputError(str(folder), found, mend)
+        if (folder / RUN_FILE).is_file():
+            shutil.rmtree(before(folder), ignore_errors=True)
+            folder.rename(before(folder))
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error

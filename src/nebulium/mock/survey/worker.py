@@ -7,6 +7,7 @@ parent.
 
 import json
 import os
+import pickle
 import signal
 import sys
 import traceback
@@ -26,8 +27,7 @@ def answer_blocks(folder: Path) -> None:
     try:
         _answer(folder, answers)
     except NebuliumError as error:
-        parts = [error.where, error.problem, error.mend]
-        print(json.dumps({"fault": parts, "kind": type(error).__name__}), file=answers)  # noqa: T201
+        print(json.dumps({"fault": pickle.dumps(error).hex()}), file=answers)  # noqa: T201
     except Exception:
         print(json.dumps({"bug": traceback.format_exc()}), file=answers)  # noqa: T201
 

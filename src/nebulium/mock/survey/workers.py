@@ -6,6 +6,7 @@ imported, nor its own main module can change what they compute.
 
 import json
 import os
+import pickle
 import selectors
 import subprocess
 import sys
@@ -16,8 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import nebulium.errors
-from nebulium.errors import NebuliumError, SurveyError
+from nebulium.errors import SurveyError
 
 #: One thread each, as there is a process for each core; and no accelerator, which they would fight over.
 ENVIRONMENT = {
@@ -56,8 +56,7 @@ class _Worker:
             raise self._died()
         answer = json.loads(line)
         if "fault" in answer:
-            kind = getattr(nebulium.errors, answer["kind"], NebuliumError)
-            raise kind(*answer["fault"])
+            raise pickle.loads(bytes.fromhex(answer["fault"]))
         if "bug" in answer:
             raise RuntimeError(f"a process that makes galaxies failed:\n{answer['bug']}")
         return int(answer["block"])

@@ -13,8 +13,9 @@ from jaxtyping import Array, Float
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
+from nebulium.data.images.opening import ImagePaths
 from nebulium.data.images.source import ImageSource
-from nebulium.data.output import file_stem, replace_on_success
+from nebulium.data.output import check_place, file_stem, replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import nearest
 from nebulium.errors import ImageError
@@ -71,7 +72,7 @@ class ExplanationRun:
 
 
 def explain_file(
-    images: str | Path,
+    images: ImagePaths,
     output: str | Path,
     *,
     model: str | Path,
@@ -84,7 +85,7 @@ def explain_file(
 
     Parameters
     ----------
-    images : str or Path
+    images : str, Path or sequence of these
         As in `open_images`.
     output : str or Path
         Folder, replaced whole if it is there and from such a run: of each property a figure, and the maps in
@@ -116,19 +117,21 @@ def explain_file(
     """
     output, predictor = Path(output), find_predictor(model, of=PropertyPredictor)
     loaded, units = predictor.model, predictor.config["units"]
+    kind = f"{file_stem(loaded.targets[0])}.npz"
+    check_place(output, folder_with=kind)
     source = open_for_model(images, loaded.form, bands=bands).source
     wanted = source.ids[_rows(source, galaxies, n, seed)]
-    opened = predictor.open(Path(images), bands=bands, ids=wanted)
+    opened = predictor.open(images, bands=bands, ids=wanted)
     shown = list(opened.chunks)
     if not shown:
         problem = f"has no image to explain ({opened.rejects.summary()})"
-        raise ImageError(str(images), problem, "check the images")
+        raise ImageError(str(source.path), problem, "check the images")
     ids, pixels = (np.concatenate(parts) for parts in zip(*shown, strict=True))
     order = np.argsort(rows_of_ids(ids, wanted))
     ids, pixels = ids[order], pixels[order]
     predicted = map_galaxies(loaded, pixels, batch=BATCH)
     gaps, files = [], []
-    with replace_on_success(output, folder_with=f"{file_stem(loaded.targets[0])}.npz") as partial:
+    with replace_on_success(output, folder_with=kind) as partial:
         partial.mkdir()
         for place, target in enumerate(loaded.targets):
             maps, gap = _explained(loaded, pixels, place)

@@ -14,10 +14,11 @@ import numpy as np
 from nebulium.data.column_checks import Missing
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.matching import open_for_model
-from nebulium.data.output import file_stem
+from nebulium.data.images.opening import ImagePaths
+from nebulium.data.output import as_paths, file_stem
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium.errors import TableError, check_extra
 from nebulium.properties.labels import join_labels, label_values, read_labels
 from nebulium.properties.predict import PropertyPredictor
 from nebulium.properties.scores.figures import CONTEXT, MASS, property_figures
@@ -152,7 +153,7 @@ def _in_order_of(ids: np.ndarray, table: Table, targets: Sequence[str], labels: 
 
 
 def evaluate_file(
-    images: str | Path,
+    images: ImagePaths,
     labels: str | Path | None,
     *,
     model: str | Path,
@@ -169,7 +170,7 @@ def evaluate_file(
 
     Parameters
     ----------
-    images : str or Path
+    images : str, Path or sequence of these
         Pictures, cutouts, cubes or Parquet, as `open_images` opens them.
     labels : str or Path, optional
         A table with the ids and the targets; the columns beside the images if not given. Where they have
@@ -207,15 +208,19 @@ def evaluate_file(
     --------
     >>> evaluate_file("cutouts", "labels.ecsv", model="mine", id_column="objid")  # doctest: +SKIP
     """
+    if traditional:
+        check_extra("bench")
     predictor = find_predictor(model, of=PropertyPredictor)
-    scoring = Scoring.of(images, [model], None if all_rows else TEST, resamples, seed)
+    scoring = Scoring.of(
+        " ".join(map(str, as_paths(images))), [model], None if all_rows else TEST, resamples, seed
+    )
     name, targets = next(iter(scoring.models)), predictor.model.targets
     source = open_for_model(images, predictor.model.form, bands=bands).source
     beside = [*(column for column in CONTEXT if column not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
     labelled = join_labels(source, table, targets, Rejects(), missing=missing)
     held = scoring.held_out(labelled.ids, id_column=id_column or ID)
-    galaxies = LabelledGalaxies(predictor, Path(images), bands, labelled)
+    galaxies = LabelledGalaxies(predictor, images, bands, labelled)
     opened, predicted, light = galaxies.predicted(held.rows)
     predictions = predicted.as_table(name=name)
     scored = evaluate_predictions(

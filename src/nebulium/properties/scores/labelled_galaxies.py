@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from nebulium.data.ids import rows_of_ids
+from nebulium.data.images.opening import ImagePaths
 from nebulium.data.tables.table import Table
 from nebulium.metrics.estimates import FEWEST
 from nebulium.properties.baselines.baselines import BASELINES
@@ -31,7 +31,7 @@ class LabelledGalaxies:
     """Galaxies with labels, whose images are read as a model takes them."""
 
     predictor: PropertyPredictor
-    images: Path
+    images: ImagePaths
     bands: Sequence[str] | None
     labelled: LabelledRows
 
