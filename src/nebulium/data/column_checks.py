@@ -16,8 +16,8 @@ from nebulium.errors import TableError
 
 Flags = Bool[np.ndarray, " n"]
 
-#: Rows that a message names.
-NAMED = 3
+#: Rows that a message names, and letters of a value.
+NAMED, MOST_LETTERS = 3, 60
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class ColumnPlace:
     ) -> None:
         """Raise an error if a value is bad; ``{found}`` in the mend becomes the first bad value."""
         if np.any(bad):
-            first = values[np.argmax(bad)].item()
-            found = found or (f"{first:.6g}" if isinstance(first, float) else repr(first))
+            first = values.item(int(np.argmax(bad)))
+            found = found or (f"{first:.6g}" if isinstance(first, float) else repr(first)[:MOST_LETTERS])
             problem = f"expected {expected}, found {found} in {named_rows(bad, self.first_row)}{remark}"
             raise TableError(f"{self.file}, column {self.column}", problem, mend.replace("{found}", found))
 
@@ -227,7 +227,9 @@ def _ids(values: np.ndarray, place: ColumnPlace) -> np.ndarray:
         values = np.char.strip(values.astype(np.str_))
         bad = values == ""
     elif kind == "f":
-        bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < EXACT))
+        # Beyond this not every whole number is one of that precision: several ids may have become one.
+        exact = 2.0 ** (np.finfo(values.dtype).nmant + 1)
+        bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < exact))
     else:
         bad = np.ones(len(values), bool)
     place.refuse(values, bad, "an id (a whole number, exact, or text)", MEND)

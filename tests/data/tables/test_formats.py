@@ -322,8 +322,8 @@ def test_units_per_wavelength_in_any_spelling_and_format(unit, ending):
 @st.composite
 def id_columns(draw):
     """Ids of any dtype, and the values that are true."""
-    kind = draw(st.sampled_from(["int64", "int32", "uint64", "float64", "text", "nullable", "bytes"]))
-    most = {"int32": 2**31 - 1, "uint64": 2**64 - 1, "float64": 2**60}.get(kind, 2**63 - 1)
+    kind = draw(st.sampled_from(["int64", "int32", "uint64", "float64", "float32", "text", "nullable", "bytes"]))
+    most = {"int32": 2**31 - 1, "uint64": 2**64 - 1, "float64": 2**60, "float32": 2**30}.get(kind, 2**63 - 1)
     values = draw(st.lists(st.integers(0, most), min_size=2, max_size=5, unique=True))
     return kind, values, draw(st.booleans()) and kind == "nullable"
 
@@ -344,7 +344,7 @@ def test_ids_are_exact_or_refused_in_any_dtype_and_format(column, ending):
             ids = np.array([str(value) for value in values])
         table = AstropyTable({"objid": ids, "z": np.zeros(len(values))})
         table.write(path, **(ASTROPY[ending] if ending in ASTROPY else {"format": TEXT[ending]}))
-        if gap or (kind == "float64" and max(values) >= 2**53):
+        if gap or max(values) >= {"float64": 2**53, "float32": 2**24}.get(kind, 2**64):
             with pytest.raises(TableError, match="column objid: expected an id"):
                 read_table(path, columns={"target_id": "objid"})
         else:
