@@ -2,7 +2,8 @@
 
 Python blocks of one page share their names. Lines of a ``console`` block that begin with ``$ `` and all
 lines of a ``bash`` block are run by bash in the same folder. In that folder lies ``galaxies.parquet``, a few
-hundred rows of the DESI table. A block after ``<!-- not run: why -->`` is left alone.
+hundred rows of the DESI table; beside the page on real data also the files that it names. A block after
+``<!-- not run: why -->`` is left alone.
 """
 
 import os
@@ -25,6 +26,8 @@ FENCE = re.compile(
 )
 NOT_RUN = re.compile(r"<!-- not run: .+ -->\s*$")
 TABLE, ROWS = "galaxies.parquet", 600
+#: The page that runs on real files.
+REAL = "my-data.md"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,15 @@ def run_python(block: Block, names: dict) -> None:
         pytest.fail(f"{block.where}:\n{traceback.format_exc()}", pytrace=False)
 
 
+def lay_real_files(data: Path, blocks: list[Block], folder: Path) -> None:
+    named = {
+        name for block in blocks for name in re.findall(r"[\w.-]+\.(?:fits|csv|parquet|zip)", block.code)
+    }
+    for path in data.rglob("*.*"):
+        if path.name in named:
+            (folder / path.name).symlink_to(path)
+
+
 def lay_table(data: Path, folder: Path) -> None:
     desi = pyarrow.parquet.ParquetFile(data / "desi" / "desi_edr_emission_lines.parquet")
     pyarrow.parquet.write_table(desi.read_row_group(0).slice(0, ROWS), folder / TABLE)
@@ -88,6 +100,8 @@ def test_blocks_run(page, tmp_path, monkeypatch, request):
     blocks = blocks_of(page)
     if any(TABLE in block.code for block in blocks):
         lay_table(request.getfixturevalue("nebulium_data"), tmp_path)
+    if page.name == REAL:
+        lay_real_files(request.getfixturevalue("nebulium_data"), blocks, tmp_path)
     monkeypatch.chdir(tmp_path)
     names: dict = {"__name__": "__main__"}
     for block in blocks:

@@ -42,7 +42,7 @@ from nebulium.cli.verb import (
 
 app = typer.Typer(help="Emission lines from starlight.", no_args_is_help=True)
 
-Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Parquet, FITS, ECSV, CSV or HDF5.")]
+Table = Annotated[Path, typer.Argument(metavar="TABLE", help="Parquet, FITS, ECSV, VOTable, HDF5 or text.")]
 
 
 def lines_config(

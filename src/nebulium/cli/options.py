@@ -136,7 +136,7 @@ Resume = Annotated[
 PredictionsOutput = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", metavar="FILE", help=f"Table ending in .parquet, .fits or .ecsv. {REPLACED}"
+        "--output", "-o", metavar="FILE", help=f"Table ending in .parquet, .fits, .ecsv or .csv. {REPLACED}"
     ),
 ]
 SpectraOutput = Annotated[

@@ -34,7 +34,7 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.",
+        help="Folder of a mock survey, or a table: Parquet, FITS, ECSV, VOTable, HDF5 or text.",
     ),
 ]
 Curves = Annotated[

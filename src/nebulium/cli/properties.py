@@ -55,7 +55,7 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         metavar="TABLE",
-        help="Parquet, FITS, ECSV, CSV or HDF5. [default: the columns beside the images]",
+        help="Parquet, FITS, ECSV, VOTable, HDF5 or text. [default: the columns beside the images]",
     ),
 ]
 Bands = Annotated[

@@ -217,7 +217,7 @@ def predict_file(
         A table with the twelve continuum bins (`continuum_flux_0` to `_11`), or spectra: a file, a folder, a
         pattern such as ``spec-*.fits``, or several files, which the column `file` tells apart.
     output : str or Path
-        A table ending in .parquet, .fits or .ecsv. Rows that cannot be predicted are listed, with the
+        A table ending in .parquet, .fits, .ecsv or .csv. Rows that cannot be predicted are listed, with the
         reason, beside it in ``<stem>.rejects.csv``. Both appear whole or not at all.
     model : LineModel, str or Path, optional
         A model, the name of a packaged one, or a model folder; by default ``desi-lines`` or

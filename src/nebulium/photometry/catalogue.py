@@ -174,7 +174,7 @@ def open_photometry(
     Parameters
     ----------
     path : str or Path
-        Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.
+        Folder of a mock survey, or a table as `nebulium.data.read_table` reads it.
     layout : CatalogueLayout, optional
         What is known of the columns.
     with_redshifts : bool
@@ -227,7 +227,7 @@ def read_photometry(
     Parameters
     ----------
     path : str or Path
-        Folder of a mock survey, or a table ending in .parquet, .fits, .ecsv, .csv or .hdf5.
+        Folder of a mock survey, or a table as `nebulium.data.read_table` reads it.
     layout : CatalogueLayout, optional
         What is known of the columns.
     rejects : Rejects, optional

@@ -196,8 +196,8 @@ def predict_file(
     data : str or Path
         Folder of a mock survey, or a table.
     output : str or Path
-        A table ending in .parquet, .fits or .ecsv. Galaxies that cannot be predicted are listed, with the
-        reason, beside it in ``<stem>.rejects.csv``. All appear whole or not at all.
+        A table ending in .parquet, .fits, .ecsv or .csv. Galaxies that cannot be predicted are listed, with
+        the reason, beside it in ``<stem>.rejects.csv``. All appear whole or not at all.
     model : str or Path
         Name of a packaged model, or a model folder.
     pdf : str or Path, optional

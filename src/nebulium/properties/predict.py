@@ -94,7 +94,7 @@ def predict_file(
     images : str, Path or sequence of these
         File or folder: see `nebulium.data.open_images`.
     output : str or Path
-        A table ending in .parquet, .fits or .ecsv. Images that cannot be predicted are listed, with the
+        A table ending in .parquet, .fits, .ecsv or .csv. Images that cannot be predicted are listed, with the
         reason, beside it in ``<stem>.rejects.csv``. Both appear whole or not at all.
     model : str or Path
         Name of a packaged model, or a model folder.

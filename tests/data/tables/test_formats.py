@@ -322,7 +322,9 @@ def test_units_per_wavelength_in_any_spelling_and_format(unit, ending):
 @st.composite
 def id_columns(draw):
     """Ids of any dtype, and the values that are true."""
-    kind = draw(st.sampled_from(["int64", "int32", "uint64", "float64", "float32", "text", "nullable", "bytes"]))
+    kind = draw(
+        st.sampled_from(["int64", "int32", "uint64", "float64", "float32", "text", "nullable", "bytes"])
+    )
     most = {"int32": 2**31 - 1, "uint64": 2**64 - 1, "float64": 2**60, "float32": 2**30}.get(kind, 2**63 - 1)
     values = draw(st.lists(st.integers(0, most), min_size=2, max_size=5, unique=True))
     return kind, values, draw(st.booleans()) and kind == "nullable"

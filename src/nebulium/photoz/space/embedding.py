@@ -81,8 +81,8 @@ def embed_file(
     data : str or Path
         Folder of a mock survey, or a table.
     output : str or Path
-        A table ending in .parquet, .fits or .ecsv, with the ids, `redshift_median`, `in_domain` and, of a
-        model of images, the vector that its redshift head sees, `latent_000` to `latent_127`; of a model of
+        A table ending in .parquet, .fits, .ecsv or .csv, with the ids, `redshift_median`, `in_domain` and, of
+        a model of images, the vector that its redshift head sees, `latent_000` to `latent_127`; of a model of
         fluxes the standardised magnitudes, colours and errors that its networks see, `feature_000` and so on.
         Galaxies that cannot be used are listed, with the reason, beside it in ``<stem>.rejects.csv``.
     model : str or Path

@@ -37,7 +37,7 @@ def neighbours_file(
     count : int
         Neighbours of each.
     output : str or Path, optional
-        A table ending in .parquet, .fits or .ecsv.
+        A table ending in .parquet, .fits, .ecsv or .csv.
 
     Returns
     -------
