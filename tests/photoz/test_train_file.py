@@ -206,16 +206,20 @@ def test_extinction_of_a_band_that_is_not_there():
         predict_file("mock", "z.parquet", model="mine", columns=typo)
 
 
-def test_redshifts_of_0_are_no_labels():
-    z = catalogue()["redshift_spec"]
-    z[:50] = 0.0
-    write_table(catalogue(redshift_spec=z), "mock/catalogue.parquet")
-    with pytest.raises(
-        TableError, match=r"redshifts in redshift_spec are exactly 0.*missing=redshift_spec=0"
-    ):
-        train_file("mock", "mine", method="train-distribution", settings=GRID)
-    told = {"missing": ("redshift_spec=0",)}
-    train_file("mock", "mine", method="train-distribution", settings=GRID, columns=told)
+@pytest.mark.parametrize(
+    ("column", "values", "reason"),
+    [
+        ("redshift_spec", np.where(np.arange(N) < 60, 0.0, 0.5), "its redshift is exactly 0"),
+        ("ZWARN", np.where(np.arange(N) < 60, 4, 0), "its redshift failed: zwarn is not 0"),
+        ("SPECTYPE", np.where(np.arange(N) < 60, "STAR  ", "GALAXY"), "is a STAR, by its spectype"),
+        ("class", np.where(np.arange(N) < 60, "qso", "galaxy"), "is a QSO, by its spectype"),
+    ],
+)
+def test_labels_of_what_is_no_galaxy_are_left_out(column, values, reason):
+    write_table(catalogue(**{column: values}), "mock/catalogue.parquet")
+    run = train_file("mock", "mine", method="train-distribution", settings=GRID)
+    labels = 60 if column == "redshift_spec" else int(np.isfinite(catalogue()["redshift_spec"][:60]).sum())
+    assert any(note.startswith(f"{labels} labels ({reason}") for note in run.notes)
 
 
 def test_labels_that_cannot_be_used_are_said_to_be_there():

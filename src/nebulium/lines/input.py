@@ -10,12 +10,12 @@ from jaxtyping import Float
 
 from nebulium.data.column_checks import Missing
 from nebulium.data.extinction import deredden, extinction_per_ebv
-from nebulium.data.glossary import FLUX_UNIT, family_of, found_names, lookup, parse_unit
+from nebulium.data.flags import FLAGS, flag_faults, flag_names
+from nebulium.data.glossary import FLUX_UNIT, family_of, lookup, parse_unit
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.desi import read_redshifts
-from nebulium.data.spectra.parts import NAMES
 from nebulium.data.spectra.reading import is_spectrum_file, iter_spectra, read_spectra, spectrum_files
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import (
@@ -45,14 +45,10 @@ SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32)
 LARGEST_REDSHIFT = 100.0
 
 
-#: Columns that say which redshifts failed and what is no galaxy.
-FLAGS = ("zwarn", "spectype")
 FILE = "file"
 #: What goes from the input into the output.
 BESIDE = (FILE, *FLAGS)
-#: What spectype says of what has no lines of a galaxy.
-NO_GALAXIES = ("STAR", "QSO", "SKY")
-KEPT_WITH = "kept with --keep-flagged"
+KEPT_WITH = " (kept with --keep-flagged)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +117,7 @@ def galaxy_rows(
         *_flux_faults(flux),
         *_ivar_faults(ivar),
         *([] if ebv is None else [("ebv is not a number from 0 on", ~((ebv >= 0) & (ebv <= LARGEST)))]),
-        *([] if keep_flagged else flag_faults(table.columns)),
+        *([] if keep_flagged else flag_faults(table.columns, KEPT_WITH)),
         *([] if incomplete is None else [(incomplete, np.isnan(flux).any(axis=1))]),
     ]
     numbers = np.arange(n) if row_numbers is None else row_numbers
@@ -131,19 +127,6 @@ def galaxy_rows(
     beside = {name: table[name] for name in BESIDE if name in table and (name == FILE or keep_flagged)}
     rows = GalaxyRows(ids, flux, redshift, sigma.astype(np.float32), numbers, physical, beside).select(good)
     return rows if ebv is None else _dereddened(rows, ebv[good])
-
-
-def flag_faults(columns: Mapping[str, np.ndarray]) -> list[Fault]:
-    """Redshifts that failed, and what is no galaxy, by the columns zwarn and spectype."""
-    faults: list[Fault] = []
-    if "zwarn" in columns:
-        zwarn = np.asarray(columns["zwarn"], np.float64)
-        faults.append((f"its redshift failed: zwarn is not 0 ({KEPT_WITH})", np.nan_to_num(zwarn) != 0))
-    if "spectype" in columns:
-        kinds = np.char.upper(np.char.strip(columns["spectype"].astype(np.str_)))
-        for kind in NO_GALAXIES:
-            faults.append((f"is a {kind}, by its spectype ({KEPT_WITH})", np.char.startswith(kinds, kind)))
-    return faults
 
 
 def single(values: np.ndarray) -> Float[np.ndarray, "..."]:
@@ -289,7 +272,7 @@ def with_known_redshift(spectra: Spectra) -> Spectra:
 
 def good_galaxies(spectra: Spectra) -> Spectra:
     """Spectra of galaxies whose redshifts did not fail; the others are set aside."""
-    faults = flag_faults(spectra.columns)
+    faults = flag_faults(spectra.columns, KEPT_WITH)
     return spectra.select(spectra.rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers()))
 
 
@@ -360,7 +343,7 @@ def _open_table(
 def flag_columns(path: Path, given: Mapping[str, str]) -> dict[str, str]:
     """The columns of a table that say which redshifts failed and what is no galaxy, if it has them."""
     there = open_table(path, [given.get(name, name) for name in (ID, *FLUX_COLUMNS)]).columns
-    usual = found_names(there, {name: NAMES[name] for name in FLAGS})
+    usual = flag_names(there)
     return {name: given.get(name, usual.get(name, "")) for name in FLAGS if name in given or name in usual}
 
 

@@ -1,13 +1,15 @@
 """Catalogues of photometry: a mock survey, or a table of any kind whose columns are named."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from nebulium.data.column_checks import ColumnPlace, MissingNumbers, numbers
+from nebulium.data.flags import flag_faults, flag_names
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.tables.reading import column_names, iter_table
@@ -26,6 +28,8 @@ ROWS_PER_CHUNK = 65536
 ID, REDSHIFT_ERR, EBV = "target_id", "redshift_err", "ebv"
 #: Behind more dust, mag, nothing is seen of a galaxy in the optical; a number in other units may be larger.
 MOST_EBV = 10.0
+#: Before the names of flags, so that they are read as they are.
+FLAG = "flag "
 #: What a flux is called in messages.
 ANY_FLUX = "flux_njy_obs_BAND"
 
@@ -40,6 +44,8 @@ class PhotometricCatalogue:
         The file.
     layout : CatalogueLayout
         With the bands, and the redshifts if there are any, as they were given or found.
+    flags : mapping of str to str
+        The columns that say which redshifts failed and what is no galaxy: ``zwarn`` and ``spectype``.
 
     Examples
     --------
@@ -56,6 +62,7 @@ class PhotometricCatalogue:
 
     path: Path
     layout: CatalogueLayout
+    flags: Mapping[str, str] = field(default_factory=dict)
 
     def chunks(
         self,
@@ -108,7 +115,8 @@ class PhotometricCatalogue:
         for place, band in enumerate(layout.bands):
             wanted |= {_value(place): band.value, _error(place): band.error}
         others = {REDSHIFT: layout.redshift_column, REDSHIFT_ERR: layout.redshift_err_column, EBV: layout.ebv}
-        return wanted | {name: column for name, column in others.items() if isinstance(column, str)}
+        wanted |= {name: column for name, column in others.items() if isinstance(column, str)}
+        return wanted | {_flag(name): column for name, column in self.flags.items()}
 
     def _tables(self, wanted: dict[str, str], rows_per_chunk: int) -> Iterator[Table]:
         """Columns as the file has them, but for the numbers that are declared missing."""
@@ -122,9 +130,12 @@ class PhotometricCatalogue:
         layout, n = self.layout, len(table)
         known = {REDSHIFT: np.full(n, np.nan), REDSHIFT_ERR: np.full(n, np.nan), EBV: layout.ebv}
         places = {name: ColumnPlace(table.name, column, first) for name, column in self._wanted().items()}
-        found = known | {name: _numbers(values, name, places[name]) for name, values in table.columns.items()}
+        flags = {name: table[_flag(name)] for name in self.flags}
+        others = {name: values for name, values in table.columns.items() if not name.startswith(FLAG)}
+        found = known | {name: _numbers(values, name, places[name]) for name, values in others.items()}
         if REDSHIFT in places:
             check_redshifts(found[REDSHIFT], places[REDSHIFT])
+            found[REDSHIFT] = _good_redshifts(found[REDSHIFT], flags, counted)
         # What stands beside galaxies without a label does not matter.
         redshift_err = np.where(np.isfinite(found[REDSHIFT]), found[REDSHIFT_ERR], np.nan)
         if REDSHIFT_ERR in places:
@@ -210,7 +221,7 @@ def open_photometry(
         layout = replace(layout, redshift_column=None, redshift_err_column=None)
     elif layout.redshift_column is None and REDSHIFT in names:
         layout = replace(layout, redshift_column=REDSHIFT)
-    catalogue = PhotometricCatalogue(path, layout)
+    catalogue = PhotometricCatalogue(path, layout, flag_names(names) if layout.redshift_column else {})
     catalogue.check_ids()
     return catalogue
 
@@ -300,6 +311,23 @@ def _numbers(values: np.ndarray, name: str, place: ColumnPlace) -> np.ndarray:
     # The others that the glossary does not name are those of the bands.
     known = REDSHIFT if name == REDSHIFT_ERR else ANY_FLUX
     return numbers(values, place, f"a number for {known}").astype(np.float64)
+
+
+def _good_redshifts(
+    redshift: Float[np.ndarray, " n"], flags: Mapping[str, np.ndarray], counted: Counter[str]
+) -> Float[np.ndarray, " n"]:
+    """NaN for the redshifts of what is no galaxy, and those that failed; they are counted."""
+    faults = [*flag_faults(flags), ("its redshift is exactly 0, which no galaxy has", redshift == 0)]
+    for reason, bad in faults:
+        bad &= np.isfinite(redshift)
+        if np.any(bad):
+            counted[f"labels ({reason})"] += int(np.sum(bad))
+        redshift = np.where(bad, np.nan, redshift)
+    return redshift
+
+
+def _flag(name: str) -> str:
+    return FLAG + name
 
 
 def _value(place: int) -> str:

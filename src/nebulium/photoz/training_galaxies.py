@@ -17,8 +17,6 @@ from nebulium.verbs import TrainedModel, Training
 
 #: Fewest labelled galaxies that anything can be learned from, and judged by.
 LEAST_TRAINING, LEAST_VALIDATION = 10, 2
-#: Largest share of labels that may be exactly 0: where there are more, 0 stands for none, or for stars.
-MOST_ZEROS = 0.01
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,6 @@ def read_training(task: TrainingTask, *, most_redshift: float) -> tuple[Photomet
         problem = f"has {int(labels.sum()):,} redshifts, none of which can be used"
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in counted.items())
         raise TableError(galaxies.name, f"{problem} ({reasons})", "mend the columns, or raise --max-redshift")
-    zeros = int(np.sum(redshift == 0))
-    if zeros > MOST_ZEROS * np.sum(np.isfinite(redshift)):
-        column = layout.redshift_column
-        problem = f"{zeros:,} redshifts in {column} are exactly 0, which no galaxy has"
-        mend = f"say --missing={column}=0 if it stands for none, or take out the stars"
-        raise TableError(galaxies.name, problem, mend)
     return replace(galaxies, redshift=redshift), layout
 
 

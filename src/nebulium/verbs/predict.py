@@ -427,8 +427,8 @@ def predict_file(
         What the subject of the model reads; several files where it reads several.
     output : str or Path
         A table ending in .parquet, .fits, .ecsv or .csv; its ids are called what the input calls them.
-        Galaxies that cannot be predicted are listed, with the reason, beside it in ``<stem>.rejects.csv``. All files
-        appear whole or not at all.
+        Galaxies that cannot be predicted are listed, with the reason, beside it in ``<stem>.rejects.csv``.
+        All files appear whole or not at all.
     model : str, Path or Predictor
         Name of a packaged model, a model folder, or a predictor.
     options : mapping, optional

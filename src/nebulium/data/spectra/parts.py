@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from nebulium.data.flags import FLAGS
 from nebulium.data.glossary import found_names
 from nebulium.data.tables.table import nearest
 from nebulium.errors import SpectrumError
@@ -31,8 +32,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "redshift": ("redshift", "z"),
     "ebv": ("ebv",),
-    "zwarn": ("zwarn", "zwarning", "redshift_warning"),
-    "spectype": ("spectype", "class"),
+    **FLAGS,
     "primary": ("zcat_primary",),
     "ra": ("ra",),
     "dec": ("dec",),
