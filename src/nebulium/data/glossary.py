@@ -33,6 +33,8 @@ SPELLINGS = (
 MAGGIES = (units.def_unit("MgyAB", 3631.0 * units.Jy), units.def_unit("nMgyAB", 3631.0 * units.nJy))
 #: Spellings of a unit that says that a column holds AB magnitudes.
 AB_MAGNITUDES = ("ab", "abmag", "ab mag", "ab_mag", "mag(ab)", "mag (ab)", "mag_ab", "ab magnitude", "magab")
+#: A square in brackets, or 1 over it, with a number before it.
+SQUARE = re.compile(r"\s*(?:([0-9.eE+]+)\s*(/)?)?\s*\((.+)\)\s*(?:\*\*|\^)?\s*\(?\s*(-?2)\s*\)?\s*$")
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 WAVE_UNIT = "Angstrom"
 MEND = "map the right column, or say its unit: --unit NAME=UNIT (in Python units={...})"
@@ -41,7 +43,11 @@ MEND_PER_FREQUENCY = "convert it first: flux_lambda = flux_nu c / wave^2, with a
 
 @cache
 def parse_unit(text: str) -> units.UnitBase:
-    """Read a unit in any of the spellings that tables and spectra use."""
+    """Read a unit in any of the spellings that tables and spectra use, also the square of one in brackets."""
+    square = SQUARE.match(text)
+    if square is not None:
+        number, over, inner, power = square.groups()
+        return units.Unit(float(number or 1) * parse_unit(inner) ** (int(power) * (-1 if over else 1)))
     spelt = text.strip()
     for pattern, replacement in SPELLINGS:
         spelt = re.sub(pattern, replacement, spelt)

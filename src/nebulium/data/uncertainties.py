@@ -11,7 +11,7 @@ from nebulium.errors import TableError
 
 Kind = Literal["error", "variance", "ivar"]
 #: The unit of each is that of the quantity to this power.
-POWERS: dict[Kind, int] = {"error": 1, "variance": 2, "ivar": -2}
+POWERS: dict[Kind, int] = {"ivar": -2, "error": 1, "variance": 2}
 NAMES: dict[Kind, str] = {
     "ivar": "ivar|inv_?var|inverse_?var",
     "variance": "(?<![a-z])var(?![a-z])|variance|fluxvar",

@@ -114,7 +114,8 @@ class Evaluation:
             tables["galaxies.parquet"] = self.galaxies
         with evaluation_folder(folder, self.document(), tables, self.figures) as partial:
             (partial / "scores.md").write_text(self.markdown(), encoding="utf-8")
-            self.rejects.write(partial / "scores.ecsv")
+            ids = ID if self.galaxies is None else next(iter(self.galaxies.columns))
+            self.rejects.write(partial / "scores.ecsv", id_column=ids)
         return Path(folder)
 
     def document(self) -> dict[str, Any]:

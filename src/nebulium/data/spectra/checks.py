@@ -21,6 +21,7 @@ from nebulium.data.spectra.units import (
     same_system,
     wave_in_aa,
 )
+from nebulium.data.uncertainties import POWERS, Kind
 from nebulium.errors import SpectrumError
 
 
@@ -194,7 +195,7 @@ def _fluxes(
     """Flux and inverse variance in nebulium's units, as arrays of our own, and what was assumed."""
     stated = raw.units.get("flux", "")
     unit = declared.flux_unit if declared.flux_unit is not None else stated
-    kind = next((kind for kind in PIXELWISE[:3] if kind in raw.values), None)
+    kind: Kind | None = next((kind for kind in POWERS if kind in raw.values), None)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         scale = flux_scale(raw.name, unit, wave_aa)
         flux = raw.values["flux"].astype(np.float64) * scale

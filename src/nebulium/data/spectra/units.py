@@ -1,15 +1,13 @@
 """Units of wavelengths, of fluxes and of their noise: each is converted by its own."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from astropy import units
 
 from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, conversion_factor, parse_unit
 from nebulium.data.spectra.parts import told_by
 from nebulium.data.spectra.spectrum_set import LONGEST_AA
+from nebulium.data.uncertainties import POWERS, Kind
 from nebulium.errors import SpectrumError
 
 #: A logarithm of wavelengths: its kind, and the unit of the wavelengths; ``log`` is that of base ten.
@@ -19,18 +17,14 @@ LIKELY_LOGARITHMS = (
     ("log10(Angstrom)", 2.9, 4.8, 1.0),
     ("ln(Angstrom)", 6.5, 12.0, 2.5),
     ("log10(nm)", 2.5, 3.3, 0.7),
-    ("log10(um)", -0.55, 0.0, 0.6),
-    ("ln(um)", -1.6, 0.0, 2.5),
+    ("log10(um)", -0.55, 0.4, 0.8),
+    ("ln(um)", -1.6, 0.9, 2.5),
     ("log10(m)", -7.1, -5.2, 1.0),
 )
 #: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
 FAINTEST = 1e-9
-#: A square in brackets, or 1 over it, with a number before it.
-SQUARE = re.compile(r"\s*(?:([0-9.eE+]+)\s*(/)?)?\s*\((.+)\)\s*(?:\*\*|\^)?\s*\(?\s*(-?2)\s*\)?\s*$")
 FLUX_PER_FREQUENCY = "1e-17 erg / (s cm2 Hz)"
 SPEED_OF_LIGHT_AA_S = 2.99792458e18
-#: Which power of a flux each measure of noise is.
-POWERS: Mapping[str, int] = {"ivar": -2, "error": 1, "variance": 2}
 
 
 def wave_in_aa(where: str, wave: np.ndarray, unit: str) -> tuple[np.ndarray, float]:
@@ -76,7 +70,8 @@ def likely_unit(wave: np.ndarray) -> str | None:
         return None
     low, middle, high = (float(value) for value in (sizes[0], sizes[len(sizes) // 2], sizes[-1]))
     for unit, lowest, highest, span in LIKELY_LOGARITHMS:
-        if lowest < low and high < highest and high - low < span:
+        # Of numbers that are all positive those in um are more likely than their logarithms.
+        if (low < 0 or lowest >= 0) and lowest < low and high < highest and high - low < span:
             return unit
     if low > 0 and high < 1e-3:
         return "m"
@@ -105,7 +100,7 @@ def flux_scale(where: str, unit: str, wave_aa: np.ndarray) -> np.ndarray | float
 
 
 def noise_scale(
-    where: str, kind: str, unit: str, wave_aa: np.ndarray, of_flux: np.ndarray | float
+    where: str, kind: Kind, unit: str, wave_aa: np.ndarray, of_flux: np.ndarray | float
 ) -> tuple[int, np.ndarray | float]:
     """Which power of a flux a measure of noise is, by its unit or else by its name, and its factor."""
     if not unit.strip():
@@ -124,11 +119,10 @@ def noise_scale(
     raise SpectrumError(f"{where}, {kind}", problem, mend)
 
 
-def same_system(noise: str, kind: str, flux: str) -> bool:
+def same_system(noise: str, kind: Kind, flux: str) -> bool:
     """Whether the unit of a measure of noise follows from that of the flux, or is not understood at all."""
     try:
-        unit = units.Unit(_parsed(noise))
-        return bool(unit == parse_unit(flux) ** POWERS[kind]) if flux.strip() else False
+        return bool(parse_unit(noise) == parse_unit(flux) ** POWERS[kind]) if flux.strip() else False
     except ValueError:
         return True
 
@@ -143,15 +137,6 @@ def check_plausible(where: str, flux: np.ndarray, unit: str) -> None:
         raise SpectrumError(where, problem, f"{mend}, or the unit above if it is right")
 
 
-def _parsed(unit: str) -> Any:
-    """A unit in any spelling, also the square of one in brackets."""
-    square = SQUARE.match(unit)
-    if square is None:
-        return parse_unit(unit)
-    number, over, inner, power = square.groups()
-    return float(number or 1) * parse_unit(inner) ** (int(power) * (-1 if over else 1))
-
-
 def _factor(declared: str, wanted: str, where: str, mend: str) -> float:
     """Number by which to multiply; 1 where no unit is declared."""
     if not declared.strip():
@@ -161,7 +146,7 @@ def _factor(declared: str, wanted: str, where: str, mend: str) -> float:
 
 def _scale(unit: str, power: int, wave_aa: np.ndarray) -> np.ndarray | float | None:
     """Factor from a unit to a power of nebulium's flux; None if it is none."""
-    own = units.Unit(_parsed(unit))
+    own = parse_unit(unit)
     for flux, per_frequency in ((FLUX_UNIT, False), (FLUX_PER_FREQUENCY, True)):
         aim = parse_unit(flux) ** power
         if own.is_equivalent(aim):

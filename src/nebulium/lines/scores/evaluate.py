@@ -14,7 +14,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.tables.reading import Units
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError, check_extra
-from nebulium.lines.input import Columns
+from nebulium.lines.input import Columns, checked_mapping
 from nebulium.lines.measured_galaxies import measured_galaxies, read_measured
 from nebulium.lines.model import LineModel
 from nebulium.lines.quantiles import median_ews
@@ -112,6 +112,7 @@ def evaluate_file(
     )
     return evaluate(
         table,
+        id_column=checked_mapping(columns, id_column).get(ID, ID),
         model=model,
         split=None if all_rows else TEST,
         traditional=traditional,
@@ -123,13 +124,14 @@ def evaluate_file(
 def evaluate(
     table: Table,
     *,
+    id_column: str = ID,
     model: str | Path = "desi-lines",
     split: str | None = TEST,
     traditional: bool = False,
     resamples: int = 50,
     seed: int = 0,
 ) -> Evaluation:
-    """Score a model on a table of measured lines."""
+    """Score a model on a table of measured lines, whose ids are called `id_column` in what is written."""
     scoring = Scoring.of(table.name, [model], split, resamples, seed)
     loaded, rejects = load_model(model, of=LineModel), Rejects()
     recorded = next(iter(scoring.models.values())).config["split"].get("id_column", ID)
@@ -160,6 +162,7 @@ def evaluate(
         methods,
         METRICS,
         ids=galaxies.ids,
+        id_column=id_column,
         figures=lambda scores: evaluation_figures(
             galaxies.ew_aa, predicted[OBSERVED], populations, methods, scores
         ),
