@@ -62,6 +62,10 @@ class MissingColumnError(TableError):
         self.column = column
 
 
+class ImplausibleError(TableError):
+    """Numbers that are hardly in the unit that they are taken to be in."""
+
+
 class SpectrumError(NebuliumError):
     """A spectrum file that cannot be read, or with units or wavelengths that make no sense."""
 

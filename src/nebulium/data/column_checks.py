@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from nebulium.data.files import EXACT
 from nebulium.data.glossary import lookup
-from nebulium.errors import TableError
+from nebulium.errors import ImplausibleError, TableError
 
 Flags = Bool[np.ndarray, " n"]
 
@@ -200,7 +200,7 @@ def check_plausible(columns: Mapping[str, np.ndarray], undeclared: Sequence[str]
         mend = (
             f"{known}, or --unit {entry.name}='{entry.unit or 1}' if they are right (Python: units={{...}})"
         )
-        raise TableError(f"{where}, column {name}", f"{problem}, which is {size} for: {meant}", mend)
+        raise ImplausibleError(f"{where}, column {name}", f"{problem}, which is {size} for: {meant}", mend)
 
 
 def numbers(values: np.ndarray, place: ColumnPlace, expected: str, mend: str = MEND) -> np.ndarray:

@@ -125,7 +125,8 @@ def read_labels(
         return _beside(source, [*targets, *optional], declared)
     columns = {ID: id_column or ID} | {name: name for name in [*targets, *optional]}
     try:
-        return read_table(path, columns=columns, optional=optional, missing=declared)
+        # Learned is the column as it is, in whatever unit.
+        return read_table(path, columns=columns, optional=optional, missing=declared, check_units=False)
     except MissingColumnError as error:
         # Columns are not mapped here but named.
         mend = NAME_IDS if error.column == columns[ID] else NAME_TARGETS

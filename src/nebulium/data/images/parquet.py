@@ -234,7 +234,8 @@ def _paths(shard: _Shard) -> list[pa.Array]:
 def _table(shards: Sequence[_Shard]) -> Table:
     """The columns beside the images."""
     wanted = shards[0].beside
-    return concatenate(read_table(shard.path, columns={name: name for name in wanted}) for shard in shards)
+    names = {name: name for name in wanted}
+    return concatenate(read_table(shard.path, columns=names, check_units=False) for shard in shards)
 
 
 def _if_known(values: np.ndarray) -> tuple[float, ...] | None:

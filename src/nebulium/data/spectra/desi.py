@@ -15,7 +15,7 @@ from nebulium.data.spectra.parts import ID, NAMES, id_name, no_such_ids
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import column_names, read_table
 from nebulium.data.tables.table import READABLE, Table, ending_of
-from nebulium.errors import SpectrumError, TableError
+from nebulium.errors import ImplausibleError, SpectrumError, TableError, mending
 
 #: What a table of redshifts may say of each beside its id.
 OF_REDSHIFTS = ("redshift", "zwarn", "spectype", "primary")
@@ -33,7 +33,8 @@ def read_redshifts(path: str | Path, id_column: str | None = None) -> Table:
         raise TableError(str(path), problem, f"call them {ID} and redshift, or name the ids with --id")
     # Names that are none of the glossary's, so that only what is needed is checked.
     wanted = {ID: named} | {key.upper() if key in ABOUT_REDSHIFT else key: one for key, one in names.items()}
-    table = read_table(path, columns=wanted)
+    with mending(ImplausibleError, "convert the redshifts, or write their unit into the file"):
+        table = read_table(path, columns=wanted)
     if "primary" in table:
         table = table.select(table["primary"].astype(bool))
     return table

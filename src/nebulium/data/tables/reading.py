@@ -71,6 +71,7 @@ def read_table(
     optional: Collection[str] = (),
     units: Units = None,
     missing: Missing = None,
+    check_units: bool = True,
 ) -> Table:
     """Read a table into memory.
 
@@ -90,6 +91,8 @@ def read_table(
         ``continuum_flux_N`` stand for all of their kind.
     missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
         Numbers that stand for a missing value, in all columns or by nebulium's name; they become NaN.
+    check_units : bool
+        Ask about numbers without a declared unit that are hardly in nebulium's.
 
     Returns
     -------
@@ -117,7 +120,13 @@ def read_table(
     ([0.1, nan], [5.0, 6.0], {'ew_HALPHA': 'Angstrom'})
     """
     chunks = iter_table(
-        path, rows_per_chunk=ROWS_AT_ONCE, columns=columns, optional=optional, units=units, missing=missing
+        path,
+        rows_per_chunk=ROWS_AT_ONCE,
+        columns=columns,
+        optional=optional,
+        units=units,
+        missing=missing,
+        check_units=check_units,
     )
     return concatenate(chunks)
 
@@ -130,6 +139,7 @@ def iter_table(
     optional: Collection[str] = (),
     units: Units = None,
     missing: Missing = None,
+    check_units: bool = True,
 ) -> Iterator[Table]:
     """Read a table in chunks of equal length (the last may be shorter).
 
@@ -152,6 +162,8 @@ def iter_table(
         ``continuum_flux_N`` stand for all of their kind.
     missing : float, sequence of float, mapping of str to these, or MissingNumbers, optional
         Numbers that stand for a missing value, in all columns or by nebulium's name; they become NaN.
+    check_units : bool
+        Ask about numbers without a declared unit that are hardly in nebulium's.
 
     Yields
     ------
@@ -181,7 +193,7 @@ def iter_table(
     first, absent = 0, missing_numbers(missing)
     for raw in source.chunks(needed, rows_per_chunk):
         made = {recipe.name: recipe.make(raw, source.name, first, absent) for recipe in recipes}
-        if first == 0:
+        if first == 0 and check_units:
             check_plausible(made, [recipe.name for recipe in recipes if not recipe.declared], source.name)
         yield Table(made, declared, source.name, dict(source.metadata))
         first += len(next(iter(raw.values())))

@@ -195,10 +195,10 @@ def read_galaxies(
 def _read(path: Path, columns: Mapping[str, str] | str | Sequence[str] | None) -> Table:
     """All columns, some of them by other names."""
     if columns is None:
-        return read_table(path)
+        return read_table(path, check_units=False)
     renamed = column_mapping(columns)
     others = {name: name for name in column_names(path) if name not in renamed.values()}
-    return read_table(path, columns={**others, **renamed})
+    return read_table(path, columns={**others, **renamed}, check_units=False)
 
 
 def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxies:

@@ -153,4 +153,6 @@ def _check_ages(file: str, redshift: Float[Array, " n"], age: Float[Array, " n"]
 
 def read_own_table(path: Path) -> Table:
     """The columns of a user's table that a survey is made of; the others may hold anything."""
-    return read_table(path, columns={name: name for name in (*REQUIRED, *OPTIONAL)}, optional=tuple(OPTIONAL))
+    names = {name: name for name in (*REQUIRED, *OPTIONAL)}
+    # Each column is held to its range here, with the unit in which it may be.
+    return read_table(path, columns=names, optional=tuple(OPTIONAL), check_units=False)
