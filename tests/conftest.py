@@ -55,3 +55,14 @@ def _compiled_programs_are_dropped() -> Iterator[None]:
     """
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="module")
+def optimised_programs() -> Iterator[None]:
+    """Machine code as users run it, more nearly: what it computes is rounded alike."""
+    jax.clear_caches()
+    as_set = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", as_set)
+    jax.clear_caches()

@@ -17,6 +17,9 @@ import pytest
 from nebulium.cli import app
 from nebulium.modelfile import CLASSES, describe_model, load_model
 
+# What follows from a row of small numbers differs in the fourth digit without optimisation.
+pytestmark = pytest.mark.usefixtures("optimised_programs")
+
 FIXTURES = Path(__file__).parent / "fixtures" / "models"
 MODELS = sorted(config.parent.name for config in FIXTURES.glob("*/config.json"))
 COMMANDS = {

@@ -48,7 +48,7 @@ def loss_with_memory(model, batch, key, beside):
     return plain(model, batch, key) * (1.0 + jax.lax.stop_gradient(surprise)), memory
 
 model = eqx.nn.MLP(2, "scalar", 16, 2, key=jax.random.key(1))
-config = FitConfig(epochs=60, batch_size=500 if streamed else 50)
+config = FitConfig(epochs=60, batch_size=1000 if streamed else 50)
 examples = Rows() if streamed else data
 options = {}
 if kind == "memory":

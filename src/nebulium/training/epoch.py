@@ -7,7 +7,6 @@ CPU the compiler makes convolutions inside a loop take twice as long.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import equinox as eqx
@@ -139,12 +138,12 @@ def _train_on_rows(
 ) -> tuple[FitState, float]:
     """An epoch step by step; also the sum of the losses."""
     total = 0.0
+    each = list(map(_Step, steps.number, steps.rate, steps.key))  # a look-up by number takes a millisecond
     for chunk in read_chunks(source, batches):
         sums = []
         for number, batch, example_weights in chunk:
             batch, example_weights = split_batch((batch, example_weights), how.mesh)
-            one = jax.tree.map(itemgetter(number), steps)
-            state, loss = _compiled_step(state, batch, example_weights, one, how)
+            state, loss = _compiled_step(state, batch, example_weights, each[number], how)
             sums.append(loss)
         # Waits for the chunk: the next one is read in the meantime, and no more than that.
         total += sum(map(float, sums))
@@ -196,11 +195,11 @@ def _measure_on_rows(
     weights: PyTree, source: RowSource, batches: Batches, keys: Key[Array, " steps"], how: _Learning
 ) -> float:
     """Sum of all losses, batch by batch."""
-    total = 0.0
+    total, each = 0.0, list(keys)
     for chunk in read_chunks(source, batches):
         for number, batch, example_weights in chunk:
             batch, example_weights = split_batch((batch, example_weights), how.mesh)
-            loss, _ = _compiled_loss(weights, batch, example_weights, keys[number], how)
+            loss, _ = _compiled_loss(weights, batch, example_weights, each[number], how)
             total += float(loss) * float(jnp.sum(example_weights))
     return total
 
