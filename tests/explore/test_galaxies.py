@@ -1,5 +1,6 @@
 """Tables as they come: what becomes numbers, what text, and what is an error."""
 
+import os
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -19,6 +20,9 @@ from nebulium.errors import TableError
 from nebulium.explore.sample import example
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.pictures import Pictures
+
+#: More in `python -m benchmarks inputs`.
+INPUTS = int(os.environ.get("NEBULIUM_INPUTS", "50"))
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -99,7 +103,7 @@ LEFT_OUT = (
 )  # fmt: skip
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=INPUTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     others=st.lists(st.sampled_from(LOOKED_AT + LEFT_OUT), min_size=1, max_size=5),
     gap=st.booleans(),

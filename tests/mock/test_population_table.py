@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
@@ -7,6 +9,9 @@ from hypothesis import strategies as st
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.mock.populations.own_table import table_population
+
+#: More in `python -m benchmarks inputs`.
+INPUTS = int(os.environ.get("NEBULIUM_INPUTS", "50"))
 
 N = 30
 
@@ -80,7 +85,7 @@ UNITS = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=INPUTS, deadline=None)
 @given(
     wrong=st.sampled_from([(column, unit) for column, units in UNITS.items() for unit in units]),
     kind=st.sampled_from([np.float64, np.float32]),
@@ -96,7 +101,7 @@ def test_a_column_in_another_unit_is_recognised(wrong, kind, rows):
     assert unit in caught.value.mend or unit == "the logarithm of years"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=INPUTS, deadline=None)
 @given(redshift=st.floats(0.01, 6.0), share=st.floats(0.02, 3.0), row=st.integers(0, N - 1))
 def test_no_galaxy_is_older_than_the_universe(redshift, share, row):
     limit, table = FlatLambdaCDM(70, 0.3).age(redshift).to_value("Gyr"), galaxies()

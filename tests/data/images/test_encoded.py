@@ -1,6 +1,7 @@
 """Pictures in a column of Parquet, in each form that Hugging Face's data sets have."""
 
 import io
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,9 @@ from PIL import Image
 from nebulium.data.images.encoded import picture_column
 from nebulium.data.images.opening import open_images
 from nebulium.errors import TableError
+
+#: More in `python -m benchmarks inputs`.
+INPUTS = int(os.environ.get("NEBULIUM_INPUTS", "50"))
 
 STRUCT = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 
@@ -49,7 +53,7 @@ def written(path, columns, **options):
     return path
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=INPUTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     form=st.sampled_from(list(FORMS)),
     ids=st.sampled_from([None, "object_id", "TARGETID", "dr7objid", "id_str"]),

@@ -1,5 +1,6 @@
 """Spectra as people have them: every kind of id, unit, layout and warning is read right, or refused."""
 
+import os
 import shutil
 
 import numpy as np
@@ -10,15 +11,22 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nebulium.data.flags import flag_faults
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.desi import read_redshifts
 from nebulium.data.spectra.parts import NAMES
 from nebulium.data.spectra.reading import Spectra, iter_spectra, read_spectra, spectrum_files, write_spectra
+from nebulium.data.spectra.spectrum_set import vacuum_from_air
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, SpectrumError, TableError
 
-KIND = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+#: More in `python -m benchmarks inputs`.
+INPUTS = int(os.environ.get("NEBULIUM_INPUTS", "50"))
+
+KIND = settings(
+    max_examples=INPUTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 WAVE = np.linspace(3800.0, 9000.0, 30)
 BIG = 39627658622272345
 
@@ -169,6 +177,22 @@ def test_a_spspec_file_is_one_galaxy(tmp_path, rows):
     assert spectra.metadata["wavelengths"] == "vacuum"
 
 
+@KIND
+@given(
+    plate=st.integers(1, 9999), mjd=st.integers(51000, 55000), fibre=st.integers(1, 640),
+    redshift=st.floats(0.001, 0.5), first=st.floats(3.57, 3.6), vacuum=st.booleans(), rows=st.integers(4, 5),
+)  # fmt: skip
+def test_any_spspec_file_is_one_galaxy(tmp_path, plate, mjd, fibre, redshift, first, vacuum, rows):
+    told = {"PLATEID": plate, "MJD": mjd, "FIBERID": fibre, "Z": redshift, "COEFF0": first, "VACUUM": vacuum}
+    spectra = read_spectra(spspec(tmp_path / "spSpec.fit", rows=rows, **told))
+    assert spectra.ids.tolist() == [f"{mjd}-{plate:04d}-{fibre:03d}"]
+    assert spectra.redshift.tolist() == [redshift]
+    in_air = 10 ** (first + 1e-3 * np.arange(30))
+    wave_aa = in_air if vacuum else vacuum_from_air(in_air)
+    np.testing.assert_allclose(spectra.wave_aa[0], wave_aa, rtol=1e-6)
+    assert spectra.flux_lambda.shape == (1, 30)
+
+
 def test_rows_that_the_header_names_are_taken(tmp_path):
     flux, error = np.linspace(1, 2, 30), np.full(30, 0.5)
     grid = {"CRVAL1": 4000.0, "CD1_1": 2.0}
@@ -240,6 +264,32 @@ def test_arrays_of_variable_length(tmp_path, form, shorter):
     assert (spectra.ivar > 0).sum(axis=1).tolist() == [30, 30 - shorter]
     np.testing.assert_allclose(spectra.wave_aa[1, : 30 - shorter], WAVE[: 30 - shorter], rtol=1e-6)
     np.testing.assert_allclose(spectra.flux_lambda[0], arrays["flux"], rtol=1e-6)
+
+
+@KIND
+@given(
+    lengths=st.lists(st.integers(2, 30), min_size=1, max_size=4),
+    forms=st.lists(st.sampled_from(["PD()", "QD()", "PE()", "QE()"]), min_size=3, max_size=3),
+    names=st.sampled_from(
+        [("wave", "flux", "ivar"), ("LAMBDA", "SPECTRUM", "INVVAR"), ("wl", "flux", "err")]
+    ),
+    noise=st.floats(0.1, 10.0),
+)
+def test_arrays_of_any_lengths(tmp_path, lengths, forms, names, noise):
+    of_noise = noise if names[2] == "err" else noise**-2.0
+    whole = (WAVE, np.linspace(1, 2, 30), np.full(30, of_noise))
+    columns = [fits.Column("TARGETID", "K", array=BIG + np.arange(len(lengths)))]
+    for name, form, values in zip(names, forms, whole, strict=True):
+        array = np.empty(len(lengths), dtype=object)
+        array[:] = [values[:length] for length in lengths]
+        columns.append(fits.Column(name, form, array=array))
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits", overwrite=True)
+    spectra = read_spectra(tmp_path / "a.fits")
+    assert spectra.ids.tolist() == [BIG + place for place in range(len(lengths))]
+    assert (spectra.ivar > 0).sum(axis=1).tolist() == lengths
+    for row, length in enumerate(lengths):
+        np.testing.assert_allclose(spectra.flux_lambda[row, :length], whole[1][:length], rtol=1e-6)
+        np.testing.assert_allclose(spectra.ivar[row, :length], noise**-2.0, rtol=1e-5)
 
 
 def test_arrays_of_variable_length_that_do_not_fit(tmp_path):
@@ -391,6 +441,23 @@ def test_redshifts_bring_their_warnings(tmp_path):
     np.testing.assert_array_equal(joined.redshift, [0.2, 0.1, np.nan])
     np.testing.assert_array_equal(joined.columns["zwarn"], [0, 4, np.nan])
     assert joined.columns["spectype"].tolist() == ["STAR", "GALAXY", ""]
+
+
+@KIND
+@given(
+    warned=st.lists(st.booleans(), min_size=3, max_size=3),
+    kinds=st.lists(st.sampled_from(["GALAXY", "STAR", "QSO", "galaxy  ", "Star"]), min_size=3, max_size=3),
+    names=st.sampled_from([("ZWARN", "SPECTYPE"), ("ZWARNING", "CLASS"), ("zwarn", "spectype")]),
+    kind=st.sampled_from([np.int16, np.int64, np.int32, bool]),
+)
+def test_flags_of_any_spelling_and_kind(tmp_path, warned, kinds, names, kind):
+    flags = {names[0]: np.array(warned, kind), names[1]: np.array(kinds)}
+    spectra = read_spectra(write_rows(tmp_path / "a.fits", np.array([7, 8, 9]), Z=[0.1] * 3, **flags))
+    good = np.ones(3, bool)
+    for _, bad in flag_faults(spectra.columns):
+        good &= ~bad
+    expected = [not w and k.strip().upper() == "GALAXY" for w, k in zip(warned, kinds, strict=True)]
+    assert good.tolist() == expected
 
 
 def test_a_zcatalog_counts_with_its_primary_rows(tmp_path):

@@ -64,6 +64,8 @@ def read_spectrum_fits(path: Path, hdus: Any, declared: Declared) -> Spectra:
         wave = 10.0 ** np.atleast_2d(values["log"]).astype(np.float64)
         values["lsf"] = values["dispersion"] * DEX_PER_PIXEL * np.log(10.0) * wave
     columns = {name: values[name] for name in WHOLE[2:] if name in values}
+    if "zwarn" in columns and columns["zwarn"].dtype == bool:
+        columns["zwarn"] = columns["zwarn"].astype(np.int64)
     known = (layout for table, layout in ABOUT.items() if table in hdus)
     layout = {"format": "SDSS spSpec" if is_spspec(hdus[0].header) else next(known, "FITS")}
     there: tuple[str, ...] = ()
