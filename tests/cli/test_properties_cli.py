@@ -23,6 +23,9 @@ from nebulium.properties import training_file
 from nebulium.properties.model import GAUSSIAN_PROCESS
 from nebulium.properties.scores.evaluate import evaluate_file
 
+# Networks over whole images run many times slower without.
+pytestmark = pytest.mark.usefixtures("optimised_programs")
+
 N, SIDE, FIRST_ID = 60, 32, 1237648704043942146
 DAMAGED, UNLABELLED = FIRST_ID + 5, FIRST_ID + 7
 
