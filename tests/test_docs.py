@@ -17,6 +17,9 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+# Some pages train networks on images, which run many times slower without.
+pytestmark = pytest.mark.usefixtures("optimised_programs")
+
 REPOSITORY = Path(__file__).parent.parent
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
 RUN = ("python", "console", "bash")
@@ -60,7 +63,8 @@ def shell_script(block: Block) -> str:
 
 def run_shell(block: Block, folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "MPLBACKEND": "agg"}
+    optimised = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "false"}
+    environment = {**os.environ, **optimised, "PATH": path, "MPLBACKEND": "agg"}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", shell_script(block)],
         cwd=folder,
