@@ -24,7 +24,7 @@ from nebulium.lines.model import LineModel
 from nebulium.lines.predict import LinePredictor
 from nebulium.modelfile import REQUIRED, list_models, save_model
 
-pytestmark = pytest.mark.usefixtures("small_batches")
+pytestmark = pytest.mark.usefixtures("small_batches", "optimised_programs")
 HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "depth": 2, "noise_width": 8}
 QUANTILES = ("q50", "q16", "q84", "q025", "q975")
 COMMANDS = (

@@ -12,6 +12,9 @@ from nebulium.lines.likelihood import MeasuredLines
 from nebulium.lines.model import LineModel
 from nebulium.lines.scores.populations import draw_measurements, quantiles_of_measurements
 
+# Quantiles by the thousand take longer than their compilation.
+pytestmark = pytest.mark.usefixtures("optimised_programs")
+
 N = 2400
 
 

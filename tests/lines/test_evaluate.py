@@ -29,7 +29,7 @@ from nebulium.lines.scores.scores import LEVELS, METRICS, line_columns
 from nebulium.modelfile import REQUIRED, describe_model, load_model, save_model
 from nebulium.verbs.score import Bootstrap, score_method
 
-pytestmark = pytest.mark.usefixtures("small_batches")
+pytestmark = pytest.mark.usefixtures("small_batches", "optimised_programs")
 SPLIT = {"seed": "mine", "fractions": {"train": 0.5, "test": 0.5}, "id_column": "target_id"}
 HYPERPARAMETERS = {"with_luminosity": False, "width": 8, "noise_width": 8}
 # Spearman's rho of the published network on all of its galaxies, from the description of the data.

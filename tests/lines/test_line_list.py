@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.reading import iter_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
@@ -83,7 +83,8 @@ def test_unknown_lines_are_named():
 @pytest.mark.parametrize("ending", ["parquet", "csv", "fits"])
 def test_emission_of_either_sign_is_known(tmp_path, nebulium_data, ending):
     """MPA-JHU's galSpecLine has emission negative; nebulium has it positive."""
-    table = read_table(nebulium_data / "desi" / "desi_edr_emission_lines.parquet").select(slice(0, 400))
+    desi = nebulium_data / "desi" / "desi_edr_emission_lines.parquet"
+    table = next(iter_table(desi, rows_per_chunk=400))
     turned = table.with_columns({name: -table[name] for name in EW_COLUMNS})
     ours, theirs = tmp_path / f"ours.{ending}", tmp_path / f"theirs.{ending}"
     write_table(table, ours)

@@ -28,6 +28,9 @@ from nebulium.lines.predict import LinePredictor, predict_file, predict_table
 from nebulium.lines.quantiles import QUANTILES, median_ews
 from nebulium.verbs import NamedModel
 
+# Quantiles by the thousand take longer than their compilation.
+pytestmark = pytest.mark.usefixtures("optimised_programs")
+
 EW_COLUMNS = [f"ew_{line}_{name}" for line in LINES for name in QUANTILES]
 BATCH = 16
 
