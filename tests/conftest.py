@@ -59,10 +59,12 @@ def _compiled_programs_are_dropped() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def optimised_programs() -> Iterator[None]:
-    """Machine code as users run it, more nearly: what it computes is rounded alike."""
+    """Machine code as users run it, more nearly, also of commands: what it computes is rounded alike."""
     jax.clear_caches()
     as_set = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "false")
+        yield
     jax.config.update("jax_disable_most_optimizations", as_set)
     jax.clear_caches()

@@ -63,8 +63,7 @@ def shell_script(block: Block) -> str:
 
 def run_shell(block: Block, folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    optimised = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "false"}
-    environment = {**os.environ, **optimised, "PATH": path, "MPLBACKEND": "agg"}
+    environment = {**os.environ, "PATH": path, "MPLBACKEND": "agg"}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", shell_script(block)],
         cwd=folder,

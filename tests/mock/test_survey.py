@@ -30,6 +30,9 @@ from nebulium.mock.survey.shards import shard_paths
 from nebulium.mock.survey.survey_list import SURVEYS, find_survey
 from nebulium.mock.survey.workers import make_blocks
 
+# Images by the hundred take longer than their compilation.
+pytestmark = pytest.mark.usefixtures("optimised_programs")
+
 N, SEED = 140, 3
 OPTIONS = {"n": N, "seed": SEED, "pixels": 16, "neighbours": 0.7}
 PNG = {"stamps_by_redshift.png", "stamps_by_metallicity.png", "relations.png"}
