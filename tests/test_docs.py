@@ -17,9 +17,6 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-# Some pages train networks on images, which run many times slower without.
-pytestmark = pytest.mark.usefixtures("optimised_programs")
-
 REPOSITORY = Path(__file__).parent.parent
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
 RUN = ("python", "console", "bash")
@@ -105,6 +102,9 @@ def test_blocks_run(page, tmp_path, monkeypatch, request):
         lay_table(request.getfixturevalue("nebulium_data"), tmp_path)
     if page.name == REAL:
         lay_real_files(request.getfixturevalue("nebulium_data"), blocks, tmp_path)
+    if page.parent.name == "properties":
+        # Its commands train a network on whole images, which runs many times slower without.
+        monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "false")
     monkeypatch.chdir(tmp_path)
     names: dict = {"__name__": "__main__"}
     for block in blocks:

@@ -263,6 +263,12 @@ def test_implausible_numbers_without_a_unit_are_asked_about(name, values, unit):
         )
 
 
+def test_what_nebulium_wrote_is_in_its_units():
+    for name in ("a.parquet", "a.fits", "a.ecsv"):
+        write_table(Table({"log_mstar": np.array([0.003, 0.004])}), name, metadata={"models": {}})
+        assert read_table(name)["log_mstar"].tolist() == [0.003, 0.004]
+
+
 def test_csv_comes_back():
     table = Table(
         {"target_id": np.array([BIG, 7]), "redshift": np.array([0.1, np.nan]), "model": np.array(["a", "b"])}
