@@ -88,10 +88,13 @@ def test_a_run_is_kept_and_its_images_are_not(networks):
     assert sorted(path.name for path in run.iterdir()) == ["network-0", "network-1"]
 
 
-def test_nothing_is_written_over(networks, folder):
+def test_a_folder_of_another_kind_is_not_written_over(folder):
     source, labels = labelled(folder)
-    with pytest.raises(OutputError, match="already"):
-        train(source, labels, networks, config=SHORT)
+    (folder / "other").mkdir()
+    (folder / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="a folder with other things in it"):
+        train(source, labels, folder / "other", config=SHORT)
+    assert (folder / "other" / "notes.txt").read_text() == "mine"
 
 
 def test_a_gaussian_process_stands_on_frozen_networks(networks, folder):
