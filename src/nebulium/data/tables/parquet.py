@@ -104,10 +104,10 @@ def _units_of_astropy(schema: pa.Schema) -> dict[str, str]:
 
 def units_of_header(lines: Sequence[str]) -> dict[str, str]:
     """Units in the YAML header that astropy writes into files; none if it cannot be read."""
-    from astropy.table.meta import get_header_from_yaml
-
     if not lines:
         return {}
+    from astropy.table.meta import get_header_from_yaml
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
