@@ -45,6 +45,16 @@ def reading(
         raise error(str(path), problem, "make or download it again") from fault
 
 
+def is_pattern(path: Path) -> bool:
+    """Whether a path that is not there is a pattern of several, as ``spec-*.fits``."""
+    return not path.exists() and bool(set("*?[") & set(str(path)))
+
+
+def matching(pattern: Path) -> list[Path]:
+    """The paths that a pattern stands for, in order."""
+    return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+
+
 #: Key of the file's metadata under which nebulium keeps its own, as JSON.
 METADATA_KEY = b"nebulium"
 #: Whole numbers up to here are exact as float64.

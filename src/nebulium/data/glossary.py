@@ -37,6 +37,9 @@ AB_MAGNITUDES = ("ab", "abmag", "ab mag", "ab_mag", "mag(ab)", "mag (ab)", "mag_
 SQUARE = re.compile(r"\s*(?:([0-9.eE+]+)\s*(/)?)?\s*\((.+)\)\s*(?:\*\*|\^)?\s*\(?\s*(-?2)\s*\)?\s*$")
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 WAVE_UNIT = "Angstrom"
+#: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
+FAINTEST = 1e-9
+SPEED_OF_LIGHT_AA_S = 2.99792458e18
 MEND = "map the right column, or say its unit: --unit NAME=UNIT (in Python units={...})"
 MEND_PER_FREQUENCY = "convert it first: flux_lambda = flux_nu c / wave^2, with astropy.units.spectral_density"
 
@@ -171,7 +174,7 @@ COLUMNS: tuple[Column, ...] = (
         "mean observed-frame flux density over the rest-frame bin 3400 + 300 N to 3700 + 300 N Angstrom, "
         "emission lines masked",
         FLUX_UNIT,
-        plausible=(1e-9, 1e9),
+        plausible=(FAINTEST, 1e9),
         suspected="'erg/(s cm2 Angstrom)'",
     ),
     Column("coverage_N", "fraction of the bin that good pixels cover"),

@@ -26,7 +26,7 @@ from nebulium.data.tables.reading import (
     open_table,
     unit_mapping,
 )
-from nebulium.data.tables.table import Table, nearest, select_rows
+from nebulium.data.tables.table import Table, TableSource, nearest, select_rows
 from nebulium.errors import NebuliumError, SpectrumError, TableError
 from nebulium.lines.continuum.bins import BIN_CENTRES_AA
 from nebulium.lines.continuum.features import features_from_spectra
@@ -314,11 +314,12 @@ def _open_table(
     reading: Mapping[str, Any],
 ) -> Opened[tuple[Table, np.ndarray]]:
     names = {name: given.get(name, name) for name in (ID, *FLUX_COLUMNS, *OPTIONAL)}
-    names |= flag_columns(path, given)
+    source = open_table(path, [names[name] for name in (ID, *FLUX_COLUMNS)])
+    names |= flag_columns(source, given)
     if isinstance(ebv, str):
         names["ebv"] = ebv
     optional = [name for name in OPTIONAL if name not in given]
-    relative = _relative_unit(path, names, units.get(FLUX_FAMILY))
+    relative = _relative_unit(source, names, units.get(FLUX_FAMILY))
     units = {**units, FLUX_FAMILY: FLUX_UNIT} if relative else units
 
     def ids() -> Iterator[np.ndarray]:
@@ -340,16 +341,14 @@ def _open_table(
     return Opened(str(path), chunks(), names[ID], metadata=metadata)
 
 
-def flag_columns(path: Path, given: Mapping[str, str]) -> dict[str, str]:
+def flag_columns(source: TableSource, given: Mapping[str, str]) -> dict[str, str]:
     """The columns of a table that say which redshifts failed and what is no galaxy, if it has them."""
-    there = open_table(path, [given.get(name, name) for name in (ID, *FLUX_COLUMNS)]).columns
-    usual = flag_names(there)
+    usual = flag_names(source.columns)
     return {name: given.get(name, usual.get(name, "")) for name in FLAGS if name in given or name in usual}
 
 
-def _relative_unit(path: Path, names: Mapping[str, str], flux_unit: str | None) -> str:
+def _relative_unit(source: TableSource, names: Mapping[str, str], flux_unit: str | None) -> str:
     """The declared unit of the fluxes, if they have colours but no luminosity; else empty."""
-    source = open_table(path, [names[name] for name in FLUX_COLUMNS])
     declared = (flux_unit or source.units.get(names[FLUX_COLUMNS[0]], "")).strip()
     try:
         unit = parse_unit(declared) if declared else None

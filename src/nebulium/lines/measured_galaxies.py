@@ -9,7 +9,7 @@ from jaxtyping import Float
 from nebulium.data.column_checks import Missing
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import Units, read_table
+from nebulium.data.tables.reading import Units, open_table, read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
@@ -50,9 +50,10 @@ def read_measured(
     given = checked_mapping(columns, id_column)
     names = (ID, "redshift", *FLUX_COLUMNS, *EW_COLUMNS, *IVAR_COLUMNS, *PUBLISHED_COLUMNS)
     optional = PUBLISHED_COLUMNS if need_ivar else (*IVAR_COLUMNS, *PUBLISHED_COLUMNS)
+    source = open_table(Path(path), [given.get(name, name) for name in (ID, *FLUX_COLUMNS)])
     table = read_table(
         path,
-        columns={name: given.get(name, name) for name in names} | flag_columns(Path(path), given),
+        columns={name: given.get(name, name) for name in names} | flag_columns(source, given),
         optional=[name for name in optional if name not in given],
         missing=missing,
         units=units,

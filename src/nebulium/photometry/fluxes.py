@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from nebulium.data.column_checks import CERTAIN, LARGE, ColumnPlace, MissingNumbers, is_any_of
-from nebulium.data.glossary import AB_MAGNITUDES, conversion_factor
+from nebulium.data.glossary import AB_MAGNITUDES, SPEED_OF_LIGHT_AA_S, conversion_factor
 from nebulium.data.uncertainties import (
     POWERS,
     convert_uncertainty,
@@ -25,7 +25,6 @@ FLUX, FLUX_ERR = "flux_njy_obs_", "flux_njy_err_"
 #: AB magnitude of one nanojansky.
 ZERO_POINT_NJY = 31.4
 PER_WAVELENGTH = "erg / (s cm2 Angstrom)"
-LIGHT_AA_PER_S = 2.99792458e18
 
 
 def band_fluxes(
@@ -112,7 +111,7 @@ def njy_of_wavelength_unit(unit: str, band: str, place: str) -> float:
     except SpectrumError as fault:
         problem = f"has the unit {unit!r}, a flux per wavelength, which needs the curve of the band {band}"
         raise TableError(place, problem, mend) from fault
-    per_frequency = conversion_factor(unit, PER_WAVELENGTH, where=place) * pivot_aa**2 / LIGHT_AA_PER_S
+    per_frequency = conversion_factor(unit, PER_WAVELENGTH, where=place) * pivot_aa**2 / SPEED_OF_LIGHT_AA_S
     return per_frequency * conversion_factor("erg / (s cm2 Hz)", "nJy", where=place)
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from nebulium.data.files import is_pattern, matching
 from nebulium.data.images.cubes import open_hdf5_cube, open_numpy_cube
 from nebulium.data.images.fits_cutouts import open_fits_cutouts
 from nebulium.data.images.parquet import open_parquet_images
@@ -94,10 +95,9 @@ def _matching(path: Path) -> list[Path]:
     """The path, or what a pattern stands for."""
     if path.exists():
         return [path]
-    if not set("*?[") & set(str(path)):
+    if not is_pattern(path):
         raise ImageError(str(path), "is not there", "check the path")
-    matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    found = [file for file in matching if not file.name.startswith(".")]
+    found = [file for file in matching(path) if not file.name.startswith(".")]
     if not found:
         raise ImageError(str(path), "is a pattern that no file has", "check the path")
     return found

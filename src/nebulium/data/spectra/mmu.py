@@ -58,7 +58,7 @@ def read_mmu(path: Path, declared: Declared) -> Spectra:
     beside = _columns(path, table, plain)
     named = id_name(plain, declared.id_column)
     if named is not None:
-        values["id"] = to_numpy(_as_text(table[named]), str(path), named)
+        values["id"] = to_numpy(table[named], str(path), named)
     elif declared.id_column is not None:
         raise no_such_ids(str(path), declared.id_column, plain)
     air = None if "air" not in told else told["air"] == "true"
@@ -138,13 +138,6 @@ def _array(path: Path, lists: Any, key: str, flux: Any) -> np.ndarray:
     array = np.full((len(lengths), width), np.nan)
     array[np.arange(width) < lengths[:, None]] = values.to_numpy(zero_copy_only=False)
     return array
-
-
-def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Bytes of one length, or many, as text is read."""
-    kind = values.type
-    is_bytes = pa.types.is_fixed_size_binary(kind) or pa.types.is_large_binary(kind)
-    return values.cast(pa.binary()) if is_bytes and not pa.types.is_decimal(kind) else values
 
 
 def _columns(path: Path, table: pa.Table, plain: list[str]) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.extinction import deredden
-from nebulium.data.files import columns_of, opened_fits, opened_parquet
+from nebulium.data.files import columns_of, is_pattern, matching, opened_fits, opened_parquet
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.checks import Declared
@@ -159,8 +159,8 @@ def spectrum_files(source: str | Path | Sequence[str | Path]) -> Path | list[Pat
         path = Path(source)
         if path.is_dir():
             found = sorted(file for file in path.iterdir() if _is_readable(file))
-        elif not path.exists() and set("*?[") & set(str(path)):
-            found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        elif is_pattern(path):
+            found = matching(path)
         else:
             return path
         if not found:

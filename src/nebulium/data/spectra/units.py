@@ -4,7 +4,14 @@ import re
 
 import numpy as np
 
-from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, conversion_factor, parse_unit
+from nebulium.data.glossary import (
+    FAINTEST,
+    FLUX_UNIT,
+    SPEED_OF_LIGHT_AA_S,
+    WAVE_UNIT,
+    conversion_factor,
+    parse_unit,
+)
 from nebulium.data.spectra.parts import told_by
 from nebulium.data.spectra.spectrum_set import LONGEST_AA
 from nebulium.data.uncertainties import POWERS, Kind
@@ -21,10 +28,7 @@ LIKELY_LOGARITHMS = (
     ("ln(um)", -1.6, 0.9, 2.5),
     ("log10(m)", -7.1, -5.2, 1.0),
 )
-#: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
-FAINTEST = 1e-9
 FLUX_PER_FREQUENCY = "1e-17 erg / (s cm2 Hz)"
-SPEED_OF_LIGHT_AA_S = 2.99792458e18
 
 
 def wave_in_aa(where: str, wave: np.ndarray, unit: str) -> tuple[np.ndarray, float]:

@@ -59,3 +59,18 @@ def plain_column(column: Any) -> np.ndarray:
         texts = (text.decode() if isinstance(text, bytes) else str(text) for text in values.ravel().tolist())
         values = np.array(list(texts), np.str_).reshape(values.shape)
     return values if mask is None or not np.any(mask) else np.ma.MaskedArray(values, mask=mask)
+
+
+def units_of_header(lines: Sequence[str]) -> dict[str, str]:
+    """Units in the YAML header that astropy writes into files; none if it cannot be read."""
+    if not lines:
+        return {}
+    from astropy.table.meta import get_header_from_yaml
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header: dict[str, Any] = get_header_from_yaml(lines)
+        return {one["name"]: str(one["unit"]) for one in header["datatype"] if one.get("unit") is not None}
+    except Exception:  # noqa: BLE001 - a parser of YAML has errors of its own; another program may have put anything there
+        return {}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files import reading
-from nebulium.data.tables.parquet import units_of_header
+from nebulium.data.tables.astropy_tables import units_of_header
 from nebulium.data.tables.table import TableSource, tables_with, with_masks
 from nebulium.errors import TableError, from_extra
 

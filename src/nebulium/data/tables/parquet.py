@@ -1,9 +1,7 @@
 """Parquet, read in a stream."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +16,7 @@ from nebulium.data.files import (
     stored_as,
     to_numpy,
 )
+from nebulium.data.tables.astropy_tables import units_of_header
 from nebulium.data.tables.table import TableSource, with_masks
 from nebulium.errors import TableError
 
@@ -100,21 +99,6 @@ def _units_of_astropy(schema: pa.Schema) -> dict[str, str]:
     """Units that astropy wrote."""
     written = (schema.metadata or {}).get(ASTROPY_KEY, b"").decode(errors="replace")
     return units_of_header(written.splitlines())
-
-
-def units_of_header(lines: Sequence[str]) -> dict[str, str]:
-    """Units in the YAML header that astropy writes into files; none if it cannot be read."""
-    if not lines:
-        return {}
-    from astropy.table.meta import get_header_from_yaml
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            header: dict[str, Any] = get_header_from_yaml(lines)
-        return {one["name"]: str(one["unit"]) for one in header["datatype"] if one.get("unit") is not None}
-    except Exception:  # noqa: BLE001 - a parser of YAML has errors of its own; another program may have put anything there
-        return {}
 
 
 def _regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
