@@ -15,6 +15,7 @@ from benchmarks.settings import RESULTS, Settings
 MODULES = {
     "house": "house.report",
     "tables": "data.tables",
+    "many_files": "data.many_files",
     "inputs": "data.inputs",
     "windows": "lines.windows",
     "dsps": "sed.dsps",

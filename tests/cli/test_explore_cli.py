@@ -47,12 +47,13 @@ def nebulium(*arguments: object):
 def test_options_reach_the_library(asked):
     result = nebulium(
         "a.parquet", "--model", "pita", "--embedding", "latent", "--port", 0, "--host", "::1", "--open",
-        "--refit", "--seed", 7, "--id", "name",
+        "--refit", "--seed", 7, "--id", "name", "--column", "z=ZBEST", "--missing", "-99",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert asked == {
         "table": Path("a.parquet"), "model": "pita", "embedding": "latent", "seed": 7, "refit": True,
-        "id_column": "name", "page": "the page", "host": "::1", "port": 0, "open_browser": True,
+        "id_column": "name", "columns": ["z=ZBEST"], "missing": ["-99"],
+        "page": "the page", "host": "::1", "port": 0, "open_browser": True,
     }  # fmt: skip
     assert "A note." in result.stdout
     assert "The map: made up." in result.stdout

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ import pytest
 from nebulium.explore.export import data as export_data
 from nebulium.explore.export.data import PageData
 from nebulium.explore.export.writing import export_page
+from nebulium.explore.page.explored import OUTSIDE
 
 sync_api = pytest.importorskip("playwright.sync_api") if os.environ.get("CI") != "true" else None
 if sync_api is None:
@@ -187,6 +189,13 @@ def test_a_narrow_window_stacks_the_panels(page, folder):
     opened(page, folder)
     assert drawn(page, "_fullLayout.xaxis2.domain") == [0, 1]
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_prediction_outside_the_domain_is_marked(page, explored, tmp_path):
+    outside = dict.fromkeys(["in_domain"], np.zeros(len(explored.galaxies)))
+    marked = replace(explored, galaxies=explored.galaxies.with_values(outside, {}))
+    opened(page, export_page(marked, tmp_path / "page").folder)
+    assert OUTSIDE in page.inner_text("#galaxy-title")
 
 
 def test_few_galaxies_are_points(page, explored, tmp_path, monkeypatch):

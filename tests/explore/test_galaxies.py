@@ -170,6 +170,11 @@ def test_renamed_columns_stand_beside_the_others(tmp_path):
     assert galaxies.values["ew_OII_DOUBLET"].tolist() == [3.0]
 
 
+def test_numbers_that_stand_for_a_missing_value_are_nan(tmp_path):
+    galaxies = read_galaxies(written(tmp_path, {"target_id": [7, 8], "z": [0.1, -99.0]}), missing=-99)
+    np.testing.assert_array_equal(galaxies.values["z"], np.array([0.1, np.nan], galaxies.values["z"].dtype))
+
+
 @pytest.mark.parametrize(
     ("columns", "id_column", "message"),
     [

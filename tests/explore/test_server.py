@@ -16,8 +16,8 @@ from plotly.graph_objects import Figure
 from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError
 from nebulium.explore.page.callbacks import saved
-from nebulium.explore.page.cards import OUTSIDE, domain_note, galaxy_title, hover_card
-from nebulium.explore.page.explored import Explored, explore
+from nebulium.explore.page.cards import domain_note, galaxy_title, hover_card
+from nebulium.explore.page.explored import OUTSIDE, Explored, explore
 from nebulium.explore.page.map_view import draw_map
 from nebulium.explore.page.server import InTurn, make_app, open_server
 from nebulium.explore.page.state import Selection, default_state

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nebulium.cli.options import REPLACED, IdColumn, Seed
+from nebulium.cli.options import REPLACED, Columns, IdColumn, Missing, Seed
 from nebulium.cli.verb import going_on, say
 
 
@@ -53,7 +53,9 @@ def explore(
     ] = None,
     refit: Annotated[bool, typer.Option("--refit", help="Draw the map anew.")] = False,
     seed: Seed = 0,
+    columns: Columns = None,
     id_column: IdColumn = None,
+    missing: Missing = None,
 ) -> None:
     """Look at galaxies in the browser: a map of them, spectra, images, diagrams, predictions of a model.
 
@@ -64,6 +66,8 @@ def explore(
     Example: `nebulium explore mock --model photoz --embedding latent`
 
     Example: `nebulium explore galaxies.parquet --export page`
+
+    Example: `nebulium explore fastspec.fits --column fastspecfit`
     """
     from nebulium.data.output import check_place
     from nebulium.explore.export.writing import INDEX, export_page
@@ -80,7 +84,9 @@ def explore(
             embedding=embedding,
             seed=seed,
             refit=refit,
+            columns=columns,
             id_column=id_column,
+            missing=missing,
             progress=progress,
         )
     for note in (*galaxies.galaxies.notes, *galaxies.notes):

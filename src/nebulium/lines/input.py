@@ -20,6 +20,7 @@ from nebulium.data.spectra.reading import is_spectrum_file, iter_spectra, read_s
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import (
     ROWS_PER_CHUNK,
+    ColumnMapping,
     Units,
     column_mapping,
     iter_table,
@@ -185,8 +186,6 @@ OPTIONAL = ("redshift", *IVAR_COLUMNS)
 #: A flux in one of these, instead of one at the telescope, still has the colours of a continuum.
 RELATIVE_UNITS = ("erg / (s Angstrom)", "")
 
-Columns = Mapping[str, str] | str | Sequence[str]
-
 
 Source = str | Path | Sequence[str | Path]
 
@@ -194,7 +193,7 @@ Source = str | Path | Sequence[str | Path]
 def open_input(
     source: Source,
     *,
-    columns: Columns | None = None,
+    columns: ColumnMapping | None = None,
     id_column: str | None = None,
     redshifts: str | Path | float | None = None,
     ebv: str | float | None = None,
@@ -295,7 +294,7 @@ def _of_spectra(name: str, parts: Iterator[Spectra], rejects: Rejects) -> Opened
     return Opened(name, chunks(), first.id_column, rejects, metadata=opened[0].metadata)
 
 
-def checked_mapping(columns: Columns | None = None, id_column: str | None = None) -> dict[str, str]:
+def checked_mapping(columns: ColumnMapping | None = None, id_column: str | None = None) -> dict[str, str]:
     """Column mapping of the user, every name checked against the glossary."""
     given = {} if columns is None else column_mapping(columns)
     for name in given:

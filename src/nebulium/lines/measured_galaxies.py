@@ -9,7 +9,7 @@ from jaxtyping import Float
 from nebulium.data.column_checks import Missing
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import Units, open_table, read_table
+from nebulium.data.tables.reading import ColumnMapping, Units, open_table, read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
@@ -17,7 +17,6 @@ from nebulium.lines.input import (
     EW_COLUMNS,
     FLUX_COLUMNS,
     IVAR_COLUMNS,
-    Columns,
     checked_mapping,
     flag_columns,
     galaxy_rows,
@@ -39,7 +38,7 @@ NEGATIVE = ("negative, as in the catalogues of MPA-JHU", "say --emission-negativ
 def read_measured(
     path: str | Path,
     *,
-    columns: Columns | None = None,
+    columns: ColumnMapping | None = None,
     id_column: str | None = None,
     missing: Missing = None,
     units: Units = None,

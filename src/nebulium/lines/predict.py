@@ -12,10 +12,10 @@ from nebulium import verbs
 from nebulium.data.column_checks import Missing
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import ROWS_PER_CHUNK, Units
+from nebulium.data.tables.reading import ROWS_PER_CHUNK, ColumnMapping, Units
 from nebulium.data.tables.table import Table
 from nebulium.lines.continuum.line_list import LINES
-from nebulium.lines.input import COLOURS_ONLY, Columns, GalaxyRows, Source, galaxy_rows, open_input
+from nebulium.lines.input import COLOURS_ONLY, GalaxyRows, Source, galaxy_rows, open_input
 from nebulium.lines.model import LineModel, luminosities_in_range
 from nebulium.lines.quantiles import QUANTILES, line_quantiles
 from nebulium.verbs import NamedModel, Opened, Prediction, PredictionRun, Predictor, named_model
@@ -196,7 +196,7 @@ def predict_file(
     *,
     model: LineModel | str | Path | None = None,
     observed: bool = False,
-    columns: Columns | None = None,
+    columns: ColumnMapping | None = None,
     id_column: str | None = None,
     redshifts: str | Path | float | None = None,
     ebv: str | float | None = None,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from nebulium.data.column_checks import Missing
 from nebulium.data.splits import Split
-from nebulium.data.tables.reading import Units
-from nebulium.lines.input import Columns, checked_mapping
+from nebulium.data.tables.reading import ColumnMapping, Units
+from nebulium.lines.input import checked_mapping
 from nebulium.lines.measured_galaxies import read_measured, usable_rows
 from nebulium.lines.recipe import LinesConfig, train_on_table
 from nebulium.verbs import TrainingRun, save_trained, training_run
@@ -17,7 +17,7 @@ def train_file(
     output: str | Path,
     *,
     config: LinesConfig | None = None,
-    columns: Columns | None = None,
+    columns: ColumnMapping | None = None,
     id_column: str | None = None,
     missing: Missing = None,
     units: Units = None,

@@ -62,12 +62,13 @@ NAMED_MAPPINGS: Mapping[str, Mapping[str, str]] = {"fastspecfit": FASTSPECFIT}
 
 #: Units as Python and the command line give them: by nebulium's name, or as "name=unit".
 Units = Mapping[str, str] | Sequence[str] | None
+ColumnMapping = Mapping[str, str] | str | Sequence[str]
 
 
 def read_table(
     path: str | Path,
     *,
-    columns: Mapping[str, str] | str | Sequence[str] | None = None,
+    columns: ColumnMapping | None = None,
     optional: Collection[str] = (),
     units: Units = None,
     missing: Missing = None,
@@ -135,7 +136,7 @@ def iter_table(
     path: str | Path,
     *,
     rows_per_chunk: int = ROWS_PER_CHUNK,
-    columns: Mapping[str, str] | str | Sequence[str] | None = None,
+    columns: ColumnMapping | None = None,
     optional: Collection[str] = (),
     units: Units = None,
     missing: Missing = None,

@@ -14,7 +14,7 @@ from nebulium.explore.draw.theme import DARK, LIGHT
 from nebulium.explore.export.encoding import Code, packed
 from nebulium.explore.export.look import map_look, page_config
 from nebulium.explore.export.spectra import spectra_of
-from nebulium.explore.page.explored import Explored
+from nebulium.explore.page.explored import OUTSIDE, Explored
 from nebulium.lines.input import FLUX_COLUMNS
 
 #: Galaxies that can be pointed at; of more, a sample by this seed.
@@ -106,6 +106,8 @@ class PageData:
             "ids": [str(one)[:LONGEST] for one in explored.galaxies.ids[self.rows]],
             "x": packed(xy[:, 0], "f4"),
             "y": packed(xy[:, 1], "f4"),
+            "outside": packed(explored.outside_domain[self.rows], "u1"),
+            "outside_note": OUTSIDE,
             "redshift": packed(redshift, "f4") if np.isfinite(redshift).any() else None,
             "window": list(explored.window),
             "size": float(np.interp(np.log10(max(len(self.rows), 1)), [2.0, 4.3], SIZES)),

@@ -9,16 +9,14 @@ from dash import html
 from dash.development.base_component import Component
 
 from nebulium.explore.draw.labels import column_label, shortened
-from nebulium.explore.page.explored import Explored
+from nebulium.explore.page.explored import OUTSIDE, Explored
 from nebulium.explore.page.map_view import columns_of
 from nebulium.explore.page.state import ViewState
-from nebulium.explore.sample.predictions import PREDICTED
 from nebulium.explore.sample.selection import summary
 
 #: Longest text that is shown on one line.
 LONGEST = 60
 UNKNOWN = "–"
-OUTSIDE = "prediction outside the training domain"
 
 
 def number(value: float) -> str:
@@ -55,12 +53,7 @@ def hover_card(explored: Explored, row: int, state: ViewState) -> list[Component
 
 def domain_note(explored: Explored, row: int) -> list[str]:
     """A word of warning where a galaxy is predicted that is unlike those of the training set."""
-    values = explored.galaxies.values
-    predicted = [
-        values[name][row] for name in values if name.startswith(PREDICTED) or name == "redshift_median"
-    ]
-    outside = "in_domain" in values and explored.value("in_domain", row) == 0
-    return [OUTSIDE] if outside and any(map(math.isfinite, predicted)) else []
+    return [OUTSIDE] if explored.outside_domain[row] else []
 
 
 def galaxy_title(explored: Explored, row: int | None) -> list[Component]:

@@ -6,8 +6,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
+from nebulium.data.column_checks import Missing
+from nebulium.data.tables.reading import ColumnMapping
 from nebulium.errors import TableError
 from nebulium.explore.draw.colours import ColourScale, colour_scale
 from nebulium.explore.draw.labels import unit_text
@@ -20,6 +22,7 @@ from nebulium.explore.page.state import ViewState
 from nebulium.explore.sample.cache import cache_folder, kept
 from nebulium.explore.sample.galaxies import Galaxies, read_galaxies
 from nebulium.explore.sample.pictures import Pictures
+from nebulium.explore.sample.predictions import PREDICTED as OF_MODEL
 from nebulium.explore.sample.predictions import redshift_densities, with_predictions
 from nebulium.explore.sample.quantities import Quantity, quantities_of
 from nebulium.explore.sample.selection import rows_in
@@ -29,6 +32,7 @@ from nebulium.lines.scores.bpt import BPT_LINES, BptRatios, line_ratios
 from nebulium.photoz.density.densities import RedshiftDensities
 
 DIFFERENCE = "predicted − measured"
+OUTSIDE = "prediction outside the training domain"
 #: Diagrams that place galaxies in a plane, so that one can point to them and select them.
 MAP, BPT, PREDICTED = SPACES = ("map", "bpt", "predicted")
 #: Neighbours in the map that are shown of a pinned galaxy.
@@ -163,6 +167,17 @@ class Explored:
         return line_ratios(*known) if len(known) == len(BPT_LINES) else None
 
     @cached_property
+    def outside_domain(self) -> Bool[np.ndarray, " n"]:
+        """Which galaxies are predicted, but unlike those of the training set."""
+        values = self.galaxies.values
+        predicted = [
+            values[name] for name in values if name.startswith(OF_MODEL) or name == "redshift_median"
+        ]
+        if not predicted or "in_domain" not in values:
+            return np.zeros(len(self.galaxies), bool)
+        return (values["in_domain"] == 0) & np.any([np.isfinite(one) for one in predicted], axis=0)
+
+    @cached_property
     def pictures(self) -> Pictures | None:
         """Their images; None if there are none."""
         images, rows = self.galaxies.images, self.galaxies.image_rows
@@ -233,7 +248,9 @@ def explore(
     embedding: MapKind | None = None,
     seed: int = 0,
     refit: bool = False,
+    columns: ColumnMapping | None = None,
     id_column: str | None = None,
+    missing: Missing = None,
     progress: Progress | None = None,
 ) -> Explored:
     """Read galaxies, let a model predict, and draw their map: each only if that was not done before.
@@ -251,8 +268,12 @@ def explore(
         Seed of the map.
     refit : bool
         Whether to draw the map anew.
+    columns : mapping of str to str, or str, optional
+        nebulium's name -> the file's, of columns that are called otherwise there.
     id_column : str, optional
         The column of ids; by default one of the usual names, or the numbers of the rows.
+    missing : float, sequence of float, or mapping of str to these, optional
+        Numbers that stand for a missing value.
     progress : callable of (str, float), optional
         Takes the work in progress and the share of it that is done.
 
@@ -277,7 +298,7 @@ def explore(
     >>> explored.xy.shape
     (40, 2)
     """
-    galaxies = read_galaxies(table, id_column=id_column)
+    galaxies = read_galaxies(table, columns=columns, id_column=id_column, missing=missing)
     cache = cache_folder(galaxies.path)
     galaxies = with_predictions(galaxies, model, cache.folder, progress=progress)
     notes = list(cache.notes)

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float, Int64
 from pyarrow.types import is_nested
 
-from nebulium.data.column_checks import ColumnPlace, checked_column
+from nebulium.data.column_checks import ColumnPlace, Missing, checked_column
 from nebulium.data.files import opened_parquet, stored_as
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.parquet import image_column
 from nebulium.data.images.source import ImageSource
-from nebulium.data.tables.reading import column_mapping, column_names, read_table
+from nebulium.data.tables.reading import ColumnMapping, column_mapping, column_names, read_table
 from nebulium.data.tables.table import READABLE, Table, ending_of, missing_column
 from nebulium.errors import NebuliumError, TableError
 from nebulium.explore.sample.cache import cache_folder, kept
@@ -152,8 +152,9 @@ class Galaxies:
 def read_galaxies(
     path: str | Path | None,
     *,
-    columns: Mapping[str, str] | str | Sequence[str] | None = None,
+    columns: ColumnMapping | None = None,
     id_column: str | None = None,
+    missing: Missing = None,
 ) -> Galaxies:
     """Read galaxies from a table or a mock survey; without either, make those of the example.
 
@@ -166,6 +167,8 @@ def read_galaxies(
         read as well.
     id_column : str, optional
         The column of ids. By default one of `ID_NAMES`; the numbers of the rows if there is none.
+    missing : float, sequence of float, or mapping of str to these, optional
+        Numbers that stand for a missing value.
 
     Returns
     -------
@@ -189,16 +192,16 @@ def read_galaxies(
     """
     if path is None:
         return _galaxies(example_table(cache_folder(None).folder), None, None)
-    return _galaxies(_read(table_of(Path(path)), columns), id_column, Path(path))
+    return _galaxies(_read(table_of(Path(path)), columns, missing), id_column, Path(path))
 
 
-def _read(path: Path, columns: Mapping[str, str] | str | Sequence[str] | None) -> Table:
+def _read(path: Path, columns: ColumnMapping | None, missing: Missing) -> Table:
     """All columns, some of them by other names."""
     if columns is None:
-        return read_table(path, check_units=False)
+        return read_table(path, missing=missing, check_units=False)
     renamed = column_mapping(columns)
     others = {name: name for name in column_names(path) if name not in renamed.values()}
-    return read_table(path, columns={**others, **renamed}, check_units=False)
+    return read_table(path, columns={**others, **renamed}, missing=missing, check_units=False)
 
 
 def _galaxies(table: Table, id_column: str | None, path: Path | None) -> Galaxies:

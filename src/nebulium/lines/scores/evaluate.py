@@ -11,10 +11,10 @@ import numpy as np
 
 from nebulium.data.column_checks import Missing
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.reading import Units
+from nebulium.data.tables.reading import ColumnMapping, Units
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError, check_extra
-from nebulium.lines.input import Columns, checked_mapping
+from nebulium.lines.input import checked_mapping
 from nebulium.lines.measured_galaxies import measured_galaxies, read_measured
 from nebulium.lines.model import LineModel
 from nebulium.lines.quantiles import median_ews
@@ -38,7 +38,7 @@ def evaluate_file(
     source: str | Path,
     *,
     model: str | Path = "desi-lines",
-    columns: Columns | None = None,
+    columns: ColumnMapping | None = None,
     id_column: str | None = None,
     missing: Missing = None,
     units: Units = None,

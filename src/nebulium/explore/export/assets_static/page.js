@@ -10,7 +10,7 @@
 
   /* colour and pin are places in the lists of the data. */
   const state = { colour: 0, show: ALL, pin: null, frame: REST, theme: dark.matches ? "dark" : "light" };
-  let all, redshift, colours = new Map(), telling, resizing, pressed = null, hovered = null;
+  let all, redshift, outside, colours = new Map(), telling, resizing, pressed = null, hovered = null;
 
   start().catch((error) => notice(error.message));
 
@@ -18,6 +18,7 @@
     document.documentElement.dataset.theme = state.theme;
     all = await load("galaxies");
     redshift = nebulium.unpack(all.redshift);
+    outside = nebulium.unpack(all.outside);
     nebulium.map.open(all, tellDrawn);
     Object.assign(state, { colour: all.first, pin: all.pin });
     readAddress();
@@ -121,8 +122,13 @@
   function tellGalaxy(pin) {
     const words = pin === null
       ? [element("strong", "No galaxy is chosen"), element("span", "click on one in the map, or search for its id")]
-      : [element("strong", all.ids[pin]), ...facts(pin).map(([name, value]) => element("span", name + " " + value))];
+      : [element("strong", all.ids[pin]), ...facts(pin).map(([name, value]) => element("span", name + " " + value)), ...warnings(pin)];
     byId("galaxy-title").replaceChildren(...words);
+  }
+
+  /* A word where a galaxy is predicted that is unlike those of the training set. */
+  function warnings(galaxy) {
+    return outside[galaxy] ? [element("span", all.outside_note)] : [];
   }
 
   /* The title of a galaxy: what the map shows of it, and its redshift. */
@@ -224,7 +230,7 @@
     hovered = galaxy;
     const pairs = element("dl");
     for (const [name, value] of facts(galaxy)) pairs.append(element("dt", name), element("dd", value));
-    byId("card").replaceChildren(element("strong", all.ids[galaxy]), pairs);
+    byId("card").replaceChildren(element("strong", all.ids[galaxy]), pairs, ...warnings(galaxy));
     byId("card").dataset.open = "yes";
     byId("rings").replaceChildren(...nebulium.map.placesOf(galaxy).map(([left, top]) => {
       const ring = element("i");
