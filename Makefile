@@ -61,7 +61,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 # pip reads dependency groups from 25.1 on. A stamp is written last, so that an interrupted installation is
-# taken up again.
+# taken up again. Modules are compiled when they are first imported: most of these never are.
 $(PIP):
 	@echo "making an environment in $(VENV)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -70,7 +70,7 @@ $(PIP):
 
 $(STAMP): pyproject.toml | $(PIP)
 	@echo "installing nebulium with all extras, and what tests and documentation need: 2.2 GB, some minutes"
-	$(BIN)/python -m pip install --quiet --editable '.[sed,mock,photoz,explore,bench]' --group test --group lint --group docs
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[sed,mock,photoz,explore,bench]' --group test --group lint --group docs
 	touch $@ $(DEMO_STAMP)
 
 $(DEMO_STAMP): pyproject.toml | $(PIP)

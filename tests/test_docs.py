@@ -1,13 +1,16 @@
 """Every code block of the README and the documentation runs, as a reader would run it.
 
 Python blocks of one page share their names. Lines of a ``console`` block that begin with ``$ `` and all
-lines of a ``bash`` block are run by bash in the same folder. In that folder lies ``galaxies.parquet``, a few
+lines of a ``bash`` block are run in the same folder: commands of nebulium in this process, which spares each
+some seconds of imports and compilation, the others by bash. In that folder lies ``galaxies.parquet``, a few
 hundred rows of the DESI table; beside the page on real data also the files that it names. A block after
 ``<!-- not run: why -->`` is left alone.
 """
 
+import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 import traceback
@@ -16,6 +19,9 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from typer.testing import CliRunner
+
+from nebulium.cli import app
 
 REPOSITORY = Path(__file__).parent.parent
 PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
@@ -26,6 +32,8 @@ FENCE = re.compile(
 )
 NOT_RUN = re.compile(r"<!-- not run: .+ -->\s*$")
 TABLE, ROWS = "galaxies.parquet", 600
+#: What only a shell understands: such lines go to bash.
+SHELL_ONLY = set("|&;<>$*?`")
 #: The page that runs on real files.
 REAL = "my-data.md"
 
@@ -59,19 +67,33 @@ def shell_script(block: Block) -> str:
 
 
 def run_shell(block: Block, folder: Path) -> None:
+    """Commands of nebulium in this process; what stands between them, which may be a loop, in one piece."""
+    lines = shell_script(block).replace("\\\n", " ").splitlines()
+    for of_ours, some in itertools.groupby(lines, is_plain_command):
+        for text in some if of_ours else ["\n".join(some)]:
+            code, said = run_here(text) if of_ours else run_bash(text, folder)
+            if code:
+                pytest.fail(f"{block.where}: exit code {code}\n{text}\n{said}", pytrace=False)
+
+
+def is_plain_command(line: str) -> bool:
+    return line.startswith("nebulium ") and not SHELL_ONLY & set(line)
+
+
+def run_here(line: str) -> tuple[int, str]:
+    """The exit code of a command of nebulium, and what it wrote."""
+    ended = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])
+    return ended.exit_code, ended.output
+
+
+def run_bash(line: str, folder: Path) -> tuple[int, str]:
+    """The exit code of a line, and what it wrote."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "MPLBACKEND": "agg"}
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", shell_script(block)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
+        ["bash", "-euo", "pipefail", "-c", line], cwd=folder, env=environment, capture_output=True, text=True
     )
-    if done.returncode:
-        pytest.fail(
-            f"{block.where}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False
-        )
+    return done.returncode, f"{done.stdout}\n{done.stderr}"
 
 
 def run_python(block: Block, names: dict) -> None:
@@ -104,7 +126,7 @@ def test_blocks_run(page, tmp_path, monkeypatch, request):
         lay_real_files(request.getfixturevalue("nebulium_data"), blocks, tmp_path)
     if page.parent.name == "properties":
         # Its commands train a network on whole images, which runs many times slower without.
-        monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "false")
+        request.getfixturevalue("optimised_programs")
     monkeypatch.chdir(tmp_path)
     names: dict = {"__name__": "__main__"}
     for block in blocks:
