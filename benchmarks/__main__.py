@@ -37,6 +37,7 @@ MODULES = {
     "properties_sdss": "properties.sdss",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
+    "photoz_real": "photoz.real",
     "photoz_dc2": "photoz.dc2",
     "photoz_mock": "photoz.mock",
     "explore": "explore.page",

@@ -21,7 +21,7 @@ from nebulium.photoz.templates.model import TemplateModel, make_template_model
 
 BANDS = ("f300w", "f450w", "f606w", "f814w", "irimj", "irimh", "irimk")
 GRID = RedshiftGrid()
-MOST_NMAD, MOST_OUTLIERS = Target(most=0.05), Target(most=0.08)
+MOST_NMAD, MOST_OUTLIERS, HELD = Target(most=0.041), Target(most=0.079), Target(least=0.60, most=0.76)
 DEFAULT = TemplateConfig()
 OURS = "as it comes"
 #: How much the numbers depend on the settings.
@@ -31,8 +31,9 @@ VARIANTS = {
     "systematic error 1 %": replace(DEFAULT, systematic_error=0.01),
     "systematic error 5 %": replace(DEFAULT, systematic_error=0.05),
     "template error function in full": replace(DEFAULT, template_error_scale=1.0),
-    "200 templates": replace(DEFAULT, templates=200),
-    "800 templates": replace(DEFAULT, templates=800),
+    "400 templates": replace(DEFAULT, templates=400),
+    "2400 templates": replace(DEFAULT, templates=2400),
+    "without the correction": replace(DEFAULT, corrected=False),
     "ended histories as likely as others": replace(DEFAULT, ended_share=1.0),
 }
 
@@ -102,7 +103,7 @@ def _result(scores: dict[str, Scores], count: int, rate: float) -> Result:
     ours = scores[OURS]
     checks = Check("NMAD", ours.nmad, MOST_NMAD), Check("outliers", ours.outliers, MOST_OUTLIERS)
     rows = [[name, one.nmad, one.outliers, one.bias, one.in_68] for name, one in scores.items()]
-    rows[0][1:3] = checks
+    rows[0][1:3], rows[0][4] = checks, Check("in 68 %", ours.in_68, HELD)
     return Result(
         "photoz/hdfn",
         "Template fitting on the Hubble Deep Field North",
@@ -111,9 +112,10 @@ def _result(scores: dict[str, Scores], count: int, rate: float) -> Result:
         "median. No setting is fitted to these redshifts, and the prior is from another field; but that "
         "histories which have ended weigh less was thought of when failures among these galaxies were looked "
         "at, its weight taken from the literature, and with it the age from which a history counts as ended "
-        "raised from 6 to 9 times its scale. The other rows show how far the numbers hang on such settings. "
-        "Bootstrap errors; NMAD, outliers (beyond 0.15) and "
-        "bias (median) of residuals over 1 + z. "
+        "raised from 6 to 9 times its scale; and that the number of templates, their general error and the "
+        "prior's even share were chosen where these galaxies and two other fields were looked at. The other "
+        "rows show how far the numbers hang on such settings. Bootstrap errors; NMAD, outliers (beyond "
+        "0.15) and bias (median) of residuals over 1 + z. "
         f"{number(rate)} galaxies a second with {DEFAULT.templates} templates and {GRID.bins} redshifts.",
         ("variant", "NMAD", "outliers", "bias", "in 68 %"),
         rows,

@@ -118,6 +118,24 @@ def test_templates_learn_nothing_from_labels(tmp_path):
     assert evaluate_file("mock", models=["templates"], resamples=2).scores[0].n == 400
 
 
+def test_templates_are_fitted_to_the_bands_where_labels_are_enough():
+    settings = {"grid_most": 1.0, "grid_bins": 10}
+    run = train_file("mock", "templates", method="template", settings=settings)
+    described = describe_model("templates")
+    assert run.galaxies["train"] > 100
+    assert any(note.startswith("zero points in mag, fitted to ") for note in run.notes)
+    assert "errors in % of the flux, fitted to" in described.card
+    changed = described.config["preprocessing"]["adjustment"]
+    assert changed["zero_point_mag"].keys() == changed["error"].keys() == set(BANDS)
+    labelled = np.flatnonzero(np.arange(N) % 3 > 0)
+    scored = evaluate_file("mock", models=["templates"], resamples=2).scores[0].n
+    assert scored == np.sum(Split().held_out(labelled)) < 60
+    given = settings | {"zero_points": f"{BANDS[0]}=0.1", "band_errors": "none"}
+    run = train_file("mock", "given", method="template", settings=given)
+    assert run.galaxies["train"] == 0
+    assert "zero points in mag, as given" in describe_model("given").card
+
+
 @pytest.mark.parametrize("method", ["photometry", "train-distribution"])
 def test_without_labels(method):
     write_table(catalogue(redshift_spec=np.full(N, np.nan)), "mock/catalogue.parquet")

@@ -78,6 +78,23 @@ def method_settings(
         Encoder | None, typer.Option("--encoder", help="Network of the image; the recipe's if not given.")
     ] = None,
     patience: Patience = None,
+    zero_points: Annotated[
+        str | None,
+        typer.Option(
+            "--zero-points",
+            metavar="fit|none|BAND=MAG,...",
+            help="Of template: fitted to training galaxies, none, or numbers that are added to the "
+            "magnitudes. [default: fitted, where there are 50 redshifts]",
+        ),
+    ] = None,
+    band_errors: Annotated[
+        str | None,
+        typer.Option(
+            "--band-errors",
+            metavar="fit|none|BAND=FRACTION,...",
+            help="Of template: errors of all fluxes of a band beyond the noise, in the same way.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of all that is random.")] = None,
 ) -> dict[str, Any]:
     """Settings of a method that are given, by these names."""

@@ -25,13 +25,14 @@ def described(
     results: Sequence[FitResult[Any]] = (),
     settings: Mapping[str, Any] | None = None,
     preprocessing: Mapping[str, Any] | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> TrainedModel:
     """A trained model with what its folder says of it."""
     # Whoever gave E(B-V) for fluxes that are not corrected had them corrected.
     dereddened = True if layout.ebv is not None else layout.dereddened
-    facts = {"Bands": f"{' '.join(layout.names)}. {_dust(dereddened)}"}
+    told = {"Bands": f"{' '.join(layout.names)}. {_dust(dereddened)}", **(facts or {})}
     if recalibrated:
-        facts["Densities"] = (
+        told["Densities"] = (
             "they were recalibrated on the validation galaxies, and hold for galaxies like these."
         )
     return TrainedModel(
@@ -51,7 +52,7 @@ def described(
         card=Card(
             f"Redshifts by the method {task.name}",
             f"{task.method.does}.",
-            facts,
+            told,
             learned_from="galaxies with redshifts",
         ),
         results=results,

@@ -23,7 +23,7 @@ from nebulium.photoz.fluxes import recipe as fluxes
 from nebulium.photoz.images import recipe as images
 from nebulium.photoz.images.galaxies import match_images, prepare_training
 from nebulium.photoz.predict import predict_arrays, predict_galaxies
-from nebulium.photoz.templates.model import make_template_model
+from nebulium.photoz.templates.adjustment import Adjustment, TemplateSettings, fitted_templates
 from nebulium.photoz.training_galaxies import (
     Method,
     TrainingTask,
@@ -84,15 +84,47 @@ def train_on_photometry(task: TrainingTask) -> TrainedModel:
 def make_templates(task: TrainingTask) -> TrainedModel:
     """Make templates ready for the bands of a catalogue."""
     galaxies, layout = _read(task)
-    filters = band_filters(galaxies.bands, task.reading.curves)
-    model = make_template_model(galaxies.bands, filters, task.settings.grid)
-    domain = "a template fits no worse than noise would make it in all but 0.1 % of galaxies"
-    if task.recalibrate:
+    settings, known = task.settings, np.isfinite(galaxies.redshift)
+    labelled = len(task.split.rows(galaxies.ids, known)["train"])
+    fits = {name: settings.fits(name, labelled) for name in ("zero_points", "band_errors")}
+    if task.recalibrate or any(fits.values()):
         rows = labelled_rows(galaxies, task.split)
     else:
         task = replace(task, split=Split(task.split.seed, ALL_HELD_OUT))
-        rows = task.split.rows(galaxies.ids, np.isfinite(galaxies.redshift))
-    return _trained(model, model.hyperparameters, task, galaxies, layout, rows, domain)
+        rows = task.split.rows(galaxies.ids, known)
+    model, change = fitted_templates(
+        galaxies.bands,
+        band_filters(galaxies.bands, task.reading.curves),
+        settings,
+        galaxies.select(rows["train"]),
+        **fits,
+    )
+    task.run.notes.extend(notes := _adjustment_notes(change, galaxies.bands, fits, len(rows["train"])))
+    return _trained(
+        model,
+        model.hyperparameters,
+        task,
+        galaxies,
+        layout,
+        rows,
+        "a template fits no worse than noise would make it in all but 0.1 % of galaxies",
+        facts={"Bands and templates": ". ".join(notes)} if notes else {},
+        preprocessing={"adjustment": change.as_dict(galaxies.bands)},
+    )
+
+
+def _adjustment_notes(
+    change: Adjustment, bands: Sequence[str], fits: Mapping[str, bool], galaxies: int
+) -> list[str]:
+    """What was done to the bands, for who trains and who uses the model."""
+    of, notes = f"fitted to {galaxies:,} galaxies with redshifts", []
+    if any(change.zero_point_mag):
+        told = ", ".join(f"{band} {mag:+.3f}" for band, mag in zip(bands, change.zero_point_mag, strict=True))
+        notes.append(f"zero points in mag, {of if fits['zero_points'] else 'as given'}: {told}")
+    if change.error is not None:
+        told = ", ".join(f"{band} {100 * one:.1f}" for band, one in zip(bands, change.error, strict=True))
+        notes.append(f"errors in % of the flux, {of if fits['band_errors'] else 'as given'}: {told}")
+    return notes
 
 
 def take_distribution(task: TrainingTask) -> TrainedModel:
@@ -125,6 +157,7 @@ def _trained(
     rows: Mapping[str, np.ndarray],
     domain: str,
     results: Sequence[FitResult[Any]] = (),
+    **about: Mapping[str, Any],
 ) -> TrainedModel:
     """What the methods of catalogues have in common."""
     validation = galaxies.select(rows["validation"])
@@ -140,6 +173,7 @@ def _trained(
         domain=domain,
         recalibrated=mends,
         results=results,
+        **about,
     )
 
 
@@ -163,7 +197,7 @@ METHODS: Mapping[str, Method] = {
         fluxes.PhotometryConfig, train_on_photometry, "An ensemble of networks on fluxes and their errors"
     ),
     "template": Method(
-        fluxes.GridConfig,
+        TemplateSettings,
         make_templates,
         "Template fitting: chi-square over templates of galaxies, and a prior of redshift and magnitude",
         "Benitez 2000, ApJ 536, 571; Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",

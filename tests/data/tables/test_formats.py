@@ -353,12 +353,15 @@ def test_ids_are_exact_or_refused_in_any_dtype_and_format(column, ending):
             ids = np.array([str(value) for value in values])
         table = AstropyTable({"objid": ids, "z": np.zeros(len(values))})
         table.write(path, **(ASTROPY[ending] if ending in ASTROPY else {"format": TEXT[ending]}))
-        if gap or max(values) >= {"float64": 2**53, "float32": 2**24}.get(kind, 2**64):
+        # A text does not say that its numbers once were of single precision: they are what stands there.
+        single = 2**53 if ending in TEXT else 2**24
+        if gap or max(values) >= {"float64": 2**53, "float32": single}.get(kind, 2**64):
             with pytest.raises(TableError, match="column objid: expected an id"):
                 read_table(path, columns={"target_id": "objid"})
         else:
             read = read_table(path, columns={"target_id": "objid"})["target_id"]
-            assert [int(one) for one in read] == values
+            written = values if kind != "float32" else ids.astype(np.int64).tolist()
+            assert [int(one) for one in read] == written
 
 
 @INPUTS

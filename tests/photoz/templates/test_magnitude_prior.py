@@ -10,20 +10,22 @@ from nebulium.photoz.templates.magnitude_prior import (
     FAINTEST_MAG,
     KINDS,
     SHARE_AT_20,
-    UNKNOWING_SHARE,
     kind_of_colour,
     log_counts,
     log_prior,
 )
 
 MOST = 6.0
+EVEN = 0.05
 ALL = np.arange(len(KINDS))
 REDSHIFT = np.linspace(5e-4, 40.0, 80001)
 
 
 def prior(mag: float, redshift: np.ndarray = REDSHIFT, most: float = 40.0) -> np.ndarray:
     magnitudes = jnp.full((redshift.size, len(KINDS)), mag, jnp.float32)
-    return np.exp(np.asarray(log_prior(jnp.asarray(redshift, jnp.float32), magnitudes, ALL, most), float))
+    return np.exp(
+        np.asarray(log_prior(jnp.asarray(redshift, jnp.float32), magnitudes, ALL, most, EVEN), float)
+    )
 
 
 @given(mag=st.floats(10.0, 35.0))
@@ -43,8 +45,8 @@ def test_numbers_against_the_formula_by_hand():
     known = 0.43199 * np.exp(-2 * 0.47165) * shape / np.trapezoid(shape, REDSHIFT)
     found = prior(22.0)[:, 0]
     place = np.searchsorted(REDSHIFT, 0.7)
-    flat = UNKNOWING_SHARE / np.log(41.0) / 1.7 * 0.43199 * np.exp(-2 * 0.47165)
-    assert found[place] == pytest.approx((1 - UNKNOWING_SHARE) * known[place] + flat, rel=2e-3)
+    flat = EVEN / np.log(41.0) / 1.7 * 0.43199 * np.exp(-2 * 0.47165)
+    assert found[place] == pytest.approx((1 - EVEN) * known[place] + flat, rel=2e-3)
 
 
 def test_fainter_galaxies_are_farther_away_and_bluer():

@@ -219,7 +219,10 @@ def test_round_trip(tmp_path):
 
 
 def test_hubble_deep_field(nebulium_data):
-    """Nothing was fitted to these redshifts; the bounds are those asked of the method."""
+    """Nothing was fitted to these redshifts; the benchmark holds the method to closer bounds.
+
+    Here one galaxy, 0.9 %, may fall otherwise on another machine.
+    """
     folder = nebulium_data / "hst"
     table = read_table(folder / "hdfn_fernandez_soto_1999.csv")
     redshift = np.asarray(table["z_spec"], np.float64)
@@ -233,9 +236,10 @@ def test_hubble_deep_field(nebulium_data):
     said = jax.jit(jax.vmap(made))(flux, err)
     median, true = RedshiftDensities(made.grid, np.asarray(said.mass)).median(), redshift[rows]
     assert len(true) == 114
-    assert nmad(true, median, scale=1.0 + true) <= 0.05
-    # The benchmark holds it to 8 %; here one galaxy, 0.9 %, may fall otherwise on another machine.
-    assert outlier_fraction(true, median, scale=1.0 + true) <= 0.089
+    assert nmad(true, median, scale=1.0 + true) <= 0.045
+    assert outlier_fraction(true, median, scale=1.0 + true) <= 0.079
+    below = RedshiftDensities(made.grid, np.asarray(said.mass)).cdf(true)
+    assert 0.59 <= np.mean(np.abs(below - 0.5) < 0.34) <= 0.77
 
 
 @pytest.mark.parametrize("factor", [1e-32, 1e-20, 1e12, 1e25])

@@ -7,12 +7,16 @@ The templates are composite stellar populations with dust, gas and intergalactic
 - three metallicities, each with its dust curve: that of Calzetti et al. (2000) for solar, steeper ones for
   lower metallicity (Salim et al. 2018, ApJ 859, 11). Histories that have ended have little dust, as templates
   of early types have in Ilbert et al. (2009, ApJ 690, 1236);
-- emission lines from the ionising light of the stars themselves (`nebulium.photoz.templates.lines`);
+- lines and continuum of gas, from the ionising light of the stars themselves
+  (`nebulium.photoz.templates.gas`);
 - no ionising light leaves the galaxy, and the intergalactic medium is that of Inoue et al. (2014).
 
-Of the thousands of combinations a few hundred, as unlike each other as can be, stand for all. Too coarse a
+Of the thousands of combinations a thousand or so, as unlike each other as can be, stand for all. Too coarse a
 grid bends redshifts: those that fit noiseless mock galaxies of this library best, between redshifts 0.5 and
 1.2, were low by 0.03 (1 + z) with 288 combinations of evenly spaced settings, by 0.01 with 4096.
+
+Real galaxies differ from them by some per cent in places, whatever the survey. What galaxies of zCOSMOS show
+of that is multiplied in (`correction.csv`, made by `benchmarks/weights/make_template_correction.py`).
 
 The mock surveys of this library are drawn with other histories (exponential), one dust curve (Calzetti), and
 lines learnt from DESI.
@@ -21,6 +25,7 @@ lines learnt from DESI.
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 import equinox as eqx
@@ -29,8 +34,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from nebulium.data.tables.reading import read_table
 from nebulium.photoz.density.grid import RedshiftGrid
-from nebulium.photoz.templates.lines import LINES_AA, halpha_luminosity, lines_over_halpha
+from nebulium.photoz.templates.gas import (
+    HALPHA_OVER_HBETA,
+    LINES_AA,
+    continuum_over_hbeta,
+    halpha_luminosity,
+    lines_over_halpha,
+)
 from nebulium.photoz.templates.magnitude_prior import KINDS, kind_of_colour
 from nebulium.sed.band_fluxes import line_njy_per_flux, mean_flux_njy
 from nebulium.sed.cosmology import age_gyr
@@ -51,6 +63,7 @@ TEMPLATE_ERROR = (
     0.0, 0.021, 0.043, 0.063, 0.080, 0.090, 0.078, 0.061, 0.047, 0.036,
     0.044, 0.058, 0.074, 0.079, 0.081, 0.091, 0.101, 0.136, 0.185, 0.257,
 )  # fmt: skip
+CORRECTION = Path(__file__).parent / "correction.csv"
 # Where the I light of a template is absorbed, it counts as this share of that of its brightest band.
 LEAST_I_SHARE = 0.01
 # Of the stars of one template, dex.
@@ -90,11 +103,15 @@ class TemplateConfig:
         ApJS 175, 48).
     template_error_scale : float
         Of EAZY's template error function; 0.5 is EAZY's own.
+    corrected : bool
+        Whether templates are multiplied by what real galaxies show of their errors.
     systematic_error : float
         Relative error of any flux against any template, added in quadrature to the error function.
     uncovered_error : float
         The same for a band that reaches beyond the templates, which are continued as hot bodies are, as
         wavelength^-2 per hertz: a band about which nothing much is said.
+    even_share : float
+        Of the prior that knows nothing of redshifts.
     """
 
     ages_gyr: tuple[float, ...] = (0.03, 0.05, 0.08, 0.13, 0.2, 0.32, 0.5, 0.8, 1.3, 2.0, 3.2, 5.0, 8.0, 12.0)
@@ -105,11 +122,13 @@ class TemplateConfig:
     av_ended_mag: tuple[float, ...] = (0.0, 0.2, 0.4)
     ended: float = 9.0
     ended_share: float = 0.05
-    templates: int = 400
+    templates: int = 1200
     av_scatter_mag: float = 0.6
-    template_error_scale: float = 0.5
+    template_error_scale: float = 0.7
+    corrected: bool = True
     systematic_error: float = 0.03
     uncovered_error: float = 0.5
+    even_share: float = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +155,7 @@ class TemplateFluxes:
 
 
 class _RestTemplates(eqx.Module):
-    """Templates at rest behind their dust: stars in Lsun/Hz, lines in Lsun, per solar mass formed."""
+    """Templates at rest behind their dust: stars and gas in Lsun/Hz, lines in Lsun, per solar mass formed."""
 
     wave_aa: Float[Array, " wave"]
     stars: Float[Array, "template wave"]
@@ -165,10 +184,12 @@ def template_fluxes(filters: Filters, grid: RedshiftGrid, config: TemplateConfig
     in_bands = _through(filters, rest, grid)
     in_i = _through(load_filters("bessell_I"), rest, grid)
     unit = np.maximum(in_i, LEAST_I_SHARE * in_bands.max(axis=1, keepdims=True))
+    if config.corrected:
+        in_bands = in_bands * correction(_rest_aa(filters, grid))[:, :, None]
     share = _log_share(recipes, np.argsort(order)[stands_for], kind[order], grid, config)
     return TemplateFluxes(
         flux=(in_bands / unit).astype(np.float32),
-        error=_errors(filters, grid, float(rest.wave_aa[-1]), config).astype(np.float32),
+        error=template_errors(filters, grid, config).astype(np.float32),
         log_share=share.astype(np.float32),
         kind=kind[order],
     )
@@ -214,7 +235,7 @@ def _recipes(config: TemplateConfig) -> _Recipes:
 
 
 def _rest_templates(recipes: _Recipes, ssp: SSPGrid) -> _RestTemplates:
-    """Stars and lines of every template."""
+    """Stars, gas and lines of every template."""
     age, tau, lgmet, slope, av_mag = (jnp.asarray(values, jnp.float32) for values in recipes)
     none = jnp.zeros_like(age)
     dust = SalimDust(av_mag, slope=slope, bump=none)
@@ -224,10 +245,21 @@ def _rest_templates(recipes: _Recipes, ssp: SSPGrid) -> _RestTemplates:
     seen, unabsorbed = spectrum(stacked), np.asarray(spectrum(bare), np.float64)
     wave = np.asarray(ssp.wave_aa, np.float64)
     ratios = np.stack([lines_over_halpha(lgmet) for lgmet in recipes.lgmet.tolist()])
-    dimming = np.asarray(jax.vmap(lambda curve: curve.attenuation_mag(jnp.asarray(LINES_AA)))(dust))
-    lines = halpha_luminosity(wave, unabsorbed)[:, None] * ratios * 10.0 ** (-0.4 * dimming)
+    at_lines = jnp.asarray(LINES_AA, jnp.float32)
+    dimming = np.asarray(jax.vmap(lambda curve: curve.attenuation_mag(at_lines))(dust))
+    halpha = halpha_luminosity(wave, unabsorbed)[:, None]
+    lines = halpha * ratios * 10.0 ** (-0.4 * dimming)
+    seen = seen + _dimmed(halpha / HALPHA_OVER_HBETA * continuum_over_hbeta(wave), dust, ssp.wave_aa)
     stars = jnp.where(ssp.wave_aa[None, :] > LYMAN_LIMIT_AA, seen, 0.0)
     return _RestTemplates(ssp.wave_aa, stars, jnp.asarray(lines, jnp.float32))
+
+
+def _dimmed(
+    light: Float[np.ndarray, "template wave"], dust: SalimDust, wave_aa: Float[Array, " wave"]
+) -> Float[Array, "template wave"]:
+    """Light behind the dust of each template."""
+    dimming = jax.vmap(lambda curve: curve.attenuation_mag(wave_aa))(dust)
+    return jnp.asarray(light, jnp.float32) * 10.0 ** (-0.4 * dimming)
 
 
 def _through(filters: Filters, rest: _RestTemplates, grid: RedshiftGrid) -> np.ndarray:
@@ -284,11 +316,22 @@ def _log_share(
         return np.log(weight / np.maximum(total[:, kind], 1e-30))
 
 
-def _errors(filters: Filters, grid: RedshiftGrid, end_aa: float, config: TemplateConfig) -> np.ndarray:
-    """Relative error of templates in each band at each redshift, (bin, band)."""
-    stretch = 1.0 + grid.centres[:, None]
-    rest_aa = np.asarray(filters.pivot_aa, np.float64)[None, :] / stretch
-    published = config.template_error_scale * np.interp(rest_aa, TEMPLATE_ERROR_AA, TEMPLATE_ERROR)
-    known = np.hypot(published, config.systematic_error)
-    beyond = np.asarray(filters.reach_aa, np.float64)[None, :, 1] / stretch > end_aa
-    return np.where(beyond, config.uncovered_error, known)
+def correction(rest_aa: Float[np.ndarray, "bin band"]) -> Float[np.ndarray, "bin band"]:
+    """Flux of galaxies over that of templates, by the wavelength at rest of the middle of a band."""
+    factor = read_table(CORRECTION)
+    return np.exp(np.interp(np.log(rest_aa), np.log(factor["rest_wave_aa"]), np.log(factor["factor"])))
+
+
+def template_errors(
+    filters: Filters, grid: RedshiftGrid, config: TemplateConfig
+) -> Float[np.ndarray, "bin band"]:
+    """Relative error of templates in each band at each redshift."""
+    published = np.interp(_rest_aa(filters, grid), TEMPLATE_ERROR_AA, TEMPLATE_ERROR)
+    known = np.hypot(config.template_error_scale * published, config.systematic_error)
+    reach_aa = np.asarray(filters.reach_aa, np.float64)[None, :, 1] / (1.0 + grid.centres[:, None])
+    return np.where(reach_aa > float(load_ssp().wave_aa[-1]), config.uncovered_error, known)
+
+
+def _rest_aa(filters: Filters, grid: RedshiftGrid) -> Float[np.ndarray, "bin band"]:
+    """Where the middle of each band lies at rest."""
+    return np.asarray(filters.pivot_aa, np.float64)[None, :] / (1.0 + grid.centres[:, None])

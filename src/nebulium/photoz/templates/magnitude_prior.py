@@ -30,9 +30,6 @@ SHARE_DECLINE = (0.47165, 0.30663, 0.12715)
 PIVOT_MAG = 20.0
 #: Beyond these the prior stays what it is there.
 BRIGHTEST_MAG, FAINTEST_MAG = 14.0, 28.0
-#: Share of the prior that knows nothing. VVDS saw hardly any galaxy beyond redshift 1.5, and the tails of the
-#: fit there are no measurement.
-UNKNOWING_SHARE = 0.05
 # Growth of the number of galaxies with I magnitude, dex per magnitude (Metcalfe et al. 2001, MNRAS 323, 795).
 COUNTS_SLOPE = 0.33
 
@@ -45,13 +42,17 @@ def kind_of_colour(b_minus_i_ab: Float[np.ndarray, " column"]) -> Int[np.ndarray
 
 
 def log_prior(
-    redshift: Float[Array, " bin"], mag_i_ab: Cells, kind: Int[np.ndarray, " column"], most: float
+    redshift: Float[Array, " bin"],
+    mag_i_ab: Cells,
+    kind: Int[np.ndarray, " column"],
+    most: float,
+    even_share: float,
 ) -> Cells:
     """Logarithm of p(z, kind | I magnitude), per unit redshift.
 
     Brighter than I = 20, where the fit of z_m would soon be negative, z_m falls as the distance does at which
-    a galaxy of one luminosity is seen, as 10^(0.2 m). A share `UNKNOWING_SHARE` is spread evenly over
-    ln(1 + z).
+    a galaxy of one luminosity is seen, as 10^(0.2 m). A share is spread evenly over
+    ln(1 + z): VVDS saw hardly any galaxy beyond redshift 1.5, and the tails of the fit are no measurement.
     """
     mag = jnp.clip(mag_i_ab, BRIGHTEST_MAG, FAINTEST_MAG) - PIVOT_MAG
     above = jnp.maximum(mag, 0.0)
@@ -62,7 +63,7 @@ def log_prior(
     known = power * log_redshift - jnp.exp(power * (log_redshift - log_scale)) - log_norm
     even = -jnp.log1p(redshift)[:, None] - np.float32(np.log(np.log1p(most)))
     return _log_share(above, kind) + jnp.logaddexp(
-        known + np.float32(np.log1p(-UNKNOWING_SHARE)), even + np.float32(np.log(UNKNOWING_SHARE))
+        known + np.float32(np.log1p(-even_share)), even + np.float32(np.log(even_share))
     )
 
 

@@ -59,6 +59,8 @@ class TemplateModel(eqx.Module):
         The `RedshiftGrid`.
     templates_of_kind : sequence of int
         Number of templates of each of `nebulium.photoz.templates.magnitude_prior.KINDS`.
+    even_share : float
+        Of the prior that knows nothing; the default is that of models which do not say.
     key : key, optional
         Not used: nothing is random.
 
@@ -74,6 +76,7 @@ class TemplateModel(eqx.Module):
     bands: tuple[str, ...] = eqx.field(static=True)
     grid: RedshiftGrid = eqx.field(static=True)
     templates_of_kind: tuple[int, ...] = eqx.field(static=True)
+    even_share: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -82,10 +85,11 @@ class TemplateModel(eqx.Module):
         grid_most: float,
         grid_bins: int,
         templates_of_kind: Any,
+        even_share: float = 0.05,
         key: Key[Array, ""] | None = None,
     ):
         self.bands, self.templates_of_kind = tuple(bands), tuple(templates_of_kind)
-        self.grid = RedshiftGrid(grid_most, grid_bins)
+        self.grid, self.even_share = RedshiftGrid(grid_most, grid_bins), even_share
         templates = sum(self.templates_of_kind)
         self.flux = jnp.ones((grid_bins, len(self.bands), templates), jnp.float32)
         self.template_error = jnp.zeros((grid_bins, len(self.bands)), jnp.float32)
@@ -96,7 +100,8 @@ class TemplateModel(eqx.Module):
     def hyperparameters(self) -> dict[str, Any]:
         """Keywords of the constructor, for `nebulium.modelfile.save_model`."""
         shape = {"grid_most": self.grid.most, "grid_bins": self.grid.bins}
-        return {"bands": self.bands, **shape, "templates_of_kind": self.templates_of_kind}
+        kinds = {"templates_of_kind": self.templates_of_kind, "even_share": self.even_share}
+        return {"bands": self.bands, **shape, **kinds}
 
     def __call__(self, flux_njy: Bands, flux_err_njy: Bands) -> RedshiftPrediction:
         """Density of the redshift of one galaxy.
@@ -115,11 +120,37 @@ class TemplateModel(eqx.Module):
         measured = is_present(flux_njy, flux_err_njy)
         flux, err, unit_njy = _in_own_unit(flux_njy, flux_err_njy, measured)
         weight, log_norm = self._weights(flux, err)
-        chi2, flux_i = self._fits(flux, weight)
+        chi2, flux_i = _fits(flux, weight, self.flux)
         mag_i = AB_ZERO_NJY - 2.5 * (jnp.log10(jnp.maximum(flux_i, 1e-20)) + jnp.log10(unit_njy))
         log_posterior = self._over_kinds(chi2, mag_i) - log_norm
         mass = self.recalibration(jax.nn.softmax(log_posterior))
         return RedshiftPrediction(mass, self._in_domain(chi2, mag_i, measured))
+
+    def expected(
+        self, flux_njy: Bands, flux_err_njy: Bands, redshift: Float[Array, ""]
+    ) -> Float[Array, " band"]:
+        """Fluxes of one galaxy by the templates at its redshift.
+
+        Parameters
+        ----------
+        flux_njy, flux_err_njy : array (band,)
+            As for the density.
+        redshift : array ()
+            Known.
+
+        Returns
+        -------
+        array (band,)
+            nJy, the mean over templates, weighted by how well each fits and by its share.
+        """
+        measured = is_present(flux_njy, flux_err_njy)
+        flux, err, unit_njy = _in_own_unit(flux_njy, flux_err_njy, measured)
+        place = jnp.searchsorted(jnp.asarray(self.grid.edges[1:-1], jnp.float32), redshift)
+        weight, _ = self._weights(flux, err)
+        templates = self.flux[place]
+        chi2, scale = (fit[0] for fit in _fits(flux, weight[place][None], templates[None]))
+        probability = jax.nn.softmax(-0.5 * chi2 + self.log_share[place])
+        return unit_njy * jnp.matmul(templates, probability * scale, precision="highest")
 
     def _weights(self, flux: Bands, err: Bands) -> tuple[Float[Array, "bin band"], Float[Array, " bin"]]:
         """Inverse variances, 0 of a missing band; and half the logarithm of variances over those of noise."""
@@ -127,16 +158,6 @@ class TemplateModel(eqx.Module):
         ratio = self.template_error * (jnp.maximum(flux, 0.0) * of_noise)[None, :]
         wider = 1.0 + ratio**2
         return (of_noise**2)[None, :] / wider, 0.5 * jnp.sum(jnp.log(wider), axis=1)
-
-    def _fits(self, flux: Bands, weight: Float[Array, "bin band"]) -> tuple[Cells, Cells]:
-        """Chi-square and flux in I of each template at its best scale."""
-        # Single precision throughout: accelerators would else round the products to ten bits.
-        product = lambda left, right: jnp.einsum("zb,zbt->zt", left, right, precision="highest")  # noqa: E731
-        across, own = product(weight * flux[None, :], self.flux), product(weight, self.flux**2)
-        scale = jnp.maximum(across, 0.0) / jnp.where(own > 0, own, 1.0)
-        alone = jnp.sum(weight * (flux**2)[None, :], axis=1)
-        chi2 = jnp.maximum(alone[:, None] - scale * jnp.maximum(across, 0.0), 0.0)
-        return chi2, scale
 
     def _over_kinds(self, chi2: Cells, mag_i: Cells) -> Float[Array, " bin"]:
         """Logarithm of likelihood times prior, added up over templates."""
@@ -147,7 +168,7 @@ class TemplateModel(eqx.Module):
         fit = jnp.stack([jax.nn.logsumexp(terms[:, part], axis=1) for part in parts], axis=1)
         mag = jnp.stack([_of_least(chi2[:, part], mag_i[:, part]) for part in parts], axis=1)
         redshift = jnp.asarray(self.grid.centres, jnp.float32)
-        prior = log_prior(redshift, mag, kinds, self.grid.most) + log_counts(mag)
+        prior = log_prior(redshift, mag, kinds, self.grid.most, self.even_share) + log_counts(mag)
         # The bins are even in ln(1 + z).
         return jax.nn.logsumexp(fit + prior, axis=1) + jnp.log1p(redshift)
 
@@ -168,6 +189,19 @@ def _in_own_unit(
     largest = jnp.max(jnp.abs(flux))
     unit = jnp.ldexp(jnp.float32(1.0), jnp.frexp(jnp.where(largest > 0, largest, jnp.min(err)))[1])
     return flux / unit, jnp.maximum(err / unit, LEAST_RELATIVE_ERR), unit
+
+
+def _fits(
+    flux: Bands, weight: Float[Array, "bin band"], templates: Float[Array, "bin band template"]
+) -> tuple[Cells, Cells]:
+    """Chi-square and flux in I of each template at its best scale."""
+    # Single precision throughout: accelerators would else round the products to ten bits.
+    product = lambda left, right: jnp.einsum("zb,zbt->zt", left, right, precision="highest")  # noqa: E731
+    across, own = product(weight * flux[None, :], templates), product(weight, templates**2)
+    scale = jnp.maximum(across, 0.0) / jnp.where(own > 0, own, 1.0)
+    alone = jnp.sum(weight * (flux**2)[None, :], axis=1)
+    chi2 = jnp.maximum(alone[:, None] - scale * jnp.maximum(across, 0.0), 0.0)
+    return chi2, scale
 
 
 def _of_least(chi2: Cells, value: Cells) -> Float[Array, " bin"]:
@@ -199,6 +233,7 @@ def make_template_model(
         grid_most=grid.most,
         grid_bins=grid.bins,
         templates_of_kind=np.bincount(fluxes.kind, minlength=len(KINDS)).tolist(),
+        even_share=config.even_share,
     )
     arrays = (fluxes.flux, fluxes.error, fluxes.log_share)
     return eqx.tree_at(
