@@ -131,4 +131,5 @@ def files_passed(root: Path) -> Sequence[str]:
         )
         command = (sys.executable, walk.__file__, root / "src", *arguments)
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return done.stderr.split()
+    # The command tells of its progress there too.
+    return [word for word in done.stderr.split() if word.endswith(".py")]
