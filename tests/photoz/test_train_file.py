@@ -17,6 +17,7 @@ from nebulium.modelfile import describe_model, load_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import BandColumns, band_extinction
 from nebulium.photoz import training_file as module
+from nebulium.photoz import training_galaxies
 from nebulium.photoz.baselines import TrainDistributionModel
 from nebulium.photoz.density.recalibration import with_recalibration
 from nebulium.photoz.methods import pit_values
@@ -144,6 +145,28 @@ def test_without_labels(method):
     assert sorted(path.name for path in Path().iterdir()) == ["mock"]
 
 
+@pytest.fixture
+def enough_to_score(monkeypatch):
+    """No warning of few test galaxies."""
+    monkeypatch.setattr(training_galaxies, "FEW_TO_SCORE", 0)
+
+
+def test_few_test_galaxies_are_warned_of_before_the_training(capsys):
+    """Some 40 of 600 galaxies with labels are in the test part; of 60 about four."""
+    settings = {"grid_most": 3.0, "grid_bins": 10}
+    run = train_file("mock", "mine", method="train-distribution", settings=settings, progress=True)
+    warned = (
+        f"{run.galaxies['test']} galaxies with redshifts are left for testing: their scores will be known"
+    )
+    assert f"Warning: {warned}" in capsys.readouterr().err
+    assert any(note.startswith(warned) for note in run.notes)
+    few = catalogue(redshift_spec=np.where(np.arange(N) < 60, 0.5, np.nan))
+    write_table(few, "mock/catalogue.parquet")
+    run = train_file("mock", "fewer", method="train-distribution", settings=settings)
+    assert any("too few for any score, it takes 10" in note for note in run.notes)
+    assert not capsys.readouterr().err
+
+
 def test_too_few_labels():
     few = np.where(np.arange(N) < 8, 0.5, np.nan)
     write_table(catalogue(redshift_spec=few), "mock/catalogue.parquet")
@@ -153,6 +176,7 @@ def test_too_few_labels():
         train_file("mock", "mine", method="photometry")
 
 
+@pytest.mark.usefixtures("enough_to_score")
 def test_labels_that_cannot_be_used_are_counted():
     z = catalogue()["redshift_spec"].copy()
     z[1] = 5.0
@@ -194,6 +218,7 @@ def test_dust_is_taken_out_once_and_the_same_in_predictions():
         predict_file("mock", "z.parquet", model="mine", columns={"bands": bands})
 
 
+@pytest.mark.usefixtures("enough_to_score")
 def test_one_reddening_for_all_is_noted():
     told = {"ebv": 0.1, "dereddened": False}
     run = train_file("mock", "mine", method="train-distribution", settings=GRID, columns=told)
@@ -289,6 +314,7 @@ def test_a_bad_fraction_leaves_nothing():
     assert not Path("out.models").exists()
 
 
+@pytest.mark.usefixtures("enough_to_score")
 def test_dust_that_is_left_is_noted():
     run = train_file(
         "mock", "mine", method="train-distribution", settings=GRID, columns={"dereddened": False}
@@ -313,6 +339,7 @@ def test_recalibration_mends_densities():
     assert ks[1] < 0.15
 
 
+@pytest.mark.usefixtures("enough_to_score")
 def test_recalibration_on_request():
     part = {"train": 0.4, "validation": 0.4, "test": 0.2}
     asked = {"method": "train-distribution", "settings": GRID, "split": Split(fractions=part)}

@@ -46,7 +46,7 @@ def train_images(task: TrainingTask) -> TrainedModel:
     galaxies, layout = read_training(task, most_redshift=config.grid_most or math.inf)
     reading = task.reading
     matched = match_images(reading.source, galaxies, dict(layout.extinction), reading.counted)
-    rows = labelled_rows(matched.galaxies, task.split)
+    rows = labelled_rows(matched.galaxies, task)
     training, validation = prepare_training(
         matched, task.split, rows, task.run.scratch, task.run.rejects, size=config.size
     )
@@ -71,7 +71,7 @@ def train_images(task: TrainingTask) -> TrainedModel:
 def train_on_photometry(task: TrainingTask) -> TrainedModel:
     """Train networks on fluxes."""
     config, (galaxies, layout) = task.settings, _read(task)
-    rows = labelled_rows(galaxies, task.split)
+    rows = labelled_rows(galaxies, task)
     parts = (galaxies.select(rows[part]) for part in ("train", "validation"))
     model, results = fluxes.train_photometry(*parts, config=config, run=task.run)
     shape = fluxes.hyperparameters(galaxies.select(rows["train"]), config)
@@ -88,7 +88,7 @@ def make_templates(task: TrainingTask) -> TrainedModel:
     labelled = len(task.split.rows(galaxies.ids, known)["train"])
     fits = {name: settings.fits(name, labelled) for name in ("zero_points", "band_errors")}
     if task.recalibrate or any(fits.values()):
-        rows = labelled_rows(galaxies, task.split)
+        rows = labelled_rows(galaxies, task)
     else:
         task = replace(task, split=Split(task.split.seed, ALL_HELD_OUT))
         rows = task.split.rows(galaxies.ids, known)
@@ -130,7 +130,7 @@ def _adjustment_notes(
 def take_distribution(task: TrainingTask) -> TrainedModel:
     """Take the distribution of the training redshifts."""
     galaxies, layout = _read(task)
-    rows, bands = labelled_rows(galaxies, task.split), galaxies.bands
+    rows, bands = labelled_rows(galaxies, task), galaxies.bands
     model = fit_train_distribution(galaxies.redshift[rows["train"]], task.settings.grid, bands=bands)
     shape = {"bands": list(bands), **asdict(task.settings)}
     domain = "always true: the galaxy is not looked at"

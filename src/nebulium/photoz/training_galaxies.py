@@ -1,5 +1,6 @@
 """Labelled galaxies of a catalogue, ready to train on: corrected, and split by their ids."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from jaxtyping import Int64
 
 from nebulium.data.splits import Split
 from nebulium.errors import TableError
+from nebulium.metrics.estimates import FEWEST as FEWEST_TO_SCORE
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout
 from nebulium.photoz.density.recalibration import FEWEST
@@ -17,6 +19,8 @@ from nebulium.verbs import TrainedModel, Training
 
 #: Fewest labelled galaxies that anything can be learned from, and judged by.
 LEAST_TRAINING, LEAST_VALIDATION = 10, 2
+#: With fewer test galaxies the user is warned.
+FEW_TO_SCORE = 100
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,9 @@ class TrainingTask:
     run: Training
 
 
-def labelled_rows(galaxies: PhotometricGalaxies, split: Split) -> dict[str, Int64[np.ndarray, " k"]]:
+def labelled_rows(galaxies: PhotometricGalaxies, task: TrainingTask) -> dict[str, Int64[np.ndarray, " k"]]:
     """Rows of the labelled galaxies in each part of a split, enough of them to learn from."""
+    split = task.split
     labelled = np.isfinite(galaxies.redshift)
     if not np.any(labelled):
         mend = (
@@ -80,7 +85,19 @@ def labelled_rows(galaxies: PhotometricGalaxies, split: Split) -> dict[str, Int6
         raise TableError(galaxies.name, f"has no redshift for any of {len(galaxies):,} galaxies", mend)
     rows = split.rows(galaxies.ids, labelled)
     split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=galaxies.name)
+    if len(rows["test"]) < FEW_TO_SCORE:
+        task.run.warn(_few_to_score(len(rows["test"])))
     return rows
+
+
+def _few_to_score(test: int) -> str:
+    """What scores of so few test galaxies will be worth."""
+    left = f"{test} galaxies with redshifts are left for testing"
+    if test < FEWEST_TO_SCORE:
+        return f"{left}: too few for any score, it takes {FEWEST_TO_SCORE}; score on a catalogue of its own"
+    # Of Gaussian residuals; of a share of outliers near 5 %.
+    scatter, outliers = 1.17 / math.sqrt(test), math.sqrt(0.05 * 0.95 / test)
+    return f"{left}: their scores will be known to {scatter:.0%} (scatter) and {outliers:.0%} (outliers) only"
 
 
 def read_training(task: TrainingTask, *, most_redshift: float) -> tuple[PhotometricGalaxies, CatalogueLayout]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +63,12 @@ class Training:
     def scratch(self) -> Path:
         """For what is prepared for the training, such as images; it does not stay."""
         return self.folder / "prepared"
+
+    def warn(self, note: str) -> None:
+        """Tell the user at once what may make a long training worthless, and again at its end."""
+        self.notes.append(note)
+        if self.progress:
+            sys.stderr.write(f"Warning: {note}\n")
 
     def fit(self, name: str, model: Model, loss_fn: Any, data: Any, **options: Any) -> FitResult[Model]:
         """Train one network or one stage; what was done of it before is taken up where that was asked for.
