@@ -1,5 +1,6 @@
 """Zero points and errors of bands from known redshifts, and the light of gas in templates."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -143,6 +144,13 @@ def test_a_band_with_few_galaxies_is_left():
     few = np.r_[np.full(19, 0.3), np.full(81, np.nan)]
     assert middle(few) == 0.0
     assert middle(np.full(20, 0.3)) == pytest.approx(0.3)
+
+
+def test_galaxies_without_a_measured_flux_change_nothing():
+    galaxies = made(60)
+    blank = replace(galaxies, flux_njy=np.full_like(galaxies.flux_njy, np.nan))
+    start = Adjustment((0.0,) * 6)
+    assert fit_adjustment(model(), blank, errors(), start=start) == start
 
 
 def test_the_continuum_of_gas_is_that_of_the_books():

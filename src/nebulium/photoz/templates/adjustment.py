@@ -270,6 +270,8 @@ def _fit_errors(
     errors: Float[np.ndarray, "bin band"],
 ) -> Adjustment:
     scatter = _scatter_beyond_noise(log_ratios(adjusted(model, start, errors), galaxies), galaxies)
+    if not np.all(np.isfinite(scatter)):  # no band has enough galaxies
+        return start
     few = galaxies.select(np.arange(min(len(galaxies), MOST_FOR_ERRORS)))
     tried = [replace(start, error=tuple((k * scatter).round(4).tolist())) for k in ERROR_FACTORS]
     return min(tried, key=lambda change: _miscalibration(adjusted(model, change, errors), few))
@@ -302,7 +304,8 @@ def _scatter_beyond_noise(
         else np.nan
         for one, own, seen in zip(ratio.T, noise.T, known.T, strict=True)
     ])  # fmt: skip
-    return np.where(np.isfinite(found), found, np.nanmedian(found)).astype(np.float64)
+    known = found[np.isfinite(found)]
+    return np.where(np.isfinite(found), found, np.median(known) if len(known) else np.nan).astype(np.float64)
 
 
 def _miscalibration(model: TemplateModel, galaxies: PhotometricGalaxies) -> float:
