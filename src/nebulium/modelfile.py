@@ -36,6 +36,7 @@ MEND_NAME = "give a model folder that nebulium wrote for this task (nebulium mod
 #: that a module can move and old folders still load.
 CLASSES = {
     "CandelsFlow": "nebulium.mock.populations.candels_flow",
+    "CombinedModel": "nebulium.photoz.combined",
     "ImageRedshiftModel": "nebulium.photoz.images.model",
     "LineModel": "nebulium.lines.model",
     "PhotometryModel": "nebulium.photoz.fluxes.model",

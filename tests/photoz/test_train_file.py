@@ -145,6 +145,16 @@ def test_without_labels(method):
     assert sorted(path.name for path in Path().iterdir()) == ["mock"]
 
 
+def test_networks_and_templates_in_one_call():
+    settings = {"grid_most": 1.0, "grid_bins": 10, "epochs": 2, "members": 1, "width": 8, "depth": 1}
+    train_file("mock", "both", method="combined", settings=settings)
+    described = describe_model("both")
+    assert "zero points in mag, fitted to" in described.card
+    assert "of networks to the power" in described.card
+    assert predict_file("mock", "z.parquet", model="both").rows == N
+    assert evaluate_file("mock", models=["both"], resamples=2).scores[0].n < 60
+
+
 @pytest.fixture
 def enough_to_score(monkeypatch):
     """No warning of few test galaxies."""

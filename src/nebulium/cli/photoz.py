@@ -24,7 +24,9 @@ from nebulium.cli.verb import evaluation, given, library, say, say_notes, say_pr
 
 app = typer.Typer(help="Redshifts from photometry and images.", no_args_is_help=True)
 
-Method = Literal["pita", "supervised", "selfsupervised", "photometry", "template", "train-distribution"]
+Method = Literal[
+    "pita", "supervised", "selfsupervised", "photometry", "template", "combined", "train-distribution"
+]
 
 SCORES = evaluation("photoz.evaluate_file")
 #: Of the labels: no catalogue has so many that fewer would do.

@@ -1,4 +1,5 @@
 from .baselines import TrainDistributionModel as TrainDistributionModel
+from .combined import CombinedModel as CombinedModel
 from .density.densities import RedshiftDensities as RedshiftDensities
 from .density.grid import RedshiftGrid as RedshiftGrid
 from .density.prediction import PredictedRedshifts as PredictedRedshifts

@@ -17,6 +17,7 @@ from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout
 from nebulium.photoz.baselines import fit_train_distribution
 from nebulium.photoz.card import described
+from nebulium.photoz.combined import CombinedSettings, combine
 from nebulium.photoz.density.prediction import PredictedRedshifts
 from nebulium.photoz.density.recalibration import with_recalibration
 from nebulium.photoz.fluxes import recipe as fluxes
@@ -24,6 +25,7 @@ from nebulium.photoz.images import recipe as images
 from nebulium.photoz.images.galaxies import match_images, prepare_training
 from nebulium.photoz.predict import predict_arrays, predict_galaxies
 from nebulium.photoz.templates.adjustment import Adjustment, TemplateSettings, fitted_templates
+from nebulium.photoz.templates.model import TemplateModel
 from nebulium.photoz.training_galaxies import (
     Method,
     TrainingTask,
@@ -38,6 +40,10 @@ DOMAIN_OF_IMAGES = (
     "fluxes in apertures and a place in the latent space no further from those of labelled training galaxies "
     "than those of 99.7 % of the validation galaxies"
 )
+DOMAIN_OF_FLUXES = (
+    "fluxes no further from those of training galaxies than those of 99.7 % of the validation galaxies"
+)
+DOMAIN_OF_TEMPLATES = "a template fits no worse than noise would make it in all but 0.1 % of galaxies"
 
 
 def train_images(task: TrainingTask) -> TrainedModel:
@@ -75,42 +81,62 @@ def train_on_photometry(task: TrainingTask) -> TrainedModel:
     parts = (galaxies.select(rows[part]) for part in ("train", "validation"))
     model, results = fluxes.train_photometry(*parts, config=config, run=task.run)
     shape = fluxes.hyperparameters(galaxies.select(rows["train"]), config)
-    domain = (
-        "fluxes no further from those of training galaxies than those of 99.7 % of the validation galaxies"
-    )
-    return _trained(model, shape, task, galaxies, layout, rows, domain, results)
+    return _trained(model, shape, task, galaxies, layout, rows, DOMAIN_OF_FLUXES, results)
 
 
 def make_templates(task: TrainingTask) -> TrainedModel:
     """Make templates ready for the bands of a catalogue."""
     galaxies, layout = _read(task)
-    settings, known = task.settings, np.isfinite(galaxies.redshift)
-    labelled = len(task.split.rows(galaxies.ids, known)["train"])
-    fits = {name: settings.fits(name, labelled) for name in ("zero_points", "band_errors")}
+    known = np.isfinite(galaxies.redshift)
+    fits = _fitted_parts(task, len(task.split.rows(galaxies.ids, known)["train"]))
     if task.recalibrate or any(fits.values()):
         rows = labelled_rows(galaxies, task)
     else:
         task = replace(task, split=Split(task.split.seed, ALL_HELD_OUT))
         rows = task.split.rows(galaxies.ids, known)
+    model, about = _templates(task, galaxies, rows["train"], fits)
+    return _trained(model, model.hyperparameters, task, galaxies, layout, rows, DOMAIN_OF_TEMPLATES, **about)
+
+
+def train_combined(task: TrainingTask) -> TrainedModel:
+    """Train networks on fluxes, fit templates to the bands, and weigh the two on validation galaxies."""
+    galaxies, layout = _read(task)
+    rows = labelled_rows(galaxies, task)
+    training, validation = (galaxies.select(rows[part]) for part in ("train", "validation"))
+    networks, results = fluxes.train_photometry(training, validation, config=task.settings, run=task.run)
+    templates, about = _templates(task, galaxies, rows["train"], _fitted_parts(task, len(training)))
+    shape = {
+        "photometry": fluxes.hyperparameters(training, task.settings), "template": templates.hyperparameters
+    }  # fmt: skip
+    model = combine(networks, templates, validation, shape)
+    of_networks, of_templates = np.asarray(model.powers, np.float64).round(2).tolist()
+    pool = f"of networks to the power {of_networks:g}, of templates to {of_templates:g}"
+    about["facts"] = {**about["facts"], "Pooled densities": f"{pool}, chosen on the validation galaxies"}
+    domain = f"{DOMAIN_OF_FLUXES}; and {DOMAIN_OF_TEMPLATES}"
+    return _trained(model, shape, task, galaxies, layout, rows, domain, results, **about)
+
+
+def _fitted_parts(task: TrainingTask, labelled: int) -> dict[str, bool]:
+    """What is fitted of templates."""
+    return {name: task.settings.fits(name, labelled) for name in ("zero_points", "band_errors")}
+
+
+def _templates(
+    task: TrainingTask, galaxies: PhotometricGalaxies, training: np.ndarray, fits: dict[str, bool]
+) -> tuple[TemplateModel, dict[str, Any]]:
+    """Templates for the bands of a catalogue, and what its folder says of them."""
+    filters = band_filters(galaxies.bands, task.reading.curves)
     model, change = fitted_templates(
         galaxies.bands,
-        band_filters(galaxies.bands, task.reading.curves),
-        settings,
-        galaxies.select(rows["train"]),
-        **fits,
+        filters,
+        task.settings,
+        galaxies.select(training),
+        zero_points=fits["zero_points"],
+        band_errors=fits["band_errors"],
     )
-    task.run.notes.extend(notes := _adjustment_notes(change, galaxies.bands, fits, len(rows["train"])))
-    return _trained(
-        model,
-        model.hyperparameters,
-        task,
-        galaxies,
-        layout,
-        rows,
-        "a template fits no worse than noise would make it in all but 0.1 % of galaxies",
-        facts={"Bands and templates": ". ".join(notes)} if notes else {},
-        preprocessing={"adjustment": change.as_dict(galaxies.bands)},
-    )
+    task.run.notes.extend(notes := _adjustment_notes(change, galaxies.bands, fits, len(training)))
+    facts = {"Bands and templates": ". ".join(notes)} if notes else {}
+    return model, {"facts": facts, "preprocessing": {"adjustment": change.as_dict(galaxies.bands)}}
 
 
 def _adjustment_notes(
@@ -201,6 +227,13 @@ METHODS: Mapping[str, Method] = {
         make_templates,
         "Template fitting: chi-square over templates of galaxies, and a prior of redshift and magnitude",
         "Benitez 2000, ApJ 536, 571; Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503",
+    ),
+    "combined": Method(
+        CombinedSettings,
+        train_combined,
+        "Networks on fluxes and template fitting, their densities multiplied",
+        "Benitez 2000, ApJ 536, 571; Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503; and the data set that "
+        "the model was trained on",
     ),
     "train-distribution": Method(
         fluxes.GridConfig,

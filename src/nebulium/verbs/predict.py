@@ -28,6 +28,7 @@ ID = "target_id"
 #: The predictors by what is wanted of a model and its class; nebulium's own are imported when asked for.
 PREDICTORS: dict[str, dict[str, "str | type[Predictor[Any]]"]] = {
     "predict": {
+        "CombinedModel": "nebulium.photoz.predict:FluxPredictor",
         "LineModel": "nebulium.lines.predict:LinePredictor",
         "ImageRedshiftModel": "nebulium.photoz.predict:ImagePredictor",
         "PhotometryModel": "nebulium.photoz.predict:FluxPredictor",
