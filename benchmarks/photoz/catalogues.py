@@ -53,11 +53,12 @@ def goods_s(bands: int = len(GOODS_S)) -> Catalogue:
     return Catalogue(galaxies, tuple(GOODS_S[name] for name in names))
 
 
-def zcosmos() -> Catalogue:
-    """The galaxies of zCOSMOS with secure redshifts, in eight bands."""
+def zcosmos(*further: str) -> Catalogue:
+    """The galaxies of zCOSMOS with secure redshifts, in eight bands and any without a known filter."""
     path = data_folder() / "photoz" / "zcosmos_bright.parquet"
+    names = (*ZCOSMOS, *further)
     layout = CatalogueLayout(
-        bands=tuple(BandColumns(name, f"{name}_photzi25", f"e{name}_photzi25") for name in ZCOSMOS),
+        bands=tuple(BandColumns(name, f"{name}_photzi25", f"e{name}_photzi25") for name in names),
         magnitudes=True,
         missing=("-99", "-99.9"),
         id_column="id_zcosmos",
