@@ -25,7 +25,8 @@ BRINGS = {
     "sed": ("sed",),
     "mock": ("mock", "sed"),
     "photoz": ("photoz", "sed"),
-    "explore": ("explore", "sed"),
+    # The drawing of maps brings scikit-learn.
+    "explore": ("explore", "sed", "bench"),
     "bench": ("bench",),
 }
 PROGRESS = re.compile(r" \(\d+ s\)$")
@@ -38,9 +39,9 @@ import numpy as np
 from nebulium import Table, write_table
 from nebulium.lines.continuum.line_list import LINES
 rng = np.random.default_rng(0)
-columns = {"target_id": np.arange(400), "redshift": rng.uniform(0.02, 0.2, 400)}
-columns |= {f"continuum_flux_{place}": rng.lognormal(size=400) for place in range(12)}
-columns |= {f"ew_{line}": rng.lognormal(size=400) for line in LINES}
+columns = {"target_id": np.arange(1500), "redshift": rng.uniform(0.02, 0.2, 1500)}
+columns |= {f"continuum_flux_{place}": rng.lognormal(size=1500) for place in range(12)}
+columns |= {f"ew_{line}": rng.lognormal(size=1500) for line in LINES}
 write_table(Table(columns), "measured.parquet")
 """
 COLOURS = """

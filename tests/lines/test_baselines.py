@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from nebulium.errors import MissingExtraError
+from nebulium.errors import MissingExtraError, TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.scores.baselines import (
     PcaLocalLinear,
@@ -147,7 +147,7 @@ def test_without_luminosity_brightness_does_not_matter():
 def test_too_few_galaxies_with_a_line_are_refused():
     flux, redshift, ew = galaxies(50)
     ew[10:, 3] = np.nan
-    with pytest.raises(ValueError, match="10 galaxies have OIII_4959, 20 neighbours"):
+    with pytest.raises(TableError, match="10 training galaxies have OIII_4959, and it takes 20"):
         PcaNearestNeighbours.fit(flux, redshift, ew, neighbours=20)
 
 

@@ -135,7 +135,7 @@ def _templates(
         band_errors=fits["band_errors"],
     )
     task.run.notes.extend(notes := _adjustment_notes(change, galaxies.bands, fits, len(training)))
-    facts = {"Bands and templates": ". ".join(notes)} if notes else {}
+    facts = {"Bands and templates": "; ".join(notes)} if notes else {}
     return model, {"facts": facts, "preprocessing": {"adjustment": change.as_dict(galaxies.bands)}}
 
 

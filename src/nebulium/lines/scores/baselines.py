@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.errors import from_extra
+from nebulium.errors import TableError, from_extra
 from nebulium.lines.continuum.features import colours, log_luminosity
 from nebulium.lines.continuum.line_list import LINES, Continua, Widths
 from nebulium.lines.measured_galaxies import MeasuredGalaxies
@@ -187,7 +187,10 @@ def _fit_lines(
         has = known & (ew > 0)
         if np.count_nonzero(has) < neighbours:
             count = np.count_nonzero(has)
-            raise ValueError(f"{count} galaxies have {line}, {neighbours} neighbours are wanted")
+            problem = f"{count} training galaxies have {line}, and it takes {neighbours}"
+            raise TableError(
+                "the traditional methods", problem, "leave --traditional out, or give more galaxies"
+            )
         spaces.append(_LineNeighbours.fit(features[has], ew[has], components))
     return tuple(spaces)
 
