@@ -6,8 +6,7 @@ of the ultraviolet is among them: Lyman alpha is as often absorbed as emitted (S
 
 The continuum is that of hydrogen at 10,000 K: electrons that recombine or pass by, and two photons at once
 (Osterbrock & Ferland 2006, Astrophysics of Gaseous Nebulae, chapter 4). It raises the light below the Balmer
-limit by some per cent; without it templates take galaxies for nearer than they are, as the step at the limit
-is then too high.
+limit by some per cent, by which templates without it are too faint there.
 """
 
 import numpy as np
