@@ -37,13 +37,18 @@ def band_columns(text: str) -> BandColumns:
     return BandColumns(band, *names)
 
 
+def named_number(text: str) -> tuple[str, float]:
+    """A name and its number as written on the command line, NAME=NUMBER; NaN if it is none."""
+    name, _, number = (part.strip() for part in text.partition("="))
+    try:
+        return name, float(number)
+    except ValueError:
+        return name, math.nan
+
+
 def band_extinction(text: str) -> tuple[str, float]:
     """The extinction of a band as written on the command line."""
-    band, _, number = (part.strip() for part in text.partition("="))
-    try:
-        extinction = float(number)
-    except ValueError:
-        extinction = math.nan
+    band, extinction = named_number(text)
     if not 0.0 <= extinction < math.inf:
         problem = "expected BAND=NUMBER, magnitudes of 0 or more"
         raise TableError(f"extinction {text!r}", problem, "write f606w=2.47, say")

@@ -18,12 +18,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from nebulium.modelfile import register
-from nebulium.nn.mapping import map_galaxies
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.prediction import RedshiftPrediction
 from nebulium.photoz.density.recalibration import Recalibration
 from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.photoz.fluxes.recipe import PhotometryConfig
+from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.adjustment import TemplateSettings
 from nebulium.photoz.templates.model import TemplateModel
 
@@ -108,10 +108,7 @@ def combine(
     hyperparameters: Mapping[str, Any],
 ) -> CombinedModel:
     """Networks and templates, with the powers that give validation galaxies the highest density."""
-    first, second = (
-        map_galaxies(model, validation.flux_njy, validation.flux_err_njy).mass
-        for model in (photometry, template)
-    )
+    first, second = (predict_galaxies(model, validation).densities.mass for model in (photometry, template))
     place = np.searchsorted(photometry.grid.edges[1:-1], validation.redshift)
     parts = (photometry, template, jnp.asarray(best_powers(first, second, place), jnp.float32))
     model = CombinedModel(**hyperparameters)

@@ -19,8 +19,9 @@ from nebulium.errors import TableError
 from nebulium.metrics.point import nmad
 from nebulium.nn.mapping import map_galaxies
 from nebulium.photometry.galaxies import PhotometricGalaxies
-from nebulium.photoz.density.densities import RedshiftDensities
+from nebulium.photometry.layout import named_number
 from nebulium.photoz.fluxes.recipe import GridConfig
+from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.grid import TemplateConfig, template_errors
 from nebulium.photoz.templates.model import TemplateModel, make_template_model
 from nebulium.sed.filters import Filters
@@ -91,11 +92,7 @@ class TemplateSettings(GridConfig):
 
 
 def _band_number(text: str, name: str) -> tuple[str, float]:
-    band, _, number = (part.strip() for part in text.partition("="))
-    try:
-        found = float(number)
-    except ValueError:
-        found = math.nan
+    band, found = named_number(text)
     if not band or not math.isfinite(found):
         raise TableError(
             f"--{name} {text.strip()!r}", "expected BAND=NUMBER", "write u=0.05,g=-0.02; fit; or none"
@@ -310,6 +307,5 @@ def _scatter_beyond_noise(
 
 def _miscalibration(model: TemplateModel, galaxies: PhotometricGalaxies) -> float:
     """How far the shares of known redshifts in the middles of densities are from what they should be."""
-    mass = map_galaxies(lambda flux, err: model(flux, err).mass, galaxies.flux_njy, galaxies.flux_err_njy)
-    below = RedshiftDensities(model.grid, mass).cdf(galaxies.redshift.astype(np.float64))
+    below = predict_galaxies(model, galaxies).densities.cdf(galaxies.redshift.astype(np.float64))
     return sum(abs(float(np.mean(np.abs(below - 0.5) < 0.5 * held)) - held) for held in HELD)

@@ -245,21 +245,19 @@ def _rest_templates(recipes: _Recipes, ssp: SSPGrid) -> _RestTemplates:
     seen, unabsorbed = spectrum(stacked), np.asarray(spectrum(bare), np.float64)
     wave = np.asarray(ssp.wave_aa, np.float64)
     ratios = np.stack([lines_over_halpha(lgmet) for lgmet in recipes.lgmet.tolist()])
-    at_lines = jnp.asarray(LINES_AA, jnp.float32)
-    dimming = np.asarray(jax.vmap(lambda curve: curve.attenuation_mag(at_lines))(dust))
     halpha = halpha_luminosity(wave, unabsorbed)[:, None]
-    lines = halpha * ratios * 10.0 ** (-0.4 * dimming)
-    seen = seen + _dimmed(halpha / HALPHA_OVER_HBETA * continuum_over_hbeta(wave), dust, ssp.wave_aa)
-    stars = jnp.where(ssp.wave_aa[None, :] > LYMAN_LIMIT_AA, seen, 0.0)
-    return _RestTemplates(ssp.wave_aa, stars, jnp.asarray(lines, jnp.float32))
+    lines = _dimmed(halpha * ratios, dust, jnp.asarray(LINES_AA, jnp.float32))
+    gas = _dimmed(halpha / HALPHA_OVER_HBETA * continuum_over_hbeta(wave), dust, ssp.wave_aa)
+    stars = jnp.where(ssp.wave_aa[None, :] > LYMAN_LIMIT_AA, seen + gas, 0.0)
+    return _RestTemplates(ssp.wave_aa, stars, lines)
 
 
 def _dimmed(
     light: Float[np.ndarray, "template wave"], dust: SalimDust, wave_aa: Float[Array, " wave"]
 ) -> Float[Array, "template wave"]:
     """Light behind the dust of each template."""
-    dimming = jax.vmap(lambda curve: curve.attenuation_mag(wave_aa))(dust)
-    return jnp.asarray(light, jnp.float32) * 10.0 ** (-0.4 * dimming)
+    dimming = np.asarray(jax.vmap(lambda curve: curve.attenuation_mag(wave_aa))(dust))
+    return jnp.asarray(light * 10.0 ** (-0.4 * dimming), jnp.float32)
 
 
 def _through(filters: Filters, rest: _RestTemplates, grid: RedshiftGrid) -> np.ndarray:
