@@ -35,6 +35,7 @@ MODULES = {
     "properties_memory": "properties.memory",
     "properties_mock": "properties.mock",
     "properties_sdss": "properties.sdss",
+    "properties_galaxy_zoo": "properties.galaxy_zoo",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

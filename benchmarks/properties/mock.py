@@ -29,7 +29,7 @@ from nebulium.properties.model import PropertyPrediction
 from nebulium.properties.predict import BATCH
 from nebulium.properties.recipe import PropertiesConfig, train_on_store
 from nebulium.properties.scores.figures import predicted_against_true, residuals_against
-from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
+from nebulium.properties.scores.galleries import as_pictures, captions_of, gallery, gallery_rows
 from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
 from nebulium.properties.scores.mass_metallicity import more_than_mass
 from nebulium.properties.scores.scores import METRICS, Intervals, property_columns
@@ -294,9 +294,6 @@ def _pictures(sample: MockSample, said: PropertyPrediction, images: StoredImages
         name: as_pictures(stretch.invert(images[rows]), bands=(2, 1, 0))
         for name, rows in groups.items()
     }
-    of = lambda values: {name: values[rows] for name, rows in groups.items()}  # noqa: E731
     sigma = said.sigma[:, 0].astype(float)
-    save_figure(
-        gallery(shown, of(true), of(predicted), sigma=of(sigma), title=f"Mock SDSS: {label}"),
-        "properties/gallery",
-    )
+    captions = {name: captions_of(true[rows], predicted[rows], sigma[rows]) for name, rows in groups.items()}
+    save_figure(gallery(shown, captions, title=f"Mock SDSS: {label}"), "properties/gallery")

@@ -20,10 +20,11 @@ from nebulium.modelfile import load_model
 from nebulium.properties.baselines.baselines import MeanBaseline, RidgeBaseline
 from nebulium.properties.baselines.integrated_light import colours_of, magnitudes_of
 from nebulium.properties.baselines.learned import ExtraTreesBaseline, ForestBaseline, SupportVectorBaseline
+from nebulium.properties.features.modes import mode_features
+from nebulium.properties.features.profiles import profile_features, radial_order
 from nebulium.properties.gaussian_process import fit_gaussian_process
 from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import PropertyModel
-from nebulium.properties.profiles import count_profile_features, profile_features
 
 MODEL, TARGET = "sdss-metallicity", "oh_p50"
 FOLDS, REPEATS = 5, 5
@@ -32,7 +33,8 @@ COVERS = Target(0.62, 0.74)
 BETTER = Target(least=0.0)
 # Inner part of the cutout, as a share of its side, whose light counts as the galaxy's.
 APERTURE = 0.25
-OURS = "process on profiles and networks"
+OURS = "process on rings, modes and networks"
+RINGS = ("inner rings", "middle rings", "outer rings")
 Predict = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -41,7 +43,11 @@ def measure(settings: Settings) -> list[Result]:
     ids, images, true = _galaxies()
     features = _features(images)
     predicted = {name: _repeated(ids, true, features[of], fit) for name, (of, fit) in _methods().items()}
-    intervals = {name: _repeated(ids, true, features[of], _process) for name, of in _processes().items()}
+    intervals = {
+        name: _repeated(ids, true, np.concatenate([features[one] for one in of], axis=1),
+                        partial(_process, groups=tuple(features[one].shape[1] for one in of)))
+        for name, of in _processes().items()
+    }  # fmt: skip
     predicted |= {name: both[..., 0] for name, both in intervals.items()}
     inside = np.abs(true[None] - intervals[OURS][..., 0]) < intervals[OURS][..., 1]
     covered = bootstrapped(lambda galaxy: float(galaxy.mean()), inside.mean(axis=0))
@@ -63,25 +69,29 @@ def _features(images: np.ndarray) -> dict[str, np.ndarray]:
     """What the methods learn from."""
     profiles = _mapped(profile_features, images)
     model = load_model(MODEL, of=PropertyModel)
-    of_profiles = profiles.shape[1]
-    networks = _mapped(model.process_features, images)[:, of_profiles:]
+    networks = _mapped(lambda image: _said_by(model, image, turned=True), images)
     first = networks[:, : model.networks[0].head.targets]
-    as_it_lies = _mapped(partial(_said_as_it_lies, model), images)
+    order, parts = radial_order(3, len(RINGS))
+    rings = np.split(profiles[:, order], np.cumsum(parts)[:-1], axis=1)
     return {
         "colours": colours_of(images, aperture=APERTURE),
         "magnitudes": magnitudes_of(images, aperture=APERTURE),
         "profiles": profiles,
+        **dict(zip(RINGS, rings, strict=True)),
+        "modes": _mapped(mode_features, images),
         "networks": networks,
-        "profiles and networks": np.concatenate([profiles, networks], axis=1),
-        "profiles and first network": np.concatenate([profiles, first], axis=1),
-        "profiles and networks as it lies": np.concatenate([profiles, as_it_lies], axis=1),
+        "first network": first,
+        "networks as it lies": _mapped(lambda image: _said_by(model, image, turned=False), images),
     }
 
 
-def _said_as_it_lies(model: PropertyModel, image: jax.Array) -> jax.Array:
-    """What the frozen networks say of one orientation alone."""
-    standard, profiles = model.standardisation.image(image), model.standardisation.features(image)
-    return jnp.concatenate([network.interval(standard, profiles).median for network in model.networks])
+def _said_by(model: PropertyModel, image: jax.Array, *, turned: bool) -> jax.Array:
+    """What the frozen networks say, of all orientations or of one."""
+    if turned:
+        of_features = sum(model.feature_counts)
+        return model.process_features(image)[of_features:]
+    standard, profiles = model.standardisation.image(image), model.profiles(image)
+    return jnp.concatenate([network.said(standard, profiles)[0].median for network in model.networks])
 
 
 def _mapped(function: Callable[[jax.Array], jax.Array], images: np.ndarray) -> np.ndarray:
@@ -104,24 +114,28 @@ def _methods() -> dict[str, tuple[str, Predict]]:
     }
 
 
-def _processes() -> dict[str, str]:
-    """Gaussian processes by what they learn from: the ingredients of the packaged model."""
+def _processes() -> dict[str, tuple[str, ...]]:
+    """Gaussian processes by the groups that they learn from: the ingredients of the packaged model."""
     return {
-        "process on profiles": "profiles",
-        "process on the networks": "networks",
-        "process on profiles and one network": "profiles and first network",
-        "process on profiles and networks, one orientation": "profiles and networks as it lies",
-        OURS: "profiles and networks",
+        "process on profiles": ("profiles",),
+        "process on the networks": ("networks",),
+        "process on profiles and networks": ("profiles", "networks"),
+        "process on rings and modes": (*RINGS, "modes"),
+        "process on rings and networks": (*RINGS, "networks"),
+        "process on profiles, modes and networks": ("profiles", "modes", "networks"),
+        "process on rings, modes and one network": (*RINGS, "modes", "first network"),
+        "process on rings, modes and networks, one orientation": (*RINGS, "modes", "networks as it lies"),
+        OURS: (*RINGS, "modes", "networks"),
     }
 
 
-def _process(features: np.ndarray, values: np.ndarray, new: np.ndarray) -> np.ndarray:
+def _process(
+    features: np.ndarray, values: np.ndarray, new: np.ndarray, groups: tuple[int, ...]
+) -> np.ndarray:
     """Median and standard deviation, (n, 2)."""
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-3)
     centre, scatter = values.mean(), values.std()
     label = ((values - centre) / scatter)[:, None]
-    of_profiles, count = count_profile_features(3), features.shape[1]
-    groups = (of_profiles, count - of_profiles) if count > of_profiles else (count,)
     process = fit_gaussian_process((features - mean) / scale, label, np.zeros_like(label), groups=groups)
     said = jax.jit(jax.vmap(process.interval))(jnp.asarray((new - mean) / scale, jnp.float32))
     return np.stack([centre + scatter * said.median[:, 0], scatter * said.sigma[:, 0]], axis=1)

@@ -9,7 +9,9 @@ from nebulium.properties.model import PropertyModel, PropertyPrediction
 def prediction(half: np.ndarray) -> PropertyPrediction:
     """Medians of 0 with the same half-width on both sides."""
     half = jnp.asarray(half, jnp.float32)
-    return PropertyPrediction(0 * half, half, -half, half, jnp.ones(len(half), bool))
+    return PropertyPrediction(
+        0 * half, half, -half, half, jnp.zeros((len(half), 0)), jnp.ones(len(half), bool)
+    )
 
 
 def coverage(rng, n: int, *, noise: float = 0.0, narrow: float = 0.3) -> float:

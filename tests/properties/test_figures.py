@@ -32,13 +32,13 @@ FIGURES = {
         MASS, HOLES, SAID, more_than_mass(HOLES, SAID, MASS, resamples=2)
     ),
     "gallery": lambda: galleries.gallery(
-        {"random": PICTURES}, {"random": TRUE[:3]}, {"random": SAID[:3]}, title=LABEL
+        {"random": PICTURES}, {"random": galleries.captions_of(TRUE[:3], SAID[:3])}, title=LABEL
     ),
     "saliency_figure": lambda: galleries.saliency_figure(
         PICTURES, {"Integrated gradients": PICTURES[..., 0] - 0.5}, ["a", "b", "c"], unit="dex"
     ),
 }
-NO_FIGURES = {"as_pictures", "gallery_rows"}
+NO_FIGURES = {"as_pictures", "captions_of", "class_gallery_rows", "gallery_rows"}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -79,7 +79,7 @@ def test_hardly_any_galaxy(count, tmp_path):
 
 def test_nothing_to_compare_with_and_nothing_to_show():
     assert figures.residuals_against(TRUE, SAID, {}, label=LABEL).axes == []
-    for empty in (galleries.gallery({}, {}, {}), galleries.saliency_figure(PICTURES[:0], {}, [])):
+    for empty in (galleries.gallery({}, {}), galleries.saliency_figure(PICTURES[:0], {}, [])):
         assert empty.axes[0].texts[0].get_text() == "no galaxies"
 
 
@@ -148,12 +148,12 @@ def test_maps_of_unlike_strength_have_a_scale_each(strengths, written):
 
 
 def test_galaxies_without_a_prediction_are_shown():
-    values = {"random": np.array([8.5, 8.6, 8.7])}
-    said = {"random": np.array([np.nan, 8.6, 8.7])}
-    bars = {"random": np.array([np.nan, np.nan, 0.1])}
-    titles = [axes.get_title() for axes in galleries.gallery({"r": PICTURES}, *(
-        {"r": one["random"]} for one in (values, said)), sigma={"r": bars["random"]}).axes]  # fmt: skip
-    assert titles == ["8.50 → no prediction", "8.60 → 8.60", "8.70 → 8.70 ± 0.10"]
+    captions = galleries.captions_of(
+        np.array([8.5, 8.6, 8.7]), np.array([np.nan, 8.6, 8.7]), np.array([np.nan, np.nan, 0.1])
+    )
+    assert captions == ["8.50 → no prediction", "8.60 → 8.60", "8.70 → 8.70 ± 0.10"]
+    titles = [axes.get_title() for axes in galleries.gallery({"r": PICTURES}, {"r": captions}).axes]
+    assert titles == captions
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 4, 5])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.properties.profiles import RING_EDGES, count_profile_features, profile_features
+from nebulium.properties.features.profiles import RING_EDGES, profile_features
 from nebulium.training.augmentation import orientations
 
 RINGS = len(RING_EDGES) - 1
@@ -28,7 +28,7 @@ def parts(features, bands):
 @given(side=st.integers(2, 70), bands=st.integers(2, 5))
 def test_every_image_has_finite_profiles(side, bands):
     features = np.asarray(profiles_of(image(side, bands)))
-    assert features.shape == (count_profile_features(bands),)
+    assert features.shape == ((len(RING_EDGES) - 1) * (3 * bands - 1),)
     assert np.all(np.isfinite(features))
 
 

@@ -147,7 +147,7 @@ def test_what_the_start_fixes_cannot_be_asked_for(networks, folder, setting):
 @pytest.mark.parametrize(
     ("config", "kind", "problem"),
     [
-        (PropertiesConfig(head="gaussian-process"), TableError, "networks that know galaxies"),
+        (PropertiesConfig(features=("profiles", "modes")), TableError, "the head gaussian-process alone"),
         (PropertiesConfig(binning=3), ImageError, "does not divide"),
     ],
 )

@@ -1,5 +1,6 @@
 """``nebulium properties``: metallicity, and any other property, from images of galaxies."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -78,10 +79,20 @@ def properties_config(
         Head,
         typer.Option(
             "--head",
-            help="Error bars: of one Gaussian, of three, or quantiles; gaussian-process, with --init, is for "
-            "hundreds of galaxies.",
+            help="Error bars: of one Gaussian, of three, or quantiles; gaussian-process is for hundreds of "
+            "galaxies, classes for thousands, with the networks of --init or without any.",
         ),
     ] = "gaussian",
+    features: Annotated[
+        Any,
+        typer.Option(
+            "--features",
+            parser=lambda names: tuple(name.strip() for name in names.split(",")),
+            metavar="A,B,...",
+            help="What gaussian-process has measured in the image: profiles, modes, scattering.",
+            show_default=False,
+        ),
+    ] = None,
     members: Annotated[int, typer.Option("--members", min=1, help="Networks of the ensemble.")] = 1,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
@@ -96,6 +107,12 @@ def properties_config(
     with_profiles: Annotated[
         bool, typer.Option("--profiles/--no-profiles", help="Radial profiles beside the image.")
     ] = True,
+    balance: Annotated[
+        float,
+        typer.Option(
+            "--balance", min=0, max=1, help="Weigh rare classes more: 1, all classes alike; 0, all galaxies."
+        ),
+    ] = 0.0,
     conformal: Annotated[
         bool, typer.Option("--conformal", help="Set the error bars so that they hold 68 % in validation.")
     ] = False,
@@ -113,8 +130,19 @@ def train(
     *,
     images: Any,
     targets: Annotated[
-        list[str], typer.Option("--target", metavar="COLUMN", help="Label to learn; as often as needed.")
-    ],
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="COLUMN",
+            help="Label to learn, a number or, as text or 0 and 1, a class; as often as needed.",
+        ),
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class", metavar="COLUMN", help="Label whose whole numbers are classes; as often as needed."
+        ),
+    ] = None,
     output: ModelOutput,
     labels: Labels = None,
     id_column: IdColumn = None,
@@ -131,6 +159,8 @@ def train(
     Example: `nebulium properties train cutouts --labels z.csv --id objid --target oh_p50 -o mine`
 
     Example: `nebulium properties train mock --target oh12 --target log_mstar --output mine`
+
+    Example: `nebulium properties train cutouts --labels votes.csv --target visual_class --output mine`
     """
     say_trained(run)
 
@@ -141,7 +171,8 @@ def predict(
 ) -> None:
     """Predict the properties of galaxies from their images.
 
-    Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, and in_domain.
+    Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, for each that is a
+    class TARGET and TARGET_p_CLASS, the probability of each class, and in_domain.
 
     Example: `nebulium properties predict cutouts --model mine --output metallicities.parquet`
     """
@@ -179,7 +210,12 @@ def evaluate(
     Example: `nebulium properties evaluate cutouts --labels z.csv --id objid --model mine -o scores`
     """
     for score in result.of_all(result.about["method"]):
-        say(f"{score.target}: {score.n:,} galaxies, RMSE {score['rmse'].value:.4f}")
+        measured = [("RMSE", "rmse"), ("accuracy", "accuracy"), ("balanced accuracy", "balanced_accuracy")]
+        known = {
+            name: score.estimates[metric].value for name, metric in measured if metric in score.estimates
+        }
+        numbers = ", ".join(f"{name} {value:.4f}" for name, value in known.items() if isfinite(value))
+        say(f"{score.target}: {score.n:,} galaxies, {numbers}")
     say(f"{output}: scores and figures; {result.rejects.summary()}")
     say_notes(result.notes)
 
@@ -203,5 +239,8 @@ def explain(
     Example: `nebulium properties explain cutouts --model mine --galaxy 1237648704043942146 -o seen`
     """
     say(f"{run.output}: {', '.join(run.figures)} of {run.galaxies:,} galaxies; {run.rejects.summary()}")
-    say(f"the shares of the pixels add up to within {run.largest_gap:.2g} standard deviations")
+    say(
+        f"the shares of the pixels add up to within {run.largest_gap:.2g} standard deviations, or of a class "
+        "in the logarithm of its odds"
+    )
     say_notes(run.notes)

@@ -1,4 +1,4 @@
-"""Error bars that hold what they say: one factor a target, set on galaxies that the model never saw.
+"""Error bars and probabilities that hold what they say: one factor a target, set on galaxies never seen.
 
 Split conformal prediction (Lei et al. 2018, J. Am. Stat. Assoc. 113, 1094; Romano et al. 2019,
 arXiv:1905.03222): the half-widths of the intervals are scaled so that they hold 68 % of the validation
@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from nebulium.nn.classes import split_by_target
+from nebulium.properties.classes import best_temperature
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 
 Labels = Float[np.ndarray, "n target"]
@@ -54,4 +56,17 @@ def calibrated(
     factors = [conformal_factor(*column, sigma=error) for *column, error in columns]
     return eqx.tree_at(
         lambda one: one.interval_factor, model, model.interval_factor * jnp.asarray(factors, jnp.float32)
+    )
+
+
+def with_temperature(
+    model: PropertyModel, labels: Float[np.ndarray, "n classified"], probability: Float[np.ndarray, "n class"]
+) -> PropertyModel:
+    """A model at the temperatures that make held-out classes most probable (Guo et al. 2017)."""
+    if model.temperature is None:
+        return model
+    parts = split_by_target(np.asarray(probability, np.float64), model.class_counts)
+    found = [best_temperature(true, part) for true, part in zip(labels.T, parts, strict=True)]
+    return eqx.tree_at(
+        lambda one: one.temperature, model, model.temperature * jnp.asarray(found, jnp.float32)
     )

@@ -1,7 +1,7 @@
 """Labels of galaxies, read from a table and brought together with their images by the id."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import MissingColumnError, TableError
+from nebulium.properties.classes import Classes, class_names, class_places, probability_column
 from nebulium.verbs.predict import ID
 
 NAME_IDS = "name the column of ids: --id COLUMN (id_column=...)"
@@ -40,7 +41,7 @@ class LabelledRows:
     Attributes
     ----------
     targets : tuple of str
-        The properties.
+        The properties, those that are classes last.
     rows : ndarray of int64 of shape (k,)
         Rows of the images, rising.
     label_rows : ndarray of int64 of shape (k,)
@@ -48,13 +49,15 @@ class LabelledRows:
     ids : ndarray of shape (k,)
         As the images have them.
     values : ndarray of float32 of shape (k, target)
-        The labels; NaN where missing, but not in all of a row.
+        The labels; NaN where missing, but not in all of a row. Of a class its place among the `classes`.
     sigma : ndarray of float32 of shape (k, target)
         Their standard errors; 0 where not known.
     without_image : ndarray of shape (m,)
         Ids of labels for which there is no image.
     units : dict of str to str
         Of the targets, where known.
+    classes : mapping of str to sequence of str
+        Of the targets that are classes, what these are called.
     """
 
     targets: tuple[str, ...]
@@ -65,6 +68,7 @@ class LabelledRows:
     sigma: Float32[np.ndarray, "k target"]
     without_image: np.ndarray
     units: dict[str, str]
+    classes: Classes = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -134,23 +138,37 @@ def read_labels(
 
 
 def join_labels(
-    source: ImageSource, table: Table, targets: Sequence[str], rejects: Rejects, *, missing: Missing = None
+    source: ImageSource,
+    table: Table,
+    targets: Sequence[str],
+    rejects: Rejects,
+    *,
+    missing: Missing = None,
+    classes: Classes | Sequence[str] = (),
 ) -> LabelledRows:
-    """Bring labels and images together by the id; ask about numbers that look like a missing label."""
-    _check_targets(targets, table.name)
+    """Bring labels and images together by the id; ask about numbers that look like a missing label.
+
+    Classes are those of a model, by target, or the names of the columns whose numbers are classes; text is
+    one in any case.
+    """
+    known_classes = _classes(table, targets, classes)
+    targets = [*(one for one in targets if one not in known_classes), *known_classes]
+    _check_targets(targets, known_classes, table.name)
     check_unique_ids(lambda: [table[ID]], where=table.name)
-    values = np.stack([label_values(table, target) for target in targets], axis=1)
-    sigma = np.stack([label_sigma(table, target) for target in targets], axis=1)
+    labels = [_label_column(table, target, known_classes) for target in targets]
+    values, sigma = (np.stack(columns, axis=1) for columns in zip(*labels, strict=True))
     place = _places(source, table)
     there = place >= 0
     known = np.where(there[:, None], values[place], np.nan)
     errors = np.where(np.isnan(known), 0.0, sigma[place])
-    good = rejects.set_aside(_faults(known, errors, targets), source.ids)
+    good = rejects.set_aside(_faults(known, errors, targets, known_classes), source.ids)
     for target, column in zip(targets, values.T, strict=True):
+        if target in known_classes:
+            continue
         used = np.full(len(table), np.nan)
         used[place[good]] = column[place[good]]
         missing_numbers(missing).check(used, ColumnPlace(table.name, target))
-    _check_varied(known[good], targets, table.name)
+    _check_varied(known[good], targets, known_classes, table.name)
     return LabelledRows(
         targets=tuple(targets),
         rows=np.flatnonzero(good).astype(np.int64),
@@ -160,7 +178,27 @@ def join_labels(
         sigma=np.nan_to_num(errors[good]).astype(np.float32),
         without_image=np.delete(table[ID], place[there]),
         units={target: table.units[target] for target in targets if target in table.units},
+        classes=known_classes,
     )
+
+
+def _classes(
+    table: Table, targets: Sequence[str], classes: Classes | Sequence[str]
+) -> dict[str, Sequence[str]]:
+    """The targets that are classes: those of a model, or what the table shows."""
+    if isinstance(classes, Mapping):
+        return dict(classes)
+    found = {
+        target: class_names(table, target, wanted=target in classes) for target in dict.fromkeys(targets)
+    }
+    return {target: names for target, names in found.items() if names is not None}
+
+
+def _label_column(table: Table, target: str, classes: Classes) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and their standard errors."""
+    if target in classes:
+        return class_places(table, target, classes[target]), np.zeros(len(table))
+    return label_values(table, target), label_sigma(table, target)
 
 
 def label_sigma(table: Table, target: str) -> Float64[np.ndarray, " n"]:
@@ -180,10 +218,12 @@ def _beside(source: ImageSource, names: Sequence[str], missing: MissingNumbers) 
     return Table({ID: source.ids, **found}, units, str(source.path))
 
 
-def _check_targets(targets: Sequence[str], where: str) -> None:
+def _check_targets(targets: Sequence[str], classes: Classes, where: str) -> None:
     """Each property and what is predicted of it gets columns of its own."""
     parts = ("", "_sigma", "_q16", "_q84")
-    columns = [*TAKEN, *(target + part for target in targets for part in parts)]
+    columns = [*TAKEN, *(target + part for target in targets if target not in classes for part in parts)]
+    for target, names in classes.items():
+        columns += [target, *(probability_column(target, name) for name in names)]
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice or not targets:
         problem = f"two predicted columns would be called {twice[0]}" if twice else "none is given"
@@ -208,19 +248,29 @@ def _places(source: ImageSource, table: Table) -> Int64[np.ndarray, " n"]:
     return place
 
 
-def _faults(known: np.ndarray, errors: np.ndarray, targets: Sequence[str]) -> Iterator[Fault]:
+def _faults(
+    known: np.ndarray, errors: np.ndarray, targets: Sequence[str], classes: Classes
+) -> Iterator[Fault]:
     """What can be wrong with the labels of an image."""
     yield "has no label", np.all(np.isnan(known), axis=1)
     for target, values, sigma in zip(targets, known.T, errors.T, strict=True):
+        if target in classes:
+            yield f"has a {target} that the model does not know", np.isinf(values)
+            continue
         # Beyond single precision a number would become infinite in training.
         yield f"has an infinite {target}", np.abs(values) > np.finfo(np.float32).max
         yield f"has an error of {target} that is negative or infinite", (sigma < 0) | np.isinf(sigma)
 
 
-def _check_varied(values: np.ndarray, targets: Sequence[str], where: str) -> None:
+def _check_varied(values: np.ndarray, targets: Sequence[str], classes: Classes, where: str) -> None:
     """A property that is always the same, or never known, cannot be learned."""
     for target, column in zip(targets, values.T, strict=True):
         found = np.unique(column[~np.isnan(column)])
         if len(found) < 2:
-            problem = f"is {found[0]:g} for every image" if len(found) else "is missing for every image"
+            always = classes[target][int(found[0])] if len(found) and target in classes else None
+            problem = (
+                f"is {always or f'{found[0]:g}'} for every image"
+                if len(found)
+                else "is missing for every image"
+            )
             raise TableError(f"{where}, column {target}", problem, "choose another column")

@@ -15,8 +15,10 @@ from nebulium.data.images.opening import ImagePaths
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
+from nebulium.nn.classes import split_by_target
 from nebulium.nn.image_model import model_images
 from nebulium.nn.mapping import map_galaxies
+from nebulium.properties.classes import probability_column
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor
 from nebulium.verbs.space import Points, Space
@@ -59,11 +61,11 @@ class PropertyPredictor(Predictor[PreparedImages]):
         labels = self.config["units"].items()
         units = {target + part: unit for target, unit in labels if unit for part in PARTS}
         predicted = map_galaxies(self.model, images, batch=BATCH)
-        return Prediction(ids, _columns(predicted, self.model.targets), units)
+        return Prediction(ids, _columns(predicted, self.model), units)
 
     def about(self) -> dict[str, Any]:
         """The properties that are predicted."""
-        return {"targets": list(self.model.targets)}
+        return {"targets": [*self.model.targets, *dict(self.model.classes)]}
 
 
 class PropertyEmbedder(PropertyPredictor):
@@ -153,7 +155,8 @@ def predict_images(
     ------
     Table
         `target_id`, for each target `TARGET` (median), `TARGET_sigma` (half of the central 68 %),
-        `TARGET_q16` and `TARGET_q84` in the unit of the labels, and `in_domain`; at least one row.
+        `TARGET_q16` and `TARGET_q84` in the unit of the labels, for each that is a class `TARGET` (the most
+        probable one) and the probabilities `TARGET_p_CLASS`, and `in_domain`; at least one row.
 
     Raises
     ------
@@ -179,15 +182,21 @@ def predict_images(
     ([0, 2], ['target_id', 'oh12', 'oh12_sigma', 'oh12_q16', 'oh12_q84', 'in_domain'], '1 row set aside: ...')
     """
     for ids, images in model_images(source, model, rejects=rejects, rows=rows):
-        columns = _columns(map_galaxies(model, images, batch=batch), model.targets)
+        columns = _columns(map_galaxies(model, images, batch=batch), model)
         yield Prediction(ids, columns).as_table(name=str(source.path))
 
 
-def _columns(predicted: PropertyPrediction, targets: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _columns(predicted: PropertyPrediction, model: PropertyModel) -> dict[str, np.ndarray]:
     """Columns of a table of predictions."""
     columns = {
         target + ending: np.asarray(getattr(predicted, part))[:, place]
-        for place, target in enumerate(targets)
+        for place, target in enumerate(model.targets)
         for ending, part in PARTS.items()
     }
+    parts = split_by_target(np.asarray(predicted.probability), model.class_counts)
+    for (target, names), probability in zip(model.classes, parts, strict=True):
+        columns[target] = np.array(names)[np.argmax(probability, axis=1)]
+        columns |= {
+            probability_column(target, name): one for name, one in zip(names, probability.T, strict=True)
+        }
     return {**columns, "in_domain": np.asarray(predicted.in_domain)}

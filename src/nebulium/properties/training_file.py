@@ -20,7 +20,8 @@ def train_file(
     labels: str | Path | None,
     output: str | Path,
     *,
-    targets: Sequence[str],
+    targets: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
     config: PropertiesConfig | None = None,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
@@ -39,8 +40,11 @@ def train_file(
         have some, where it is not given.
     output : str or Path
         Folder of the model; images set aside are listed beside it in ``<name>.rejects.csv``.
-    targets : sequence of str
+    targets : sequence of str, optional
         Columns of the labels to be learned. A column TARGET_sigma or TARGET_err is their standard error.
+        Text, true and false, and 0 and 1 are classes.
+    classes : sequence of str, optional
+        More columns to be learned, whose whole numbers are classes.
     config : PropertiesConfig, optional
         Settings.
     id_column : str, optional
@@ -68,12 +72,14 @@ def train_file(
     --------
     >>> train_file("cutouts", "labels.ecsv", "mine", targets=["oh12"])  # doctest: +SKIP
     """
-    config = config or PropertiesConfig()
+    config, columns = config or PropertiesConfig(), [*(targets or ()), *(classes or ())]
     with training_run(output, resume=resume, progress=progress) as run:
         start = None if config.init is None else load_model(config.init, of=PropertyModel).form
         matched = open_for_model(images, start, bands=bands)
-        table = read_labels(labels, matched.source, targets, id_column=id_column, missing=missing)
-        labelled = join_labels(matched.source, table, targets, run.rejects, missing=missing)
+        table = read_labels(labels, matched.source, columns, id_column=id_column, missing=missing)
+        labelled = join_labels(
+            matched.source, table, columns, run.rejects, missing=missing, classes=classes or ()
+        )
         split = Split(config.split_seed, id_column=id_column or ID)
         trained = train_on_images(matched.source, labelled, split, config, run)
         size = trained.preprocessing["size_px"]

@@ -233,7 +233,8 @@ def score_method(
     method, target : str
         Their names.
     columns : mapping of str to ndarray of shape (n,)
-        "true", "predicted" and what else the metrics take, NaN where missing.
+        "true" and what else the metrics take, NaN where missing; galaxies are counted for the first metric
+        that can be measured.
     metrics : mapping of str to Metric
         By name; one whose columns are not there is NaN.
     sample : Sample, optional
@@ -262,7 +263,9 @@ def score_method(
         name: to_estimate(bootstrap(metric.measure, *known_values(columns, metric.columns, sample)))
         for name, metric in metrics.items()
     }
-    return Score(method, target, sample, len(known_values(columns, PAIR, sample)[0]), estimates)
+    measured = (metric.columns for metric in metrics.values() if set(metric.columns) <= set(columns))
+    counted = known_values(columns, next(measured, PAIR), sample)
+    return Score(method, target, sample, len(counted[0]), estimates)
 
 
 def known_values(columns: Columns, names: Sequence[str], sample: Sample) -> list[Values]:

@@ -388,3 +388,10 @@ def test_text_of_any_layout(separator, header, values, ending, newline):
         read = read_table(path)
     assert list(read.columns) == ["id", "z", "flux"]
     np.testing.assert_allclose(read["flux"], values)
+
+
+def test_a_quoted_name_may_hold_the_separator(tmp_path):
+    (tmp_path / "said.csv").write_text('"objid","p_late, red", "p_early"\n1,0.25,0.75\n2,0.5,0.5\n')
+    read = read_table(tmp_path / "said.csv")
+    assert list(read.columns) == ["objid", "p_late, red", "p_early"]
+    assert read["p_late, red"].tolist() == [0.25, 0.5]

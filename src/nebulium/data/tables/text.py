@@ -1,5 +1,6 @@
 """Tables as text: CSV with any separator, and columns apart by blanks; the header is a row or a comment."""
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -155,7 +156,11 @@ def _separator(line: str, path: Path) -> str:
 
 def _values(line: str, separator: str) -> list[str]:
     """The values of a line."""
-    parts = line.split() if separator == " " else line.split(separator)
+    if '"' in line and separator != " ":
+        # A name may hold the separator, in quotes.
+        parts = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
+    else:
+        parts = line.split() if separator == " " else line.split(separator)
     return [part.strip().strip('"') for part in parts] if line.strip() else []
 
 

@@ -2,9 +2,8 @@
 
 Each is built by ``.fit(features, values)`` and asked by ``.predict(features)``; one property at a time, the
 features of any origin: colours and magnitudes from `nebulium.properties.baselines.integrated_light`, radial
-profiles of
-brightness and colour from `nebulium.properties.profiles`. Whatever has to be chosen is chosen inside ``fit``,
-on the galaxies that it is given.
+profiles of brightness and colour from `nebulium.properties.features.profiles`. Whatever has to be chosen is
+chosen inside ``fit``, on the galaxies that it is given.
 """
 
 from collections.abc import Callable, Mapping

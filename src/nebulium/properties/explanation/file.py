@@ -1,6 +1,6 @@
 """Figures and maps of what a model looks at in some images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
@@ -21,13 +21,14 @@ from nebulium.data.tables.table import nearest
 from nebulium.errors import ImageError
 from nebulium.nn.convolution import Image
 from nebulium.nn.mapping import map_galaxies
+from nebulium.properties.classes import probability_column
 from nebulium.properties.explanation.gradients import (
     averaged_over_orientations,
     completeness_gap,
     grad_cam,
     integrated_gradients,
 )
-from nebulium.properties.model import ImageNetwork, PropertyModel
+from nebulium.properties.model import ImageNetwork, PropertyModel, PropertyPrediction
 from nebulium.properties.predict import BATCH, PropertyPredictor
 from nebulium.properties.scores.figures import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
@@ -40,6 +41,67 @@ GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
 ARRAYS = {GRADIENTS: "integrated_gradients", CAM: "grad_cam"}
 #: Steps of the way from an empty sky to the galaxy.
 STEPS = 32
+
+
+class Explained(eqx.Module):
+    """One number that a model says: a property, or the logarithm of the odds of a class.
+
+    Parameters
+    ----------
+    place : () int
+        Among the targets that are numbers, or among all classes; an array, so that one program serves all.
+    is_class : bool
+        Which of the two.
+    """
+
+    place: Int[Array, ""]
+    is_class: bool = eqx.field(static=True)
+
+    def value(self, predicted: PropertyPrediction) -> Float[Array, "*batch"]:
+        """The number."""
+        return (
+            _log_odds(predicted.probability[..., self.place])
+            if self.is_class
+            else predicted.median[..., self.place]
+        )
+
+    def of_network(
+        self, model: PropertyModel, network: ImageNetwork, vector: Float[Array, " hidden"]
+    ) -> Float[Array, ""]:
+        """What one network says of it."""
+        if self.is_class:
+            return _log_odds(network.probabilities(vector)[self.place])
+        return network.head.interval(vector).median[self.place] * model.target_scale[self.place]
+
+    def scale(self, predicted: PropertyPrediction) -> Float[np.ndarray, " n"]:
+        """What a difference is compared with: the error bar, or one in the logarithm of the odds."""
+        sigma = np.asarray(predicted.sigma)
+        return np.ones(len(sigma)) if self.is_class else sigma[:, int(self.place)]
+
+    def captions(self, predicted: PropertyPrediction) -> list[str]:
+        """What is predicted of each galaxy."""
+        place = int(self.place)
+        if self.is_class:
+            return [f"probability {one:.2f}" for one in predicted.probability[:, place]]
+        numbers = zip(predicted.median[:, place], predicted.sigma[:, place], strict=True)
+        return [f"{median:.2f} ± {sigma:.2f}" for median, sigma in numbers]
+
+
+def _explained_numbers(model: PropertyModel) -> dict[str, Explained]:
+    """All that a model says, by the name of its column."""
+    classes = [probability_column(target, name) for target, names in model.classes for name in names]
+    numbers = {target: Explained(jnp.asarray(place), False) for place, target in enumerate(model.targets)}
+    return numbers | {name: Explained(jnp.asarray(place), True) for place, name in enumerate(classes)}
+
+
+def _unit(name: str, number: Explained, units: Mapping[str, str]) -> str:
+    """Of the shares of the pixels."""
+    return "log odds" if number.is_class else units[name] or UNITS.get(name, f"unit of {name}")
+
+
+def _log_odds(probability: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    inside = jnp.clip(probability, 1e-6, 1.0 - 1e-6)
+    return jnp.log(inside) - jnp.log1p(-inside)
 
 
 @dataclass(frozen=True)
@@ -56,7 +118,7 @@ class ExplanationRun:
         How many are shown.
     largest_gap : float
         By how much the shares of the pixels miss the difference that they should add up to, at most, in
-        standard deviations of the prediction.
+        standard deviations of the prediction, or of a class in the logarithm of its odds.
     notes : tuple of str
         What the files do not say and was taken for granted, and how many images were padded.
     rejects : Rejects
@@ -88,9 +150,10 @@ def explain_file(
     images : str, Path or sequence of these
         As in `open_images`.
     output : str or Path
-        Folder, replaced whole if it is there and from such a run: of each property a figure, and the maps in
-        ``TARGET.npz``: `target_id`, `integrated_gradients` (galaxy, row, column, band) in the unit of the
-        labels, and, where the networks themselves say the property, `grad_cam` (galaxy, row, column).
+        Folder, replaced whole if it is there and from such a run. There is a figure of each property, or each
+        class of one (the logarithm of its odds), and the maps in ``TARGET.npz`` or ``TARGET_p_CLASS.npz``:
+        `target_id`, `integrated_gradients` (galaxy, row, column, band) in the unit of the labels, and, where
+        the networks themselves say the property, `grad_cam` (galaxy, row, column).
     model : str or Path
         Name of a packaged model, or a model folder.
     galaxies : sequence of str
@@ -117,7 +180,8 @@ def explain_file(
     """
     output, predictor = Path(output), find_predictor(model, of=PropertyPredictor)
     loaded, units = predictor.model, predictor.config["units"]
-    kind = f"{file_stem(loaded.targets[0])}.npz"
+    explained = _explained_numbers(loaded)
+    kind = f"{file_stem(next(iter(explained)))}.npz"
     check_place(output, folder_with=kind)
     source = open_for_model(images, loaded.form, bands=bands).source
     wanted = source.ids[_rows(source, galaxies, n, seed)]
@@ -133,14 +197,13 @@ def explain_file(
     gaps, files = [], []
     with replace_on_success(output, folder_with=kind) as partial:
         partial.mkdir()
-        for place, target in enumerate(loaded.targets):
-            maps, gap = _explained(loaded, pixels, place)
-            gaps.append(float(np.max(np.abs(gap) / predicted.sigma[:, place])))
-            numbers = zip(ids.tolist(), predicted.median[:, place], predicted.sigma[:, place], strict=True)
-            captions = [f"{one}\n{median:.2f} ± {sigma:.2f}" for one, median, sigma in numbers]
-            unit = units[target] or UNITS.get(target, f"unit of {target}")
-            _write(partial, target, unit, ids, pixels, maps, captions)
-            files.append(f"{file_stem(target)}.png")
+        for name, number in explained.items():
+            maps, gap = _maps(loaded, pixels, number)
+            gaps.append(float(np.max(np.abs(gap) / number.scale(predicted))))
+            said = zip(ids.tolist(), number.captions(predicted), strict=True)
+            captions = [f"{one}\n{caption}" for one, caption in said]
+            _write(partial, name, _unit(name, number, units), ids, pixels, maps, captions)
+            files.append(f"{file_stem(name)}.png")
     return ExplanationRun(output, tuple(files), len(ids), max(gaps), tuple(opened.notes), opened.rejects)
 
 
@@ -158,23 +221,23 @@ def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np
     return np.array([row_of[one] for one in galaxies], np.int64)
 
 
-def _explained(
-    model: PropertyModel, images: Float[np.ndarray, "n height width band"], place: int
+def _maps(
+    model: PropertyModel, images: Float[np.ndarray, "n height width band"], number: Explained
 ) -> tuple[dict[str, np.ndarray], Float[np.ndarray, " n"]]:
     """Maps by the name of the method, and by how much the shares miss their sum."""
-    shares, gap = _gradients(model, jnp.asarray(images), place)
+    shares, gap = _gradients(model, jnp.asarray(images), number)
     maps = {GRADIENTS: np.asarray(shares)}
-    if model.process is None:
-        maps[CAM] = np.asarray(_cams(model, jnp.asarray(images), place))
+    if not model.on_features:
+        maps[CAM] = np.asarray(_cams(model, jnp.asarray(images), number))
     return maps, np.asarray(gap)
 
 
 @eqx.filter_jit
-def _gradients(model: PropertyModel, images: Seen, place: int) -> tuple[Seen, Float[Array, " n"]]:
+def _gradients(model: PropertyModel, images: Seen, number: Explained) -> tuple[Seen, Float[Array, " n"]]:
     """Of the whole model, which looks at all orientations, so that the maps turn with the image."""
 
     def score(image: Image) -> Float[Array, ""]:
-        return model(image).median[place]
+        return number.value(model(image))
 
     def one(image: Image) -> tuple[Image, Float[Array, ""]]:
         shares = integrated_gradients(score, image, steps=STEPS)
@@ -184,7 +247,7 @@ def _gradients(model: PropertyModel, images: Seen, place: int) -> tuple[Seen, Fl
 
 
 @eqx.filter_jit
-def _cams(model: PropertyModel, images: Seen, place: int) -> Float[Array, "n height width"]:
+def _cams(model: PropertyModel, images: Seen, number: Explained) -> Float[Array, "n height width"]:
     """The mean over the networks, each asked in all orientations."""
 
     def of_network(network: ImageNetwork, image: Image) -> Float[Array, "height width"]:
@@ -192,7 +255,7 @@ def _cams(model: PropertyModel, images: Seen, place: int) -> Float[Array, "n hei
 
         def score(features: Float[Array, "rows columns channel"]) -> Float[Array, ""]:
             vector = network.vector(network.encoder.pooled(features), profiles)
-            return network.head.interval(vector).median[place] * model.target_scale[place]
+            return number.of_network(model, network, vector)
 
         return averaged_over_orientations(
             lambda way: grad_cam(network.encoder.feature_map, score, way), model.standardisation.image(image)

@@ -19,13 +19,21 @@ from nebulium.data.output import as_paths, file_stem
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError, check_extra
+from nebulium.properties.classes import probability_column
 from nebulium.properties.labels import join_labels, label_values, read_labels
 from nebulium.properties.predict import PropertyPredictor
+from nebulium.properties.scores.class_figures import class_figures
+from nebulium.properties.scores.class_scores import (
+    CLASS_METRICS,
+    predicted_class_columns,
+    predicted_classes,
+    with_class_names,
+)
 from nebulium.properties.scores.figures import CONTEXT, MASS, property_figures
 from nebulium.properties.scores.labelled_galaxies import LabelledGalaxies
 from nebulium.properties.scores.mass_metallicity import has_masses, more_than_mass
 from nebulium.properties.scores.scores import BESIDE, METRICS, Baselines, baseline_columns, predicted_columns
-from nebulium.verbs.evaluation import Evaluation, Scoring, evaluate_methods
+from nebulium.verbs.evaluation import OF_GALAXIES, Evaluation, Scoring, evaluate_methods
 from nebulium.verbs.held_out import TEST
 from nebulium.verbs.predict import ID, find_predictor
 from nebulium.verbs.score import Bootstrap
@@ -55,7 +63,8 @@ def evaluate_predictions(
         `half_light_radius_kpc`, against which residuals are drawn. A column PROPERTY_sigma or PROPERTY_err is
         the standard error of the labels, by which intervals are widened before labels are counted in them.
     targets : sequence of str
-        The properties.
+        The properties; one that the predictions give probabilities of, in columns PROPERTY_p_CLASS, is a
+        class.
     id_column : str
         Name of the ids among the labels.
     method : str
@@ -97,8 +106,15 @@ def evaluate_predictions(
         name: _in_order_of(ids, table, targets, labels.name)
         for name, table in {method: predictions, **(rivals or {})}.items()
     }
+    found = {target: predicted_classes(predictions, target) for target in targets}
+    classes = {target: names for target, names in found.items() if names}
     methods = {
-        name: {target: predicted_columns(table, labels, target) for target in targets}
+        name: {
+            target: predicted_class_columns(table, labels, target, classes[target])
+            if target in classes
+            else predicted_columns(table, labels, target)
+            for target in targets
+        }
         for name, table in tables.items()
     }
     ours, ordered = methods[method], tables[method]
@@ -108,19 +124,26 @@ def evaluate_predictions(
             resamples=resamples, seed=seed,
         )
         for target, columns in ours.items()
-        if target != MASS and MASS in labels and has_masses(columns, label_values(labels, MASS))
+        if target not in (MASS, *classes)
+        and MASS in labels
+        and has_masses(columns, label_values(labels, MASS))
     }  # fmt: skip
     scored = evaluate_methods(
         methods,
-        METRICS,
+        {**(METRICS if len(classes) < len(targets) else {}), **(CLASS_METRICS if classes else {})},
         ids=ids,
         figures=lambda _: {
             f"{file_stem(target)}_{name}": figure
             for target, columns in ours.items()
-            for name, figure in property_figures(labels, target, columns, masses.get(target), against).items()
+            for name, figure in (
+                class_figures(target, classes[target], columns)
+                if target in classes
+                else property_figures(labels, target, columns, masses.get(target), against)
+            ).items()
         },
+        columns=(*OF_GALAXIES, "most_probable", "confidence"),
         id_column=id_column,
-        baselines=baseline_columns(ours, baselines),
+        baselines=baseline_columns(ours, baselines, classes),
         method=method,
         bootstrap=bootstrap,
         about={
@@ -132,7 +155,8 @@ def evaluate_predictions(
         },
     )
     record = {"more_than_mass": {target: found.record() for target, found in masses.items()}}
-    return dataclasses.replace(scored, more=record)
+    galaxies = None if scored.galaxies is None else with_class_names(scored.galaxies, classes)
+    return dataclasses.replace(scored, more=record, galaxies=galaxies)
 
 
 def _in_order_of(ids: np.ndarray, table: Table, targets: Sequence[str], labels: str) -> Table:
@@ -144,10 +168,15 @@ def _in_order_of(ids: np.ndarray, table: Table, targets: Sequence[str], labels: 
         problem = f"has no galaxy of {labels} among its {len(table)}"
         mend = "give the labels of these galaxies, and the column of their ids"
         raise TableError(table.name, problem, mend)
-    known = [name for name in (MASS, *(one + part for one in targets for part in BESIDE)) if name in table]
+    wanted = [MASS]
+    for target in targets:
+        names = predicted_classes(table, target)
+        of = [probability_column(target, name) for name in names]
+        wanted += of or [target, *(target + part for part in BESIDE if target + part in table)]
     columns = {
         name: np.where(there, label_values(table, name)[place], np.nan)
-        for name in dict.fromkeys([*known, *targets])
+        for name in dict.fromkeys(wanted)
+        if name != MASS or name in table
     }
     return Table({**columns, "there": there}, {}, table.name)
 
@@ -214,11 +243,12 @@ def evaluate_file(
     scoring = Scoring.of(
         " ".join(map(str, as_paths(images))), [model], None if all_rows else TEST, resamples, seed
     )
-    name, targets = next(iter(scoring.models)), predictor.model.targets
+    name, targets = next(iter(scoring.models)), (*predictor.model.targets, *dict(predictor.model.classes))
     source = open_for_model(images, predictor.model.form, bands=bands).source
     beside = [*(column for column in CONTEXT if column not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
-    labelled = join_labels(source, table, targets, Rejects(), missing=missing)
+    known = dict(predictor.model.classes)
+    labelled = join_labels(source, table, targets, Rejects(), missing=missing, classes=known)
     held = scoring.held_out(labelled.ids, id_column=id_column or ID)
     galaxies = LabelledGalaxies(predictor, images, bands, labelled)
     opened, predicted, light = galaxies.predicted(held.rows)

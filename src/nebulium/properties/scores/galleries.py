@@ -14,7 +14,9 @@ from nebulium.metrics.figure_style import FULL_WIDTH, SMALL, TEXT
 from nebulium.metrics.panels import leave_empty, say
 from nebulium.verbs.score import Values
 
-__all__ = ["as_pictures", "gallery", "gallery_rows", "saliency_figure"]
+__all__ = [
+    "as_pictures", "captions_of", "class_gallery_rows", "gallery", "gallery_rows", "saliency_figure"
+]  # fmt: skip
 
 Images = Float[np.ndarray, "_ height width band"]
 Pictures = Float[np.ndarray, "_ height width 3"]
@@ -25,6 +27,8 @@ WHITE = 0.5
 #: Blur of maps that have a value for each pixel: their neighbours differ in sign.
 BLURRED, BLUR_PX = "Integrated gradients", 1.5
 SIGNED = "PuOr"
+#: Rows of classes in a gallery.
+MOST_CLASSES = 8
 #: By how much galaxies of a map may differ in strength and still share a scale.
 ONE_SCALE = 3.0
 
@@ -54,15 +58,30 @@ def gallery_rows(true: Values, *, each: int = 6, seed: int = 0) -> dict[str, Int
     return {kind: rows[np.argsort(true[rows], kind="stable")] for kind, rows in drawn.items()}
 
 
-def gallery(
-    groups: Mapping[str, Pictures],
-    true: Mapping[str, Values],
-    predicted: Mapping[str, Values],
+def class_gallery_rows(
+    true: Values,
+    predicted: Integer[np.ndarray, " _"],
+    confidence: Values,
+    names: Sequence[str],
     *,
-    sigma: Mapping[str, Values] | None = None,
-    title: str = "",
+    each: int = 6,
+    seed: int = 0,
+) -> dict[str, Integer[np.ndarray, " _"]]:
+    """Galaxies to show: some of each class, and the mistakes that claim the highest probability."""
+    random = np.random.default_rng(seed)
+    pools = {name: np.flatnonzero(true == place) for place, name in enumerate(names[:MOST_CLASSES])}
+    shown = {
+        name: np.sort(random.choice(pool, min(each, len(pool)), replace=False))
+        for name, pool in pools.items()
+    }
+    wrong = np.flatnonzero(np.isfinite(true) & (predicted != true))
+    return shown | {"mistaken": wrong[np.argsort(-confidence[wrong], kind="stable")[:each]]}
+
+
+def gallery(
+    groups: Mapping[str, Pictures], captions: Mapping[str, Sequence[str]], *, title: str = ""
 ) -> Figure:
-    """Galaxies in rows, with true and predicted values."""
+    """Galaxies in rows, each with its caption: true and predicted values."""
     columns = max((len(pictures) for pictures in groups.values()), default=0)
     if columns == 0:
         return _nothing(title)
@@ -72,16 +91,20 @@ def gallery(
     for axes in panels.flat:
         axes.set_axis_off()
     for row, (kind, pictures) in enumerate(groups.items()):
-        bars = sigma[kind] if sigma else np.full(len(pictures), np.nan)
-        for axes, picture, *values in zip(
-            panels[row], pictures, true[kind], predicted[kind], bars, strict=False
-        ):
+        for axes, picture, caption in zip(panels[row], pictures, captions[kind], strict=False):
             _show(axes, picture)
-            axes.set_title(_values(*values), fontsize=SMALL, pad=2)
+            axes.set_title(caption, fontsize=SMALL, pad=2)
         panels[row, 0].set_axis_on()
+        panels[row, 0].set(xticks=[], yticks=[])
         panels[row, 0].set_ylabel(kind, fontsize=TEXT)
     figure.suptitle(f"{title}: true → predicted" if title else "True → predicted", fontsize=TEXT + 1)
     return figure
+
+
+def captions_of(true: Values, predicted: Values, sigma: Values | None = None) -> list[str]:
+    """True and predicted values of some galaxies, with the error bars if there are any."""
+    bars = np.full(len(true), np.nan) if sigma is None else sigma
+    return [_values(*values) for values in zip(true, predicted, bars, strict=True)]
 
 
 def _values(true: float, predicted: float, sigma: float) -> str:

@@ -13,10 +13,18 @@ from nebulium.data.tables.table import Table
 from nebulium.metrics.estimates import FEWEST
 from nebulium.properties.baselines.baselines import BASELINES
 from nebulium.properties.baselines.integrated_light import light_features
+from nebulium.properties.classes import probability_column
 from nebulium.properties.labels import LabelledRows
 from nebulium.properties.predict import PreparedImages, PropertyPredictor
+from nebulium.properties.scores.class_scores import LEAST_PROBABILITY
 from nebulium.properties.scores.figures import DISPLAY
-from nebulium.properties.scores.galleries import as_pictures, gallery, gallery_rows
+from nebulium.properties.scores.galleries import (
+    as_pictures,
+    captions_of,
+    class_gallery_rows,
+    gallery,
+    gallery_rows,
+)
 from nebulium.properties.scores.scores import Baselines
 from nebulium.verbs.held_out import HeldOut
 from nebulium.verbs.predict import ID, Opened, Prediction, predict_all
@@ -71,24 +79,56 @@ class LabelledGalaxies:
         place = rows_of_ids(self.labelled.ids[held.rows], ids)
         return {
             name: {
-                target: BASELINES[kind](their_light, column).predict(light)[place]
+                target: self._learned(kind, target, their_light, column, light)[place]
                 for target, column in zip(self.labelled.targets, values.T, strict=True)
             }
             for name, kind in names.items()
         }
 
+    def _learned(
+        self, kind: str, target: str, their_light: np.ndarray, labels: np.ndarray, light: np.ndarray
+    ) -> np.ndarray:
+        """What a baseline predicts; of a class, probabilities by regressions on whether a galaxy is of it."""
+        if target not in self.labelled.classes:
+            return BASELINES[kind](their_light, labels).predict(light)
+        said = [
+            BASELINES[kind](their_light, np.where(np.isfinite(labels), labels == place, np.nan)).predict(
+                light
+            )
+            for place in range(len(self.labelled.classes[target]))
+        ]
+        positive = np.maximum(np.stack(said, axis=1), LEAST_PROBABILITY)
+        return positive / positive.sum(axis=1, keepdims=True)
+
     def gallery(self, predictions: Table, target: str, seed: int) -> Figure:
-        """Galaxies of low, high and any value, with what is predicted."""
+        """Galaxies of low, high and any value, or of each class, with what is predicted."""
         ids = predictions[ID]
         true = self._values(ids)[:, self.labelled.targets.index(target)]
-        groups = gallery_rows(true, seed=seed)
-        predicted, sigma = (predictions[target + part].astype(np.float64) for part in ("", "_sigma"))
-        return gallery(
-            {kind: self._pictures(ids[rows]) for kind, rows in groups.items()},
-            *({kind: values[rows] for kind, rows in groups.items()} for values in (true, predicted)),
-            sigma={kind: sigma[rows] for kind, rows in groups.items()},
-            title=DISPLAY.get(target, target),
-        )
+        if target in self.labelled.classes:
+            groups, captions = self._of_classes(predictions, target, true, seed)
+        else:
+            groups = gallery_rows(true, seed=seed)
+            predicted, sigma = (predictions[target + part].astype(np.float64) for part in ("", "_sigma"))
+            captions = {
+                kind: captions_of(true[rows], predicted[rows], sigma[rows]) for kind, rows in groups.items()
+            }
+        pictures = {kind: self._pictures(ids[rows]) for kind, rows in groups.items()}
+        return gallery(pictures, captions, title=DISPLAY.get(target, target))
+
+    def _of_classes(
+        self, predictions: Table, target: str, true: np.ndarray, seed: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+        """Galaxies of each class, and what is said of them."""
+        names = list(self.labelled.classes[target])
+        said = [predictions[probability_column(target, name)].astype(np.float64) for name in names]
+        probability = np.stack(said, axis=1)
+        best, confidence = np.argmax(probability, axis=1), probability.max(axis=1)
+        groups = class_gallery_rows(true, best, confidence, names, seed=seed)
+        captions = {
+            kind: [f"{names[int(true[row])]}\n→ {names[best[row]]} {confidence[row]:.2f}" for row in rows]
+            for kind, rows in groups.items()
+        }
+        return groups, captions
 
     def _values(self, ids: np.ndarray) -> Float[np.ndarray, "k target"]:
         """The labels of some galaxies."""

@@ -12,7 +12,9 @@ from scipy.stats import norm
 
 from nebulium.data.tables.table import Table
 from nebulium.metrics.point import bias_mean, bias_median, nmad, rmse, spearman
+from nebulium.properties.classes import Classes
 from nebulium.properties.labels import label_sigma, label_values
+from nebulium.properties.scores.class_scores import class_columns, class_frequencies
 from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, Values, smaller
 
 #: Of a Gaussian, the 84 % quantile in standard deviations.
@@ -33,8 +35,8 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
-#: What baselines predict of labelled galaxies, by name and property.
-Baselines = Mapping[str, Mapping[str, Values]]
+#: What baselines predict of labelled galaxies, by name and property: a number, or probabilities of classes.
+Baselines = Mapping[str, Mapping[str, np.ndarray]]
 SCORED_MEAN = "mean of the scored"
 
 
@@ -129,20 +131,29 @@ def predicted_columns(ordered: Table, labels: Table, target: str) -> Columns:
 
 
 def baseline_columns(
-    ours: Mapping[str, Columns], baselines: Baselines | None
+    ours: Mapping[str, Columns], baselines: Baselines | None, classes: Classes
 ) -> dict[str, dict[str, Columns]]:
     """Predictions of the baselines for the galaxies that the method predicts."""
     if baselines is None:
-        baselines = {SCORED_MEAN: {target: _mean_of_scored(columns) for target, columns in ours.items()}}
-    return {
-        name: {
-            target: property_columns(
-                ours[target]["true"], np.where(np.isfinite(ours[target]["predicted"]), values, np.nan)
-            )
-            for target, values in of.items()
+        simplest = {
+            target: class_frequencies(columns, len(classes[target]))
+            if target in classes
+            else _mean_of_scored(columns)
+            for target, columns in ours.items()
         }
+        baselines = {SCORED_MEAN: simplest}
+    return {
+        name: {target: _of_baseline(ours[target], values, target in classes) for target, values in of.items()}
         for name, of in baselines.items()
     }
+
+
+def _of_baseline(ours: Columns, values: np.ndarray, is_class: bool) -> Columns:
+    """What a baseline predicts, where the method predicts something."""
+    if is_class:
+        predicted = np.isfinite(ours["confidence"])
+        return class_columns(ours["true"], np.where(predicted[:, None], values, np.nan))
+    return property_columns(ours["true"], np.where(np.isfinite(ours["predicted"]), values, np.nan))
 
 
 def _mean_of_scored(columns: Columns) -> Values:

@@ -7,7 +7,7 @@ from functools import cache
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nebulium.nn.convolution import Image
 
@@ -18,18 +18,13 @@ RING_EDGES = np.array([0, 2, 4, 6, 8, 11, 14, 18, 22, 27, 32, 38, 44, 50, 57, 64
 LEAST_SCATTER, LEAST_BRIGHTNESS = 0.003, 0.02
 
 
-def count_profile_features(bands: int) -> int:
-    """Length of the vector of `profile_features`."""
-    return (len(RING_EDGES) - 1) * (3 * bands - 1)
-
-
 def profile_features(image: Image) -> Float[Array, " feature"]:
     """Mean, logarithm of the scatter, and colours, in 15 rings about the middle.
 
     The colour of two neighbouring bands is the difference of their means over the sum, which stays bounded
     where there is only sky.
     """
-    rings = jnp.asarray(_ring_weights(image.shape[0], image.shape[1]))
+    rings = jnp.asarray(ring_weights(image.shape[0], image.shape[1]))
     pixels = image.reshape(-1, image.shape[-1])
     mean = rings @ pixels
     # About the mean of each ring: a difference of squares would leave the rounding of single precision, and
@@ -41,8 +36,23 @@ def profile_features(image: Image) -> Float[Array, " feature"]:
     return jnp.concatenate([mean.ravel(), scatter.ravel(), colour.ravel()])
 
 
+def radial_order(bands: int, parts: int) -> tuple[Int[np.ndarray, " feature"], tuple[int, ...]]:
+    """Places of the features of `profile_features` from the middle outwards, and the length of each part."""
+    rings = np.array_split(np.arange(len(RING_EDGES) - 1), parts)
+    widths = (bands, bands, bands - 1)
+    starts = np.cumsum([0, *(width * (len(RING_EDGES) - 1) for width in widths)])
+    of_ring = [
+        np.concatenate(
+            [start + ring * width + np.arange(width) for start, width in zip(starts, widths, strict=False)]
+        )
+        for ring in range(len(RING_EDGES) - 1)
+    ]
+    order = [np.concatenate([of_ring[ring] for ring in part]) for part in rings]
+    return np.concatenate(order), tuple(map(len, order))
+
+
 @cache
-def _ring_weights(height: int, width: int) -> Float[np.ndarray, "ring pixel"]:
+def ring_weights(height: int, width: int) -> Float[np.ndarray, "ring pixel"]:
     """Rows that average over the pixels of each ring."""
     rows, columns = (np.arange(side) - 0.5 * (side - 1) for side in (height, width))
     radius = np.hypot(rows[:, None], columns[None, :]).ravel() / (0.5 * min(height, width))
