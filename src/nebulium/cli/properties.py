@@ -141,7 +141,8 @@ def predict(
 ) -> None:
     """Predict the properties of galaxies from their images.
 
-    Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, and in_domain.
+    Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, and in_domain; of
+    several files that hold many galaxies each the column file says which.
 
     Example: `nebulium properties predict cutouts --model mine --output metallicities.parquet`
     """

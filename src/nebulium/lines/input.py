@@ -11,8 +11,9 @@ from jaxtyping import Float
 from nebulium.data.column_checks import Missing
 from nebulium.data.extinction import deredden, extinction_per_ebv
 from nebulium.data.flags import FLAGS, flag_faults, flag_names
-from nebulium.data.glossary import FLUX_UNIT, family_of, lookup, parse_unit
+from nebulium.data.glossary import FILE, FLUX_UNIT, family_of, lookup, parse_unit
 from nebulium.data.ids import check_unique_ids
+from nebulium.data.output import input_name
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.desi import read_redshifts
@@ -46,7 +47,6 @@ SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32)
 LARGEST_REDSHIFT = 100.0
 
 
-FILE = "file"
 #: What goes from the input into the output.
 BESIDE = (FILE, *FLAGS)
 KEPT_WITH = " (kept with --keep-flagged)"
@@ -221,7 +221,7 @@ def open_input(
     name = next((name for name, value in of_tables.items() if value is not None), None)
     if name is not None:
         mend = "leave it out; there are --id, --wave-unit and --flux-unit"
-        raise SpectrumError(_named(source), f"holds spectra, to which --{name} does not apply", mend)
+        raise SpectrumError(input_name(source), f"holds spectra, to which --{name} does not apply", mend)
     declared = Declared(wave_unit, flux_unit, air, id_column)
     if isinstance(path, Path):
         spectra = load_spectra(path, redshifts=redshifts, ebv=ebv, declared=declared)
@@ -229,7 +229,7 @@ def open_input(
     rejects = Rejects()
     known = read_redshifts(redshifts, id_column) if isinstance(redshifts, str | Path) else redshifts
     parts = iter_spectra(path, rejects, redshifts=known, declared=declared)
-    return _of_spectra(_named(source), (_dereddened_spectra(part, ebv) for part in parts), rejects)
+    return _of_spectra(input_name(source), (_dereddened_spectra(part, ebv) for part in parts), rejects)
 
 
 def load_spectra(
@@ -257,11 +257,6 @@ def _dereddened_spectra(spectra: Spectra, ebv: str | float | None) -> Spectra:
         mend = "give a number of magnitudes, or ebv"
         raise SpectrumError(spectra.name, f"has no column {ebv!r} of E(B-V)", mend)
     return spectra if ebv is None else deredden(spectra, None if isinstance(ebv, str) else ebv)
-
-
-def _named(source: Source) -> str:
-    """One name for many files."""
-    return str(source) if isinstance(source, str | Path) else ", ".join(map(str, source))[:200]
 
 
 def with_known_redshift(spectra: Spectra) -> Spectra:

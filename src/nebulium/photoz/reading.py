@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from nebulium.data.ids import rows_of_ids
+from nebulium.data.images.opening import ImagePaths
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import concatenate_rows
 from nebulium.errors import TableError
@@ -23,8 +24,8 @@ class Reading:
 
     Attributes
     ----------
-    source : Path
-        Mock survey or catalogue.
+    source : Path, or sequence of these
+        Mock survey or catalogue; of a model of images also several files of these.
     layout : CatalogueLayout
         What is told of its columns; to predict, that of the catalogue the model was trained on, with what is
         told now.
@@ -40,7 +41,7 @@ class Reading:
         Takes what was supposed of the data.
     """
 
-    source: Path
+    source: ImagePaths
     layout: CatalogueLayout
     curves: str | Path | None = None
     ids: np.ndarray | None = None
@@ -50,6 +51,9 @@ class Reading:
 
     def catalogue(self, *, with_redshifts: bool = False) -> tuple[PhotometricCatalogue, dict[str, float]]:
         """The catalogue, and the extinction of its bands if it is to be corrected."""
+        if not isinstance(self.source, str | Path):
+            problem = f"is one of {len(self.source)} files, expected one table"
+            raise TableError(str(self.source[0]), problem, "join them, or give one at a time")
         found = open_photometry(self.source, self.layout, with_redshifts=with_redshifts)
         return found, known_extinction(found.layout, self.curves)
 

@@ -44,8 +44,9 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
     shards = [shard for shard in map(_described, files) if sum(shard.sizes)]
     if not shards:
         raise ImageError(str(path), "has no rows", "check how it was made")
+    several = tuple((str(shard.path), sum(shard.sizes)) for shard in shards if list(files) != [path])
     if shards[0].pictures:
-        return _pictures(path, shards)
+        return _pictures(path, shards, several)
     first = images_from_arrow(_first_row(shards[0]), str(shards[0].path))
     unit = str(first.metadata.get("unit", ""))
     return ImageSource(
@@ -59,10 +60,11 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
         zero_point_ab=_zero_points(unit, first.bands),
         beside=(lambda: _table(shards)) if shards[0].beside else None,
         id_column=ID if shards[0].ids and TARGET_ID not in shards[0].beside else TARGET_ID,
+        of_files=several,
     )
 
 
-def _pictures(path: Path, shards: Sequence["_Shard"]) -> ImageSource:
+def _pictures(path: Path, shards: Sequence["_Shard"], several: tuple[tuple[str, int], ...]) -> ImageSource:
     """A source of the pictures in a column."""
     ids, column = _ids(shards), shards[0].pictures
 
@@ -78,6 +80,7 @@ def _pictures(path: Path, shards: Sequence["_Shard"]) -> ImageSource:
         beside=(lambda: _table(shards)) if shards[0].beside else None,
         id_column=shards[0].ids or TARGET_ID,
         bands_named=False,
+        of_files=several,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nebulium.data.extinction import deredden
 from nebulium.data.files import columns_of, is_pattern, matching, opened_fits, opened_parquet
+from nebulium.data.glossary import FILE
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.checks import Declared
@@ -126,7 +127,7 @@ def iter_spectra(
         rejects.take(spectra.rejects, first)
         rows = spectra.row_numbers() + first
         first += len(spectra) + len(spectra.rejects.rows())
-        columns = {**spectra.columns, "file": np.full(len(spectra), str(file))}
+        columns = {**spectra.columns, FILE: np.full(len(spectra), str(file))}
         held.append(replace(spectra, rows=rows, columns=columns, name=str(file)))
         if sum(map(len, held)) >= spectra_per_chunk:
             yield _joined(held, rejects, redshifts)
