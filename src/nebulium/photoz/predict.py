@@ -107,7 +107,8 @@ class RedshiftPredictor(Predictor[Chunk]):
         notes = list(dust_notes(layout))
         if self.dereddened is None and layout.dereddened is not None:
             notes.insert(0, NOT_TOLD)
-        return Reading(source, layout, curves, ids, notes=notes)
+        remembered = not {"flux_unit", "bands"} & set(columns or {})
+        return Reading(source, layout, curves, ids, notes=notes, unit_remembered=remembered)
 
     @abstractmethod
     def read(self, reading: Reading) -> Iterator[Chunk]:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from nebulium.data.column_checks import ColumnPlace, checked_column
 from nebulium.data.files import (
     FAULTS_OF_ARROW,
     is_list,
@@ -224,7 +225,9 @@ def _ids(shards: Sequence[_Shard]) -> np.ndarray:
     for shard in shards if column and all(shard.ids == column for shard in shards) else ():
         with opened_parquet(shard.path) as file:
             values = file.read(columns=[column])[column]
-            parts.append(to_numpy(values, str(shard.path), str(column)).astype(np.str_))
+            found = to_numpy(values, str(shard.path), str(column))
+            place = ColumnPlace(str(shard.path), str(column))
+            parts.append(checked_column(found, TARGET_ID, place).astype(np.str_))
     return ids_or_places(np.concatenate(parts) if parts else None, sum(sum(shard.sizes) for shard in shards))
 
 
