@@ -138,7 +138,7 @@ class ImageSource:
         Examples
         --------
         >>> files = (("a.parquet", 2), ("b.parquet", 1))
-        >>> source = ImageSource(Path("."), np.arange(3), ("r",), nullcontext, of_files=files)
+        >>> source = ImageSource(Path("."), np.arange(3), ("r",), lambda: None, of_files=files)
         >>> source.beside_rows(np.array([2, 0]))["file"].tolist()
         ['b.parquet', 'a.parquet']
         """

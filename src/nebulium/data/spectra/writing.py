@@ -83,6 +83,7 @@ def write_spectra(spectra: Spectra, path: str | Path) -> None:
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> from nebulium.data import read_spectra
     >>> wave = np.linspace(4000, 5000, 3, dtype=np.float32)[None]
     >>> spectra = Spectra(np.array([7]), wave, np.ones_like(wave), np.ones_like(wave), np.array([0.1]))

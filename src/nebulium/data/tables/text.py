@@ -172,7 +172,9 @@ def _values(line: str, separator: str) -> list[str]:
 
 
 def _named(fields: Sequence[str]) -> list[str]:
-    """Names of columns; an index of pandas, or what is beside the outer bars, has none of its own."""
+    """Names of columns; where several have none, as beside the outer bars, they are told apart."""
+    if fields.count("") < 2:
+        return list(fields)
     return [name or f"column_{place}" for place, name in enumerate(fields, start=1)]
 
 
