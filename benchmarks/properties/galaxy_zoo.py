@@ -97,7 +97,6 @@ def _methods() -> dict[str, tuple[tuple[str, ...], Predict]]:
         "gradient boosting on profiles": (("profiles",), _trees),
         "logistic regression on profiles": (("profiles",), _linear),
         "logistic regression on scattering": (("scattering",), _linear),
-        "kernel logistic regression on profiles": (("profiles",), _kernel),
         "kernel logistic regression on scattering": (("scattering",), _kernel),
         "kernel logistic regression on modes and scattering": (("modes", "scattering"), _kernel),
         OURS: (every, _kernel),

@@ -13,7 +13,7 @@ from . import sed as sed
 from . import training as training
 from . import verbs as verbs
 from .data.spectra.reading import read_spectra as read_spectra
-from .data.spectra.reading import write_spectra as write_spectra
+from .data.spectra.writing import write_spectra as write_spectra
 from .data.tables.reading import read_table as read_table
 from .data.tables.table import Table as Table
 from .data.tables.writer import write_table as write_table

@@ -129,6 +129,17 @@ def test_all_rows_and_no_ivar(model_folder):
     assert result.galaxies[f"{SCORED_MEDIAN}_ew_HALPHA_predicted"][0] == pytest.approx(expected)
 
 
+def test_failed_redshifts_are_scored_on_request_and_marked(model_folder):
+    zwarn = np.where(np.arange(60) % 2, 4, 0)
+    table = small_table(60).with_columns({"zwarn": zwarn})
+    result = evaluate(table, model=model_folder, split=None, resamples=2)
+    assert len(result.galaxies) == 30
+    assert "30 its redshift failed: zwarn is not 0 (kept with --keep-flagged)" in result.rejects.summary()
+    assert "zwarn" not in result.galaxies
+    kept = evaluate(table, model=model_folder, split=None, resamples=2, keep_flagged=True)
+    assert kept.galaxies["zwarn"].tolist() == zwarn.tolist()
+
+
 def test_the_ids_are_found_whatever_the_training_table_called_them(model_folder, tmp_path):
     config = {**describe_model(model_folder).config, "split": {**SPLIT, "id_column": "TARGETID"}}
     folder = save_model(tmp_path / "other", load_model(model_folder), config=config, card="")

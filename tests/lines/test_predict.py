@@ -11,7 +11,8 @@ import pytest
 from hypothesis import strategies as st
 
 from nebulium.data.rejects import Rejects
-from nebulium.data.spectra.reading import Spectra, read_sdss_lines, read_spectra, write_spectra
+from nebulium.data.spectra.reading import Spectra, read_sdss_lines, read_spectra
+from nebulium.data.spectra.writing import write_spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.data.tables.writer import write_table
@@ -554,8 +555,10 @@ def test_failed_redshifts_stars_and_quasars_of_a_table(tmp_path):
     widths = {f"ew_{line}": np.ones(4) for line in LINES} | ivar_columns(4, 1.0)
     write_table(Table(renamed | widths), tmp_path / "measured.parquet")
     rejects = Rejects()
-    assert len(usable_rows(read_measured(tmp_path / "measured.parquet"), rejects, with_luminosity=True)) == 1
+    measured = read_measured(tmp_path / "measured.parquet")
+    assert len(usable_rows(measured, rejects, with_luminosity=True)) == 1
     assert rejects.rows().tolist() == [1, 2, 3]
+    assert len(usable_rows(measured, Rejects(), with_luminosity=True, keep_flagged=True)) == 4
 
 
 def test_spectra_keep_the_name_of_their_ids(tmp_path):

@@ -31,7 +31,7 @@ def galaxies(nebulium_data):
     chunks = prepared_chunks(
         source, Preparation(128, Stretch("display")), rejects=Rejects(), rows=labelled.rows[:COUNT]
     )
-    return np.concatenate([images for _, images in chunks]), labelled.values[:COUNT, 0]
+    return np.concatenate([chunk.images for chunk in chunks]), labelled.values[:COUNT, 0]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from nebulium.data.images.store import ImageStore
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table, concatenate
-from nebulium.errors import ImageError
+from nebulium.errors import ImageError, NebuliumError
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.predict import PropertyPredictor, predict_images
@@ -122,3 +122,61 @@ def test_ids_keep_the_name_that_the_images_give_them(tmp_path, model, beside, na
     table = read_table(tmp_path / "out.parquet")
     assert (run.rows, next(iter(table.columns)), table[name].tolist()) == (2, name, [7, 8])
     assert table.units["oh12_sigma"] == "dex"
+
+
+def write_parts(folder, kind):
+    """Two files of two galaxies each."""
+    flux = np.random.default_rng(0).normal(size=(4, 18, 18, 2)).astype(np.float32)
+    for name, part in (("a", slice(2)), ("b", slice(2, 4))):
+        if kind == "npy":
+            np.save(folder / f"{name}.npy", flux[part])
+            np.save(folder / f"{name}.ids.npy", np.arange(4)[part] + 7)
+        elif kind == "npz":
+            np.savez(folder / f"{name}.npz", images=flux[part], ids=np.arange(4)[part] + 7, bands=["g", "r"])
+        else:
+            cells = np.ones((2, 2), np.float32)
+            one = Images(
+                np.arange(4)[part] + 7, ("g", "r"), flux[part], flux[part], flux[part] > 99, cells, cells
+            )
+            write_images(one, folder / f"{name}.parquet")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "npz", "npy"])
+def test_of_many_files_a_column_says_which(tmp_path, model, kind):
+    data = tmp_path / "data"
+    data.mkdir()
+    write_parts(data, kind)
+    names = [str(data / f"{name}.{kind}") for name in "ab"]
+    config = {"units": {"oh12": "dex", "log_mstar": ""}, "citation": "nobody"}
+    predictor = PropertyPredictor((NamedModel("mine", model, config),))
+    for given in (data, data / f"*.{kind}", names):
+        predict_file(given, tmp_path / "out.parquet", model=predictor)
+        table = read_table(tmp_path / "out.parquet")
+        assert table["file"].tolist() == [names[0]] * 2 + [names[1]] * 2
+        assert next(iter(table.columns.values())).tolist() == [7, 8, 9, 10]
+    predict_file(names[0], tmp_path / "out.parquet", model=predictor)
+    assert "file" not in read_table(tmp_path / "out.parquet")
+
+
+def test_rows_of_joined_files_are_read_in_any_order(tmp_path):
+    write_parts(tmp_path, "npz")
+    joined, apart = (
+        open_images([tmp_path / "a.npz", tmp_path / "b.npz"]),
+        [open_images(tmp_path / f"{name}.npz") for name in "ab"],
+    )
+    alone = [image for source in apart for chunk in source.chunks() for image in chunk.pixels]
+    (chunk,) = joined.chunks(np.array([3, 0, 2]))
+    assert chunk.ids.tolist() == [10, 7, 9]
+    for image, row in zip(chunk.pixels, (3, 0, 2), strict=True):
+        np.testing.assert_array_equal(image, alone[row])
+
+
+def test_files_that_do_not_go_together_are_refused(tmp_path):
+    images = np.ones((2, 18, 18, 2), np.float32)
+    np.savez(tmp_path / "a.npz", images=images)
+    np.savez(tmp_path / "b.npz", images=images)
+    with pytest.raises(NebuliumError, match="found 0 in rows 0 and 2.* give each image an id of its own"):
+        open_images([tmp_path / "a.npz", tmp_path / "b.npz"])
+    np.savez(tmp_path / "b.npz", images=images, ids=[8, 9], zero_point_ab=25.0)
+    with pytest.raises(ImageError, match="has .25.0, 25.0. for zero_point_ab, .*a.npz has nothing"):
+        open_images([tmp_path / "a.npz", tmp_path / "b.npz"])

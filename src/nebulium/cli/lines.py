@@ -67,6 +67,7 @@ def train(
     missing: Missing = None,
     units: Units = None,
     emission_negative: EmissionNegative = False,
+    keep_flagged: KeepFlagged = False,
     config: Any,
     resume: Resume = False,
 ) -> None:
@@ -140,6 +141,7 @@ def evaluate(
     missing: Missing = None,
     units: Units = None,
     emission_negative: EmissionNegative = False,
+    keep_flagged: KeepFlagged = False,
     all_rows: AllRows = False,
     traditional: Annotated[
         bool, typer.Option("--traditional", help="Also fit and score PCA + k-NN and PCA + local regression.")

@@ -102,7 +102,8 @@ KeepFlagged = Annotated[
     bool,
     typer.Option(
         "--keep-flagged",
-        help="Keep failed redshifts, stars and quasars (by zwarn and spectype), and write these columns.",
+        help="Keep failed redshifts, stars and quasars (by zwarn and spectype); these columns go into what "
+        "is written of each galaxy.",
     ),
 ]
 Ebv = Annotated[

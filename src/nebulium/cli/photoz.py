@@ -157,7 +157,14 @@ def train(
 def predict(
     run: Any,
     *,
-    data: Data,
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...",
+            help="Folder of a mock survey, or a table: Parquet, FITS, ECSV, VOTable, HDF5 or text; for a "
+            "model of images also several files of these.",
+        ),
+    ],
     model: ModelOfGalaxies,
     output: PredictionsOutput,
     pdf: Annotated[
@@ -174,7 +181,8 @@ def predict(
     """Predict the redshifts of galaxies.
 
     Written are target_id, redshift_median, redshift_mode, redshift_q16, redshift_q84, odds (the probability
-    within 0.06 (1 + z) of the mode) and in_domain. What was told of the columns in training counts here too;
+    within 0.06 (1 + z) of the mode) and in_domain; where images come from many files, the column file says
+    from which. What was told of the columns in training counts here too;
     once a --band is given, nothing of it but --extinction does, and all has to be told again.
 
     Example: `nebulium photoz predict mock --model mine --output redshifts.parquet --pdf densities.hdf5`

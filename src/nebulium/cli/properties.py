@@ -172,7 +172,8 @@ def predict(
     """Predict the properties of galaxies from their images.
 
     Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, for each that is a
-    class TARGET and TARGET_p_CLASS, the probability of each class, and in_domain.
+    class TARGET and TARGET_p_CLASS, the probability of each class, and in_domain; of several files that hold
+    many galaxies each the column file says which.
 
     Example: `nebulium properties predict cutouts --model mine --output metallicities.parquet`
     """

@@ -19,11 +19,11 @@ from .images.stretches import lupton_rgb as lupton_rgb
 from .output import replace_on_success as replace_on_success
 from .rejects import Rejects as Rejects
 from .spectra.reading import read_spectra as read_spectra
-from .spectra.reading import write_spectra as write_spectra
 from .spectra.sdss import read_sdss_lines as read_sdss_lines
 from .spectra.spectrum_set import Spectra as Spectra
 from .spectra.spectrum_set import air_from_vacuum as air_from_vacuum
 from .spectra.spectrum_set import vacuum_from_air as vacuum_from_air
+from .spectra.writing import write_spectra as write_spectra
 from .splits import Split as Split
 from .tables.reading import column_mapping as column_mapping
 from .tables.reading import iter_table as iter_table

@@ -37,6 +37,8 @@ AB_MAGNITUDES = ("ab", "abmag", "ab mag", "ab_mag", "mag(ab)", "mag (ab)", "mag_
 SQUARE = re.compile(r"\s*(?:([0-9.eE+]+)\s*(/)?)?\s*\((.+)\)\s*(?:\*\*|\^)?\s*\(?\s*(-?2)\s*\)?\s*$")
 FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
 WAVE_UNIT = "Angstrom"
+#: The column that says which of many files a row came from.
+FILE = "file"
 #: A flux below this in units of 1e-17 erg/s/cm2/Angstrom is more likely one in erg/s/cm2/Angstrom.
 FAINTEST = 1e-9
 SPEED_OF_LIGHT_AA_S = 2.99792458e18
@@ -165,7 +167,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("redshift_spec", "redshift of those that a spectroscopic survey would have"),
     Column("zwarn", "warning bits of the redshift fit; 0 is good"),
     Column("spectype", "class of the spectrum: GALAXY, QSO, STAR", kind="text"),
-    Column("file", "file that the spectrum is from", kind="text"),
+    Column(FILE, "file that the galaxy is from", kind="text"),
     Column("ra", "right ascension, ICRS", "deg"),
     Column("dec", "declination, ICRS", "deg"),
     Column("ebv", "Galactic reddening E(B-V)", "mag"),

@@ -156,12 +156,13 @@ def find_duplicates(chunks: IdChunks) -> dict[int | str, list[int]]:
     return _named(chunks, repeated) if len(repeated) else {}
 
 
-def check_unique_ids(chunks: IdChunks, *, where: str) -> None:
+def check_unique_ids(
+    chunks: IdChunks, *, where: str, mend: str = "keep one row of each id, or map another id column"
+) -> None:
     """Refuse a table in which an id occurs more than once."""
     found = find_duplicates(chunks)
     if found:
         listed = "; ".join(f"{identifier} in rows {_listed(rows)}" for identifier, rows in found.items())
-        mend = "keep one row of each id, or map another id column"
         raise TableError(where, f"expected every id once, found {listed}", mend)
 
 

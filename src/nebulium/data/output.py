@@ -113,6 +113,11 @@ def as_paths(source: str | Path | Sequence[str | Path]) -> list[Path]:
     return [Path(one) for one in ([source] if isinstance(source, str | Path) else source)]
 
 
+def input_name(source: str | Path | Sequence[str | Path]) -> str:
+    """One name for many files."""
+    return ", ".join(map(str, as_paths(source)))[:200]
+
+
 def check_not_input(source: Path, output: Path) -> None:
     """Refuse to replace the input, or a file in a folder that is the input."""
     if source.exists() and output.exists() and source.samefile(output):

@@ -1,7 +1,8 @@
 """What the line models read: tables in chunks, or spectra made into one; bad rows are set aside."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from jaxtyping import Float
 from nebulium.data.column_checks import Missing
 from nebulium.data.extinction import deredden, extinction_per_ebv
 from nebulium.data.flags import FLAGS, flag_faults, flag_names
-from nebulium.data.glossary import FLUX_UNIT, family_of, lookup, parse_unit
+from nebulium.data.glossary import FILE, FLUX_UNIT, family_of, lookup, parse_unit
 from nebulium.data.ids import check_unique_ids
+from nebulium.data.output import input_name
 from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.desi import read_redshifts
@@ -46,7 +48,6 @@ SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32)
 LARGEST_REDSHIFT = 100.0
 
 
-FILE = "file"
 #: What goes from the input into the output.
 BESIDE = (FILE, *FLAGS)
 KEPT_WITH = " (kept with --keep-flagged)"
@@ -221,34 +222,33 @@ def open_input(
     name = next((name for name, value in of_tables.items() if value is not None), None)
     if name is not None:
         mend = "leave it out; there are --id, --wave-unit and --flux-unit"
-        raise SpectrumError(_named(source), f"holds spectra, to which --{name} does not apply", mend)
+        raise SpectrumError(input_name(source), f"holds spectra, to which --{name} does not apply", mend)
     declared = Declared(wave_unit, flux_unit, air, id_column)
-    if isinstance(path, Path):
-        spectra = load_spectra(path, redshifts=redshifts, ebv=ebv, declared=declared)
-        return _of_spectra(spectra.name, iter([spectra]), spectra.rejects)
-    rejects = Rejects()
-    known = read_redshifts(redshifts, id_column) if isinstance(redshifts, str | Path) else redshifts
-    parts = iter_spectra(path, rejects, redshifts=known, declared=declared)
-    return _of_spectra(_named(source), (_dereddened_spectra(part, ebv) for part in parts), rejects)
+    return _of_spectra(open_spectra(source, redshifts=redshifts, ebv=ebv, declared=declared))
 
 
-def load_spectra(
+def open_spectra(
     source: Source,
     *,
     redshifts: str | Path | float | None = None,
     ebv: str | float | None = None,
     declared: Declared = Declared(),  # noqa: B008 - frozen
-) -> Spectra:
-    """Read spectra, corrected for Galactic extinction where that is asked for."""
-    spectra = read_spectra(
-        source,
-        redshifts=redshifts,
-        wave_unit=declared.wave_unit,
-        flux_unit=declared.flux_unit,
-        air=declared.air,
-        id_column=declared.id_column,
-    )
-    return _dereddened_spectra(spectra, ebv)
+) -> Opened[Spectra]:
+    """Spectra of a file, or of many a few at a time, corrected for Galactic extinction if that is asked for.
+
+    The first are read at once, for they say what the ids are called.
+    """
+    path, rejects = spectrum_files(source), Rejects()
+    if isinstance(path, Path):
+        parts = iter([read_spectra(path, redshifts=redshifts, **asdict(declared))])
+    else:
+        id_column = declared.id_column
+        known = read_redshifts(redshifts, id_column) if isinstance(redshifts, str | Path) else redshifts
+        parts = iter_spectra(path, rejects, redshifts=known, declared=declared)
+    first = next(parts)
+    check_unique_ids(lambda: [first.ids], where=first.name)
+    chunks = (_dereddened_spectra(part, ebv) for part in chain([first], parts))
+    return Opened(input_name(source), chunks, first.id_column, first.rejects)
 
 
 def _dereddened_spectra(spectra: Spectra, ebv: str | float | None) -> Spectra:
@@ -259,9 +259,15 @@ def _dereddened_spectra(spectra: Spectra, ebv: str | float | None) -> Spectra:
     return spectra if ebv is None else deredden(spectra, None if isinstance(ebv, str) else ebv)
 
 
-def _named(source: Source) -> str:
-    """One name for many files."""
-    return str(source) if isinstance(source, str | Path) else ", ".join(map(str, source))[:200]
+def beside_spectra(spectra: Spectra) -> dict[str, np.ndarray]:
+    """What may go into the output; of many files, which need not all say it, always the same columns."""
+    found = {key: spectra.columns[key] for key in BESIDE if key in spectra.columns}
+    if FILE in found:
+        zwarn, kinds = found.get("zwarn", np.zeros(0, "U")), found.get("spectype", np.full(len(spectra), ""))
+        unknown = np.full(len(spectra), np.nan)
+        found["zwarn"] = zwarn.astype(np.float64) if zwarn.dtype.kind in "iuf" else unknown
+        found["spectype"] = kinds.astype(np.str_)
+    return found
 
 
 def with_known_redshift(spectra: Spectra) -> Spectra:
@@ -275,23 +281,16 @@ def good_galaxies(spectra: Spectra) -> Spectra:
     return spectra.select(spectra.rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers()))
 
 
-def _of_spectra(name: str, parts: Iterator[Spectra], rejects: Rejects) -> Opened[tuple[Table, np.ndarray]]:
-    """What the models read of spectra; the first part is read at once, for it says what ids are called."""
-    first = next(parts)
+def _of_spectra(spectra: Opened[Spectra]) -> Opened[tuple[Table, np.ndarray]]:
+    """What the models read of spectra."""
 
     def table_of(spectra: Spectra) -> tuple[Table, np.ndarray]:
         spectra = with_known_redshift(spectra)
-        beside = {key: spectra.columns[key] for key in BESIDE if key in spectra.columns}
-        return features_from_spectra(spectra).with_columns(beside), spectra.row_numbers()
+        return features_from_spectra(spectra).with_columns(beside_spectra(spectra)), spectra.row_numbers()
 
-    check_unique_ids(lambda: [first.ids], where=first.name)
-    opened = table_of(first)
-
-    def chunks() -> Iterator[tuple[Table, np.ndarray]]:
-        yield opened
-        yield from map(table_of, parts)
-
-    return Opened(name, chunks(), first.id_column, rejects, metadata=opened[0].metadata)
+    first = table_of(next(spectra.chunks))
+    chunks = chain([first], map(table_of, spectra.chunks))
+    return Opened(spectra.name, chunks, spectra.id_column, spectra.rejects, metadata=first[0].metadata)
 
 
 def checked_mapping(columns: ColumnMapping | None = None, id_column: str | None = None) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Tables of continua and measured lines: read, checked, and as models are trained and scored on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +78,17 @@ def check_sign(table: Table, *, emission_negative: bool) -> None:
         raise TableError(f"{table.name}, columns ew_LINE", problem, mend)
 
 
-def usable_rows(table: Table, rejects: Rejects, *, with_luminosity: bool) -> Table:
+def usable_rows(
+    table: Table, rejects: Rejects, *, with_luminosity: bool, keep_flagged: bool = False
+) -> Table:
     """Rows that a model can learn from; the others are set aside."""
-    rows = galaxy_rows(table, rejects, needs_luminosity=with_luminosity, incomplete="a bin is missing")
+    rows = galaxy_rows(
+        table,
+        rejects,
+        needs_luminosity=with_luminosity,
+        incomplete="a bin is missing",
+        keep_flagged=keep_flagged,
+    )
     faults = [(f"{name} is infinite", np.isinf(table[name][rows.places])) for name in EW_COLUMNS]
     places = rows.places[rejects.set_aside(faults, rows.ids, rows=rows.places)]
     if not len(places):
@@ -105,6 +113,8 @@ class MeasuredGalaxies:
         Measured equivalent widths and their quoted errors, AA; NaN where missing.
     published_ew_aa : ndarray of shape (n, 10), optional
         Predictions that the table brought along.
+    beside : dict of str to ndarray of shape (n,)
+        Warnings of the redshift, where such galaxies are kept.
     """
 
     ids: np.ndarray
@@ -113,6 +123,7 @@ class MeasuredGalaxies:
     ew_aa: Float[np.ndarray, "n 10"]
     sigma_aa: Float[np.ndarray, "n 10"]
     published_ew_aa: Float[np.ndarray, "n 10"] | None = None
+    beside: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -125,7 +136,12 @@ class MeasuredGalaxies:
 
 
 def measured_galaxies(
-    table: Table, model: LineModel, rejects: Rejects, *, rows: np.ndarray | None = None
+    table: Table,
+    model: LineModel,
+    rejects: Rejects,
+    *,
+    rows: np.ndarray | None = None,
+    keep_flagged: bool = False,
 ) -> MeasuredGalaxies:
     """Read galaxies with measured lines out of a table; rows that cannot be used go to the rejects."""
     numbers = np.arange(len(table)) if rows is None else rows
@@ -136,6 +152,7 @@ def measured_galaxies(
         row_numbers=numbers,
         redshift_unused=not model.with_luminosity,
         incomplete="a bin is missing: measured lines cannot be scored there",
+        keep_flagged=keep_flagged,
     )
     measured = table.select(good.places)
     ew = _widths(measured, EW_COLUMNS)
@@ -147,6 +164,7 @@ def measured_galaxies(
         np.where(ew > 0, ew, np.nan),
         good.sigma_aa.astype(float),
         _widths(measured, PUBLISHED_COLUMNS) if has_published else None,
+        good.beside,
     )
 
 

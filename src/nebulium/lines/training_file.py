@@ -22,6 +22,7 @@ def train_file(
     missing: Missing = None,
     units: Units = None,
     emission_negative: bool = False,
+    keep_flagged: bool = False,
     resume: bool = False,
     progress: bool = False,
 ) -> TrainingRun:
@@ -45,6 +46,9 @@ def train_file(
         nebulium's name -> the unit of the file's values, in place of what the file declares.
     emission_negative : bool
         In the file equivalent widths of emission are negative: they are turned.
+    keep_flagged : bool
+        Learn from failed redshifts, stars and quasars too, by the columns `zwarn` and `spectype`; they are
+        set aside otherwise.
     resume : bool
         Take up an interrupted training.
     progress : bool
@@ -73,6 +77,8 @@ def train_file(
             units=units,
             emission_negative=emission_negative,
         )
-        usable = usable_rows(table, run.rejects, with_luminosity=config.with_luminosity)
+        usable = usable_rows(
+            table, run.rejects, with_luminosity=config.with_luminosity, keep_flagged=keep_flagged
+        )
         split = Split(config.split_seed, id_column=named)
         return save_trained(run, train_on_table(usable, usable[ID], split, config, run))

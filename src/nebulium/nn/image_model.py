@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nebulium.data.images.labelled import StoredImages
-from nebulium.data.images.preparation import ImageForm, prepared_chunks
+from nebulium.data.images.preparation import ImageForm, PreparedImages, prepared_chunks
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.nn.convolution import Image
@@ -161,7 +161,7 @@ def measure_standardisation(
 
 def model_images(
     source: ImageSource, model: ImageModel, *, rejects: Rejects, rows: Int[np.ndarray, " k"] | None = None
-) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "n side side band"]]]:
+) -> Iterator[PreparedImages]:
     """Images as a model sees them, so many at a time as memory should hold.
 
     Parameters
@@ -176,8 +176,8 @@ def model_images(
 
     Yields
     ------
-    ids : ndarray of shape (n,)
-    images : ndarray of float32 of shape (n, side, side, band)
+    PreparedImages
+        With `ids`, `images` of shape (n, side, side, band), and columns `beside`, such as the file.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def model_images(
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     np.save(f"{scratch}/a.npy", np.ones((3, 24, 20, 1), np.float32))
     ...     source = open_images(f"{scratch}/a.npy", bands=["r"])
-    ...     [(ids.tolist(), images.shape) for ids, images in model_images(source, model, rejects=Rejects())]
+    ...     [(one.ids.tolist(), one.images.shape) for one in model_images(source, model, rejects=Rejects())]
     [([0, 1, 2], (3, 16, 16, 1))]
     """
     return prepared_chunks(source, model.form.preparation, rejects=rejects, rows=rows)

@@ -1,6 +1,7 @@
 """Fluxes in nanojansky from the columns of a catalogue, fluxes in any unit or magnitudes."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -142,6 +143,31 @@ def flux_njy_of_magnitude(
     flux = np.where(too_faint, 0.0, 10.0 ** (-0.4 * (mag_ab - ZERO_POINT_NJY)))
     limit = 10.0 ** (-0.4 * (mag_err - ZERO_POINT_NJY))
     return flux, np.where(too_faint, limit, 0.4 * np.log(10.0) * mag_err * flux)
+
+
+def check_remembered_unit(layout: CatalogueLayout, units: Mapping[str, str], where: str) -> None:
+    """Refuse a catalogue that declares another unit than was told of the one that a model learned from."""
+    for columns in layout.bands:
+        units_of_band = (units.get(columns.value, ""), units.get(columns.error, ""))
+        names = (columns.value, columns.error)
+        found_in = (units_of_band[0] or str(layout.flux_unit), units_of_band[1])
+        both = (layout, replace(layout, flux_unit=None))
+        pairs = zip(*(_scales(one, columns, found_in, where) for one in both), strict=True)
+        for column, unit, (told, found) in zip(names, units_of_band, pairs, strict=True):
+            if unit and not np.isclose(told, found, rtol=1e-4):
+                problem = (
+                    f"is declared in {unit!r}, and {layout.flux_unit} was told when the model was trained"
+                )
+                mend = "say --flux-unit UNIT, which counts for fluxes and errors"
+                raise TableError(f"{where}, column {column}", problem, mend)
+
+
+def _scales(
+    layout: CatalogueLayout, columns: BandColumns, units: tuple[str, str], where: str
+) -> tuple[float, float]:
+    """What flux 1 is in nJy, and error 2: its inverse square is another number."""
+    factor = nanojansky(layout.flux_unit, units[0], columns, where)
+    return factor, float(_errors_njy(np.full(1, 2.0), columns, layout, units, factor, where)[0])
 
 
 def nanojansky(given: str | None, declared: str, columns: BandColumns, where: str) -> float:

@@ -3,15 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 
 from nebulium import verbs
 from nebulium.data.images.matching import open_for_model
+from nebulium.data.images.opening import ImagePaths
+from nebulium.data.images.preparation import PreparedImages
+from nebulium.data.output import input_name
 from nebulium.nn.image_model import model_images
 from nebulium.nn.mapping import BATCH, Rows, map_galaxies
 from nebulium.photometry.dereddening import check_extinction, corrected, dust_notes
@@ -81,7 +83,7 @@ class RedshiftPredictor(Predictor[Chunk]):
 
     predicts = "redshifts"
 
-    def open(self, source: str | Path, *, ids: np.ndarray | None = None, **told: Any) -> Opened[Chunk]:
+    def open(self, source: ImagePaths, *, ids: np.ndarray | None = None, **told: Any) -> Opened[Chunk]:
         """Open a catalogue; told are the `columns` and `curves` of `predict_file`."""
         reading = self.reading(source, ids=ids, **told)
 
@@ -89,11 +91,11 @@ class RedshiftPredictor(Predictor[Chunk]):
             yield from self.read(reading)
             reading.notes.extend(counted_notes(reading.counted))
 
-        return Opened(str(source), chunks(), reading.layout.id_column, reading.rejects, reading.notes)
+        return Opened(input_name(source), chunks(), reading.layout.id_column, reading.rejects, reading.notes)
 
     def reading(
         self,
-        source: str | Path,
+        source: ImagePaths,
         *,
         columns: Mapping[str, Any] | None = None,
         curves: str | Path | None = None,
@@ -105,7 +107,8 @@ class RedshiftPredictor(Predictor[Chunk]):
         notes = list(dust_notes(layout))
         if self.dereddened is None and layout.dereddened is not None:
             notes.insert(0, NOT_TOLD)
-        return Reading(Path(source), layout, curves, ids, notes=notes)
+        remembered = not {"flux_unit", "bands"} & set(columns or {})
+        return Reading(source, layout, curves, ids, notes=notes, unit_remembered=remembered)
 
     @abstractmethod
     def read(self, reading: Reading) -> Iterator[Chunk]:
@@ -157,17 +160,14 @@ class FluxPredictor(RedshiftPredictor[PhotometricGalaxies]):
                 yield galaxies.select(wanted)
 
 
-#: Ids and prepared images.
-PreparedImages = tuple[np.ndarray, Float[np.ndarray, "n side side band"]]
-
-
 @dataclass(frozen=True, eq=False)
 class ImagePredictor(RedshiftPredictor[PreparedImages]):
     """Redshifts from images, which may stand beside a catalogue."""
 
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Predict prepared images."""
-        return predict_arrays(self.model, *chunk).prediction()
+        predicted = predict_arrays(self.model, chunk.ids, chunk.images).prediction()
+        return replace(predicted, columns=predicted.columns | chunk.beside)
 
     def read(self, reading: Reading) -> Iterator[PreparedImages]:
         """Images as the model takes them, corrected for Galactic extinction as those of the training."""
@@ -180,7 +180,7 @@ class ImagePredictor(RedshiftPredictor[PreparedImages]):
 
 
 def predict_file(
-    data: str | Path,
+    data: ImagePaths,
     output: str | Path,
     *,
     model: str | Path,
@@ -193,8 +193,9 @@ def predict_file(
 
     Parameters
     ----------
-    data : str or Path
-        Folder of a mock survey, or a table.
+    data : str, Path or sequence of these
+        Folder of a mock survey, or a table; for a model of images whatever `nebulium.data.open_images` takes,
+        also several files, which the column `file` tells apart.
     output : str or Path
         A table ending in .parquet, .fits, .ecsv or .csv. Galaxies that cannot be predicted are listed, with
         the reason, beside it in ``<stem>.rejects.csv``. All appear whole or not at all.

@@ -8,11 +8,14 @@ import numpy as np
 from jaxtyping import Bool
 
 from nebulium.data.ids import rows_of_ids
+from nebulium.data.images.opening import ImagePaths
 from nebulium.data.rejects import Rejects
+from nebulium.data.tables.reading import open_table
 from nebulium.data.tables.table import concatenate_rows
 from nebulium.errors import TableError
 from nebulium.photometry.catalogue import PhotometricCatalogue, open_photometry
 from nebulium.photometry.dereddening import corrected, known_extinction
+from nebulium.photometry.fluxes import check_remembered_unit
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photometry.layout import CatalogueLayout
 
@@ -23,8 +26,8 @@ class Reading:
 
     Attributes
     ----------
-    source : Path
-        Mock survey or catalogue.
+    source : Path, or sequence of these
+        Mock survey or catalogue; of a model of images also several files of these.
     layout : CatalogueLayout
         What is told of its columns; to predict, that of the catalogue the model was trained on, with what is
         told now.
@@ -38,19 +41,27 @@ class Reading:
         Counts what was taken as missing, or left out, by reason.
     notes : list of str
         Takes what was supposed of the data.
+    unit_remembered : bool
+        Whether the unit of the fluxes was told of the catalogue that the model was trained on, not of this.
     """
 
-    source: Path
+    source: ImagePaths
     layout: CatalogueLayout
     curves: str | Path | None = None
     ids: np.ndarray | None = None
     rejects: Rejects = field(default_factory=Rejects)
     counted: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    unit_remembered: bool = False
 
     def catalogue(self, *, with_redshifts: bool = False) -> tuple[PhotometricCatalogue, dict[str, float]]:
         """The catalogue, and the extinction of its bands if it is to be corrected."""
+        if not isinstance(self.source, str | Path):
+            problem = f"is one of {len(self.source)} files, expected one table"
+            raise TableError(str(self.source[0]), problem, "join them, or give one at a time")
         found = open_photometry(self.source, self.layout, with_redshifts=with_redshifts)
+        if self.unit_remembered and found.layout.flux_unit is not None:
+            check_remembered_unit(found.layout, open_table(found.path, None).units, str(found.path))
         return found, known_extinction(found.layout, self.curves)
 
     def wants(self, ids: np.ndarray) -> Bool[np.ndarray, " n"]:

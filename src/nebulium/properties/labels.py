@@ -121,7 +121,16 @@ def read_labels(
 
     Examples
     --------
-    >>> read_labels("labels.ecsv", source, ["oh12"], id_column="objid", missing=-9999)  # doctest: +SKIP
+    >>> import tempfile
+    >>> from nebulium.data import open_images, write_table
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     np.save(f"{scratch}/a.npy", np.ones((2, 8, 8, 3), np.uint8))
+    ...     labels = Table({"objid": np.array([1, 0]), "oh12": np.array([8.7, -9999.0])})
+    ...     write_table(labels, f"{scratch}/labels.ecsv")
+    ...     source = open_images(f"{scratch}/a.npy")
+    ...     read = read_labels(f"{scratch}/labels.ecsv", source, ["oh12"], id_column="objid", missing=-9999)
+    >>> read["target_id"].tolist(), read["oh12"].tolist()
+    ([1, 0], [8.7, nan])
     """
     declared = missing_numbers(missing)
     optional = [*(target + ending for target in targets for ending in SIGMA_ENDINGS), *beside]

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from nebulium import verbs
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
+from nebulium.data.images.preparation import PreparedImages
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
@@ -29,10 +30,6 @@ BATCH = 32
 LATENT = Space("latent", "euclidean")
 #: Columns of a target, by what they add to its name.
 PARTS = {"": "median", "_sigma": "sigma", "_q16": "q16", "_q84": "q84"}
-
-
-#: Ids and prepared images.
-PreparedImages = tuple[np.ndarray, Float[np.ndarray, "n side side band"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +54,11 @@ class PropertyPredictor(Predictor[PreparedImages]):
 
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Predict prepared images, with the units of the labels that the model learned from."""
-        ids, images = chunk
         labels = self.config["units"].items()
         units = {target + part: unit for target, unit in labels if unit for part in PARTS}
-        predicted = map_galaxies(self.model, images, batch=BATCH)
-        return Prediction(ids, _columns(predicted, self.model), units)
+        predicted = map_galaxies(self.model, chunk.images, batch=BATCH)
+        columns = _columns(predicted, self.model)
+        return Prediction(chunk.ids, columns | chunk.beside, units)
 
     def about(self) -> dict[str, Any]:
         """The properties that are predicted."""
@@ -75,10 +72,10 @@ class PropertyEmbedder(PropertyPredictor):
 
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Embed prepared images."""
-        ids, images = chunk
-        vectors, in_domain = map_galaxies(self.model.with_domain, images, batch=BATCH)
+        vectors, in_domain = map_galaxies(self.model.with_domain, chunk.images, batch=BATCH)
         points = Points(vectors, LATENT)
-        return Prediction(ids, {"in_domain": in_domain} | points.columns(), detail=points)
+        columns = {"in_domain": in_domain} | points.columns() | chunk.beside
+        return Prediction(chunk.ids, columns, detail=points)
 
 
 def predict_file(
@@ -156,7 +153,8 @@ def predict_images(
     Table
         `target_id`, for each target `TARGET` (median), `TARGET_sigma` (half of the central 68 %),
         `TARGET_q16` and `TARGET_q84` in the unit of the labels, for each that is a class `TARGET` (the most
-        probable one) and the probabilities `TARGET_p_CLASS`, and `in_domain`; at least one row.
+        probable one) and the probabilities `TARGET_p_CLASS`, `in_domain`, and of many files `file`; at least
+        one row.
 
     Raises
     ------
@@ -181,9 +179,9 @@ def predict_images(
     >>> tables[0]["target_id"].tolist(), list(tables[0].columns), rejects.summary()
     ([0, 2], ['target_id', 'oh12', 'oh12_sigma', 'oh12_q16', 'oh12_q84', 'in_domain'], '1 row set aside: ...')
     """
-    for ids, images in model_images(source, model, rejects=rejects, rows=rows):
-        columns = _columns(map_galaxies(model, images, batch=batch), model)
-        yield Prediction(ids, columns).as_table(name=str(source.path))
+    for chunk in model_images(source, model, rejects=rejects, rows=rows):
+        columns = _columns(map_galaxies(model, chunk.images, batch=batch), model)
+        yield Prediction(chunk.ids, columns | chunk.beside).as_table(name=str(source.path))
 
 
 def _columns(predicted: PropertyPrediction, model: PropertyModel) -> dict[str, np.ndarray]:

@@ -104,3 +104,15 @@ def test_several_pictures_of_one_galaxy_are_set_aside(tmp_path):
 )
 def test_what_is_taken_for_pictures(kind, name, found):
     assert picture_column(pa.schema({"id": pa.int64(), name: kind})) == (name if found else None)
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"), [(pa.array([1, None]), "nan in row 1"), (pa.array([1.0, 3.9e16 + 8]), "3.9")]
+)
+def test_ids_of_pictures_are_exact_or_refused(tmp_path, ids, found):
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(content, "PNG")
+    pictures = [{"bytes": content.getvalue(), "path": None}] * 2
+    pyarrow.parquet.write_table(pa.table({"objid": ids, "image": pictures}), tmp_path / "a.parquet")
+    with pytest.raises(TableError, match=f"a.parquet, column objid: expected an id.*found {found}"):
+        open_images(tmp_path / "a.parquet")

@@ -52,7 +52,7 @@ def made(request, tmp_path_factory):
 
 def all_prepared(source, preparation, **more):
     chunks = list(prepared_chunks(source, preparation, rejects=Rejects(), **more))
-    return np.concatenate([ids for ids, _ in chunks]), np.concatenate([images for _, images in chunks])
+    return np.concatenate([one.ids for one in chunks]), np.concatenate([one.images for one in chunks])
 
 
 class TestEveryStore:

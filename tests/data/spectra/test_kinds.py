@@ -15,8 +15,9 @@ from nebulium.data.flags import flag_faults
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.desi import read_redshifts
 from nebulium.data.spectra.parts import NAMES
-from nebulium.data.spectra.reading import Spectra, iter_spectra, read_spectra, spectrum_files, write_spectra
+from nebulium.data.spectra.reading import Spectra, iter_spectra, read_spectra, spectrum_files
 from nebulium.data.spectra.spectrum_set import vacuum_from_air
+from nebulium.data.spectra.writing import write_spectra
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, SpectrumError, TableError
@@ -555,3 +556,29 @@ def test_nothing_to_read_is_an_error(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SpectrumError, match="holds no file of spectra"):
         read_spectra(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("noise", ["IVAR", "ERR"])
+@pytest.mark.parametrize(
+    ("unit", "njy"), [("nanomaggy", 3631.0), ("nJy", 1.0), ("Jy", 1e9), ("maggy", 3631e9)]
+)
+def test_fluxes_per_frequency_of_a_file(tmp_path, unit, njy, noise):
+    wave = np.linspace(4000.0, 9000.0, 50)
+    # One nJy is 1e-32 erg/s/cm2/Hz.
+    per_njy = 1e-32 * 2.99792458e18 / wave**2 / 1e-17
+    flux, error = np.linspace(5.0, 9.0, 50), np.full(50, 0.5)
+    own, own_error = flux / per_njy / njy, error / per_njy / njy
+    powers = {"IVAR": (own_error**-2.0, f"1/{unit}^2"), "ERR": (own_error, unit)}
+    values, noise_unit = powers[noise]
+    for name, declared in (("told.fits", (unit, noise_unit)), ("untold.fits", ("", ""))):
+        columns = [("WAVE", wave, "Angstrom"), ("FLUX", own, declared[0]), (noise, values, declared[1])]
+        table = [fits.Column(key, "D", array=array, unit=one) for key, array, one in columns]
+        fits.BinTableHDU.from_columns(table).writeto(tmp_path / name)
+    for name, options in (
+        ("told.fits", {}),
+        ("told.fits", {"flux_unit": unit}),
+        ("untold.fits", {"flux_unit": unit}),
+    ):
+        spectra = read_spectra(tmp_path / name, **options)
+        np.testing.assert_allclose(spectra.flux_lambda[0], flux, rtol=1e-5)
+        np.testing.assert_allclose(spectra.ivar[0], 4.0, rtol=1e-5)

@@ -16,14 +16,9 @@ from nebulium.data.extinction import deredden, extinction_per_ebv
 from nebulium.data.ids import ids_from_text
 from nebulium.data.spectra.checks import RawSpectra, checked_spectra
 from nebulium.data.spectra.desi import Arm, coadd_arms, join_redshifts, lsf_variance
-from nebulium.data.spectra.reading import (
-    Spectra,
-    is_spectrum_file,
-    read_sdss_lines,
-    read_spectra,
-    write_spectra,
-)
+from nebulium.data.spectra.reading import Spectra, is_spectrum_file, read_sdss_lines, read_spectra
 from nebulium.data.spectra.spectrum_set import air_from_vacuum, not_rising, vacuum_from_air
+from nebulium.data.spectra.writing import write_spectra
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import NebuliumError, SpectrumError, TableError

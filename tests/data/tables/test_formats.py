@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebulium.data.glossary import conversion_factor
-from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.reading import open_table, read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
@@ -395,3 +395,31 @@ def test_a_quoted_name_may_hold_the_separator(tmp_path):
     read = read_table(tmp_path / "said.csv")
     assert list(read.columns) == ["objid", "p_late, red", "p_early"]
     assert read["p_late, red"].tolist() == [0.25, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("ascii.ipac", "a.tbl"), ("ascii.ipac", "a.dat"), ("ascii.mrt", "a.mrt"), ("ascii.mrt", "a.txt"),
+        ("ascii.fixed_width", "a.txt"), ("ascii.fixed_width_two_line", "b.txt"),
+    ],
+)  # fmt: skip
+def test_text_of_archives_and_journals(tmp_path, form, name):
+    table = AstropyTable({"target_id": [7, 39627658622272345], "redshift": [0.1, 0.25], "name": ["a", "b"]})
+    table["ew_HALPHA"] = np.array([1.5, 2.0]) * (u.nm if form in ("ascii.ipac", "ascii.mrt") else u.AA)
+    table.write(tmp_path / name, format=form)
+    read = read_table(tmp_path / name)
+    assert read["target_id"].tolist() == [7, 39627658622272345]
+    assert read["redshift"].tolist() == [0.1, 0.25]
+    expected = np.array([1.5, 2.0]) * (10.0 if form in ("ascii.ipac", "ascii.mrt") else 1.0)
+    np.testing.assert_allclose(read["ew_HALPHA"], expected)
+
+
+def test_a_column_without_a_name_does_not_stop_the_others(tmp_path):
+    (tmp_path / "a.csv").write_text(",target_id,,redshift\n0,7,x,0.1\n1,8,y,0.2\n")
+    assert read_table(tmp_path / "a.csv")["redshift"].tolist() == [0.1, 0.2]
+
+
+def test_numbers_of_arrays_are_found_when_a_file_is_opened(tmp_path):
+    AstropyTable({"id": [7, 8], "A": [[1.0, 2.0], [3.0, 4.0]]}).write(tmp_path / "a.fits")
+    assert open_table(tmp_path / "a.fits", ["ROW", "A[1]", "id + A[0]"]).arrays == ("A",)

@@ -104,6 +104,26 @@ def test_dust_is_taken_out_of_images_as_of_fluxes():
     assert predict_file(MOCK, "z.parquet", model="corrected").rows == N
 
 
+def test_of_many_files_a_column_says_which():
+    train(method="supervised")
+    parts = {"a.parquet": slice(100), "b.parquet": slice(100, N)}
+    made = survey()
+    for name, part in parts.items():
+        table = Table({column: values[part] for column, values in made.table.columns.items()})
+        few = (getattr(made, field)[part] for field in ("flux", "ivar", "bad"))
+        cells = made.psf_fwhm_arcsec[part]
+        write_images(Images(made.ids[part], BANDS, *few, cells, cells, table, made.metadata), Path(name))
+    predict_file(MOCK, "whole.csv", model="mine")
+    predict_file(list(parts), "z.csv", model="mine")
+    whole, table = read_table("whole.csv"), read_table("z.csv")
+    assert set(table.columns) - set(whole.columns) == {"file"}
+    assert table["file"].tolist() == ["a.parquet"] * 100 + ["b.parquet"] * (N - 100)
+    assert table["redshift_median"].tolist() == whole["redshift_median"].tolist()
+    told = {"ebv": "ebv", "dereddened": False, "extinction": ((BANDS[0], 2.0), (BANDS[1], 1.0))}
+    with pytest.raises(TableError, match="a.parquet: is one of 2 files, expected one table"):
+        predict_file(list(parts), "z.csv", model="mine", columns=told)
+
+
 def test_images_whose_reddening_is_not_known_are_not_predicted():
     told = {"ebv": "ebv", "dereddened": False, "extinction": ((BANDS[0], 2.0), (BANDS[1], 1.0))}
     train(columns=told)

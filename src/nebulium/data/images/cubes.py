@@ -21,6 +21,8 @@ from nebulium.errors import ImageError, from_extra
 IMAGES = ("images", "image", "flux")
 IDS = ("ids", "id", "object_id", "target_id", "objid")
 ENTRIES = (*IDS, "bands", "unit", *OF_BANDS)
+#: The file of ids that stands beside a .npy ends in one of these.
+IDS_BESIDE = (".ids.npy", ".ids.csv")
 #: Bytes that are read at a time.
 PIECE = 1 << 20
 SHAPE_MEND = "save an array of shape (n, height, width, band), of numbers"
@@ -191,7 +193,7 @@ def _ids(path: Path, entries: Mapping[str, Any], n: int) -> np.ndarray:
 
 def _ids_beside(path: Path) -> np.ndarray | None:
     """Ids from the file that stands beside a .npy."""
-    binary, text = path.with_suffix(".ids.npy"), path.with_suffix(".ids.csv")
+    binary, text = map(path.with_suffix, IDS_BESIDE)
     if binary.is_file():
         with reading(binary, "NumPy", ImageError):
             return np.load(binary, allow_pickle=False)

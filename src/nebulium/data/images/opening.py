@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from nebulium.data.files import is_pattern, matching
-from nebulium.data.images.cubes import open_hdf5_cube, open_numpy_cube
+import numpy as np
+
+from nebulium.data.files import is_pattern, matching, rows_by_group
+from nebulium.data.images.cubes import IDS_BESIDE, open_hdf5_cube, open_numpy_cube
 from nebulium.data.images.fits_cutouts import open_fits_cutouts
 from nebulium.data.images.parquet import open_parquet_images
 from nebulium.data.images.pictures import open_pictures
-from nebulium.data.images.source import ImageSource, with_bands
+from nebulium.data.images.source import OF_BANDS, ImageSource, Read, with_bands
 from nebulium.data.output import as_paths
 from nebulium.data.tables.table import ending_of
 from nebulium.errors import ImageError
@@ -31,12 +35,13 @@ OPENERS: dict[str, Callable[[Path, list[Path]], ImageSource]] = {
     "numpy": lambda path, _: open_numpy_cube(path),
     "hdf5": lambda path, _: open_hdf5_cube(path),
     "parquet": open_parquet_images,
+    "zip": lambda path, _: open_pictures(path),
 }
-#: Kinds of which a file holds a galaxy, so that a folder of them is one set.
-ONE_A_FILE = ("pictures", "fits")
+#: Kinds of which one opener takes many files; of the others each file is a set, and these are joined.
+OF_MANY_FILES = ("pictures", "fits", "parquet")
 KNOWN = (
-    "a folder or .zip of .jpg, .jpeg or .png, a folder of .fits, a .npy, .npz, .h5 or .hdf5, a .parquet or "
-    "folder of .parquet, or a mock survey"
+    "a folder or .zip of .jpg, .jpeg or .png, a folder of .fits, a .npy, .npz, .h5, .hdf5 or .parquet, "
+    "or a folder of these, or a mock survey"
 )
 
 
@@ -50,8 +55,8 @@ def open_images(path: ImagePaths, *, bands: Sequence[str] | None = None) -> Imag
     Parameters
     ----------
     path : str, Path or sequence of these
-        File or folder; or a pattern such as ``cutouts/*.fits``, or several files and folders of cutouts,
-        pictures or Parquet, which make one set.
+        File or folder; or a pattern such as ``cutouts/*.fits``, or several files and folders of one kind,
+        which make one set.
     bands : sequence of str, optional
         Which bands, in which order. Where the files do not name them (colours, NumPy cubes), the names to go
         by instead.
@@ -80,15 +85,58 @@ def open_images(path: ImagePaths, *, bands: Sequence[str] | None = None) -> Imag
     [([0, 1], (8, 8, 2)), ([2], (8, 8, 2))]
     """
     paths = [found for one in as_paths(path) for found in _matching(one)]
+    paths = [one for one in paths if len(paths) == 1 or not one.name.endswith(IDS_BESIDE)]
     if not paths:
         raise ImageError("images", "expected a file, found none", "name a file, a folder or a pattern")
     if len(paths) == 1:
-        kind, files = _kind_of(paths[0])
-        source = OPENERS[kind](paths[0], files)
+        (where,), (kind, files) = paths, _kind_of(paths[0])
     else:
         kind, files = _kind_of_several(paths)
-        source = OPENERS[kind](Path(os.path.commonpath([file.absolute().parent for file in files])), files)
+        where = Path(os.path.commonpath([file.absolute().parent for file in files]))
+    if kind in OF_MANY_FILES:
+        source = OPENERS[kind](where, files)
+    else:
+        source = _joined(where, [OPENERS[kind](file, [file]) for file in files])
     return source if bands is None else with_bands(source, bands)
+
+
+def _joined(path: Path, sources: Sequence[ImageSource]) -> ImageSource:
+    """Sets of images, one below the other; they must be alike."""
+    first, sizes = sources[0], [len(source) for source in sources]
+    if path == first.path:
+        return first
+    for source in sources:
+        for name in ("bands", "unit", *OF_BANDS):
+            found, expected = getattr(source, name), getattr(first, name)
+            if found != expected:
+                problem = f"has {found or 'nothing'} for {name}, {first.path} has {expected or 'nothing'}"
+                raise ImageError(str(source.path), problem, "give files that are alike, or one at a time")
+
+    @contextmanager
+    def opened() -> Iterator[Read]:
+        with ExitStack() as stack:
+            held: dict[int, Read] = {}
+
+            def read(rows: np.ndarray) -> list[np.ndarray | str]:
+                found: list[np.ndarray | str] = [""] * len(rows)
+                for part, places, wanted in rows_by_group(rows, sizes):
+                    if part not in held:
+                        held.clear()
+                        stack.close()
+                        held[part] = stack.enter_context(sources[part].opened())
+                    for place, image in zip(places.tolist(), held[part](wanted), strict=True):
+                        found[place] = image
+                return found
+
+            yield read
+
+    return replace(
+        first,
+        path=path,
+        ids=np.concatenate([source.ids for source in sources]),
+        opened=opened,
+        of_files=tuple((str(source.path), len(source)) for source in sources),
+    )
 
 
 def _matching(path: Path) -> list[Path]:
@@ -104,21 +152,18 @@ def _matching(path: Path) -> list[Path]:
 
 
 def _kind_of_several(paths: list[Path]) -> tuple[str, list[Path]]:
-    """Several files and folders make one set if all their files are of one kind that allows it."""
+    """Several files and folders make one set if all their files are of one kind."""
     parts = [_kind_of(path) for path in paths]
     other = next((place for place, part in enumerate(parts) if part[0] != parts[0][0]), None)
     if other is not None:
         raise ImageError(str(paths[other]), f"is of another kind than {paths[0]}", "give files of one kind")
-    kind, files = parts[0][0], list(dict.fromkeys(file for _, some in parts for file in some))
-    if kind not in (*ONE_A_FILE, "parquet") or not all(some for _, some in parts):
-        raise ImageError(str(paths[0]), "is one of several files that make no set", "give one at a time")
-    return kind, files
+    return parts[0][0], list(dict.fromkeys(file for _, some in parts for file in some))
 
 
 def _kind_of(path: Path) -> tuple[str, list[Path]]:
     """The kind of images, and the files that hold them."""
     if path.name.lower().endswith(".zip"):
-        return "pictures", []
+        return "zip", [path]
     if path.is_file():
         kind = _kind(path)
         if kind is None:
@@ -132,16 +177,17 @@ def _kind_of(path: Path) -> tuple[str, list[Path]]:
 
 def _kind_of_folder(path: Path) -> tuple[str, list[Path]]:
     """A folder holds files of one kind, and others that are no images."""
-    files = {file: kind for file in sorted(_files(path)) if (kind := _kind(file))}
+    files = {
+        file: kind
+        for file in sorted(_files(path))
+        if (kind := _kind(file)) and not file.name.endswith(IDS_BESIDE)
+    }
     kinds = sorted(set(files.values()))
     if not kinds:
         raise ImageError(str(path), "holds no images", f"give {KNOWN}")
     if len(kinds) > 1:
         examples = " and ".join(next(file.name for file in files if files[file] == kind) for kind in kinds)
         raise ImageError(str(path), f"holds files of several kinds, such as {examples}", "keep one kind")
-    if kinds[0] not in (*ONE_A_FILE, "parquet"):
-        problem = f"is a folder of {kinds[0]} files, such as {next(iter(files)).name}"
-        raise ImageError(str(path), problem, "give one of them by its name")
     return kinds[0], list(files)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from nebulium.data.column_checks import ColumnPlace, checked_column
 from nebulium.data.files import (
     FAULTS_OF_ARROW,
     is_list,
@@ -44,8 +45,9 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
     shards = [shard for shard in map(_described, files) if sum(shard.sizes)]
     if not shards:
         raise ImageError(str(path), "has no rows", "check how it was made")
+    several = tuple((str(shard.path), sum(shard.sizes)) for shard in shards if list(files) != [path])
     if shards[0].pictures:
-        return _pictures(path, shards)
+        return _pictures(path, shards, several)
     first = images_from_arrow(_first_row(shards[0]), str(shards[0].path))
     unit = str(first.metadata.get("unit", ""))
     return ImageSource(
@@ -59,10 +61,11 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
         zero_point_ab=_zero_points(unit, first.bands),
         beside=(lambda: _table(shards)) if shards[0].beside else None,
         id_column=ID if shards[0].ids and TARGET_ID not in shards[0].beside else TARGET_ID,
+        of_files=several,
     )
 
 
-def _pictures(path: Path, shards: Sequence["_Shard"]) -> ImageSource:
+def _pictures(path: Path, shards: Sequence["_Shard"], several: tuple[tuple[str, int], ...]) -> ImageSource:
     """A source of the pictures in a column."""
     ids, column = _ids(shards), shards[0].pictures
 
@@ -78,6 +81,7 @@ def _pictures(path: Path, shards: Sequence["_Shard"]) -> ImageSource:
         beside=(lambda: _table(shards)) if shards[0].beside else None,
         id_column=shards[0].ids or TARGET_ID,
         bands_named=False,
+        of_files=several,
     )
 
 
@@ -221,7 +225,9 @@ def _ids(shards: Sequence[_Shard]) -> np.ndarray:
     for shard in shards if column and all(shard.ids == column for shard in shards) else ():
         with opened_parquet(shard.path) as file:
             values = file.read(columns=[column])[column]
-            parts.append(to_numpy(values, str(shard.path), str(column)).astype(np.str_))
+            found = to_numpy(values, str(shard.path), str(column))
+            place = ColumnPlace(str(shard.path), str(column))
+            parts.append(checked_column(found, TARGET_ID, place).astype(np.str_))
     return ids_or_places(np.concatenate(parts) if parts else None, sum(sum(shard.sizes) for shard in shards))
 
 

@@ -1,7 +1,7 @@
 """From images as they come to arrays that a network can take: one size, binned, stretched."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
@@ -117,6 +117,26 @@ class ImageForm:
         return cls(tuple(bands), unit, Preparation(size, Stretch.from_dict(stretch), binning))
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedImages:
+    """Images as a model sees them.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n,)
+    images : ndarray of float32 of shape (n, side, side, band)
+    beside : dict of str to ndarray of shape (n,)
+        What goes into the output as it is: the file of each, where there are many.
+    """
+
+    ids: np.ndarray
+    images: Float[np.ndarray, "n side side band"]
+    beside: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
 def measure_preparation(
     source: ImageSource, rows: Int[np.ndarray, " n"], *, size: int | None = None, binning: int = 1
 ) -> Preparation:
@@ -136,13 +156,14 @@ def prepared_chunks(
     rejects: Rejects,
     rows: Int[np.ndarray, " n"] | None = None,
     batch: int = READ,
-) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "k side side band"]]]:
-    """Ids and images ready for a network, as many at a time as memory should hold."""
+) -> Iterator[PreparedImages]:
+    """Images ready for a network, as many at a time as memory should hold."""
     most = READ_PIXELS // (preparation.size**2 * len(source.bands))
     batch = max(1, min(batch, most))
     for chunk in usable_chunks(source, preparation, rejects, rows, batch):
         if len(chunk.rows):
-            yield chunk.ids, preparation.from_disk(preparation.to_disk(chunk.pixels))
+            images = preparation.from_disk(preparation.to_disk(chunk.pixels))
+            yield PreparedImages(chunk.ids, images, source.beside_rows(chunk.rows))
 
 
 def usable_chunks(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from nebulium.data.glossary import FILE
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.images.checks import checked_image
 from nebulium.data.images.stretches import DISPLAY_UNIT
@@ -78,6 +79,8 @@ class ImageSource:
         What the files call the ids.
     bands_named : bool
         False if the bands are only a guess, so that other names may be given to them.
+    of_files : tuple of (str, int)
+        Of many files that hold many galaxies each: their names, and the rows of each, in order.
 
     Raises
     ------
@@ -106,9 +109,11 @@ class ImageSource:
     beside: Callable[[], Table] | None = None
     id_column: str = "target_id"
     bands_named: bool = True
+    of_files: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        check_unique_ids(lambda: [self.ids], where=str(self.path))
+        mend = "give each image an id of its own, or the files one at a time"
+        check_unique_ids(lambda: [self.ids], where=str(self.path), mend=mend)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,6 +122,30 @@ class ImageSource:
     def table(self) -> Table | None:
         """Columns beside the images, a row a galaxy: they may be labels. None if there are none."""
         return self.beside() if self.beside else None
+
+    def beside_rows(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Columns that go into what is predicted of some rows: the file of each, if there are many.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (k,)
+            Of the source.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (k,)
+
+        Examples
+        --------
+        >>> files = (("a.parquet", 2), ("b.parquet", 1))
+        >>> source = ImageSource(Path("."), np.arange(3), ("r",), lambda: None, of_files=files)
+        >>> source.beside_rows(np.array([2, 0]))["file"].tolist()
+        ['b.parquet', 'a.parquet']
+        """
+        if not self.of_files:
+            return {}
+        names, sizes = zip(*self.of_files, strict=True)
+        return {FILE: np.array(names)[np.searchsorted(np.cumsum(sizes), rows, side="right")]}
 
     def chunks(self, rows: np.ndarray | None = None, size: int = 256) -> Iterator[ImageChunk]:
         """Read images, so many at a time.

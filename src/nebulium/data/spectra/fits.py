@@ -1,6 +1,8 @@
 """Spectra in FITS files: binary tables, or images with a wavelength axis."""
 
+import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,6 @@ import numpy as np
 
 from nebulium.data.files import columns_of, native
 from nebulium.data.glossary import WAVE_UNIT, found_names
-from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
 from nebulium.data.spectra.fits_columns import Columns, is_table
 from nebulium.data.spectra.image_rows import is_spspec, rows_of_image, sdss_header
@@ -27,6 +28,8 @@ ID_KEYS, REDSHIFT_KEYS = ("TARGETID", "OBJID", "SPECOBJID", "OBJECT"), ("REDSHIF
 AIR_WORDS = {"air": True, "vac": False, "vacuum": False}
 
 
+#: Bytes of which a FITS file has a multiple.
+FITS_BLOCK = 2880
 #: What there is of each pixel of a table or image, beside the wavelengths.
 PIXELS = ("flux", "dispersion", *PIXELWISE)
 #: What was found in the file, by the keys of ``NAMES``, with the units declared, and whether it is in air.
@@ -224,8 +227,23 @@ def _listed(hdus: Any) -> str:
     return "; ".join(f"{name} ({listed})" if listed else name for name, listed in columns)
 
 
-def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:
-    """Write spectra to a FITS binary table, a row a spectrum with arrays in the cells."""
+def write_spectrum_fits(parts: Iterator[Spectra], partial: Path, rows: int) -> None:
+    """Write spectra of one form to a FITS binary table, a row a spectrum with arrays in the cells."""
+    from astropy.io import fits
+
+    size = 0
+    with (gzip.open if partial.suffix == ".gz" else open)(partial, "wb") as file:
+        for hdu in map(_hdu, parts):
+            if not size:
+                hdu.header["NAXIS2"] = rows
+                file.write((fits.PrimaryHDU().header.tostring() + hdu.header.tostring()).encode("ascii"))
+            table = np.asarray(hdu.data)
+            size += file.write(table.astype(table.dtype.newbyteorder(">")).tobytes())
+        file.write(bytes(-size % FITS_BLOCK))
+
+
+def _hdu(spectra: Spectra) -> Any:
+    """Spectra as a table."""
     from astropy.io import fits
 
     pixels = spectra.wave_aa.shape[1]
@@ -238,7 +256,7 @@ def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:
         arrays["LSF_SIGMA"] = (spectra.lsf_sigma_aa, WAVE_UNIT)
     named = "TARGETID" if spectra.id_column == ID else spectra.id_column
     columns = [
-        fits.Column(named, fits_format(named, spectra.ids, Path(path)), array=spectra.ids),
+        fits.Column(named, fits_format(named, spectra.ids, Path(spectra.name)), array=spectra.ids),
         fits.Column("Z", "D", array=spectra.redshift),
     ]
     columns += [
@@ -249,5 +267,4 @@ def write_spectrum_fits(spectra: Spectra, path: str | Path) -> None:
     hdu = fits.BinTableHDU.from_columns(columns, name="SPECTRA")
     hdu.header["AIRORVAC"] = "vac"
     hdu.header["NEBULIUM"] = json.dumps({"metadata": spectra.metadata})
-    with replace_on_success(path) as partial:
-        hdu.writeto(partial)
+    return hdu

@@ -1,7 +1,8 @@
 """Spectra in Parquet, in the layout of the Multimodal Universe."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from nebulium.data.files import (
     to_numpy,
 )
 from nebulium.data.glossary import FLUX_UNIT, WAVE_UNIT, found_names
-from nebulium.data.output import replace_on_success
 from nebulium.data.spectra.checks import Declared, RawSpectra, checked_spectra
 from nebulium.data.spectra.parts import ID, NAMES, PIXELWISE, WAVES, id_name, no_such_ids
 from nebulium.data.spectra.spectrum_set import Spectra
@@ -70,8 +70,22 @@ def read_mmu(path: Path, declared: Declared) -> Spectra:
     return checked_spectra(raw, declared)
 
 
-def write_mmu(spectra: Spectra, path: str | Path) -> None:
-    """Write spectra to Parquet, in the layout of the Multimodal Universe."""
+def write_mmu(parts: Iterator[Spectra], partial: Path, rows: int) -> None:
+    """Write spectra of one form to Parquet, in the layout of the Multimodal Universe."""
+    with ExitStack() as stack:
+        writer = None
+        for table in map(_table, parts):
+            if writer is None:
+                writer = stack.enter_context(
+                    pyarrow.parquet.ParquetWriter(
+                        partial, table.schema, compression="zstd", use_dictionary=["object_id"]
+                    )
+                )
+            writer.write_table(table.cast(writer.schema))
+
+
+def _table(spectra: Spectra) -> pa.Table:
+    """Spectra as rows of lists."""
     lists = {"flux": spectra.flux_lambda, "ivar": spectra.ivar}
     if spectra.lsf_sigma_aa is not None:
         step = np.gradient(spectra.wave_aa.astype(np.float64), axis=1)
@@ -86,9 +100,7 @@ def write_mmu(spectra: Spectra, path: str | Path) -> None:
         **{name: pa.array(values) for name, values in spectra.columns.items()},
     }
     about = json.dumps({"units": units, "metadata": spectra.metadata})
-    table = pa.table(columns).replace_schema_metadata({METADATA_KEY: about})
-    with replace_on_success(path) as partial:
-        pyarrow.parquet.write_table(table, partial, compression="zstd", use_dictionary=["object_id"])
+    return pa.table(columns).replace_schema_metadata({METADATA_KEY: about})
 
 
 def _list_array(values: np.ndarray) -> pa.Array:

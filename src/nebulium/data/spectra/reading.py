@@ -9,19 +9,20 @@ import numpy as np
 
 from nebulium.data.extinction import deredden
 from nebulium.data.files import columns_of, is_pattern, matching, opened_fits, opened_parquet
+from nebulium.data.glossary import FILE
 from nebulium.data.ids import check_unique_ids
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.desi import is_desi_coadd, join_redshifts, read_desi_coadd, read_redshifts
-from nebulium.data.spectra.fits import read_spectrum_fits, write_spectrum_fits
-from nebulium.data.spectra.mmu import read_mmu, write_mmu
+from nebulium.data.spectra.fits import read_spectrum_fits
+from nebulium.data.spectra.mmu import read_mmu
 from nebulium.data.spectra.parts import NAMES, WAVES
 from nebulium.data.spectra.sdss import read_sdss_lines
 from nebulium.data.spectra.spectrum_set import Spectra, concatenate_spectra
 from nebulium.data.tables.table import READABLE, Table, ending_of
-from nebulium.errors import NebuliumError, OutputError, SpectrumError
+from nebulium.errors import NebuliumError, SpectrumError
 
-__all__ = ["Spectra", "deredden", "is_spectrum_file", "read_sdss_lines", "read_spectra", "write_spectra"]
+__all__ = ["Spectra", "deredden", "is_spectrum_file", "read_sdss_lines", "read_spectra"]
 
 #: Names of columns or extensions that only a file of spectra has, in lower case.
 SIGNS = {"spectrum", "spectrum_flux", "b_wavelength", *(name for key in WAVES for name in NAMES[key])}
@@ -79,6 +80,7 @@ def read_spectra(
     Examples
     --------
     >>> import tempfile
+    >>> from nebulium.data import write_spectra
     >>> wave = np.linspace(4000, 5000, 3, dtype=np.float32)[None]
     >>> spectra = Spectra(np.array([7]), wave, np.ones_like(wave), np.ones_like(wave), np.array([np.nan]))
     >>> with tempfile.TemporaryDirectory() as scratch:
@@ -108,11 +110,13 @@ def iter_spectra(
 ) -> Iterator[Spectra]:
     """Spectra of many files, some files at a time; rows are counted through all of them.
 
-    A file that cannot be read is set aside, unless none can be; an id that comes again is an error.
+    A file that cannot be read is set aside, unless none can be; an id that comes again is an error. Ids are
+    text in all chunks where they are in the first.
     """
     held: list[Spectra] = []
     file_of: dict[Any, str] = {}
     first, faults = 0, list[NebuliumError]()
+    begun = as_text = False
     for file in files:
         try:
             spectra = _usable(file, declared)
@@ -126,11 +130,17 @@ def iter_spectra(
         rejects.take(spectra.rejects, first)
         rows = spectra.row_numbers() + first
         first += len(spectra) + len(spectra.rejects.rows())
-        columns = {**spectra.columns, "file": np.full(len(spectra), str(file))}
+        columns = {**spectra.columns, FILE: np.full(len(spectra), str(file))}
+        as_text = as_text or (spectra.ids.dtype.kind == "U" and not begun)
+        if as_text:
+            spectra = replace(spectra, ids=spectra.ids.astype(np.str_))
+        elif spectra.ids.dtype.kind == "U":
+            problem = f"has ids that are text ({spectra.ids[0]}), and the files before it have numbers"
+            raise SpectrumError(str(file), problem, "give it in a call of its own, or name it first")
         held.append(replace(spectra, rows=rows, columns=columns, name=str(file)))
         if sum(map(len, held)) >= spectra_per_chunk:
             yield _joined(held, rejects, redshifts)
-            held = []
+            held, begun = [], True
     if held:
         yield _joined(held, rejects, redshifts)
     if len(faults) == len(files):
@@ -179,38 +189,6 @@ def spectrum_files(source: str | Path | Sequence[str | Path]) -> Path | list[Pat
 def _is_readable(file: Path) -> bool:
     """Whether the ending of a file is one that spectra have."""
     return READABLE.get(ending_of(file) or "") in ("fits", "parquet") and not file.name.startswith(".")
-
-
-def write_spectra(spectra: Spectra, path: str | Path) -> None:
-    """Write spectra, whole or not at all.
-
-    Parameters
-    ----------
-    spectra : Spectra
-        What to write.
-    path : str or Path
-        Ending in .parquet (layout of the Multimodal Universe) or .fits (a binary table, a row a spectrum).
-
-    Raises
-    ------
-    OutputError
-        If the ending is another one, or the file cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> wave = np.linspace(4000, 5000, 3, dtype=np.float32)[None]
-    >>> spectra = Spectra(np.array([7]), wave, np.ones_like(wave), np.ones_like(wave), np.array([0.1]))
-    >>> with tempfile.TemporaryDirectory() as scratch:
-    ...     write_spectra(spectra, f"{scratch}/spectra.parquet")
-    ...     read_spectra(f"{scratch}/spectra.parquet").redshift.tolist()
-    [0.1]
-    """
-    form = READABLE.get(ending_of(Path(path)) or "")
-    if form not in ("parquet", "fits"):
-        problem = f"cannot be written as spectra: the ending {Path(path).suffix!r} is not .parquet or .fits"
-        raise OutputError(str(path), problem, "choose one of these endings")
-    (write_mmu if form == "parquet" else write_spectrum_fits)(spectra, path)
 
 
 def is_spectrum_file(path: str | Path) -> bool:

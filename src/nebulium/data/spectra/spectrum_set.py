@@ -1,7 +1,8 @@
 """Spectra in memory: wavelengths in vacuum and in their order, fluxes, inverse variances, redshifts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ class Spectra:
     redshift : ndarray of float64 of shape (n,)
         NaN where it is not known.
     lsf_sigma_aa : ndarray of float32 of shape (n, wave), optional
-        Gaussian sigma of the line-spread function, Angstrom.
+        Gaussian sigma of the line-spread function, Angstrom; NaN where it is not known.
     metadata : dict
         Where the spectra come from and what was done to them; goes into JSON.
     name : str
@@ -276,21 +277,71 @@ class Spectra:
         )
 
 
+@dataclass(frozen=True)
+class Form:
+    """What spectra have in common that stand in one array, or in one file.
+
+    Attributes
+    ----------
+    pixels : int
+        As many as the longest has.
+    ids : dtype
+    columns : dict of str to dtype
+        With room for what one of them lacks.
+    has_lsf : bool
+        Whether one of them has a line-spread function; those of the others are NaN.
+    id_column : str
+        What their files call the ids, if they agree.
+    """
+
+    pixels: int
+    ids: np.dtype
+    columns: dict[str, np.dtype]
+    has_lsf: bool
+    id_column: str
+
+    @classmethod
+    def of(cls, spectra: Spectra) -> "Form":
+        """That of one set."""
+        kinds = {name: values.dtype for name, values in spectra.columns.items()}
+        has_lsf = spectra.lsf_sigma_aa is not None
+        return cls(spectra.wave_aa.shape[1], spectra.ids.dtype, kinds, has_lsf, spectra.id_column)
+
+    def joined(self, other: "Form") -> "Form":
+        """That of two sets together; a number that one lacks is NaN there."""
+        kinds = self.columns | other.columns
+        for name, kind in kinds.items():
+            gap = np.dtype(np.str_) if kind.kind == "U" else np.dtype(np.float64)
+            kinds[name] = np.result_type(self.columns.get(name, gap), other.columns.get(name, gap))
+        return Form(
+            max(self.pixels, other.pixels),
+            np.result_type(self.ids, other.ids),
+            kinds,
+            self.has_lsf or other.has_lsf,
+            self.id_column if self.id_column == other.id_column else ID,
+        )
+
+    def applied(self, spectra: Spectra) -> Spectra:
+        """One of the sets, like the others."""
+        absent = {
+            name: np.full(len(spectra), "" if kind.kind == "U" else np.nan)
+            for name, kind in self.columns.items()
+            if name not in spectra.columns
+        }
+        columns, longer = spectra.columns | absent, spectra.padded(self.pixels)
+        lacks_lsf = self.has_lsf and longer.lsf_sigma_aa is None
+        return replace(
+            longer,
+            lsf_sigma_aa=np.full_like(longer.wave_aa, np.nan) if lacks_lsf else longer.lsf_sigma_aa,
+            ids=spectra.ids.astype(self.ids),
+            columns={name: columns[name].astype(kind) for name, kind in self.columns.items()},
+            rows=spectra.row_numbers(),
+            id_column=self.id_column,
+        )
+
+
 def concatenate_spectra(parts: Sequence[Spectra], rejects: Rejects) -> Spectra:
     """One set of spectra below the other, as long as the longest; what one lacks is missing there."""
-    pixels = max(part.wave_aa.shape[1] for part in parts)
-    kinds = {name: values.dtype.kind for part in parts for name, values in part.columns.items()}
-    parts = [
-        replace(part.padded(pixels), rows=part.row_numbers(), columns=_completed(part, kinds))
-        for part in parts
-    ]
-    if len({part.ids.dtype.kind for part in parts}) > 1:
-        parts = [replace(part, ids=part.ids.astype(np.str_)) for part in parts]
-    names = {part.id_column for part in parts}
-    whole: Spectra = concatenate_rows(parts)
-    return replace(whole, rejects=rejects, id_column=names.pop() if len(names) == 1 else ID)
-
-
-def _completed(part: Spectra, kinds: Mapping[str, str]) -> dict[str, np.ndarray]:
-    absent = {name: np.full(len(part), "" if kind == "U" else np.nan) for name, kind in kinds.items()}
-    return absent | part.columns
+    form = reduce(Form.joined, map(Form.of, parts))
+    whole: Spectra = concatenate_rows([form.applied(part) for part in parts])
+    return replace(whole, rejects=rejects)

@@ -1,4 +1,4 @@
-"""ECSV (astropy's text format that carries units and metadata) and VOTable, read whole, by astropy."""
+"""ECSV (astropy's text that carries units and metadata), VOTable, IPAC and MRT, read whole, by astropy."""
 
 import warnings
 from collections.abc import Sequence
@@ -19,6 +19,16 @@ def open_ecsv(path: Path, wanted: Sequence[str] | None) -> TableSource:
     # The parser of the header is a YAML parser, with errors of its own.
     with reading(path, "ECSV", faults=(Exception,)):
         table = Table.read(path, format="ascii.ecsv")
+    return source_of(path, table)
+
+
+def open_described(path: Path, form: str) -> TableSource:
+    """Open text in a form that astropy reads, such as those of IRSA and of the AAS journals."""
+    from astropy.table import Table
+
+    with reading(path, form.removeprefix("ascii.").upper(), faults=(Exception,)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = Table.read(path, format=form)
     return source_of(path, table)
 
 

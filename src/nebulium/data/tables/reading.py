@@ -79,8 +79,8 @@ def read_table(
     Parameters
     ----------
     path : str or Path
-        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .tsv, .txt, .cat, .dat, .vot,
-        .votable, .xml, .hdf5, .h5 or .hdf.
+        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .tsv, .txt, .cat, .dat, .tbl,
+        .mrt, .vot, .votable, .xml, .hdf5, .h5 or .hdf.
     columns : mapping of str to str, or what `column_mapping` reads, optional
         nebulium's name -> the file's name, of the columns to be read; ``"A + B"`` adds two columns, and for
         inverse variances their variances; ``"A[2]"`` is a number of a column of arrays, counted from 0;
@@ -150,8 +150,8 @@ def iter_table(
     Parameters
     ----------
     path : str or Path
-        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .tsv, .txt, .cat, .dat, .vot,
-        .votable, .xml, .hdf5, .h5 or .hdf.
+        File ending in .parquet, .pq, .fits, .fit (also with .gz), .ecsv, .csv, .tsv, .txt, .cat, .dat, .tbl,
+        .mrt, .vot, .votable, .xml, .hdf5, .h5 or .hdf.
     rows_per_chunk : int
         Rows of a chunk.
     columns : mapping of str to str, or what `column_mapping` reads, optional
@@ -269,6 +269,9 @@ def open_table(path: Path, wanted: Sequence[str] | None, ids: Sequence[str] = ID
     if path.stat().st_size == 0:
         raise TableError(str(path), "is an empty file (0 bytes)", "make or download it again")
     form = READABLE[ending]
+    if wanted is not None:
+        # What the file calls them: MODELFLUX[2] is a number of MODELFLUX.
+        wanted = [_base(part) for column in wanted if column != ROW for part in _parts_of(column)]
     return open_text(path, wanted, ids) if form in ("csv", "text") else OPENERS[form](path, wanted)
 
 
@@ -389,8 +392,7 @@ def _plan(
 ) -> tuple[TableSource, list[_Recipe]]:
     """Open the file, and settle which of its columns make up which of ours, in which units."""
     # The columns that must be there: a file of several tables is searched for them.
-    columns = [column for name, column in (mapping or {}).items() if name not in optional and column != ROW]
-    wanted = [_base(part) for column in columns for part in _parts_of(column)]
+    wanted = [column for name, column in (mapping or {}).items() if name not in optional]
     source = open_table(path, wanted, [(mapping or {}).get(name, name) for name in ID_NAMES])
     mapping = {name: name for name in source.columns} if mapping is None else mapping
     terms = _terms(source, mapping, optional)

@@ -187,7 +187,7 @@ READABLE = {
     ".parquet": "parquet", ".pq": "parquet",
     ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".fit.gz": "fits",
     ".ecsv": "ecsv", ".csv": "csv",
-    ".tsv": "text", ".txt": "text", ".cat": "text", ".dat": "text",
+    ".tsv": "text", ".txt": "text", ".cat": "text", ".dat": "text", ".tbl": "text", ".mrt": "text",
     ".vot": "votable", ".votable": "votable", ".xml": "votable",
     ".hdf5": "hdf5", ".h5": "hdf5", ".hdf": "hdf5",
 }  # fmt: skip

@@ -13,7 +13,7 @@ import pyarrow.csv
 
 from nebulium.data.files import FAULTS_OF_ARROW, reading
 from nebulium.data.ids import ids_as_written
-from nebulium.data.tables.astropy_tables import open_ecsv
+from nebulium.data.tables.astropy_tables import open_described, open_ecsv
 from nebulium.data.tables.parquet import converted
 from nebulium.data.tables.table import TableSource
 from nebulium.errors import TableError
@@ -59,6 +59,9 @@ def open_text(path: Path, wanted: Sequence[str] | None, ids: Sequence[str] = ())
         head = [line for line, _ in zip(file, range(HEAD_LINES), strict=False)]
     if head and head[0].startswith(b"# %ECSV"):
         return open_ecsv(path, wanted)
+    form = _described(head)
+    if form:
+        return open_described(path, form)
     encoding = _encoding(b"".join(head))
     lines = [line.decode(encoding, errors="replace").strip("\r\n\ufeff") for line in head]
     header = _header(path, lines, {*(wanted or ()), *ids})
@@ -75,6 +78,15 @@ def open_text(path: Path, wanted: Sequence[str] | None, ids: Sequence[str] = ())
                 yield part | {name: exact[name][first : first + rows] for name in names if name in exact}
 
     return TableSource(str(path), tuple(header.names), chunks, header.units)
+
+
+def _described(head: Sequence[bytes]) -> str | None:
+    """The tables of IRSA (names between bars, rows apart by place), and those of the AAS journals and CDS."""
+    if any(line.startswith(b"Byte-by-byte Description of file") for line in head[:200]):
+        return "ascii.mrt"
+    lines = [line for line in head if line.strip() and not line.startswith(b"\\")]
+    named = len(lines) > 1 and all(line.startswith(b"|") for line in lines[:2])
+    return "ascii.ipac" if named and not lines[-1].startswith(b"|") else None
 
 
 def _encoding(head: bytes) -> str:
@@ -137,7 +149,7 @@ def _header(path: Path, lines: Sequence[str], wanted: set[str]) -> Header:
     numbers_below = any(map(NUMBER.fullmatch, following))
     if not any(map(NUMBER.fullmatch, fields)) and (numbers_below or not alike or not following):
         units, more = _units(fields, [lines[row] for row in rows[1:3]], separator)
-        return Header(fields, rows[more] + 1, separator, units)
+        return Header(_named(fields), rows[more] + 1, separator, units)
     if not alike:
         problem = f"has no line that names its {len(fields)} columns (the first row is {first[:60]!r})"
         raise TableError(str(path), problem, "write the names above the rows, as '# id z flux err'")
@@ -162,6 +174,13 @@ def _values(line: str, separator: str) -> list[str]:
     else:
         parts = line.split() if separator == " " else line.split(separator)
     return [part.strip().strip('"') for part in parts] if line.strip() else []
+
+
+def _named(fields: Sequence[str]) -> list[str]:
+    """Names of columns; where several have none, as beside the outer bars, they are told apart."""
+    if fields.count("") < 2:
+        return list(fields)
+    return [name or f"column_{place}" for place, name in enumerate(fields, start=1)]
 
 
 def _numbered(found: Sequence[re.Match[str]], columns: int, lines: int) -> Header:

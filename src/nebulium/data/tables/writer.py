@@ -1,7 +1,10 @@
-"""Tables out: Parquet and CSV chunk by chunk, FITS and ECSV at the end, whole or not at all."""
+"""Tables out: Parquet, ECSV and CSV chunk by chunk, FITS at the end, whole or not at all."""
 
+import io
 import json
+from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import dropwhile, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +24,7 @@ from nebulium.errors import OutputError
 class TableWriter:
     """Write a table chunk by chunk; the file appears when the block ends without an error.
 
-    Parquet and CSV are written as the chunks come; FITS and ECSV are held in memory until the end. The unit
+    Parquet, ECSV and CSV are written as the chunks come; FITS is held in memory until the end. The unit
     and the meaning of each column stand in the file: in Parquet in the metadata of the field and, all
     together as JSON, under ``nebulium`` in the metadata of the schema; in FITS in TUNIT, TCOMM and the
     keyword NEBULIUM; in ECSV in the unit, the description and ``meta``; CSV has no place for them.
@@ -109,6 +112,8 @@ class TableWriter:
         self.rows += len(table)
         if self._form in ("parquet", "csv"):
             self._append_to_stream(table)
+        elif self._form == "ecsv":
+            self._append_as_ecsv(table)
         else:
             self._held.append(table)
 
@@ -128,6 +133,19 @@ class TableWriter:
             problem = f"got a chunk with other types of columns ({error})"
             raise OutputError(str(self.path), problem, "give every chunk the same types") from error
 
+    def _append_as_ecsv(self, table: Table) -> None:
+        """As astropy writes it, with the header of the first chunk."""
+        kinds = [values.dtype.kind for values in table.columns.values()]
+        if self._stream is None:
+            self._kinds, self._stream = kinds, self._partial.open("w", encoding="utf-8", newline="")
+            self._stream.writelines(_as_ecsv(table, self._described(table)))
+        elif kinds != self._kinds:
+            problem = f"got a chunk with other types of columns ({kinds} after {self._kinds})"
+            raise OutputError(str(self.path), problem, "give every chunk the same types")
+        else:
+            lines = dropwhile(lambda line: line.startswith("#"), _as_ecsv(table, ""))
+            self._stream.writelines(islice(lines, 1, None))
+
     def _opened(self, schema: pa.Schema) -> Any:
         """Where chunks go as they come."""
         if self._form == "csv":
@@ -144,8 +162,7 @@ class TableWriter:
             self._stream.close()
             return
         whole = concatenate(self._held)
-        write = _write_fits if self._form == "fits" else _write_ecsv
-        write(whole, self._partial, self._described(whole), self.path)
+        _write_fits(whole, self._partial, self._described(whole), self.path)
 
     def _close_quietly(self) -> None:
         """Let go of the file; on a full disk this fails too, and the first error is the one that counts."""
@@ -238,8 +255,8 @@ def fits_format(name: str, values: np.ndarray, path: Path) -> str:
     return code
 
 
-def _write_ecsv(table: Table, partial: Path, described: str, path: Path) -> None:
-    """Through astropy."""
+def _as_ecsv(table: Table, described: str) -> Iterator[str]:
+    """Lines, through astropy: comments, the names of the columns, a row each."""
     from astropy.table import Column
     from astropy.table import Table as AstropyTable
 
@@ -247,4 +264,7 @@ def _write_ecsv(table: Table, partial: Path, described: str, path: Path) -> None
         Column(values, name, unit=table.units.get(name) or None, description=_meaning(name) or None)
         for name, values in table.columns.items()
     ]
-    AstropyTable(columns, meta={"nebulium": json.loads(described)}).write(partial, format="ascii.ecsv")
+    text = io.StringIO()
+    AstropyTable(columns, meta={"nebulium": json.loads(described or "{}")}).write(text, format="ascii.ecsv")
+    text.seek(0)
+    return text

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from nebulium.data.glossary import units_of
 from nebulium.data.output import replace_on_success
-from nebulium.data.spectra.reading import write_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.spectra.writing import write_spectra
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import check_extra

@@ -1,28 +1,32 @@
 """Emission lines into the spectra of a file."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from nebulium.data.glossary import units_of
+from nebulium.data.glossary import FILE, units_of
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.output import as_paths, check_not_input
 from nebulium.data.rejects import Rejects, write_rejects
 from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.parts import id_name
-from nebulium.data.spectra.reading import write_spectra
 from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.spectra.writing import SpectraWriter
 from nebulium.data.tables.reading import column_names, read_table
 from nebulium.data.tables.table import Table, stem_of
-from nebulium.data.tables.writer import write_table
+from nebulium.data.tables.writer import TableWriter
 from nebulium.errors import SpectrumError, TableError
 from nebulium.lines.continuum.features import features_from_spectra
 from nebulium.lines.continuum.line_list import LINES, Widths, line_columns
 from nebulium.lines.injection.spectra import InjectedSpectra, inject_lines, sample_ews
-from nebulium.lines.input import BESIDE, Source, good_galaxies, load_spectra, with_known_redshift
+from nebulium.lines.input import Source, beside_spectra, good_galaxies, open_spectra, with_known_redshift
 from nebulium.lines.model import LineModel
 from nebulium.lines.predict import LinePredictor, line_predictor
+from nebulium.verbs.predict import Opened
 
 MEDIAN, SAMPLE = "median", "sample"
 
@@ -117,6 +121,7 @@ def inject_file(
     Examples
     --------
     >>> import jax, tempfile
+    >>> from nebulium import write_spectra
     >>> wave = np.arange(3600.0, 9800.0, 4.0, dtype=np.float32)[None]
     >>> ones = np.ones_like(wave)
     >>> model = LineModel(with_luminosity=False, key=jax.random.key(0))
@@ -130,24 +135,29 @@ def inject_file(
     for file in as_paths(source):
         check_not_input(file, output)
     declared = Declared(wave_unit, flux_unit, air, id_column)
-    spectra = with_known_redshift(load_spectra(source, redshifts=redshifts, ebv=ebv, declared=declared))
-    spectra = spectra if keep_flagged else good_galaxies(spectra)
-    check_unique_ids(lambda: [spectra.ids], where=spectra.name)
+    opened = open_spectra(source, redshifts=redshifts, ebv=ebv, declared=declared)
     if str(ew) in (MEDIAN, SAMPLE):
-        spectra, ew_aa = _predicted(spectra, line_predictor(model), None if str(ew) == MEDIAN else seed)
+        widths = partial(_predicted, line_predictor(model), None if str(ew) == MEDIAN else seed)
     else:
-        spectra, ew_aa = _given(spectra, Path(ew))
-    if not len(spectra):
-        problem = f"holds no spectrum that can be given lines ({spectra.rejects.summary()})"
-        raise SpectrumError(spectra.name, problem, "give redshifts, or other spectra")
-    injected = inject_lines(
-        spectra, ew_aa, velocity_dispersion_km_s=velocity_dispersion_km_s, resolving_power=resolving_power
-    )
-    injected.spectra.metadata["lines_added"]["ew"] = str(ew)
-    return _write(injected, output)
+        widths = partial(_given, _read_ews(Path(ew), opened.id_column))
+
+    def parts() -> Iterator[InjectedSpectra]:
+        for spectra in map(with_known_redshift, opened.chunks):
+            some, ew_aa = widths(spectra if keep_flagged else good_galaxies(spectra))
+            if len(some):
+                injected = inject_lines(
+                    some,
+                    ew_aa,
+                    velocity_dispersion_km_s=velocity_dispersion_km_s,
+                    resolving_power=resolving_power,
+                )
+                injected.spectra.metadata["lines_added"]["ew"] = str(ew)
+                yield injected
+
+    return _write(parts(), opened, output, keep_flagged)
 
 
-def _predicted(spectra: Spectra, predictor: LinePredictor, seed: int | None) -> tuple[Spectra, Widths]:
+def _predicted(predictor: LinePredictor, seed: int | None, spectra: Spectra) -> tuple[Spectra, Widths]:
     """Medians, or samples where a seed is given; spectra without enough bins are set aside."""
     features = features_from_spectra(spectra)
     rows = predictor.usable_rows(features, spectra.rejects, row_numbers=spectra.row_numbers())
@@ -165,13 +175,12 @@ def _predicted(spectra: Spectra, predictor: LinePredictor, seed: int | None) -> 
     return spectra, ew_aa
 
 
-def _given(spectra: Spectra, path: Path) -> tuple[Spectra, Widths]:
+def _given(table: Table, spectra: Spectra) -> tuple[Spectra, Widths]:
     """Equivalent widths of a table, joined by id; spectra that are not in it are set aside."""
-    table = _read_ews(path, spectra.id_column)
     rows = rows_of_ids(spectra.ids, table["target_id"])
     found = rows >= 0
     ew_aa = np.stack([table[f"ew_{line}"][rows[found]] for line in LINES], axis=1)
-    return spectra.without(~found, f"the id is not in {path.name}"), ew_aa.astype(np.float32)
+    return spectra.without(~found, f"the id is not in {Path(table.name).name}"), ew_aa.astype(np.float32)
 
 
 def _read_ews(path: Path, id_column: str) -> Table:
@@ -189,23 +198,33 @@ def _read_ews(path: Path, id_column: str) -> Table:
     return table.with_columns(absent)
 
 
-def _write(injected: InjectedSpectra, output: Path) -> InjectionRun:
+def _write(
+    parts: Iterator[InjectedSpectra], opened: Opened[Spectra], output: Path, keep_flagged: bool
+) -> InjectionRun:
     """Spectra, lines and rejects: all, or none."""
-    rejects = injected.spectra.rejects
     lines_path = output.with_name(f"{stem_of(output)}.lines.ecsv")
-    write_table(_lines_table(injected), lines_path, metadata=injected.spectra.metadata)
-    try:
-        write_spectra(injected.spectra, output)
-        rejects_path = write_rejects(rejects, output, id_column=injected.spectra.id_column)
-    except BaseException:
-        lines_path.unlink(missing_ok=True)
-        raise
-    return InjectionRun(output, lines_path, len(injected.spectra), rejects, rejects_path)
+    with ExitStack() as stack:
+        writer = stack.enter_context(SpectraWriter(output))
+        with TableWriter(lines_path) as table:
+            for part in parts:
+                writer.append(part.spectra)
+                table.append(_lines_table(part, opened.id_column, keep_flagged))
+            if not writer.rows:
+                problem = f"holds no spectrum that can be given lines ({opened.rejects.summary()})"
+                raise SpectrumError(opened.name, problem, "give redshifts, or other spectra")
+        try:
+            stack.close()
+            rejects_path = write_rejects(opened.rejects, output, id_column=opened.id_column)
+        except BaseException:
+            lines_path.unlink(missing_ok=True)
+            raise
+    return InjectionRun(output, lines_path, writer.rows, opened.rejects, rejects_path)
 
 
-def _lines_table(injected: InjectedSpectra) -> Table:
+def _lines_table(injected: InjectedSpectra, id_column: str, keep_flagged: bool) -> Table:
     spectra, lines = injected.spectra, injected.lines
-    columns = {spectra.id_column: spectra.ids, "redshift": spectra.redshift}
-    columns |= {key: spectra.columns[key] for key in BESIDE if key in spectra.columns}
+    columns = {id_column: spectra.ids, "redshift": spectra.redshift}
+    beside = beside_spectra(spectra).items()
+    columns |= {key: values for key, values in beside if key == FILE or keep_flagged}
     columns |= line_columns(ew=np.asarray(lines.ew_aa)) | line_columns(line_flux=np.asarray(lines.line_flux))
-    return Table(columns, units_of(columns), spectra.name)
+    return Table(columns, units_of(columns), spectra.name, spectra.metadata)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from nebulium.data.ids import hash_ids
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.lines.continuum.bins import Spectrum, line_windows, mask_lines
+from nebulium.lines.continuum.features import PIXEL_MULTIPLE
 from nebulium.lines.continuum.line_list import Continua, Continuum, OfLines, Widths
 from nebulium.lines.injection.profiles import (
     FWHM_PER_SIGMA,
@@ -81,9 +82,11 @@ def inject_lines(
     >>> round(float(np.sum(injected.spectra.flux_lambda - 1.0) * 2.0))
     110
     """
-    lsf = _lsf_sigma_aa(spectra, resolving_power)
+    pixels = spectra.wave_aa.shape[1]
+    longer = spectra.padded(pixels + -pixels % PIXEL_MULTIPLE)
+    lsf = _lsf_sigma_aa(longer, resolving_power)
     dispersion = jnp.asarray(velocity_dispersion_km_s, jnp.float32)
-    parts = spectra.wave_aa, spectra.flux_lambda, spectra.ivar, spectra.redshift, lsf, ew_aa
+    parts = longer.wave_aa, longer.flux_lambda, longer.ivar, longer.redshift, lsf, ew_aa
     flux, lines = map_galaxies(
         eqx.Partial(_injected, dispersion), *(np.asarray(part, np.float32) for part in parts), batch=BATCH
     )
@@ -94,7 +97,7 @@ def inject_lines(
             or ("of the file" if spectra.lsf_sigma_aa is not None else None),
         }
     }
-    with_lines = replace(spectra, flux_lambda=flux, metadata={**spectra.metadata, **metadata})
+    with_lines = replace(spectra, flux_lambda=flux[:, :pixels], metadata={**spectra.metadata, **metadata})
     return InjectedSpectra(with_lines, lines)
 
 
@@ -184,14 +187,16 @@ def _lines_on(
 
 
 def _seen(wave: Spectrum, ivar: Spectrum, redshift: Scalar) -> Array:
-    """Whether the spectrum reaches over each line's centre with a good pixel beside it."""
-    place = jnp.searchsorted(wave, jnp.asarray(LINE_CENTRES_AA) * (1.0 + redshift))
-    inside = (place > 0) & (place < wave.size)
+    """Whether the good pixels reach over each line's centre, with one of them beside it."""
+    place, good = jnp.searchsorted(wave, jnp.asarray(LINE_CENTRES_AA) * (1.0 + redshift)), ivar > 0
+    inside = (place > jnp.argmax(good)) & (place < wave.size - jnp.argmax(good[::-1]))
     right = jnp.clip(place, 1, wave.size - 1)
-    return inside & ((ivar[right] > 0) | (ivar[right - 1] > 0))
+    return inside & (good[right] | good[right - 1])
 
 
 def _lsf_sigma_aa(spectra: Spectra, resolving_power: float | None) -> Float[np.ndarray, "n wave"]:
     if resolving_power is not None:
         return spectra.wave_aa / np.float32(FWHM_PER_SIGMA * resolving_power)
-    return np.zeros_like(spectra.wave_aa) if spectra.lsf_sigma_aa is None else spectra.lsf_sigma_aa
+    if spectra.lsf_sigma_aa is None:
+        return np.zeros_like(spectra.wave_aa)
+    return np.nan_to_num(spectra.lsf_sigma_aa, nan=0.0)

@@ -5,6 +5,7 @@ the measurements are predictions of measurements, noise and selection included: 
 the continuum, once with each row's own.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ def evaluate_file(
     missing: Missing = None,
     units: Units = None,
     emission_negative: bool = False,
+    keep_flagged: bool = False,
     all_rows: bool = False,
     traditional: bool = False,
     resamples: int = 50,
@@ -67,6 +69,9 @@ def evaluate_file(
         nebulium's name -> the unit of the file's values, in place of what the file declares.
     emission_negative : bool
         In the file equivalent widths of emission are negative: they are turned.
+    keep_flagged : bool
+        Score failed redshifts, stars and quasars too, by the columns `zwarn` and `spectype`, which are then
+        listed with the galaxies; they are set aside otherwise.
     all_rows : bool
         Score every galaxy: right only if the model was trained on none. By default those in the test part of
         the model's own split.
@@ -115,6 +120,7 @@ def evaluate_file(
         id_column=checked_mapping(columns, id_column).get(ID, ID),
         model=model,
         split=None if all_rows else TEST,
+        keep_flagged=keep_flagged,
         traditional=traditional,
         resamples=resamples,
         seed=seed,
@@ -127,6 +133,7 @@ def evaluate(
     id_column: str = ID,
     model: str | Path = "desi-lines",
     split: str | None = TEST,
+    keep_flagged: bool = False,
     traditional: bool = False,
     resamples: int = 50,
     seed: int = 0,
@@ -136,12 +143,12 @@ def evaluate(
     loaded, rejects = load_model(model, of=LineModel), Rejects()
     recorded = next(iter(scoring.models.values())).config["split"].get("id_column", ID)
     held = scoring.held_out(table[recorded if recorded in table else ID])
-    galaxies = measured_galaxies(table, loaded, rejects, rows=held.rows)
+    galaxies = measured_galaxies(table, loaded, rejects, rows=held.rows, keep_flagged=keep_flagged)
     if len(galaxies) == 0:
         problem = f"has no row to score: {len(held.rows)} of {len(table)} are held out; {rejects.summary()}"
         mend = "give a larger table, or all rows (--all-rows, split=None) if no model was trained on them"
         raise TableError(table.name, problem, mend)
-    training = measured_galaxies(table, loaded, Rejects(), rows=held.training)
+    training = measured_galaxies(table, loaded, Rejects(), rows=held.training, keep_flagged=keep_flagged)
     quantiles = distributions(loaded, galaxies, LEVELS)
     predicted = {
         **predicted_by_others(galaxies, training, traditional),
@@ -171,4 +178,6 @@ def evaluate(
         more=covered,
         bootstrap=scoring.bootstrap,
     )
+    if scored.galaxies is not None:
+        scored = replace(scored, galaxies=scored.galaxies.with_columns(galaxies.beside))
     return scoring.completed(scored, len(galaxies), held.notes, rejects)

@@ -160,7 +160,14 @@ def read_qp(path: str | Path) -> Any:
 
     Examples
     --------
-    >>> read_qp("redshifts.hdf5").npdf  # doctest: +SKIP
+    >>> import tempfile
+    >>> grid = RedshiftGrid(most=2.0, bins=4)
+    >>> mass = RedshiftDensities(grid, np.full((3, 4), 0.25, np.float32))
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     with QpWriter(f"{scratch}/z.hdf5", grid) as writer:
+    ...         writer.append(mass, np.arange(3))
+    ...     int(read_qp(f"{scratch}/z.hdf5").npdf)
+    3
     """
     return _import_qp().read(str(path))
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int64
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
-from nebulium.data.images.opening import open_images
+from nebulium.data.images.opening import ImagePaths, open_images
 from nebulium.data.images.source import ImageSource, with_factors
 from nebulium.data.images.stretches import DISPLAY_UNIT
 from nebulium.data.rejects import Rejects
@@ -48,7 +48,7 @@ class ImageGalaxies:
 
 
 def match_images(
-    path: Path, galaxies: PhotometricGalaxies, extinction: dict[str, float], counted: Counter[str]
+    path: ImagePaths, galaxies: PhotometricGalaxies, extinction: dict[str, float], counted: Counter[str]
 ) -> ImageGalaxies:
     """Bring images and the rows of a catalogue together by their ids."""
     source = open_images(path)

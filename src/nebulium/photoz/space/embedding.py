@@ -1,23 +1,19 @@
 """Galaxies as points of a space: where a model puts them, by their images or by their fluxes."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nebulium import verbs
+from nebulium.data.images.preparation import PreparedImages
 from nebulium.nn.mapping import map_galaxies
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.prediction import PredictedRedshifts
-from nebulium.photoz.predict import (
-    FluxPredictor,
-    ImagePredictor,
-    PreparedImages,
-    RedshiftPredictor,
-    predict_galaxies,
-)
+from nebulium.photoz.predict import FluxPredictor, ImagePredictor, RedshiftPredictor, predict_galaxies
 from nebulium.verbs import Prediction, PredictionRun, find_predictor
 from nebulium.verbs.space import Points, Space
 
@@ -35,10 +31,11 @@ class ImageEmbedder(ImagePredictor):
 
     def __call__(self, chunk: PreparedImages) -> Prediction:
         """Embed prepared images."""
-        ids, images = chunk
-        predicted, vectors = map_galaxies(self.model.with_embedding, images)
+        predicted, vectors = map_galaxies(self.model.with_embedding, chunk.images)
         densities = RedshiftDensities(self.model.grid, predicted.mass)
-        return _embedded(PredictedRedshifts(ids, densities, predicted.in_domain), Points(vectors, LATENT))
+        redshifts = PredictedRedshifts(chunk.ids, densities, predicted.in_domain)
+        embedded = _embedded(redshifts, Points(vectors, LATENT))
+        return replace(embedded, columns=embedded.columns | chunk.beside)
 
 
 class FluxEmbedder(FluxPredictor):

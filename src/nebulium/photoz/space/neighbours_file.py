@@ -56,7 +56,13 @@ def neighbours_file(
 
     Examples
     --------
-    >>> neighbours_file("embeddings.parquet", ["39627"], count=5)  # doctest: +SKIP
+    >>> import tempfile
+    >>> columns = {"target_id": np.arange(3), "feature_0": np.array([0.0, 1.0, 5.0], np.float32)}
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     write_table(Table(columns), f"{scratch}/embeddings.parquet")
+    ...     found = neighbours_file(f"{scratch}/embeddings.parquet", ["2"], count=2)
+    >>> found["neighbour_id"].tolist(), found["distance"].tolist()
+    ([1, 0], [4.0, 5.0])
     """
     path = Path(embeddings)
     if output is not None:

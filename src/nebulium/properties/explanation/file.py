@@ -190,7 +190,7 @@ def explain_file(
     if not shown:
         problem = f"has no image to explain ({opened.rejects.summary()})"
         raise ImageError(str(source.path), problem, "check the images")
-    ids, pixels = (np.concatenate(parts) for parts in zip(*shown, strict=True))
+    ids, pixels = (np.concatenate([getattr(one, part) for one in shown]) for part in ("ids", "images"))
     order = np.argsort(rows_of_ids(ids, wanted))
     ids, pixels = ids[order], pixels[order]
     predicted = map_galaxies(loaded, pixels, batch=BATCH)

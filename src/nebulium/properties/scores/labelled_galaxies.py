@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.opening import ImagePaths
+from nebulium.data.images.preparation import PreparedImages
 from nebulium.data.tables.table import Table
 from nebulium.metrics.estimates import FEWEST
 from nebulium.properties.baselines.baselines import BASELINES
 from nebulium.properties.baselines.integrated_light import light_features
 from nebulium.properties.classes import probability_column
 from nebulium.properties.labels import LabelledRows
-from nebulium.properties.predict import PreparedImages, PropertyPredictor
+from nebulium.properties.predict import PropertyPredictor
 from nebulium.properties.scores.class_scores import LEAST_PROBABILITY
 from nebulium.properties.scores.figures import DISPLAY
 from nebulium.properties.scores.galleries import (
@@ -55,7 +56,7 @@ class LabelledGalaxies:
 
         def chunks() -> Iterator[PreparedImages]:
             for chunk in opened.chunks:
-                light.append(light_features(chunk[1]))
+                light.append(light_features(chunk.images))
                 yield chunk
 
         prediction = predict_all(self.predictor, replace(opened, chunks=chunks()))
@@ -68,7 +69,7 @@ class LabelledGalaxies:
         training = held.training
         if len(training) > MOST_TEACHERS:
             training = np.sort(np.random.default_rng(0).choice(training, MOST_TEACHERS, replace=False))
-        seen = [(teachers, light_features(images)) for teachers, images in self.open(training).chunks]
+        seen = [(chunk.ids, light_features(chunk.images)) for chunk in self.open(training).chunks]
         if not seen:
             return None
         teachers, their_light = (np.concatenate(parts) for parts in zip(*seen, strict=True))
