@@ -111,11 +111,9 @@ def _apertures(survey: Path, ids: np.ndarray, model: Path) -> Measured:
     snr = np.empty((len(ids), len(RADII) * len(BANDS)), np.float32)
     rejects = Rejects()
     done = 0
-    for of, images in prepared_chunks(
-        open_images(survey), trained.form.preparation, rejects=rejects, batch=READ
-    ):
-        snr[rows_of_ids(of, ids)] = np.sinh(features(images)[:, : snr.shape[1]])
-        done += len(of)
+    for chunk in prepared_chunks(open_images(survey), trained.form.preparation, rejects=rejects, batch=READ):
+        snr[rows_of_ids(chunk.ids, ids)] = np.sinh(features(chunk.images)[:, : snr.shape[1]])
+        done += len(chunk.ids)
     if done != len(ids):
         raise ValueError(f"{survey} has {done:,} good images of {len(ids):,} galaxies: make it anew")
     return snr, np.ones_like(snr)

@@ -17,6 +17,7 @@ from benchmarks.settings import Settings, data_folder, save_figure
 from nebulium.data.ids import hash_ids
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import measure_preparation, prepared_chunks
+from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.metrics.classes import balanced_accuracy, expected_calibration_error, roc_auc
 from nebulium.metrics.estimates import estimate as bootstrapped
@@ -39,20 +40,25 @@ OURS = "kernel logistic regression on all three"
 Predict = Callable[[np.ndarray, np.ndarray, np.ndarray, tuple[int, ...]], np.ndarray]
 
 
-def galaxy_zoo() -> tuple[LabelledRows, np.ndarray]:
-    """The labelled pictures, prepared, and their labels."""
+def galaxy_zoo_source() -> tuple[ImageSource, LabelledRows]:
+    """The pictures, and the labels of those that have some."""
     folder: Path = data_folder() / "sdss" / "galaxy_zoo"
     source = open_images(folder / "galaxy_zoo_jpg_128.zip")
     labels = read_labels(folder / "galaxy_zoo_labels.csv", source, TARGETS, id_column="galaxy_id")
-    labelled = join_labels(source, labels, TARGETS, Rejects())
+    return source, join_labels(source, labels, TARGETS, Rejects())
+
+
+def _labelled_pictures() -> tuple[LabelledRows, np.ndarray]:
+    """The labelled pictures, prepared, and their labels."""
+    source, labelled = galaxy_zoo_source()
     preparation = measure_preparation(source, labelled.rows[:1])
     chunks = prepared_chunks(source, preparation, rejects=Rejects(), rows=labelled.rows)
-    return labelled, np.concatenate([images for _, images in chunks])
+    return labelled, np.concatenate([chunk.images for chunk in chunks])
 
 
 def measure(settings: Settings) -> list[Result]:
     """Every method on the same folds; all that it chooses it chooses within the training folds."""
-    labelled, images = galaxy_zoo()
+    labelled, images = _labelled_pictures()
     features = {name: map_galaxies(measure, images) for name, measure in FEATURES.items()}
     return [_result(target, labelled, features) for target in TARGETS]
 

@@ -62,7 +62,11 @@ def _galaxies() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     labelled = join_labels(source, labels, [TARGET], Rejects())
     preparation = load_model(MODEL, of=PropertyModel).form.preparation
     chunks = prepared_chunks(source, preparation, rejects=Rejects(), rows=labelled.rows)
-    return labelled.ids, np.concatenate([images for _, images in chunks]), labelled.values[:, 0].astype(float)
+    return (
+        labelled.ids,
+        np.concatenate([chunk.images for chunk in chunks]),
+        labelled.values[:, 0].astype(float),
+    )
 
 
 def _features(images: np.ndarray) -> dict[str, np.ndarray]:

@@ -196,6 +196,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("line_flux_LINE", "observed-frame flux of the line", "1e-17 erg / (s cm2)"),
     Column("line_luminosity_LINE", "luminosity of the line", "erg / s"),
     Column("ew_LINE", "measured equivalent width, rest frame, emission positive", "Angstrom"),
+    Column("bpt_class", "what excites the gas, by the BPT diagram", kind="text"),
     Column("in_domain", "whether the galaxy lies inside the training domain of the model", kind="flag"),
     Column("model", "name of the model that predicted the row", kind="text"),
     Column("n_missing_bins", "continuum bins that were missing and were marginalised over"),

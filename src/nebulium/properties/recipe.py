@@ -392,19 +392,18 @@ def _standardisation(
     model: PropertyModel, training: LabelledImages, start: PropertyModel | None
 ) -> Standardisation:
     """Means and scatters of the training galaxies; networks go on to see what they learned to see."""
-    if start is not None and start.features == model.features:
+    if start is not None and not model.on_features:
         return start.standardisation
     measured = measure_standardisation(model.standardisation, training.images)
     if start is None:
         return measured
-    known, profiles = start.standardisation, start.feature_counts[0]
+    known, seen = start.standardisation, start.feature_counts[0] * start.with_profiles
     leaves = lambda s: (s.band_mean, s.band_scale, s.feature_mean, s.feature_scale)  # noqa: E731
-    of_profiles = (known.feature_mean[:profiles], known.feature_scale[:profiles])
-    joined = (
-        jnp.concatenate([ours, others[profiles:]])
-        for ours, others in zip(of_profiles, (measured.feature_mean, measured.feature_scale), strict=True)
+    features = (
+        jnp.concatenate([old[:seen], new[seen:]])
+        for old, new in zip(leaves(known)[2:], leaves(measured)[2:], strict=True)
     )
-    return eqx.tree_at(leaves, measured, (known.band_mean, known.band_scale, *joined))
+    return eqx.tree_at(leaves, measured, (known.band_mean, known.band_scale, *features))
 
 
 def _is_none(leaf: object) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
@@ -16,6 +16,9 @@ from nebulium.metrics.panels import draw_counts, finish
 Values = Float[np.ndarray, " n"]
 BPT_LINES = ("NII_6584", "HALPHA", "OIII_5007", "HBETA")
 BPT_X, BPT_Y = "log EW([N II] 6584) / EW(Hα)", "log EW([O III] 5007) / EW(Hβ)"
+
+#: Equivalent width of Hα below which old stars suffice to excite the gas.
+PASSIVE_EW_AA = 3.0
 
 SHOWN = ((-2.0, 1.0), (-1.5, 1.5))
 # Density is estimated on a wider grid, and ratios beyond it are put at its edge (as published), so that the
@@ -81,6 +84,23 @@ def line_ratios(nii: Values, halpha: Values, oiii: Values, hbeta: Values) -> Bpt
     all_four = (oiii > 0) & (hbeta > 0) & (nii > 0) & (halpha > 0)
     nii, halpha, oiii, hbeta = (np.where(all_four, width, np.nan) for width in (nii, halpha, oiii, hbeta))
     return BptRatios(np.log10(nii / halpha), np.log10(oiii / hbeta))
+
+
+def bpt_classes(ew_aa: Widths) -> Shaped[np.ndarray, " n"]:
+    """What excites the gas, by the BPT diagram; text, empty where one of the four lines is missing.
+
+    Below the curve of Kauffmann et al. (2003) a galaxy is star-forming, above that of Kewley et al. (2001) an
+    AGN, and composite between them. Where EW(Hα) is below 3 Å old stars suffice: passive (Cid Fernandes et
+    al. 2011, MNRAS 413, 1687).
+    """
+    ratios = line_ratios(*(ew_aa[:, line_index(line)] for line in BPT_LINES))
+    # Right of its asymptote a curve has everything above it.
+    above_kauffmann, above_kewley = (
+        ~(ratios.y < curve.height(ratios.x)) for curve in (KAUFFMANN_2003, KEWLEY_2001)
+    )
+    kinds = np.where(above_kewley, "AGN", np.where(above_kauffmann, "composite", "star-forming"))
+    kinds = np.where(ew_aa[:, line_index("HALPHA")] < PASSIVE_EW_AA, "passive", kinds)
+    return np.where(np.isfinite(ratios.x), kinds, "")
 
 
 def bpt_diagram(populations: Mapping[str, Widths]) -> Figure:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from nebulium.lines.continuum.line_list import line_columns
+from nebulium.lines.scores.bpt import bpt_classes
 from nebulium.mock.galaxies import MockGalaxy
 
 #: The most neighbours that a stamp can have.
@@ -22,6 +23,7 @@ def galaxy_columns(galaxies: MockGalaxy, filters: tuple[str, ...]) -> dict[str, 
         **vars(galaxies.structure),
         **line_columns(ew=light.ew_aa, line_flux=light.line_flux),
         "in_domain": light.lines_in_domain,
+        "bpt_class": np.where(light.lines_in_domain, bpt_classes(np.asarray(light.ew_aa)), ""),
     }
     for place, band in enumerate(filters):
         columns |= {
