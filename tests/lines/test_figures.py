@@ -90,6 +90,17 @@ def test_distributions_are_fractions_of_all():
     assert heights[0].sum() == pytest.approx(0.975, abs=0.005)
 
 
+def test_what_excites_the_gas_by_hand():
+    # [N II] / Halpha and [O III] / Hbeta of each kind; the last ones have weak lines, and none.
+    kinds = {"star-forming": (0.2, 1.0), "composite": (0.7, 1.0), "AGN": (1.0, 10.0), "passive": (1.0, 10.0)}
+    widths = np.full((6, len(LINES)), np.nan, np.float32)
+    for row, (nii, oiii) in enumerate([*kinds.values(), (4.0, 0.1), (np.nan, 1.0)]):
+        halpha = 1.0 if row == 3 else 20.0
+        for line, width in zip(bpt.BPT_LINES, (nii * halpha, halpha, oiii * 5.0, 5.0), strict=True):
+            widths[row, LINES.index(line)] = width
+    assert bpt.bpt_classes(widths).tolist() == [*kinds, "AGN", ""]
+
+
 def test_bpt_ratios_by_hand():
     widths = np.ones((3, 10))
     widths[0, [LINES.index("NII_6584"), LINES.index("OIII_5007")]] = 10.0, 0.1

@@ -1,4 +1,4 @@
-"""The packaged model on real cutouts, and on what is none."""
+"""The packaged models on real cutouts, and on what is none."""
 
 import jax
 import jax.numpy as jnp
@@ -75,3 +75,24 @@ def test_its_folder_tells_where_it_comes_from():
     assert "oh12" in config["started_from"]["hyperparameters"]["targets"]
     assert config["training"]["head"] == "gaussian-process"
     assert sum(file.stat().st_size for file in describe_model(NAME).path.iterdir()) < 8e6
+
+
+def test_classes_of_galaxy_zoo(nebulium_data):
+    folder, name = nebulium_data / "sdss" / "galaxy_zoo", "galaxy-zoo-classes"
+    model, about = load_model(name, of=PropertyModel), describe_model(name)
+    source, targets = open_images(folder / "galaxy_zoo_jpg_128.zip"), [target for target, _ in model.classes]
+    labels = read_labels(folder / "galaxy_zoo_labels.csv", source, targets, id_column="galaxy_id")
+    labelled = join_labels(source, labels, targets, Rejects(), classes=dict(model.classes))
+    rows = labelled.rows[:: len(labelled) // 48][:48]
+    (chunk,) = prepared_chunks(source, model.form.preparation, rejects=Rejects(), rows=rows)
+    said = jax.jit(jax.vmap(model))(jnp.asarray(chunk.images))
+    true = labelled.values[np.isin(labelled.rows, rows)]
+    # They are among its references; real figures are those of cross-validation.
+    for place, columns in enumerate((slice(0, 4), slice(4, 6))):
+        probability, known = np.asarray(said.probability)[:, columns], np.isfinite(true[:, place])
+        np.testing.assert_allclose(probability.sum(axis=1), 1.0, atol=1e-5)
+        assert np.mean(probability.argmax(axis=1)[known] == true[known, place]) > 0.85
+    assert dict(model.classes)["visual_class"] == ("barred", "edge_on", "elliptical", "spiral")
+    assert np.mean(np.asarray(said.in_domain)) > 0.9
+    assert sum(file.stat().st_size for file in about.path.iterdir()) < 4e6
+    assert "Willett et al. 2013" in about.config["citation"]
