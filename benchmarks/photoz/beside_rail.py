@@ -293,8 +293,8 @@ def _about() -> str:
         "observed replaced by the limit, as RAIL does with what is not detected; and tuned: neighbours up to "
         "15, narrower kernels, bands not observed interpolated in magnitude between their neighbours; "
         "FlexZBoost with errors, twice as many functions, shallower trees that learn more slowly, and bands "
-        "not observed left out, which its trees can do; these settings were set once by hand, not searched. That "
-        "`photometry` whitens magnitudes and fills gaps was chosen on two fifths of GOODS-S, drawn otherwise, "
-        "and the validation part of zCOSMOS. All densities are taken on one grid and made to "
-        "integrate to one, as for DC2. Medians; bootstrap errors; outliers lie beyond 0.15."
+        "not observed left out, which its trees can do; these settings were made once by hand, not "
+        "searched. That `photometry` whitens magnitudes and fills gaps was chosen on two fifths of GOODS-S, "
+        "drawn otherwise, and the validation part of zCOSMOS. All densities are taken on one grid and made "
+        "to integrate to one, as for DC2. Medians; bootstrap errors; outliers lie beyond 0.15."
     )
