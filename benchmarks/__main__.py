@@ -40,6 +40,9 @@ MODULES = {
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",
     "photoz_dc2": "photoz.dc2",
+    "photoz_rail": "photoz.beside_rail",
+    "photoz_few_labels": "photoz.few_labels",
+    "photoz_bpz": "photoz.bpz",
     "photoz_mock": "photoz.mock",
     "explore": "explore.page",
 }

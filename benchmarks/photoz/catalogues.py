@@ -27,6 +27,8 @@ ZCOSMOS = {
     "r": "subaru_suprimecam_rp", "i": "subaru_suprimecam_ip", "z": "subaru_suprimecam_zp",
     "j": "cfht_wircam_J_8101", "k": "cfht_wircam_Ks_8302",
 }  # fmt: skip
+#: All bands that may be asked for, by wavelength: colours are of neighbours.
+COSMOS_ORDER = "ubgvrizjk"
 #: Classes of redshifts that are secure; stars lie below the least redshift.
 SECURE, LEAST_REDSHIFT = (3, 4), 0.001
 
@@ -56,7 +58,7 @@ def goods_s(bands: int = len(GOODS_S)) -> Catalogue:
 def zcosmos(*further: str) -> Catalogue:
     """The galaxies of zCOSMOS with secure redshifts, in eight bands and any without a known filter."""
     path = data_folder() / "photoz" / "zcosmos_bright.parquet"
-    names = (*ZCOSMOS, *further)
+    names = tuple(name for name in COSMOS_ORDER if name in (*ZCOSMOS, *further))
     layout = CatalogueLayout(
         bands=tuple(BandColumns(name, f"{name}_photzi25", f"e{name}_photzi25") for name in names),
         magnitudes=True,

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -78,14 +78,7 @@ def measure(settings: Settings) -> list[Result]:
 
 
 def _run_rail(folder: Path) -> dict[str, np.ndarray]:
-    python = os.environ.get(RAIL_PYTHON, sys.executable)
-    mend = (
-        f"pip install {' '.join(PACKAGES)}, here or into an environment of their own, whose interpreter "
-        f"is then given by the environment variable {RAIL_PYTHON}"
-    )
-    imports = f"import {', '.join(RAIL_MODULES)}"
-    if subprocess.run([python, "-c", imports], capture_output=True).returncode:
-        raise NebuliumError("RAIL", f"is not installed for {python}", mend)
+    python = rail_python(RAIL_MODULES, PACKAGES)
     arrays: dict[str, np.ndarray] = {}
     for name in ESTIMATORS:
         output = folder / f"{name}.npz"
@@ -94,6 +87,18 @@ def _run_rail(folder: Path) -> dict[str, np.ndarray]:
         with np.load(output) as found:
             arrays |= dict(found)
     return arrays
+
+
+def rail_python(modules: Iterable[str], packages: Sequence[str]) -> str:
+    """The interpreter that has these modules of RAIL, in these packages."""
+    python = os.environ.get(RAIL_PYTHON, sys.executable)
+    mend = (
+        f"pip install {' '.join(packages)}, here or into an environment of their own, whose interpreter "
+        f"is then given by the environment variable {RAIL_PYTHON}"
+    )
+    if subprocess.run([python, "-c", f"import {', '.join(modules)}"], capture_output=True).returncode:
+        raise NebuliumError("RAIL", f"is not installed for {python}", mend)
+    return python
 
 
 def galaxies_of(columns: dict[str, np.ndarray], part: str) -> PhotometricGalaxies:
@@ -134,11 +139,8 @@ def _our_density(training: PhotometricGalaxies, test: PhotometricGalaxies, grid:
 
 def _score(grid: np.ndarray, density: np.ndarray, redshift: np.ndarray) -> Scored:
     """Every method by the same rules, from its density at the points of the grid, made one."""
-    density = np.nan_to_num(density.astype(np.float64), nan=0.0, posinf=0.0)
-    # The flow says NaN of a few galaxies; a density that lies beyond the grid says nothing on it.
-    density[np.trapezoid(density, grid, axis=1) < LEAST_INTEGRAL] = 1.0
-    density /= np.trapezoid(density, grid, axis=1)[:, None]
-    predicted = {"median": _medians(grid, density), "mode": grid[np.argmax(density, axis=1)]}
+    density = made_one(grid, density)
+    predicted = {"median": quantiles(grid, density, 0.5), "mode": grid[np.argmax(density, axis=1)]}
     points = {
         (point, name): function(redshift, predicted[point], scale=1 + redshift)
         for point in POINTS
@@ -147,10 +149,23 @@ def _score(grid: np.ndarray, density: np.ndarray, redshift: np.ndarray) -> Score
     return Scored(points, float(np.mean(cde_loss(redshift, grid, density))))
 
 
-def _medians(grid: np.ndarray, density: np.ndarray) -> np.ndarray:
+def made_one(grid: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Densities that integrate to one on the grid, whatever was said."""
+    density = np.nan_to_num(density.astype(np.float64), nan=0.0, posinf=0.0)
+    # The flow says NaN of a few galaxies; a density that lies beyond the grid says nothing on it.
+    density[np.trapezoid(density, grid, axis=1) < LEAST_INTEGRAL] = 1.0
+    return density / np.trapezoid(density, grid, axis=1)[:, None]
+
+
+def quantiles(grid: np.ndarray, density: np.ndarray, level: float) -> np.ndarray:
+    """Where the densities have so much below."""
+    return np.array([np.interp(level, row, grid) for row in below(grid, density)])
+
+
+def below(grid: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Integrals of the densities up to each point of the grid."""
     steps = 0.5 * (density[:, 1:] + density[:, :-1]) * np.diff(grid)
-    below = np.concatenate([np.zeros((len(density), 1)), np.cumsum(steps, axis=1)], axis=1)
-    return np.array([np.interp(0.5, row, grid) for row in below])
+    return np.concatenate([np.zeros((len(density), 1)), np.cumsum(steps, axis=1)], axis=1)
 
 
 def _result(about: str, ours: Scored, rail: dict[str, Scored]) -> Result:

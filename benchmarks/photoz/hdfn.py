@@ -18,6 +18,7 @@ from nebulium.photoz.density.prediction import PredictedRedshifts
 from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.grid import TemplateConfig
 from nebulium.photoz.templates.model import TemplateModel, make_template_model
+from nebulium.sed.filters import Filters
 
 BANDS = ("f300w", "f450w", "f606w", "f814w", "irimj", "irimh", "irimk")
 GRID = RedshiftGrid()
@@ -75,8 +76,12 @@ def hdfn_galaxies() -> PhotometricGalaxies:
 
 def hdfn_model(config: TemplateConfig) -> TemplateModel:
     """Templates for its seven bands."""
-    filters = band_filters(BANDS, data_folder() / "hst" / "hdfn_filters.csv")
-    return make_template_model(BANDS, filters, GRID, config)
+    return make_template_model(BANDS, hdfn_filters(), GRID, config)
+
+
+def hdfn_filters() -> Filters:
+    """Their curves."""
+    return band_filters(BANDS, data_folder() / "hst" / "hdfn_filters.csv")
 
 
 def _scores(predicted: PredictedRedshifts, galaxies: PhotometricGalaxies, *, mode: bool) -> Scores:

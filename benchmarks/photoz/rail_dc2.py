@@ -7,6 +7,7 @@ Runs in an environment of its own (`PACKAGES`), knows nothing of nebulium, and i
 import os
 import sys
 import tempfile
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ GRID = np.linspace(0.0, 3.0, 301)
 # Galaxies whose densities are evaluated at a time: those of neighbours are large arrays.
 CHUNK = 2000
 SEED = 0
+_COUNT = count()
 
 # Name: module, beginning of the names of its classes, settings of the informer and of the estimator beside
 # the defaults. Neighbours and FlexZBoost tune themselves by the CDE loss on a quarter of the training file.
@@ -60,13 +62,27 @@ def _catalogue(part: str) -> dict[str, np.ndarray]:
 
 def _density(name: str, training: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> np.ndarray:
     """Density per unit redshift on the grid, one row for each test galaxy."""
+    return density(*ESTIMATORS[name], training, test)
+
+
+def density(
+    module: str,
+    prefix: str,
+    of_informer: dict[str, Any],
+    of_estimator: dict[str, Any],
+    training: dict[str, np.ndarray],
+    test: dict[str, np.ndarray],
+    *,
+    grid: np.ndarray = GRID,
+) -> np.ndarray:
+    """The same of an estimator by its module, the beginning of its classes' names, and settings."""
     import importlib
 
-    module, prefix, of_informer, of_estimator = ESTIMATORS[name]
     algorithms = importlib.import_module(f"rail.estimation.algos.{module}")
     np.random.seed(SEED)  # noqa: NPY002  (scikit-learn's network draws its first weights from it)
-    label = name.replace(" ", "_").replace(",", "")
     common = {"hdf5_groupname": "", "output_mode": "return"}
+    # Stages of one name would share their data.
+    label = f"{prefix}_{next(_COUNT)}"
     informer = getattr(algorithms, f"{prefix}Informer").make_stage(
         name=f"inform_{label}", model=f"{label}.pkl", **common, **of_informer
     )
@@ -78,7 +94,7 @@ def _density(name: str, training: dict[str, np.ndarray], test: dict[str, np.ndar
     found = estimator.estimate(_copy(test))
     ensemble = found.data if hasattr(found, "data") else found
     parts = [
-        ensemble[first : first + CHUNK].pdf(GRID).astype(np.float32)
+        ensemble[first : first + CHUNK].pdf(grid).astype(np.float32)
         for first in range(0, ensemble.npdf, CHUNK)
     ]
     return np.concatenate(parts)

@@ -1,6 +1,6 @@
 """Redshifts of real galaxies in GOODS-S and zCOSMOS, by models that saw none of those scored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +14,11 @@ from nebulium.data.splits import Split
 from nebulium.metrics.point import bias_median, nmad, outlier_fraction
 from nebulium.metrics.probabilistic import Estimate, bootstrap
 from nebulium.photometry.galaxies import PhotometricGalaxies
-from nebulium.photoz.combined import combine
+from nebulium.photoz.combined import CombinedModel, combine
 from nebulium.photoz.fluxes.model import PhotometryModel
 from nebulium.photoz.fluxes.recipe import PhotometryConfig, hyperparameters, train_photometry
 from nebulium.photoz.predict import predict_galaxies
-from nebulium.photoz.templates.adjustment import TemplateSettings, fitted_templates
+from nebulium.photoz.templates.adjustment import Adjustment, TemplateSettings, fitted_templates
 from nebulium.photoz.templates.model import TemplateModel
 from nebulium.sed.filters import load_filters
 
@@ -75,10 +75,10 @@ def measure(settings: Settings) -> Iterator[Result]:
     optical, whole, cosmos = goods_s(TO_KS), goods_s(), zcosmos()
     found = {**_in_folds(optical, _by_templates), "template as it comes": _as_it_comes(optical)}
     yield _result("GOODS-S, U to Ks", f"{len(optical.galaxies):,} galaxies, eleven bands. {of_fields}", found)
-    parts, of_nine = _split(cosmos.galaxies), _split(zcosmos("g").galaxies)
+    parts, of_nine = split(cosmos.galaxies), split(zcosmos("g").galaxies)
     found = {
         **_by_networks(cosmos, parts, PHOTOMETRY + ", without g"),
-        PHOTOMETRY: _predicted(_networks(of_nine), of_nine.test),
+        PHOTOMETRY: _predicted(networks(of_nine), of_nine.test),
         "template as it comes": _as_it_comes(replace(cosmos, galaxies=parts.test)),
     }
     about = f"{len(parts.test):,} galaxies with secure redshifts of the test part, eight bands u to Ks"
@@ -87,22 +87,29 @@ def measure(settings: Settings) -> Iterator[Result]:
     yield _result("GOODS-S, U to IRAC", f"{len(whole.galaxies):,} galaxies, 13 bands. {of_fields}", found)
 
 
-def _split(galaxies: PhotometricGalaxies) -> Parts:
+def split(galaxies: PhotometricGalaxies) -> Parts:
+    """The parts that the library makes of these galaxies by their ids."""
     rows = Split().rows(galaxies.ids)
     return Parts(*(galaxies.select(rows[part]) for part in ("train", "validation", "test")))
+
+
+def folds(galaxies: PhotometricGalaxies) -> list[Parts]:
+    """Each fifth of the galaxies once as those scored."""
+    rng = np.random.default_rng(0)
+    fold, validates = rng.permutation(len(galaxies)) % FOLDS, rng.random(len(galaxies)) < VALIDATION
+    chosen = [((fold != one) & ~validates, (fold != one) & validates, fold == one) for one in range(FOLDS)]
+    return [Parts(*(galaxies.select(rows) for rows in three)) for three in chosen]
 
 
 def _in_folds(
     catalogue: Catalogue, method: Callable[[Catalogue, Parts], dict[str, Predicted]]
 ) -> dict[str, Predicted]:
     """Each galaxy by models of the other parts."""
-    galaxies = catalogue.galaxies
-    rng = np.random.default_rng(0)
-    fold, validates = rng.permutation(len(galaxies)) % FOLDS, rng.random(len(galaxies)) < VALIDATION
-    found = []
-    for one in range(FOLDS):
-        chosen = (fold != one) & ~validates, (fold != one) & validates, fold == one
-        found.append(method(catalogue, Parts(*(galaxies.select(rows) for rows in chosen))))
+    return joined([method(catalogue, parts) for parts in folds(catalogue.galaxies)])
+
+
+def joined(found: Sequence[dict[str, Predicted]]) -> dict[str, Predicted]:
+    """What several models of each method say of different galaxies, one after the other."""
     return {
         name: Predicted(
             *(np.concatenate([getattr(one[name], field) for one in found]) for field in vars(found[0][name]))
@@ -112,39 +119,47 @@ def _in_folds(
 
 
 def _by_templates(catalogue: Catalogue, parts: Parts) -> dict[str, Predicted]:
-    return {TEMPLATE: _predicted(_templates(catalogue, parts.training, fit=True), parts.test)}
+    return {TEMPLATE: _predicted(templates(catalogue, parts.training, fit=True)[0], parts.test)}
 
 
 def _by_networks(catalogue: Catalogue, parts: Parts, networks_are: str = PHOTOMETRY) -> dict[str, Predicted]:
-    """Networks, templates, and both."""
-    networks, templates = _networks(parts), _templates(catalogue, parts.training, fit=True)
-    shape = {
-        "photometry": hyperparameters(parts.training, PhotometryConfig()),
-        "template": templates.hyperparameters,
-    }  # fmt: skip
-    both = combine(networks, templates, parts.validation, shape)
-    print("powers:", both.powers, flush=True)
-    models = {networks_are: networks, TEMPLATE: templates, COMBINED: both}
+    fitted = networks(parts), templates(catalogue, parts.training, fit=True)[0]
+    models = {networks_are: fitted[0], TEMPLATE: fitted[1], COMBINED: both(*fitted, parts)}
     return {name: _predicted(model, parts.test) for name, model in models.items()}
 
 
-def _networks(parts: Parts) -> PhotometryModel:
+def both(photometry: PhotometryModel, template: TemplateModel, parts: Parts) -> CombinedModel:
+    """Networks and templates, weighed on the validation galaxies."""
+    shape = {
+        "photometry": hyperparameters(parts.training, PhotometryConfig()),
+        "template": template.hyperparameters,
+    }  # fmt: skip
+    model = combine(photometry, template, parts.validation, shape)
+    print("powers:", model.powers, flush=True)
+    return model
+
+
+def networks(parts: Parts) -> PhotometryModel:
+    """Networks as they come, trained."""
     return train_photometry(parts.training, parts.validation, config=PhotometryConfig())[0]
 
 
-def _templates(catalogue: Catalogue, training: PhotometricGalaxies, *, fit: bool) -> TemplateModel:
+def templates(
+    catalogue: Catalogue, training: PhotometricGalaxies, *, fit: bool
+) -> tuple[TemplateModel, Adjustment]:
+    """Templates for the bands of a catalogue, their zero points and errors fitted or not."""
     filters = load_filters(*catalogue.filters)
     bands = catalogue.galaxies.bands
     model, change = fitted_templates(
         bands, filters, TemplateSettings(), training, zero_points=fit, band_errors=fit
     )
     print(change.as_dict(bands), flush=True)
-    return model
+    return model, change
 
 
 def _as_it_comes(catalogue: Catalogue) -> Predicted:
     nobody = catalogue.galaxies.select(slice(0, 0))
-    return _predicted(_templates(catalogue, nobody, fit=False), catalogue.galaxies)
+    return _predicted(templates(catalogue, nobody, fit=False)[0], catalogue.galaxies)
 
 
 def _predicted(model: Any, test: PhotometricGalaxies) -> Predicted:

@@ -18,7 +18,7 @@ from nebulium.modelfile import REQUIRED, load_model, save_model
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.grid import RedshiftGrid
-from nebulium.photoz.fluxes.model import PhotometryFeatures, PhotometryModel
+from nebulium.photoz.fluxes.model import PhotometryFeatures, PhotometryModel, filled, measure_features
 from nebulium.photoz.fluxes.recipe import (
     PhotometryConfig,
     PhotometryLearner,
@@ -145,6 +145,7 @@ def test_galaxies_of_other_colours_are_outside(model):
 def test_a_model_is_what_its_folder_says(model, tmp_path):
     shape = {"bands": list(BANDS), "grid_most": 2.0, "grid_bins": 200, "head": SHORT.head, "members": 2}
     shape |= {"width": 32, "depth": 2, "domain_references": model.domain.reference.shape[0]}
+    shape |= {"whitens": True}
     config = dict.fromkeys(REQUIRED, "") | {"hyperparameters": shape}
     again = load_model(save_model(tmp_path / "model", model, config=config, card=""), of=PhotometryModel)
     assert same(model, again)
@@ -155,6 +156,26 @@ def test_magnitudes_of_bright_galaxies_are_logarithms():
     features = PhotometryFeatures(2)
     raw = features.raw(jnp.array([1e4, 1e5]), jnp.array([10.0, 100.0]))
     np.testing.assert_allclose(raw, np.log([1e4, 1e5, 0.1, 10, 100]), rtol=1e-5)
+
+
+def test_missing_bands_lie_on_the_line_between_their_neighbours(model):
+    gaps = jnp.array([jnp.nan, 1.0, jnp.nan, jnp.nan, 4.0, jnp.nan])
+    np.testing.assert_allclose(filled(gaps), [1, 1, 2, 3, 4, 4], rtol=1e-6)
+    features, flux, err = model.features, jnp.array([300.0, jnp.nan, 500.0]), jnp.full(3, 20.0)
+    seen, off = features.standardised(flux, err), features.raw(flux, err) - features.mean
+    assert float(seen[1] * features.scale[1]) == pytest.approx(float(off[0] + off[2]) / 2, rel=1e-4)
+    assert not np.any(features.standardised(jnp.full(3, jnp.nan), err))
+
+
+def test_whitened_magnitudes_tell_small_differences_of_colour():
+    rng = np.random.default_rng(0)
+    bright, colour = rng.uniform(1, 100, 500), rng.normal(0, 0.3, 500)
+    flux = (1000 * np.stack([bright, bright * np.exp(colour)], axis=1)).astype(np.float32)
+    err = np.ones_like(flux)
+    features = measure_features(flux, err, whitens=True)
+    seen = np.asarray(jax.vmap(features.standardised)(jnp.asarray(flux), jnp.asarray(err)))[:, 2:4]
+    assert np.cov(seen.T) == pytest.approx(np.eye(2), abs=0.05)
+    assert abs(np.corrcoef(seen[:, 0], colour)[0, 1]) > 0.9
 
 
 def test_features_are_standardised_on_the_training_galaxies(model):

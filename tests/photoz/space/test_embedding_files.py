@@ -76,7 +76,7 @@ def folder(tmp_path_factory) -> Path:
         shared = {"bands": BANDS, "grid_bins": 20, "domain_references": 8}
         save("pita", ImageRedshiftModel(**shared, **seen), **seen, domain_references=8)
         model = PhotometryModel(**shared, members=1)
-        features = measure_features(flux.astype(np.float32), np.ones((N, 2), np.float32))
+        features = measure_features(flux.astype(np.float32), np.ones((N, 2), np.float32), whitens=False)
         model = eqx.tree_at(lambda one: one.features, model, features)
         save("photometry", model, members=1, domain_references=8)
         save(

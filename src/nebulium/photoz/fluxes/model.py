@@ -18,6 +18,8 @@ from nebulium.photoz.density.recalibration import Recalibration
 Fluxes = Float[Array, " band"]
 
 LEAST_SCALE = 1e-3
+# Of the magnitudes in units of -1.086 magnitudes, squared: what varies less than by 3 % is mostly noise.
+LEAST_VARIANCE = 1e-3
 
 
 class PhotometryFeatures(eqx.Module):
@@ -29,6 +31,8 @@ class PhotometryFeatures(eqx.Module):
     Parameters
     ----------
     bands : int
+    whitens : bool
+        See `PhotometryModel`.
 
     Attributes
     ----------
@@ -36,16 +40,21 @@ class PhotometryFeatures(eqx.Module):
         Flux at which magnitudes turn from logarithmic to linear: a typical error.
     mean, scale : (feature,) float32
         Of the magnitudes, colours and errors of training galaxies.
+    axes : (band, band) float32
+        Principal axes of their magnitudes, each over what galaxies scatter along it; without them there are
+        colours of neighbouring bands.
     """
 
     softening_njy: Fluxes
     mean: Float[Array, " feature"]
     scale: Float[Array, " feature"]
+    axes: Float[Array, "band band"] | None
 
-    def __init__(self, bands: int):
+    def __init__(self, bands: int, *, whitens: bool = False):
         self.softening_njy = jnp.ones(bands, jnp.float32)
         self.mean = jnp.zeros(3 * bands - 1, jnp.float32)
         self.scale = jnp.ones(3 * bands - 1, jnp.float32)
+        self.axes = jnp.eye(bands, dtype=jnp.float32) if whitens else None
 
     def __call__(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> Float[Array, " input"]:
         """Standardised features, then for each band whether it is there."""
@@ -53,8 +62,19 @@ class PhotometryFeatures(eqx.Module):
         return jnp.concatenate([self.standardised(flux_njy, flux_err_njy), present])
 
     def standardised(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> Float[Array, " feature"]:
-        """Magnitudes, colours of neighbouring bands and errors; 0, the mean, where one is missing."""
-        features = (self.raw(flux_njy, flux_err_njy) - self.mean) / self.scale
+        """Magnitudes, colours of neighbouring bands and errors; 0, the mean, where one is missing.
+
+        Where magnitudes are whitened, these take the place of colours, and what is missing among them lies on
+        the line between its neighbours.
+        """
+        raw = self.raw(flux_njy, flux_err_njy)
+        features = (raw - self.mean) / self.scale
+        if self.axes is not None:
+            bands = flux_njy.size
+            off = filled(raw[:bands] - self.mean[:bands])
+            # Accelerators would else round the small differences away.
+            along = jnp.dot(off, self.axes, precision="highest")
+            features = jnp.concatenate([off / self.scale[:bands], along, features[2 * bands - 1 :]])
         return jnp.where(jnp.isfinite(features), features, 0.0)
 
     def raw(self, flux_njy: Fluxes, flux_err_njy: Fluxes) -> Float[Array, " feature"]:
@@ -67,6 +87,19 @@ class PhotometryFeatures(eqx.Module):
         return jnp.concatenate([magnitude, magnitude[:-1] - magnitude[1:], log_err])
 
 
+def filled(value: Float[Array, " band"]) -> Float[Array, " band"]:
+    """Values with those that are NaN on the line between their neighbours, or as the last of them."""
+    place, known = jnp.arange(value.size), jnp.isfinite(value)
+    before = jax.lax.cummax(jnp.where(known, place, -1))
+    after = jax.lax.cummin(jnp.where(known, place, value.size), reverse=True)
+    first = jnp.where(before < 0, after, before)
+    last = jnp.where(after == value.size, before, after)
+    share = (place - first) / jnp.maximum(last - first, 1)
+    # Where nothing is known, the last place, which holds NaN, is taken.
+    left, right = (value[jnp.clip(one, 0, value.size - 1)] for one in (first, last))
+    return jnp.where(known, value, left + share.astype(value.dtype) * (right - left))
+
+
 def is_present(
     flux_njy: Float[Array | np.ndarray, "*galaxy band"],
     flux_err_njy: Float[Array | np.ndarray, "*galaxy band"],
@@ -76,10 +109,11 @@ def is_present(
 
 
 def measure_features(
-    flux_njy: Float[np.ndarray, "n band"], flux_err_njy: Float[np.ndarray, "n band"]
+    flux_njy: Float[np.ndarray, "n band"], flux_err_njy: Float[np.ndarray, "n band"], *, whitens: bool = False
 ) -> PhotometryFeatures:
     """Softening, mean and scale of the features of training galaxies, from the bands that are there."""
-    features = PhotometryFeatures(flux_njy.shape[1])
+    bands = flux_njy.shape[1]
+    features = PhotometryFeatures(bands, whitens=whitens)
     known_err = np.ma.masked_where(~np.asarray(is_present(flux_njy, flux_err_njy)), flux_err_njy)
     softening = np.ma.median(known_err, axis=0).filled(1.0).astype(np.float32)
     features = eqx.tree_at(lambda f: f.softening_njy, features, jnp.asarray(softening))
@@ -89,7 +123,20 @@ def measure_features(
     # A feature that is the same for all, such as the error in a survey of even depth.
     scale[scale < LEAST_SCALE] = 1.0
     measured = (jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32))
-    return eqx.tree_at(lambda f: (f.mean, f.scale), features, measured)
+    features = eqx.tree_at(lambda f: (f.mean, f.scale), features, measured)
+    if not whitens:
+        return features
+    off = np.asarray(jax.vmap(lambda one: filled((one - features.mean)[:bands]))(raw), np.float64)
+    return eqx.tree_at(lambda f: f.axes, features, whitening_axes(np.nan_to_num(off)))
+
+
+def whitening_axes(off: Float[np.ndarray, "n band"]) -> Float[Array, "band band"]:
+    """Principal axes of magnitudes less their means, along which training galaxies scatter by 1 at most.
+
+    What tells redshifts is often what varies least: all magnitudes go up and down together.
+    """
+    variance, axes = np.linalg.eigh(off.T @ off / max(len(off), 1))
+    return jnp.asarray(axes / np.sqrt(np.maximum(variance, 0.0) + LEAST_VARIANCE), jnp.float32)
 
 
 class PhotometryNetwork(eqx.Module):
@@ -143,6 +190,10 @@ class PhotometryModel(eqx.Module):
         Networks; units of a layer; layers.
     domain_references : int
         Galaxies that the training domain is measured by.
+    whitens : bool
+        Whether networks see magnitudes along their principal axes, in units of the training galaxies'
+        scatter, in place of colours, and a missing band on the line between its neighbours, in magnitudes
+        less their means, in place of its mean. Models of earlier versions do not.
     key : key, optional
         Of the first weights.
 
@@ -178,11 +229,13 @@ class PhotometryModel(eqx.Module):
         width: int = 128,
         depth: int = 3,
         domain_references: int = N_REFERENCE,
+        whitens: bool = False,
         key: Key[Array, ""] | None = None,
     ):
         self.bands, self.grid = tuple(bands), RedshiftGrid(grid_most, grid_bins)
-        self.features = PhotometryFeatures(len(self.bands))
-        measured = self.features.mean.size
+        self.features = PhotometryFeatures(len(self.bands), whitens=whitens)
+        # Whitened magnitudes are one more than colours.
+        measured = self.features.mean.size + int(whitens)
         inputs = measured + len(self.bands)
         keys = jax.random.split(jax.random.key(0) if key is None else key, members)
         self.networks = tuple(

@@ -29,6 +29,8 @@ Scalar = Float[Array, ""]
 
 # What each training redshift adds to the prior is so wide in ln(1 + z); so much is spread evenly.
 PRIOR_SIGMA, PRIOR_FLOOR = 0.05, 1e-3
+# Of few galaxies batches are smaller, so that networks are not left half trained.
+LEAST_STEPS, LEAST_BATCH = 12, 8
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class PhotometryConfig(GridConfig):
         Fraction of the training galaxies that lose bands, drawn anew each time; fraction of their bands that
         they lose.
     epochs, batch_size, learning_rate, weight_decay, averaging, patience, seed
-        As in `nebulium.training.FitConfig`.
+        As in `nebulium.training.FitConfig`; of fewer than 12 batches' galaxies, batches are smaller.
 
     Examples
     --------
@@ -99,10 +101,10 @@ class PhotometryConfig(GridConfig):
     patience: int | None = None
     seed: int = 0
 
-    @property
-    def fitting(self) -> FitConfig:
-        """Settings of the training loop for the first network."""
-        return fit_config_of(self)
+    def fitting(self, galaxies: int) -> FitConfig:
+        """Settings of the training loop for the first network, for so many training galaxies."""
+        most = max(galaxies // LEAST_STEPS, LEAST_BATCH)
+        return fit_config_of(self, batch_size=min(self.batch_size, most))
 
 
 class PhotometryLearner(eqx.Module):
@@ -172,7 +174,7 @@ def train_photometry(
         _arrays(training),
         validation=_arrays(validation),
         validation_loss_fn=loss_as_seen,
-        config=config.fitting,
+        config=config.fitting(len(training)),
         trained=lambda learner: learner.network,
         about=dataclasses.asdict(config),
     )
@@ -197,7 +199,7 @@ def _new_model(training: PhotometricGalaxies, config: PhotometryConfig) -> Photo
     """A model before training, its statistics measured on the training galaxies."""
     model = PhotometryModel(**hyperparameters(training, config), key=jax.random.key(config.seed))
     measured = (
-        measure_features(training.flux_njy, training.flux_err_njy),
+        measure_features(training.flux_njy, training.flux_err_njy, whitens=True),
         measure_prior(training.redshift, config.grid),
     )
     return eqx.tree_at(lambda m: (m.features, m.prior_mass), model, measured)
@@ -207,7 +209,10 @@ def hyperparameters(training: PhotometricGalaxies, config: PhotometryConfig) -> 
     """Keywords of `PhotometryModel`."""
     names = ("grid_most", "grid_bins", "head", "members", "width", "depth")
     shape = {name: getattr(config, name) for name in names}
-    return {"bands": list(training.bands), **shape, "domain_references": min(N_REFERENCE, len(training))}
+    references = min(N_REFERENCE, len(training))
+    return {
+        "bands": list(training.bands), **shape, "domain_references": references, "whitens": True
+    }  # fmt: skip
 
 
 def measure_prior(redshift: Float[np.ndarray, " n"], grid: RedshiftGrid) -> Float[Array, " bin"]:
