@@ -52,7 +52,8 @@ def expected(name):
 
 def assert_same(found, wanted):
     if wanted.dtype.kind == "f":
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6 * np.nanmax(np.abs(wanted)))
+        # Another processor rounds a quantile of a product of densities in its fifth digit.
+        np.testing.assert_allclose(found, wanted, rtol=5e-5, atol=1e-6 * np.nanmax(np.abs(wanted)))
     else:
         assert found.tolist() == wanted.tolist()
 

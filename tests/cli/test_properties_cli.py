@@ -234,12 +234,12 @@ def training(survey: Path, **changed: object) -> list[object]:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"target": "name"}, "column name: expected a number to predict, found 'galaxy 0' in rows 0, 1"),
+        ({"target": "name"}, "column name: has 60 different entries (galaxy 0, galaxy 1, "),
         ({"target": "same"}, "column same: is 3 for every image"),
         ({"target": "oh_p5"}, "has no column 'oh_p5' (the nearest is 'oh_p50'"),
         ({"id": "log_mstar"}, "expected an id"),
         ({"id": "target_id"}, "To mend: name the column of ids: --id COLUMN"),
-        ({"head": "gaussian-process"}, "--init MODEL"),
+        ({"features": "profiles,modes"}, "choose that head"),
         ({"images": "nowhere"}, "nowhere: is not there"),
         ({"labels": "nowhere.csv"}, "nowhere.csv: is not there"),
         ({"output": "no/such/folder"}, "there is no folder"),

@@ -139,8 +139,6 @@ class LabelledGalaxies:
         """Images of galaxies that were predicted before, in this order."""
         if not len(ids):
             return np.zeros((0, 1, 1, 3))
-        found, images = (
-            np.concatenate(parts)
-            for parts in zip(*self.open(rows_of_ids(ids, self.labelled.ids)).chunks, strict=True)
-        )
-        return as_pictures(images[rows_of_ids(ids, found)])
+        chunks = list(self.open(rows_of_ids(ids, self.labelled.ids)).chunks)
+        found = np.concatenate([chunk.ids for chunk in chunks])
+        return as_pictures(np.concatenate([chunk.images for chunk in chunks])[rows_of_ids(ids, found)])
