@@ -1,3 +1,6 @@
+from .classes import balanced_accuracy as balanced_accuracy
+from .classes import expected_calibration_error as expected_calibration_error
+from .classes import roc_auc as roc_auc
 from .estimates import estimate as estimate
 from .point import bias_mean as bias_mean
 from .point import bias_median as bias_median

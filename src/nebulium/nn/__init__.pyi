@@ -1,3 +1,4 @@
+from .classes import ClassHead as ClassHead
 from .convnext import ConvNeXt as ConvNeXt
 from .convolution import Convolution as Convolution
 from .convolution import DepthwiseConvolution as DepthwiseConvolution

@@ -13,6 +13,7 @@ from .predict import predict_file as predict_file
 from .predict import predict_images as predict_images
 from .recipe import PropertiesConfig as PropertiesConfig
 from .recipe import train as train
+from .scores.class_scores import class_columns as class_columns
 from .scores.evaluate import evaluate_file as evaluate_file
 from .scores.evaluate import evaluate_predictions as evaluate_predictions
 from .scores.mass_metallicity import MassRelation as MassRelation
