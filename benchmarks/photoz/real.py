@@ -73,13 +73,13 @@ def measure(settings: Settings) -> Iterator[Result]:
     """Templates alone in the bands that they reach, then networks, templates and both."""
     of_fields = f"Each galaxy by models of the other four of {FOLDS} parts; redshifts of any quality"
     optical, whole, cosmos = goods_s(TO_KS), goods_s(), zcosmos()
-    found = {**_in_folds(optical, _by_templates), "template as it comes": _as_it_comes(optical)}
+    found = {**_in_folds(optical, _by_templates), "template, no redshifts": _as_it_comes(optical)}
     yield _result("GOODS-S, U to Ks", f"{len(optical.galaxies):,} galaxies, eleven bands. {of_fields}", found)
     parts, of_nine = split(cosmos.galaxies), split(zcosmos("g").galaxies)
     found = {
         **_by_networks(cosmos, parts, PHOTOMETRY + ", without g"),
         PHOTOMETRY: _predicted(networks(of_nine), of_nine.test),
-        "template as it comes": _as_it_comes(replace(cosmos, galaxies=parts.test)),
+        "template, no redshifts": _as_it_comes(replace(cosmos, galaxies=parts.test)),
     }
     about = f"{len(parts.test):,} galaxies with secure redshifts of the test part, eight bands u to Ks"
     yield _result("zCOSMOS", f"{about}; `photometry` also sees g, whose filter is not at hand", found)
@@ -150,9 +150,8 @@ def templates(
     """Templates for the bands of a catalogue, their zero points and errors fitted or not."""
     filters = load_filters(*catalogue.filters)
     bands = catalogue.galaxies.bands
-    model, change = fitted_templates(
-        bands, filters, TemplateSettings(), training, zero_points=fit, band_errors=fit
-    )
+    given = {"zero_points": fit, "band_errors": fit, "unlabelled": None if fit else catalogue.galaxies}
+    model, change = fitted_templates(bands, filters, TemplateSettings(), training, **given)
     print(change.as_dict(bands), flush=True)
     return model, change
 

@@ -86,7 +86,7 @@ def method_settings(
             "--zero-points",
             metavar="fit|none|BAND=MAG,...",
             help="Of template: fitted to training galaxies, none, or numbers that are added to the "
-            "magnitudes. [default: fitted, where there are 50 redshifts]",
+            "magnitudes. [default: fitted, where there are 50 redshifts, or else six bands]",
         ),
     ] = None,
     band_errors: Annotated[

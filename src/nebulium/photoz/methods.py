@@ -24,7 +24,12 @@ from nebulium.photoz.fluxes import recipe as fluxes
 from nebulium.photoz.images import recipe as images
 from nebulium.photoz.images.galaxies import match_images, prepare_training
 from nebulium.photoz.predict import predict_arrays, predict_galaxies
-from nebulium.photoz.templates.adjustment import Adjustment, TemplateSettings, fitted_templates
+from nebulium.photoz.templates.adjustment import (
+    Adjustment,
+    TemplateSettings,
+    can_fit_without_redshifts,
+    fitted_templates,
+)
 from nebulium.photoz.templates.model import TemplateModel
 from nebulium.photoz.training_galaxies import (
     Method,
@@ -133,17 +138,23 @@ def _templates(
         galaxies.select(training),
         zero_points=fits["zero_points"],
         band_errors=fits["band_errors"],
+        unlabelled=galaxies,
     )
-    task.run.notes.extend(notes := _adjustment_notes(change, galaxies.bands, fits, len(training)))
+    if any(fits.values()) or not can_fit_without_redshifts(galaxies):
+        of = f"{len(training):,} galaxies with redshifts"
+    else:
+        fits = {name: task.settings.is_automatic(name) for name in fits}
+        of = "galaxies at the redshifts that templates give them"
+    task.run.notes.extend(notes := _adjustment_notes(change, galaxies.bands, fits, of))
     facts = {"Bands and templates": "; ".join(notes)} if notes else {}
     return model, {"facts": facts, "preprocessing": {"adjustment": change.as_dict(galaxies.bands)}}
 
 
 def _adjustment_notes(
-    change: Adjustment, bands: Sequence[str], fits: Mapping[str, bool], galaxies: int
+    change: Adjustment, bands: Sequence[str], fits: Mapping[str, bool], galaxies: str
 ) -> list[str]:
     """What was done to the bands, for who trains and who uses the model."""
-    of, notes = f"fitted to {galaxies:,} galaxies with redshifts", []
+    of, notes = f"fitted to {galaxies}", []
     if any(change.zero_point_mag):
         told = ", ".join(f"{band} {mag:+.3f}" for band, mag in zip(bands, change.zero_point_mag, strict=True))
         notes.append(f"zero points in mag, {of if fits['zero_points'] else 'as given'}: {told}")

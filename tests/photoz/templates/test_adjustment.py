@@ -10,6 +10,7 @@ from nebulium.errors import TableError
 from nebulium.nn.mapping import map_galaxies
 from nebulium.photometry.galaxies import PhotometricGalaxies
 from nebulium.photoz.density.grid import RedshiftGrid
+from nebulium.photoz.predict import predict_galaxies
 from nebulium.photoz.templates.adjustment import (
     Adjustment,
     TemplateSettings,
@@ -75,6 +76,35 @@ def test_zero_points_that_are_off_are_found():
     found = fit_adjustment(model(), made(150), errors(), start=Adjustment((0.0,) * 6), band_errors=False)
     np.testing.assert_allclose(found.zero_point_mag, -(OFF_MAG - OFF_MAG.mean()), atol=0.03)
     assert found.error is None
+
+
+def test_without_redshifts_zero_points_and_redshifts_get_better():
+    galaxies = made(150)
+    known = galaxies.redshift.astype(float)
+    unknown = replace(galaxies, redshift=np.full(150, np.nan, np.float32))
+    fitted, change = fitted_templates(
+        BANDS, FILTERS, SETTINGS, nobody(), unlabelled=unknown, config=CONFIG, **NONE
+    )
+    off = OFF_MAG - OFF_MAG.mean()
+    assert np.std(change.zero_point_mag + off) < 0.5 * np.std(off)
+    assert change.error is not None
+    before, after = (
+        np.median(np.abs(predict_galaxies(one, galaxies).densities.median() - known) / (1 + known))
+        for one in (model(), fitted)
+    )
+    assert after < 0.5 * before
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [(SETTINGS, 99), (TemplateSettings(2.0, 40, zero_points="none", band_errors="none"), 120)],
+    ids=["too few", "none"],
+)
+def test_nothing_is_fitted_without_redshifts_where_that_cannot_be_or_is_not_wanted(settings, count):
+    _, change = fitted_templates(
+        BANDS, FILTERS, settings, nobody(), unlabelled=made(count), config=CONFIG, **NONE
+    )
+    assert change == Adjustment((0.0,) * 6)
 
 
 def test_errors_grow_with_the_scatter_that_nobody_quoted():

@@ -4,6 +4,9 @@ Zero points are fitted as by Ilbert et al. (2006, A&A 457, 841): at its redshift
 templates, a band is moved by the median of measured over expected flux, and again, until nothing moves. What
 scatter is left beyond the noise is an error of each band, relative to the flux, times a number that makes the
 middles of the densities hold as many of the known redshifts as they should.
+
+Without known redshifts each galaxy is taken at the median of its own density, and that is found again with
+the new zero points and errors: what is wrong of a band is wrong at all redshifts.
 """
 
 import math
@@ -33,6 +36,11 @@ FEWEST, FEWEST_IN_BAND = 50, 20
 #: No more galaxies are asked for the errors: densities take long.
 MOST_FOR_ERRORS = 500
 ITERATIONS = 10
+#: Without known redshifts: fewest galaxies, and fewest bands, as a redshift and a template take up what few
+#: bands could tell; and how often all is fitted again.
+FEWEST_UNLABELLED, FEWEST_BANDS, ROUNDS = 100, 6, 4
+# Of each galaxy a redshift, a template and a brightness are fitted to the bands whose scatter is measured.
+_FITTED = 3
 # Magnitudes of a change of flux in natural logarithms.
 MAG_PER_E = 2.5 / np.log(10.0)
 #: Fluxes of less than this many errors say little of a zero point.
@@ -52,7 +60,8 @@ class TemplateSettings(GridConfig):
     zero_points : str
         ``fit`` to the redshifts of training galaxies; ``none``; or numbers such as ``u=-0.1,g=0.02``, mag,
         added to the magnitudes of these bands: positive makes a band fainter. By default they are fitted
-        where the training part has 50 redshifts or more.
+        to the redshifts where the training part has 50 or more, or else to the galaxies' own densities where
+        there are 100 galaxies and six bands or more.
     band_errors : str
         ``fit``; ``none``; or numbers such as ``u=0.05``: errors of all fluxes of a band beyond the noise, as
         a fraction of the flux, of the others 0.03. The default is as for zero points.
@@ -89,6 +98,10 @@ class TemplateSettings(GridConfig):
     def fits(self, name: str, labelled: int) -> bool:
         """Whether one of the two is fitted, given the number of training galaxies with redshifts."""
         return getattr(self, name) == FIT or (getattr(self, name) == AUTOMATIC and labelled >= FEWEST)
+
+    def is_automatic(self, name: str) -> bool:
+        """Whether nothing is said of one of the two."""
+        return str(getattr(self, name)) == AUTOMATIC
 
 
 def _band_number(text: str, name: str) -> tuple[str, float]:
@@ -154,6 +167,7 @@ def fitted_templates(
     *,
     zero_points: bool,
     band_errors: bool,
+    unlabelled: PhotometricGalaxies | None = None,
     config: TemplateConfig | None = None,
 ) -> tuple[TemplateModel, Adjustment]:
     """Templates for the bands of a catalogue, and how these were changed.
@@ -169,6 +183,8 @@ def fitted_templates(
         Of the training part, all with redshifts; may be none.
     zero_points, band_errors : bool
         What is fitted to them.
+    unlabelled : PhotometricGalaxies, optional
+        Of any redshifts; what is not fitted to known ones, and nothing is said of, is fitted to these.
     config : TemplateConfig, optional
         The templates.
 
@@ -199,7 +215,15 @@ def fitted_templates(
     if zero_points or band_errors:
         fit = {"zero_points": zero_points, "band_errors": band_errors}
         start = fit_adjustment(model, galaxies, errors, start=start, **fit)
+    elif unlabelled is not None and can_fit_without_redshifts(unlabelled):
+        fit = {name: settings.is_automatic(name) for name in ("zero_points", "band_errors")}
+        start = fit_without_redshifts(model, unlabelled, errors, start=start, **fit)
     return adjusted(model, start, errors), start
+
+
+def can_fit_without_redshifts(galaxies: PhotometricGalaxies) -> bool:
+    """Whether there are galaxies and bands enough."""
+    return len(galaxies) >= FEWEST_UNLABELLED and len(galaxies.bands) >= FEWEST_BANDS
 
 
 def _in_order(given: Mapping[str, float], bands: tuple[str, ...], other: float) -> tuple[float, ...]:
@@ -243,6 +267,37 @@ def fit_adjustment(
     if zero_points:
         start = replace(start, zero_point_mag=_fit_zero_points(model, galaxies, start, errors))
     return _fit_errors(model, galaxies, start, errors) if band_errors else start
+
+
+def fit_without_redshifts(
+    model: TemplateModel,
+    galaxies: PhotometricGalaxies,
+    errors: Float[np.ndarray, "bin band"],
+    *,
+    start: Adjustment,
+    zero_points: bool,
+    band_errors: bool,
+) -> Adjustment:
+    """Zero points and errors of the bands, from galaxies at the medians of their own densities."""
+    few = galaxies.select(np.linspace(0, len(galaxies) - 1, min(len(galaxies), MOST_FOR_ERRORS)).astype(int))
+    bands = len(galaxies.bands)
+    zero_point, found = np.array(start.zero_point_mag), start
+    for _ in range(ROUNDS * (zero_points or band_errors)):
+        fitted = adjusted(model, found, errors)
+        placed = replace(few, redshift=predict_galaxies(fitted, few).densities.median().astype(np.float32))
+        if zero_points:
+            ratio = log_ratios(fitted, placed)
+            step = MAG_PER_E * np.array([middle(ratio[:, band]) for band in range(bands)])
+            zero_point = zero_point + step - step.mean()
+            found = replace(found, zero_point_mag=tuple(zero_point.round(4).tolist()))
+        if band_errors:
+            general = adjusted(model, replace(found, error=None), errors)
+            scatter = _scatter_beyond_noise(log_ratios(general, placed), placed)
+            if not np.all(np.isfinite(scatter)):  # no band has enough galaxies
+                return start
+            wider = math.sqrt(bands / (bands - _FITTED))
+            found = replace(found, error=tuple((wider * scatter).round(4).tolist()))
+    return found
 
 
 def _fit_zero_points(
