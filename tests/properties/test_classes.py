@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
@@ -231,3 +232,19 @@ def test_features_that_cannot_be(folder, features):
         train_file(
             folder / "images.npz", folder / "labels.csv", folder / "no", targets=["kind"], config=config
         )
+
+
+@pytest.mark.parametrize("head", ["gaussian", "gaussian-process"])
+def test_training_galaxies_of_one_class_teach_none(folder, head):
+    part = Split().parts(np.arange(GALAXIES))
+    kind = np.where(part == "train", "early", "late")
+    write_table(Table({"target_id": np.arange(GALAXIES), "kind": kind}), folder / "one.csv")
+    with pytest.raises(TableError, match=r"kind: expected two classes or more .* found only early"):
+        train_file(
+            folder / "images.npz",
+            folder / "one.csv",
+            folder / "no",
+            targets=["kind"],
+            config=PropertiesConfig(head=head),
+        )
+    assert not (folder / "no").exists()

@@ -102,6 +102,16 @@ def class_counts(classes: Classes, places: Float[np.ndarray, "n classified"]) ->
     }
 
 
+def check_classes_to_learn(counts: Mapping[str, Mapping[str, int]], where: str) -> None:
+    """Refuse a target of which the training galaxies show fewer than two classes."""
+    for target, of_names in counts.items():
+        there = [name for name, count in of_names.items() if count]
+        if len(there) < 2:
+            found = f"only {there[0]}" if there else "no class"
+            problem = f"expected two classes or more among the training galaxies, found {found}"
+            raise TableError(f"{where}, column {target}", problem, "give more labels, or leave it out")
+
+
 def few_of_a_class(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Notes on classes that too few training galaxies teach."""
     return [

@@ -23,7 +23,13 @@ from nebulium.nn.image_model import Standardisation, measure_standardisation
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.calibration import calibrated, with_temperature
 from nebulium.properties.card import CITATION, described
-from nebulium.properties.classes import Classes, class_counts, class_weights, few_of_a_class
+from nebulium.properties.classes import (
+    Classes,
+    check_classes_to_learn,
+    class_counts,
+    class_weights,
+    few_of_a_class,
+)
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 from nebulium.properties.features.names import FEATURES, PROFILES, check_features
 from nebulium.properties.gaussian_process import MOST_REFERENCES, fit_gaussian_process
@@ -257,6 +263,7 @@ def train_on_images(
     classes = labelled.classes
     targets = labelled.targets[: len(labelled.targets) - len(classes)]
     counts = class_counts(classes, parts["train"].labels["value"][:, len(targets) :])
+    check_classes_to_learn(counts, str(source.path))
     for note in few_of_a_class(counts):
         run.warn(note)
     model, results = train_on_store(parts, targets, classes=classes, config=config, start=start, run=run)
