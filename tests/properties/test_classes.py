@@ -179,6 +179,13 @@ def test_a_class_that_the_model_does_not_know_is_set_aside(folder):
     assert "kind that the model does not know" in rejects.summary()
 
 
+def test_a_class_twice_is_refused(folder):
+    source = open_images(folder / "images.npz")
+    table = column(np.array([*KINDS, "late, red"] * (GALAXIES // 4)))
+    with pytest.raises(TableError, match="two predicted columns would be called kind"):
+        join_labels(source, table, ["kind", "kind"], Rejects())
+
+
 def test_predictions_of_others_are_scored_and_faults_named():
     labels = column(np.array(["a", "b"] * 50))
     right = np.where(labels["kind"] == "a", 0.9, 0.2)

@@ -161,7 +161,7 @@ def join_labels(
     one in any case.
     """
     known_classes = _classes(table, targets, classes)
-    targets = [*(one for one in targets if one not in known_classes), *known_classes]
+    targets = sorted(targets, key=lambda target: target in known_classes)
     _check_targets(targets, known_classes, table.name)
     check_unique_ids(lambda: [table[ID]], where=table.name)
     labels = [_label_column(table, target, known_classes) for target in targets]
@@ -230,9 +230,12 @@ def _beside(source: ImageSource, names: Sequence[str], missing: MissingNumbers) 
 def _check_targets(targets: Sequence[str], classes: Classes, where: str) -> None:
     """Each property and what is predicted of it gets columns of its own."""
     parts = ("", "_sigma", "_q16", "_q84")
-    columns = [*TAKEN, *(target + part for target in targets if target not in classes for part in parts)]
-    for target, names in classes.items():
-        columns += [target, *(probability_column(target, name) for name in names)]
+    columns = list(TAKEN)
+    for target in targets:
+        if target in classes:
+            columns += [target, *(probability_column(target, name) for name in classes[target])]
+        else:
+            columns += [target + part for part in parts]
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice or not targets:
         problem = f"two predicted columns would be called {twice[0]}" if twice else "none is given"
