@@ -29,7 +29,7 @@ from nebulium.photoz.templates.model import TemplateModel
 from nebulium.sed.filters import Filters, load_filters
 
 MODULES = ("rail.estimation.algos.bpz_lite",)
-AS_IT_COMES = f"{TEMPLATE} as it comes"
+NO_REDSHIFTS = f"{TEMPLATE}, no redshifts"
 FITTED = "zero points of `template`"
 # BPZ's prior has no galaxies at redshift 0.
 LEAST_REDSHIFT = 0.005
@@ -79,8 +79,8 @@ def _goods_s() -> Case:
         fitted.append((model, rows))
         moved[rows] = change.zero_point_mag
     everyone = np.arange(len(galaxies))
-    as_it_comes = [(templates(catalogue, nobody, fit=False)[0], everyone)]
-    models = {TEMPLATE: fitted, AS_IT_COMES: as_it_comes}
+    unlabelled = [(templates(catalogue, nobody, fit=False)[0], everyone)]
+    models = {TEMPLATE: fitted, NO_REDSHIFTS: unlabelled}
     return Case("GOODS-S", galaxies, load_filters(*catalogue.filters), models, moved)
 
 
@@ -89,8 +89,8 @@ def _zcosmos() -> Case:
     parts = split(catalogue.galaxies)
     everyone, nobody = np.arange(len(parts.test)), parts.test.select(slice(0, 0))
     model, change = templates(catalogue, labelled(parts), fit=True)
-    as_it_comes = templates(catalogue, nobody, fit=False)[0]
-    models = {TEMPLATE: [(model, everyone)], AS_IT_COMES: [(as_it_comes, everyone)]}
+    unlabelled = templates(catalogue, nobody, fit=False)[0]
+    models = {TEMPLATE: [(model, everyone)], NO_REDSHIFTS: [(unlabelled, everyone)]}
     moved = np.tile(change.zero_point_mag, (len(parts.test), 1))
     return Case("zCOSMOS", parts.test, load_filters(*catalogue.filters), models, moved)
 
@@ -98,7 +98,7 @@ def _zcosmos() -> Case:
 def _hdfn() -> Case:
     everything = hdfn_galaxies()
     known = everything.select(np.isfinite(everything.redshift))
-    models = {AS_IT_COMES: [(hdfn_model(DEFAULT), np.arange(len(known)))]}
+    models = {NO_REDSHIFTS: [(hdfn_model(DEFAULT), np.arange(len(known)))]}
     return Case("Hubble Deep Field North", known, hdfn_filters(), models)
 
 

@@ -25,7 +25,7 @@ from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.features.names import FEATURES
 from nebulium.properties.kernel_classes import fit_kernel_classes
 from nebulium.properties.labels import LabelledRows, join_labels, read_labels
-from nebulium.properties.scores.class_figures import confusion_figure, reliability_figure
+from nebulium.properties.scores.class_figures import class_figures
 from nebulium.properties.scores.class_scores import class_columns
 
 TARGETS = ("visual_class", "is_odd")
@@ -80,7 +80,8 @@ def _result(target: str, labelled: LabelledRows, features: dict[str, np.ndarray]
             said[test] = predict(x[train], true[train], x[test], groups)
         found.append(_scored(target, method, true, said))
         if method == OURS:
-            _draw(target, names, true, said)
+            for name, figure in class_figures(target, names, class_columns(true, said)).items():
+                save_figure(figure, f"properties/galaxy_zoo_{target}_{name}")
     counts = ", ".join(f"{int(np.sum(true == place)):,} {name}" for place, name in enumerate(names))
     return Result(
         f"properties/galaxy_zoo_{target}",
@@ -141,12 +142,3 @@ def _scored(target: str, method: str, true: np.ndarray, said: np.ndarray) -> lis
         needed = NEEDED[target] | {"calibration error": WIDEST_ERROR}
         cells |= {name: Check(f"{target}: {name}", cells[name], aim) for name, aim in needed.items()}
     return [method, *cells.values()]
-
-
-def _draw(target: str, names: tuple[str, ...], true: np.ndarray, said: np.ndarray) -> None:
-    columns = class_columns(true, said)
-    matrix = np.zeros((len(names), len(names)), int)
-    np.add.at(matrix, (true.astype(int), columns["most_probable"].astype(int)), 1)
-    save_figure(confusion_figure(matrix, names, title=target), f"properties/galaxy_zoo_{target}_confusion")
-    figure = reliability_figure(columns["right"], columns["confidence"], title=target)
-    save_figure(figure, f"properties/galaxy_zoo_{target}_reliability")

@@ -251,7 +251,7 @@ class PropertyModel(ImageModel):
         if self.on_features:
             predicted, probability = self._from_features(self._with_medians(image, features))
         else:
-            intervals, probabilities = self._said(image)
+            intervals, probabilities = self._said(image, self._profiles(features))
             predicted, probability = _pooled(intervals), jnp.mean(probabilities, axis=(0, 1))
         widen = lambda quantile: predicted.median + self.interval_factor * (quantile - predicted.median)  # noqa: E731
         q16, q84 = widen(predicted.q16), widen(predicted.q84)
@@ -306,12 +306,13 @@ class PropertyModel(ImageModel):
         return self._with_medians(image, self.standardisation.features(image))
 
     def _with_medians(self, image: Image, features: Float[Array, " measured"]) -> Float[Array, " feature"]:
+        profiles = self._profiles(features)
         if self.radial_parts > 1:
             order, _ = radial_order(len(self.form.bands), self.radial_parts)
             features = jnp.concatenate([features[order], features[len(order) :]])
         if not self.networks:
             return features
-        medians = jnp.mean(self._said(image)[0].median, axis=1)
+        medians = jnp.mean(self._said(image, profiles)[0].median, axis=1)
         return jnp.concatenate([features, medians.ravel()])
 
     def _from_features(self, vector: Float[Array, " feature"]) -> tuple[Interval, Probabilities]:
@@ -343,9 +344,9 @@ class PropertyModel(ImageModel):
         features = self.standardisation.features(image)
         return self.embedding(image), self.domain.contains(self._profiles(features))
 
-    def _said(self, image: Image) -> tuple[Interval, Float[Array, "network 8 class"]]:
+    def _said(self, image: Image, profiles: Profiles) -> tuple[Interval, Float[Array, "network 8 class"]]:
         """Intervals (network, 8, target) and probabilities of every network and orientation."""
-        ways, profiles = orientations(self.standardisation.image(image)), self.profiles(image)
+        ways = orientations(self.standardisation.image(image))
         said = [jax.vmap(lambda way, n=network: n.said(way, profiles))(ways) for network in self.networks]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *said)
 
