@@ -134,9 +134,7 @@ def both(photometry: PhotometryModel, template: TemplateModel, parts: Parts) -> 
         "photometry": hyperparameters(parts.training, PhotometryConfig()),
         "template": template.hyperparameters,
     }  # fmt: skip
-    model = combine(photometry, template, parts.validation, shape)
-    print("powers:", model.powers, flush=True)
-    return model
+    return combine(photometry, template, parts.validation, shape)
 
 
 def networks(parts: Parts) -> PhotometryModel:
@@ -152,7 +150,6 @@ def templates(
     bands = catalogue.galaxies.bands
     given = {"zero_points": fit, "band_errors": fit, "unlabelled": None if fit else catalogue.galaxies}
     model, change = fitted_templates(bands, filters, TemplateSettings(), training, **given)
-    print(change.as_dict(bands), flush=True)
     return model, change
 
 
