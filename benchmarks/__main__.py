@@ -36,6 +36,7 @@ MODULES = {
     "properties_mock": "properties.mock",
     "properties_sdss": "properties.sdss",
     "properties_galaxy_zoo": "properties.galaxy_zoo",
+    "generate_mock": "generate.mock",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

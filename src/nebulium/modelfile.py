@@ -38,6 +38,7 @@ CLASSES = {
     "CandelsFlow": "nebulium.mock.populations.candels_flow",
     "CombinedModel": "nebulium.photoz.combined",
     "ImageRedshiftModel": "nebulium.photoz.images.model",
+    "LatentImageModel": "nebulium.generate.model",
     "LineModel": "nebulium.lines.model",
     "PhotometryModel": "nebulium.photoz.fluxes.model",
     "PropertyModel": "nebulium.properties.model",

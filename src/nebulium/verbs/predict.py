@@ -29,6 +29,7 @@ ID = "target_id"
 PREDICTORS: dict[str, dict[str, "str | type[Predictor[Any]]"]] = {
     "predict": {
         "CombinedModel": "nebulium.photoz.predict:FluxPredictor",
+        "LatentImageModel": "nebulium.generate.predict:PosteriorPredictor",
         "LineModel": "nebulium.lines.predict:LinePredictor",
         "ImageRedshiftModel": "nebulium.photoz.predict:ImagePredictor",
         "PhotometryModel": "nebulium.photoz.predict:FluxPredictor",

@@ -1,0 +1,206 @@
+"""``nebulium generate``: images of galaxies from their properties, and back."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nebulium.cli.options import (
+    REPLACED,
+    BatchSize,
+    Epochs,
+    IdColumn,
+    Missing,
+    ModelOfGalaxies,
+    ModelOutput,
+    PredictionsOutput,
+    Resume,
+    Seed,
+)
+from nebulium.cli.properties import Bands, image_data
+from nebulium.cli.verb import library, say, say_notes, say_predictions, say_trained, verb
+from nebulium.errors import TableError
+
+app = typer.Typer(
+    help="Images from properties, and how likely an image is given properties.", no_args_is_help=True
+)
+
+Names = Annotated[
+    Any,
+    typer.Option(
+        "--properties",
+        parser=lambda names: tuple(name.strip() for name in names.split(",")),
+        metavar="A,B,...",
+        help="Columns that images are drawn from: numbers, some of which may be missing.",
+    ),
+]
+Properties = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        metavar="TABLE",
+        help="Parquet, FITS, ECSV, VOTable, HDF5 or text with the properties. [default: the columns beside "
+        "the images]",
+    ),
+]
+
+
+def latent_config(
+    components: Annotated[int, typer.Option("--components", min=16, help="Principal components.")] = 160,
+    epochs: Epochs = None,
+    reader_epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--reader-epochs",
+            min=1,
+            help="Passes of the network that reads properties off images; the recipe's if not given.",
+        ),
+    ] = None,
+    batch_size: BatchSize = None,
+    size: Annotated[
+        int | None,
+        typer.Option("--size", min=8, help="Pixels on a side, cut or padded; those of the first image."),
+    ] = None,
+    binning: Annotated[
+        int, typer.Option("--binning", min=1, help="Average blocks of so many pixels on a side.")
+    ] = 1,
+    seed: Seed = 0,
+) -> Any:
+    """The recipe, whose fields go by these names."""
+    return library("generate.LatentConfig")(**locals())
+
+
+def given_values(
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given", metavar="NAME=VALUE", help="A property that all galaxies have; as often as needed."
+        ),
+    ] = None,
+) -> dict[str, float]:
+    """Properties by name."""
+    values = {}
+    for text in given or ():
+        name, _, value = text.partition("=")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError as error:
+            raise TableError(f"--given {text}", "expected NAME=VALUE", "as log_mstar=10.5") from error
+    return values
+
+
+@verb(app, "train", library("generate.train_file", progress=True), images=image_data, config=latent_config)
+def train(
+    run: Any,
+    *,
+    images: Any,
+    properties: Names,
+    output: ModelOutput,
+    table: Properties = None,
+    id_column: IdColumn = None,
+    bands: Bands = None,
+    missing: Missing = None,
+    config: Any,
+    resume: Resume = False,
+) -> None:
+    """Train a model of images of galaxies given their properties.
+
+    Images and properties are brought together by the id. What cannot be used is listed beside the model.
+
+    Example: `nebulium generate train mock --properties redshift,log_mstar,log_sfr,oh12 --output mine`
+
+    Example: `nebulium generate train cutouts --table z.csv --id objid --properties oh_p50 --output mine`
+    """
+    say_trained(run)
+
+
+@verb(app, "sample", library("generate.sample_file"), "drawing", given=given_values)
+def sample(
+    run: Any,
+    *,
+    model: ModelOfGalaxies,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help=f"Images, ending in .parquet. {REPLACED}")
+    ],
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="TABLE", help="Properties of the galaxies to draw, a row each."),
+    ] = None,
+    given: Any,
+    n: Annotated[
+        int, typer.Option("--n", min=1, help="Images of each row of the table; without one, in all.")
+    ] = 1,
+    id_column: IdColumn = None,
+    steps: Annotated[int, typer.Option("--steps", min=2, help="Of the sampler.")] = 40,
+    guidance: Annotated[
+        float | None,
+        typer.Option(
+            "--guidance",
+            min=1,
+            help="Above 1: more typical of the properties than galaxies are; not for inference.",
+        ),
+    ] = None,
+    outside: Annotated[
+        bool, typer.Option("--outside", help="Draw properties that no galaxies of the training had, too.")
+    ] = False,
+    seed: Seed = 0,
+) -> None:
+    """Draw images of galaxies with given properties.
+
+    FILE has the layout of the Multimodal Universe, with the properties beside the images. What is not given
+    is drawn for any value.
+
+    Example: `nebulium generate sample --model mine --given log_mstar=10.5 --n 16 --output drawn.parquet`
+
+    Example: `nebulium generate sample --model mine --table galaxies.csv --output drawn.parquet`
+    """
+    say(f"{run.output}: {run.images:,} images; {run.out_of_domain:,} outside the training domain")
+    say_notes(run.notes)
+
+
+@verb(app, "posterior", library("generate.posterior_file"), "inferring", images=image_data)
+def posterior(
+    run: Any,
+    images: Any,
+    model: ModelOfGalaxies,
+    output: PredictionsOutput,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--given", metavar="COLUMN", help="A property that is known; as often as needed."),
+    ] = None,
+    table: Properties = None,
+    id_column: IdColumn = None,
+    bands: Bands = None,
+    missing: Missing = None,
+) -> None:
+    """Infer the properties of galaxies from their images, by Bayes' rule.
+
+    Written are, for each property, its median NAME, NAME_sigma, NAME_q16 and NAME_q84, and in_domain. The
+    prior is the density of properties of the training galaxies.
+
+    Example: `nebulium generate posterior cutouts --model mine --output inferred.parquet`
+
+    Example: `nebulium generate posterior mock --given redshift --model mine --output inferred.parquet`
+    """
+    say_predictions(run)
+
+
+@verb(app, "score", library("generate.score_file"), "scoring", images=image_data)
+def score(
+    run: Any,
+    images: Any,
+    model: ModelOfGalaxies,
+    output: PredictionsOutput,
+    table: Properties = None,
+    id_column: IdColumn = None,
+    bands: Bands = None,
+    missing: Missing = None,
+) -> None:
+    """Say how likely images are given the properties of their galaxies.
+
+    Written is log_ratio, the logarithm of p(image given properties) / p(image): far below 0, and the image is
+    not that of such a galaxy.
+
+    Example: `nebulium generate score mock --model mine --output scores.parquet`
+    """
+    say_predictions(run)

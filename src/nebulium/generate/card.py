@@ -1,0 +1,69 @@
+"""What the folder of a model of images says of it."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nebulium.generate.model import LatentImageModel
+from nebulium.training import FitResult
+from nebulium.verbs import Card, TrainedModel
+from nebulium.verbs.card import markdown_table
+
+CITATION = (
+    "the data set that the model was trained on; diffusion follows Karras et al. 2022, arXiv:2206.00364"
+)
+DOMAIN = (
+    "a combination of properties no further from those of training galaxies than 99.7 % of the validation "
+    "galaxies are"
+)
+
+
+def described(
+    model: LatentImageModel,
+    config: Any,
+    results: Sequence[FitResult[Any]],
+    *,
+    hyperparameters: Mapping[str, Any],
+    split: Mapping[str, Any],
+    units: Mapping[str, str],
+) -> TrainedModel:
+    """A trained model with what its folder says of it."""
+    form, names = model.form, model.conditions
+    units = {name: units.get(name, "") for name in names}
+    measured = zip(names, model.condition_mean, model.condition_scale, strict=True)
+    learned = {name: {"mean": float(mean), "scatter": float(scale)} for name, mean, scale in measured}
+    rows = [(name, units[name], f"{of['mean']:.4g}", f"{of['scatter']:.3g}") for name, of in learned.items()]
+    noise = {
+        "sky_variance": model.noise.sky_variance.tolist(),
+        "photon_variance": model.noise.photon_variance.tolist(),
+    }
+    preparation = form.preparation
+    return TrainedModel(
+        model,
+        hyperparameters=hyperparameters,
+        preprocessing={
+            "bands": list(form.bands),
+            "unit": form.unit,
+            "size_px": preparation.size,
+            "binning": preparation.binning,
+            "stretch": preparation.stretch.as_dict(),
+        },
+        units=units,
+        training_domain={"in_domain": DOMAIN, "conditions": learned, "noise": noise},
+        split=split,
+        settings=dataclasses.asdict(config),
+        citation=CITATION,
+        card=Card(
+            title=f"Images of galaxies from {', '.join(names)}",
+            summary=f"Draws images in the bands {', '.join(form.bands)} of galaxies with given properties, "
+            "any of which may be missing, and says how likely an image is given properties.",
+            facts={
+                "Images": f"{preparation.size} pixels on a side, pixels in {form.unit or 'unknown units'}",
+                "Network": f"{model.basis.size} principal components of eight orientations; diffusion by "
+                f"{config.depth} blocks of width {config.width}",
+            },
+            details=markdown_table(("property", "unit", "mean", "scatter"), rows),
+            learned_from="images",
+        ),
+        results=results,
+    )

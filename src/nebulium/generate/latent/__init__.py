@@ -1,0 +1,1 @@
+"""Images as coefficients, and the density of these."""

@@ -1,0 +1,157 @@
+"""Diffusion of coefficients: noise put on, taken off, and how likely that makes them.
+
+Noise is the same for all coefficients, in units of the weakest of them, which are noise themselves: so
+coarse features come out first, as in an image, and the last level lies below the noise of the survey.
+Preconditioning follows Karras et al. 2022 (arXiv:2206.00364), with a Gaussian that knows the conditions in
+place of one variance for all.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from nebulium.generate.latent.denoiser import Denoiser
+from nebulium.generate.latent.gaussian import ConditionalGaussian
+
+Vector = Float[Array, " _"]
+Number = Float[Array, ""]
+
+#: Lowest level of noise, in units of the weakest coefficients; bright galaxies have colours finer than these.
+LOWEST = 0.05
+#: Highest level, in units of the strongest coefficient.
+HIGHEST = 3.0
+#: So many of the weakest coefficients set the unit.
+WEAKEST = 20
+
+
+class Known(NamedTuple):
+    """Conditions, standardised, and which of them are known: 1, or 0 where the condition is 0 too."""
+
+    conditions: Vector
+    known: Vector
+
+
+class LatentDiffusion(eqx.Module):
+    """A density of coefficients given any of the conditions.
+
+    Parameters
+    ----------
+    components, conditions : int
+        How many there are.
+    width, depth : int
+        Of the denoiser.
+    key : key
+
+    Attributes
+    ----------
+    scale : (component,) float32
+        Standard deviations of the coefficients in units of the weakest.
+    gaussian : ConditionalGaussian
+    denoiser : Denoiser
+    """
+
+    scale: Float[Array, " component"]
+    gaussian: ConditionalGaussian
+    denoiser: Denoiser
+
+    def __init__(self, components: int, conditions: int, *, width: int, depth: int, key: Key[Array, ""]):
+        self.scale = jnp.ones(components)
+        self.gaussian = ConditionalGaussian(components, conditions)
+        self.denoiser = Denoiser(components, conditions, width=width, depth=depth, key=key)
+
+    @property
+    def log_levels(self) -> tuple[Number, Number]:
+        """Natural logarithms of the lowest and the highest level of noise."""
+        return jnp.log(jnp.asarray(LOWEST, jnp.float32)), jnp.log(HIGHEST * jnp.max(self.scale))
+
+    def denoised(self, noisy: Vector, log_level: Number, given: Known) -> Vector:
+        """Expected coefficients, in units of the weakest, under noise of a level."""
+        mean, variance = self._base(given)
+        noise = jnp.exp(2.0 * log_level)
+        offset, total = noisy - mean, variance + noise
+        told = self.denoiser(offset * jax.lax.rsqrt(total), log_level, *given)
+        return mean + variance / total * offset + jnp.sqrt(variance * noise / total) * told
+
+    def _base(self, given: Known) -> tuple[Vector, Vector]:
+        """Means and variances by the Gaussian."""
+        mean, variance = self.gaussian.given(*given)
+        return mean * self.scale, variance * self.scale**2
+
+    def loss(self, coefficients: Vector, given: Known, log_level: Number, key: Key[Array, ""]) -> Number:
+        """Nats that noise of one level costs, for the whole range of levels were all like it.
+
+        Its mean over levels, drawn evenly in their logarithm, bounds the negative logarithm of the density
+        up to a constant (Kingma et al. 2021, arXiv:2107.00630, equation 17).
+        """
+        clean = coefficients * self.scale
+        noise = jax.random.normal(key, clean.shape)
+        return self._cost(clean, noise, given, log_level)
+
+    def _cost(self, clean: Vector, noise: Vector, given: Known, log_level: Number) -> Number:
+        lowest, highest = self.log_levels
+        level = jnp.exp(log_level)
+        left = (self.denoised(clean + level * noise, log_level, given) - clean) / level
+        return (highest - lowest) * jnp.sum(left**2)
+
+    def log_densities(
+        self, coefficients: Vector, given: Known, draws: int, key: Key[Array, ""]
+    ) -> Float[Array, "way draw"]:
+        """Bounds on the logarithm of the density, up to a constant, given each of several conditions.
+
+        Levels are stratified, each noise comes with its opposite, and all conditions see the same of both:
+        the mean over draws is the estimate, and that of a difference is much better known.
+        """
+        clean = coefficients * self.scale
+        level_key, noise_key = jax.random.split(key)
+        lowest, highest = self.log_levels
+        even = (jnp.arange(draws, dtype=jnp.float32) + jax.random.uniform(level_key, (draws,))) / draws
+        levels = lowest + (highest - lowest) * even
+
+        def one(log_level: Number, key: Key[Array, ""]) -> Float[Array, " way"]:
+            noise = jax.random.normal(key, clean.shape)
+
+            def cost(given: Known) -> Number:
+                both = [self._cost(clean, sign * noise, given, log_level) for sign in (1.0, -1.0)]
+                return -0.5 * (both[0] + both[1])
+
+            return jax.vmap(cost)(given)
+
+        return jax.vmap(one, out_axes=1)(levels, jax.random.split(noise_key, draws))
+
+    def sample(self, given: Known, steps: int, key: Key[Array, ""], guidance: Number | None = None) -> Vector:
+        """Draw coefficients by Heun's method (Karras et al. 2022, algorithm 1), levels even in logarithm.
+
+        Guidance above 1 draws what is more typical of the conditions than galaxies are (Ho and Salimans
+        2022, arXiv:2207.12598).
+        """
+        lowest, highest = self.log_levels
+        levels = jnp.linspace(highest, lowest, steps)
+        mean, variance = self._base(given)
+        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(key, mean.shape)
+        nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
+
+        def slope(noisy: Vector, log_level: Number) -> Vector:
+            clean = self.denoised(noisy, log_level, given)
+            if guidance is not None:
+                free = self.denoised(noisy, log_level, nothing)
+                clean = free + guidance * (clean - free)
+            return noisy - clean  # with respect to the logarithm of the level
+
+        def step(noisy: Vector, ends: tuple[Number, Number]) -> tuple[Vector, None]:
+            first, second = ends
+            length = second - first
+            before = slope(noisy, first)
+            after = slope(noisy + length * before, second)
+            return noisy + 0.5 * length * (before + after), None
+
+        noisy, _ = jax.lax.scan(step, start, (levels[:-1], levels[1:]))
+        return (noisy - slope(noisy, lowest)) / self.scale
+
+
+def coefficient_scale(scales: Float[np.ndarray, " component"]) -> Float[np.ndarray, " component"]:
+    """Standard deviations in units of the weakest coefficients."""
+    return (scales / np.median(np.sort(scales)[:WEAKEST])).astype(np.float32)

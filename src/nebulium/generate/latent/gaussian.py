@@ -1,0 +1,73 @@
+"""Coefficients and conditions as one Gaussian: in closed form for any pattern of missing conditions."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+Coefficients = Float[Array, " component"]
+Conditions = Float[Array, " condition"]
+
+# A condition cannot explain all of a coefficient: each has noise.
+_LEAST_VARIANCE = 1e-4
+# Added to the covariance of conditions, some of which may follow from others.
+_RIDGE = 1e-3
+
+
+class ConditionalGaussian(eqx.Module):
+    """What conditions say of coefficients, were everything Gaussian.
+
+    Parameters
+    ----------
+    components, conditions : int
+        How many there are of each.
+
+    Attributes
+    ----------
+    cross : (component, condition) float32
+        Covariances of coefficients and conditions, both of zero mean and unit variance.
+    covariance : (condition, condition) float32
+    """
+
+    cross: Float[Array, "component condition"]
+    covariance: Float[Array, "condition condition"]
+
+    def __init__(self, components: int, conditions: int):
+        self.cross, self.covariance = jnp.zeros((components, conditions)), jnp.eye(conditions)
+
+    def given(self, conditions: Conditions, known: Conditions) -> tuple[Coefficients, Coefficients]:
+        """Means and variances of the coefficients, given those conditions whose `known` is 1, not 0."""
+        gain = self.cross @ _inverse(self.covariance, known)
+        explained = jnp.sum(gain * self.cross * known[None, :], axis=1)
+        return gain @ jnp.where(known > 0, conditions, 0.0), jnp.maximum(1.0 - explained, _LEAST_VARIANCE)
+
+
+def _inverse(covariance: Float[Array, "c c"], known: Float[Array, " c"]) -> Float[Array, "c c"]:
+    """Inverse of the covariance of the known conditions; zero for the others."""
+    both = known[:, None] * known[None, :]
+    return both * jnp.linalg.inv(both * covariance + jnp.diag(1.0 - known))
+
+
+def fit_gaussian(
+    coefficients: Float[np.ndarray, "n component"], conditions: Float[np.ndarray, "n condition"], even: int
+) -> ConditionalGaussian:
+    """The Gaussian of a set in all eight orientations; NaN stands for a missing condition.
+
+    Of the coefficients only the first ones, `even` and alike when transposed, are the same in all
+    orientations: conditions say nothing of the mean of the others.
+    """
+    known = np.isfinite(conditions).astype(np.float64)
+    values = np.where(known > 0, conditions, 0.0).astype(np.float64)
+    pairs = np.maximum(known.T @ known, 1.0)
+    empty = ConditionalGaussian(coefficients.shape[1], conditions.shape[1])
+    cross = np.zeros(empty.cross.shape)
+    cross[:even] = coefficients[:, :even].T.astype(np.float64) @ values / np.maximum(known.sum(axis=0), 1.0)
+    covariance = _positive(values.T @ values / pairs)
+    found = (jnp.asarray(cross, jnp.float32), jnp.asarray(covariance, jnp.float32))
+    return eqx.tree_at(lambda gaussian: (gaussian.cross, gaussian.covariance), empty, found)
+
+
+def _positive(covariance: np.ndarray) -> np.ndarray:
+    """Covariances found pair by pair need not be those of anything: negative variances are lifted."""
+    values, axes = np.linalg.eigh(covariance)
+    return (axes * np.maximum(values, _RIDGE)[None, :]) @ axes.T

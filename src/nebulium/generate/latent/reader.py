@@ -1,0 +1,73 @@
+"""What an image says of the properties: their joint density, read off the coefficients.
+
+With the density of images it makes one joint density of images and properties, so that by Bayes' rule
+p(image given properties) / p(image) = p(properties given image) / p(properties), without Monte-Carlo noise.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from nebulium.generate.latent.basis import Basis
+from nebulium.nn.joint_mixture import log_density, parameter_count
+from nebulium.training.augmentation import WAYS
+
+Vector = Float[Array, " _"]
+Number = Float[Array, ""]
+
+#: Normal distributions in the mixture of a galaxy, and in that of all galaxies.
+OF_GALAXY, OF_ALL = 4, 16
+
+
+class Reader(eqx.Module):
+    """A network from coefficients to a density of conditions, and the density of those of all galaxies.
+
+    Parameters
+    ----------
+    components, conditions : int
+        Lengths of the two vectors.
+    width, depth : int
+        Of the hidden layers.
+    key : key
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    last: eqx.nn.Linear
+    of_all: Vector
+
+    def __init__(self, components: int, conditions: int, *, width: int, depth: int, key: Key[Array, ""]):
+        all_key, last_key, *keys = jax.random.split(key, depth + 2)
+        sizes = [components] + [width] * depth
+        self.layers = tuple(
+            eqx.nn.Linear(before, width, key=key) for before, key in zip(sizes[:-1], keys, strict=True)
+        )
+        self.last = eqx.nn.Linear(width, parameter_count(OF_GALAXY, conditions), key=last_key)
+        self.of_all = jax.random.normal(all_key, (parameter_count(OF_ALL, conditions),))
+
+    def parameters(self, coefficients: Vector) -> Vector:
+        """The mixture of conditions of a galaxy, as it lies."""
+        hidden = coefficients
+        for layer in self.layers:
+            hidden = jax.nn.gelu(layer(hidden))
+        return self.last(hidden)
+
+    def prior(self, conditions: Vector, known: Vector) -> Number:
+        """Logarithm of the density of known conditions among the training galaxies."""
+        return log_density(self.of_all, conditions, known, OF_ALL)
+
+    def loss(self, coefficients: Vector, conditions: Vector, known: Vector) -> Number:
+        """Negative logarithms of the densities of known conditions, given the image and not."""
+        read = log_density(self.parameters(coefficients), conditions, known, OF_GALAXY)
+        return -(read + self.prior(conditions, known))
+
+    def read(self, coefficients: Vector, basis: Basis) -> Float[Array, "8 parameter"]:
+        """The mixtures of a galaxy in its eight orientations."""
+        turned = jax.vmap(lambda way: basis.oriented(coefficients, way))(jnp.asarray(WAYS))
+        return jax.vmap(self.parameters)(turned)
+
+
+def log_posterior(read: Float[Array, "8 parameter"], conditions: Vector, known: Vector) -> Number:
+    """Logarithm of the density of known conditions given the image, by all its orientations."""
+    ways = jax.vmap(lambda one: log_density(one, conditions, known, OF_GALAXY))(read)
+    return jax.scipy.special.logsumexp(ways) - jnp.log(jnp.asarray(len(WAYS), jnp.float32))

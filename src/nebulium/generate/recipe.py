@@ -1,0 +1,336 @@
+"""From images and properties to a saved model of images: the settings, the loss, the steps."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_parts
+from nebulium.data.images.preparation import Preparation, measure_preparation
+from nebulium.data.images.source import ImageSource
+from nebulium.data.splits import Split
+from nebulium.errors import ImageError
+from nebulium.generate.card import described
+from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
+from nebulium.generate.latent.diffusion import Known, coefficient_scale
+from nebulium.generate.latent.gaussian import fit_gaussian
+from nebulium.generate.latent.noise import PixelNoise, fit_noise
+from nebulium.generate.latent.reader import Reader
+from nebulium.generate.model import DOMAIN_REFERENCES, LatentImageModel
+from nebulium.nn.joint_mixture import parameter_count
+from nebulium.nn.mapping import map_galaxies
+from nebulium.nn.training_domain import measure_domain
+from nebulium.properties.labels import LabelledRows
+from nebulium.training import FitConfig, FitResult, trained_part
+from nebulium.training.config import fit_config_of
+from nebulium.verbs import TrainedModel, Training
+
+#: Softening of the stretch, in scatters of the sky: the sky stays small beside galaxies, whose cores do not
+#: outshine all else.
+SOFTENING = 3.0
+#: Images that the components, and the noise, are measured on.
+MOST_FOR_BASIS, MOST_FOR_NOISE = 20_000, 512
+#: Fewer images than this in a part of the split cannot be told from their average.
+LEAST_TRAINING, LEAST_VALIDATION = 200, 20
+BATCH = 128
+#: Shares of the training galaxies that tell none, one and all of their conditions; of the rest each
+#: condition is told with the last probability.
+NONE, ONE, ALL, EACH = 0.15, 0.35, 0.2, 0.6
+
+
+@dataclass(frozen=True)
+class LatentConfig:
+    """How a latent model of images is built and trained.
+
+    Attributes
+    ----------
+    components : int
+        Principal components of the images.
+    width, depth : int
+        Of the denoising network: of its hidden layers, and blocks.
+    size : int, optional
+        Pixels on a side, by cropping or padding; that of the first image if not given.
+    binning : int
+        Pixels on a side of the blocks that are averaged first.
+    epochs, batch_size, learning_rate, weight_decay, seed
+        Of the diffusion, as in `nebulium.training.FitConfig`.
+    reader_epochs : int
+        Passes of the network that reads properties off images.
+    split_seed : str
+        Names the split by id into train, validation and test.
+
+    Examples
+    --------
+    >>> LatentConfig(epochs=5).components
+    160
+    """
+
+    components: int = 160
+    width: int = 256
+    depth: int = 4
+    size: int | None = None
+    binning: int = 1
+    epochs: int = 100
+    reader_epochs: int = 40
+    batch_size: int = 512
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    seed: int = 0
+    split_seed: str = "nebulium"
+
+    @property
+    def fitting(self) -> FitConfig:
+        """Settings of the training loop."""
+        return fit_config_of(self, averaging=0.999)
+
+    @property
+    def reading(self) -> FitConfig:
+        """Settings of the loop that trains the reader, which soon knows its galaxies by heart."""
+        return replace(
+            self.fitting,
+            epochs=self.reader_epochs,
+            batch_size=min(self.batch_size, 256),
+            learning_rate=1e-3,
+            weight_decay=1e-2,
+        )
+
+
+class Learner(eqx.Module):
+    """A network in training, with the basis that knows how coefficients turn."""
+
+    network: Any
+    basis: Basis
+
+
+def reading_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
+    """Of the properties of each galaxy, in a random orientation."""
+
+    def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(key, shape=(3,)))
+        return learner.network.loss(turned, conditions, known)
+
+    keys = jax.random.split(key, len(galaxies["known"]))
+    return jax.vmap(one)(galaxies["coefficients"], galaxies["conditions"], galaxies["known"], keys)
+
+
+def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
+    """Nats of each galaxy at a level of its own, in a random orientation, some of its conditions hidden."""
+    coefficients, n = galaxies["coefficients"], len(galaxies["coefficients"])
+    level_key, order_key, key = jax.random.split(key, 3)
+    lowest, highest = learner.network.log_levels
+    even = (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(level_key, (n,))) / n
+    levels = lowest + (highest - lowest) * jax.random.permutation(order_key, even)
+
+    def one(coefficients: Array, conditions: Array, known: Array, level: Array, key: Array) -> Array:
+        way_key, hidden_key, noise_key = jax.random.split(key, 3)
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
+        told = known * _told(hidden_key, len(known))
+        return learner.network.loss(turned, Known(conditions * told, told), level, noise_key)
+
+    keys = jax.random.split(key, n)
+    return jax.vmap(one)(coefficients, galaxies["conditions"], galaxies["known"], levels, keys)
+
+
+def _told(key: Key[Array, ""], conditions: int) -> Float[Array, " condition"]:
+    """Which conditions a galaxy in training tells, 1 or 0."""
+    kind_key, which_key, each_key = jax.random.split(key, 3)
+    which = jax.random.randint(which_key, (), 0, conditions)
+    single = jax.nn.one_hot(which, conditions, dtype=jnp.float32)
+    several = jax.random.bernoulli(each_key, EACH, (conditions,)).astype(jnp.float32)
+    kind = jnp.searchsorted(jnp.cumsum(jnp.array([NONE, ONE, ALL])), jax.random.uniform(kind_key))
+    return jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+
+
+def train_on_images(
+    source: ImageSource, labelled: LabelledRows, split: Split, config: LatentConfig, run: Training
+) -> TrainedModel:
+    """Prepare images and train a model on those of the training part."""
+    part = split.parts(labelled.ids)
+    preparation = _preparation(source, labelled.rows[part == "train"], config)
+    parts = prepare_parts(
+        source,
+        labelled.rows,
+        part,
+        {"value": labelled.values},
+        run.scratch,
+        preparation=preparation,
+        rejects=run.rejects,
+    )
+    rows = {name: one.images.rows for name, one in parts.items()}
+    split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=str(source.path))
+    of_images = {name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")}
+    model, results = train_on_store(parts, labelled.targets, config=config, of_images=of_images, run=run)
+    return described(
+        model,
+        config,
+        results,
+        hyperparameters=hyperparameters(parts["train"], model.basis, labelled.targets, config, of_images),
+        split=split.as_dict(rows),
+        units=labelled.units,
+    )
+
+
+def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
+    """What single precision holds, as one would write it."""
+    return None if values is None else [float(f"{value:.6g}") for value in values]
+
+
+def _preparation(source: ImageSource, rows: np.ndarray, config: LatentConfig) -> Preparation:
+    """How images are prepared; their sides must be even, and small enough for components."""
+    measured = measure_preparation(source, rows, size=config.size, binning=config.binning)
+    side, bands, mend = (
+        measured.side,
+        len(source.bands),
+        "choose another --size (size) or --binning (binning)",
+    )
+    if side % 2:
+        problem = f"would have {side} pixels on a side, expected an even number"
+        raise ImageError(str(source.path), problem, mend)
+    if (side // 2) ** 2 * bands > MOST_VALUES:
+        most = 2 * int(np.sqrt(MOST_VALUES / bands))
+        problem = f"would have {side} pixels on a side, expected at most {most} in {bands} bands"
+        raise ImageError(str(source.path), problem, mend)
+    softening = tuple(SOFTENING * value for value in measured.stretch.softening)
+    return replace(measured, stretch=replace(measured.stretch, softening=softening))
+
+
+def train_on_store(
+    parts: Mapping[str, LabelledImages],
+    conditions: tuple[str, ...],
+    *,
+    config: LatentConfig,
+    of_images: Mapping[str, Any] | None = None,
+    run: Training | None = None,
+) -> tuple[LatentImageModel, list[FitResult[Any]]]:
+    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
+    training = parts["train"]
+    basis = fit_basis(_chunks(training.images, MOST_FOR_BASIS), config.components)
+    settings = hyperparameters(training, basis, conditions, config, of_images or {})
+    model = _with_statistics(training, basis, settings, config.seed)
+    data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
+    gaussian = fit_gaussian(
+        data["train"]["coefficients"],
+        np.where(data["train"]["known"] > 0, data["train"]["conditions"], np.nan),
+        basis.components[0],
+    )
+    model = eqx.tree_at(lambda m: m.diffusion.gaussian, model, gaussian)
+    model = eqx.tree_at(lambda m: m.noise, model, _noise(model, parts["validation"].images))
+    domain = measure_domain(
+        *(jnp.asarray(data[name]["conditions"]) for name in ("train", "validation")),
+        n_reference=model.condition_domain.reference.shape[0],
+    )
+    model = eqx.tree_at(lambda m: m.condition_domain, model, domain)
+    model = _with_image_domain(model, parts)
+    diffusion, reader = Learner(model.diffusion, basis), Learner(_started(model.reader, data["train"]), basis)
+    fitted = [
+        (run or Training()).fit(
+            name,
+            learner,
+            loss,
+            data["train"],
+            validation=data["validation"],
+            config=fitting,
+            trainable=trained_part(learner, trained),
+            about=dataclasses.asdict(config),
+        )
+        for name, learner, loss, fitting, trained in (
+            ("reader", reader, reading_loss, config.reading, lambda learner: learner.network),
+            ("diffusion", diffusion, diffusion_loss, config.fitting, lambda one: one.network.denoiser),
+        )
+    ]
+    networks = (fitted[0].model.network, fitted[1].model.network)
+    return eqx.tree_at(lambda m: (m.reader, m.diffusion), model, networks), fitted
+
+
+def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
+    """The model with the domain of its images."""
+    axes = {}
+    for name, most in (("train", MOST_FOR_BASIS), ("validation", MOST_FOR_BASIS)):
+        axes[name] = np.concatenate(
+            [map_galaxies(model.image_axes, one, batch=BATCH) for one in _chunks(parts[name].images, most)]
+        )
+    left = axes["train"][:, -1]
+    mean, scale = np.mean(left), max(float(np.std(left)), 1e-3)
+    standard = [jnp.asarray(np.column_stack([a[:, :-1], (a[:, -1] - mean) / scale])) for a in axes.values()]
+    domain = measure_domain(*standard, n_reference=model.image_domain.reference.shape[0])
+    measured = (domain, jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32))
+    return eqx.tree_at(lambda m: (m.image_domain, m.left_mean, m.left_scale), model, measured)
+
+
+def _started(reader: Reader, data: Mapping[str, np.ndarray]) -> Reader:
+    """The density of all galaxies begins with normal distributions about some of them."""
+    conditions = data["conditions"]
+    components = len(reader.of_all) // parameter_count(1, conditions.shape[1])
+    start = np.zeros((components, parameter_count(1, conditions.shape[1])), np.float32)
+    start[:, 1 : 1 + conditions.shape[1]] = conditions[np.arange(components) * len(conditions) // components]
+    return eqx.tree_at(lambda one: one.of_all, reader, jnp.asarray(start.ravel()))
+
+
+def hyperparameters(
+    training: LabelledImages,
+    basis: Basis,
+    conditions: tuple[str, ...],
+    config: LatentConfig,
+    of_images: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Keywords of the model."""
+    return {
+        **training.images.store.form.as_dict(),
+        **of_images,
+        "conditions": list(conditions),
+        "components": list(basis.components),
+        "width": config.width,
+        "depth": config.depth,
+        "domain_references": min(DOMAIN_REFERENCES, len(training)),
+    }
+
+
+def _with_statistics(
+    training: LabelledImages, basis: Basis, settings: Mapping[str, Any], seed: int
+) -> LatentImageModel:
+    """A model before training, with what is measured on the training galaxies."""
+    values = training.labels["value"]
+    model = LatentImageModel(**settings, key=jax.random.key(seed))
+    scale = coefficient_scale(basis.all_scales)
+    measured = (
+        basis,
+        jnp.asarray(scale),
+        jnp.asarray(np.nanmean(values, axis=0), jnp.float32),
+        jnp.asarray(np.nanstd(values, axis=0), jnp.float32),
+    )
+    where = lambda m: (m.basis, m.diffusion.scale, m.condition_mean, m.condition_scale)  # noqa: E731
+    return eqx.tree_at(where, model, measured)
+
+
+def _coefficients(model: LatentImageModel, images: LabelledImages) -> dict[str, np.ndarray]:
+    """What the diffusion is trained on."""
+    coefficients = map_galaxies(model.basis.coefficients, images.images, batch=BATCH)
+    known = map_galaxies(model.known, images.labels["value"].astype(np.float32), batch=BATCH)
+    return {"coefficients": coefficients, "conditions": known.conditions, "known": known.known}
+
+
+def _noise(model: LatentImageModel, images: StoredImages) -> PixelNoise:
+    """Noise as it is left of images that components were not fitted to."""
+    stretch = model.form.preparation.stretch
+    rebuilt = lambda image: model.basis.image(model.basis.coefficients(image))  # noqa: E731
+
+    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for chunk in _chunks(images, MOST_FOR_NOISE):
+            modelled = map_galaxies(rebuilt, chunk, batch=BATCH)
+            yield stretch.invert(chunk), stretch.invert(modelled)
+
+    pixels = model.form.preparation.side**2 * len(model.form.bands)
+    return fit_noise(pairs(), model.basis.size / pixels)
+
+
+def _chunks(images: StoredImages, most: int) -> Iterator[np.ndarray]:
+    """Some of the images, spread evenly over the set."""
+    rows = np.arange(min(len(images), most)) * len(images) // min(len(images), most)
+    for first in range(0, len(rows), BATCH):
+        yield images[rows[first : first + BATCH]]

@@ -1,0 +1,1 @@
+"""How well drawn galaxies are like real ones."""

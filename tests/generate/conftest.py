@@ -1,0 +1,46 @@
+"""Galaxies as round spots: their width says the size, their brightness the mass, and both scatter."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nebulium.data.images.mmu import Images, write_images
+from nebulium.data.tables.table import Table
+
+GALAXIES, SIDE, BANDS = 900, 12, ("g", "r")
+SKY, ELECTRONS = 0.02, 400.0
+
+
+@pytest.fixture(scope="session")
+def spots(tmp_path_factory) -> Path:
+    """A Parquet file of images, with properties beside them, some of which are missing."""
+    random = np.random.default_rng(0)
+    log_mass, log_size = random.normal(0.0, 0.5, GALAXIES), random.normal(0.3, 0.12, GALAXIES)
+    at = np.arange(SIDE) - 0.5 * (SIDE - 1)
+    radius2 = at[:, None] ** 2 + at[None, :] ** 2
+    profile = np.exp(-0.5 * radius2 / 10 ** (2 * log_size[:, None, None]))
+    flux = 10 ** (log_mass[:, None, None] - 2 * log_size[:, None, None]) * profile
+    colour = 10 ** (0.2 * log_mass + 0.03 * random.normal(size=GALAXIES))
+    clean = flux[..., None] * np.stack([np.ones(GALAXIES), colour], axis=1)[:, None, None, :]
+    noise = np.sqrt(SKY**2 + clean / ELECTRONS) * random.normal(size=clean.shape)
+    pixels = (clean + noise).astype(np.float32)
+    known = np.where(random.random(GALAXIES) < 0.2, np.nan, log_size)
+    of_bands = np.ones((2, GALAXIES, len(BANDS)), np.float32)
+    beside = Table({"log_mass": 10 + log_mass, "log_size": known})
+    ivar = np.full(pixels.shape, SKY**-2, np.float32)
+    images = Images(np.arange(GALAXIES), BANDS, pixels, ivar, pixels > np.inf, *of_bands, table=beside)
+    path = tmp_path_factory.mktemp("spots") / "spots.parquet"
+    write_images(images, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(spots, tmp_path_factory) -> Path:
+    """A model of them, small and soon trained."""
+    from nebulium.generate import LatentConfig, train_file
+
+    folder = tmp_path_factory.mktemp("models") / "spots"
+    config = LatentConfig(components=16, width=32, depth=2, epochs=60, reader_epochs=60, batch_size=64)
+    train_file(spots, folder, properties=["log_mass", "log_size"], config=config)
+    return folder
