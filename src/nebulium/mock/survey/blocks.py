@@ -20,7 +20,7 @@ from nebulium.data.images.mmu import Images
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, SurveyError
-from nebulium.mock.galaxies import GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
+from nebulium.mock.galaxies import BandPhotometry, GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
 from nebulium.mock.images.noise import add_noise, sky_sigma
 from nebulium.mock.images.noiseless import Neighbour, noiseless_image
 from nebulium.mock.populations.own_table import table_population
@@ -34,6 +34,8 @@ from nebulium.mock.survey.survey_list import find_survey
 MOST_CANDIDATES = 2000 * BLOCK
 # Streams of random numbers besides jax's: of the neighbours, and of the noise of the image.
 _NEIGHBOURS, _NOISE = 1, 2
+# Number, for the key of the noise of further bands, that no candidate of a galaxy reaches.
+_FURTHER = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class BlockMaker:
         ids = BLOCK * block + np.arange(BLOCK)
         wanted = int(np.sum(ids < self.settings.n))
         placed = [self._place_neighbours(int(index)) for index in ids[:wanted]]
-        columns = {"target_id": ids, **galaxy_columns(galaxies, self.instrument.filters)}
+        further = jax.tree.map(np.asarray, self._further(galaxies, ids))
+        columns = {"target_id": ids}
+        columns |= galaxy_columns(galaxies, further, self.instrument.catalogue_filters)
         columns = {name: values[:wanted] for name, values in columns.items()}
         columns |= _neighbour_columns(placed, first=int(ids[0]))
         stamps = [self._stamp(galaxies, row, placed[row], int(ids[row])) for row in range(wanted)]
@@ -119,6 +123,10 @@ class BlockMaker:
             chosen[pending[found]] = tried[pending[found]] + passed[found].argmax(axis=1)
             tried[pending] += each
         return chosen
+
+    def _further(self, galaxies: MockGalaxy, ids: np.ndarray) -> BandPhotometry | None:
+        """The bands that the images lack."""
+        return _measured_further(self._maker, galaxies, self._key_seed, jnp.asarray(ids, jnp.uint32))
 
     def _place_neighbours(self, index: int) -> Placed:
         """Others of the block, in places independent of the galaxy."""
@@ -194,6 +202,16 @@ def _made_of_rows(
     maker: GalaxyMaker, properties: GalaxyProperties, seed: Array, indices: UInt32[Array, " n"]
 ) -> MockGalaxy:
     return jax.vmap(lambda row, i: maker(row, _galaxy_key(seed, i)))(properties, indices)
+
+
+@eqx.filter_jit
+def _measured_further(
+    maker: GalaxyMaker, galaxies: MockGalaxy, seed: Array, indices: UInt32[Array, " n"]
+) -> BandPhotometry | None:
+    def measured(galaxy: MockGalaxy, index: Array) -> BandPhotometry | None:
+        return maker.further_photometry(galaxy, jax.random.fold_in(_galaxy_key(seed, index), _FURTHER))
+
+    return jax.vmap(measured)(galaxies, indices)
 
 
 def _of(galaxies: MockGalaxy, row: int) -> tuple[Any, Float[np.ndarray, "component band"], float]:
