@@ -266,6 +266,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("wave_rest_aa", "rest-frame wavelength, vacuum", "Angstrom"),
     Column("flux_lambda", "flux density per wavelength", FLUX_UNIT),
     Column("ivar", "inverse variance of flux_lambda; 0 masks the pixel", "1e34 s2 cm4 Angstrom2 / erg2"),
+    Column("fibre_fraction", "light of the galaxy in its spectrum over all of it, relative to a star's"),
+    Column("median_sn_per_pixel", "median signal to noise of the pixels of the spectrum"),
     Column("lsf_sigma_aa", "Gaussian sigma of the line-spread function", "Angstrom"),
 )
 

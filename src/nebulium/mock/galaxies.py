@@ -134,7 +134,7 @@ class GalaxyMaker(eqx.Module):
         band = self.survey.instrument().band_names.index(self.survey.limit.band)
         radius_kpc = half_light_radius_kpc(structure, light.flux_njy[:, band])
         flux_njy = jnp.where(light.covered, jnp.sum(light.flux_njy, axis=0), jnp.nan)
-        radius_arcsec = _arcsec(radius_kpc, properties.redshift)
+        radius_arcsec = arcsec_of_kpc(radius_kpc, properties.redshift)
         measured = self.noise(flux_njy, radius_arcsec, for_noise)
         mag_ab = measured.mag_ab[band]
         redshift_spec = self.survey.labels.redshift(
@@ -172,7 +172,7 @@ class GalaxyMaker(eqx.Module):
         stars = self.light_model.spectra(properties, galaxy.structure)
         parts, covered = band_fluxes(stars, galaxy.light.line_flux, properties.redshift, filters)
         true = photometry_of_flux(parts.sum(axis=0), covered)
-        radius_arcsec = _arcsec(galaxy.half_light_radius_kpc, properties.redshift)
+        radius_arcsec = arcsec_of_kpc(galaxy.half_light_radius_kpc, properties.redshift)
         measured = self.further.noise(true.flux_njy, radius_arcsec, key)
         return BandPhotometry(true.flux_njy, true.mag_ab, measured)
 
@@ -260,6 +260,7 @@ def half_light_radius_kpc(structure: Structure, flux: Float[Array, " component"]
     )
 
 
-def _arcsec(radius_kpc: Scalar, redshift: Scalar) -> Scalar:
+def arcsec_of_kpc(radius_kpc: Scalar, redshift: Scalar) -> Scalar:
+    """Angle that a length has at a redshift."""
     angular_distance_kpc = 1e3 * luminosity_distance_mpc(redshift, DEFAULT_COSMOLOGY) / (1.0 + redshift) ** 2
     return ARCSEC_PER_RADIAN * radius_kpc / angular_distance_kpc

@@ -18,7 +18,7 @@ BEFORE = json.loads((Path(__file__).parent / "made_before.json").read_text())
 @pytest.mark.usefixtures("optimised_programs")
 @pytest.mark.parametrize("name", sorted(SURVEYS))
 def test_galaxies_and_images_of_a_seed_are_what_they_were(name):
-    images = BlockMaker(RunSettings(name, 3, 7, 16, 0.7, shards=1))(0)
+    images = BlockMaker(RunSettings(name, 3, 7, 16, 0.7, shards=1))(0).images
     for column, values in BEFORE[name]["columns"].items():
         expected = np.array(values, float)
         np.testing.assert_allclose(images.table[column], expected, rtol=1e-5, err_msg=column)
