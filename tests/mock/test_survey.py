@@ -189,7 +189,12 @@ def test_selection_and_truth(plain):
     assert catalogue["target_id"].tolist() == list(range(N))
     assert np.all(catalogue["mag_ab_obs_sdss_r0"] < 17.77)
     assert np.all(catalogue["selected"])
-    for band in ("sdss_g0", "sdss_r0", "sdss_i0"):
+    bands = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
+    assert [name for name in catalogue.columns if name.startswith("mag_ab_sdss")] == [
+        f"mag_ab_{band}" for band in bands
+    ]
+    assert read_images(shard_paths(plain, 1)[0], rows=[0]).bands == ("sdss_g0", "sdss_r0", "sdss_i0")
+    for band in bands:
         pull = (catalogue[f"flux_njy_obs_{band}"] - catalogue[f"flux_njy_{band}"]) / catalogue[
             f"flux_njy_err_{band}"
         ]

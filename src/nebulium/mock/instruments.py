@@ -136,9 +136,9 @@ class Instrument:
         return tuple(band.filter for band in self.bands)
 
     @property
-    def catalogue_filters(self) -> tuple[str, ...]:
-        """Names of the transmission curves of the catalogue: those of the images, then the others."""
-        return (*self.filters, *(band.filter for band in self.catalogue_only))
+    def catalogue_bands(self) -> tuple[Band, ...]:
+        """Bands of the catalogue: those of the images, then the others."""
+        return (*self.bands, *self.catalogue_only)
 
 
 # Wings of ground-based point-spread functions: beta of about 3 (Racine 1996, PASP 108, 699).

@@ -87,16 +87,9 @@ def test_the_folder_tells_of_its_spectra(made):
     assert (made / "figures" / "spectra.png").stat().st_size > 10_000
 
 
-def test_processes_and_files_change_nothing(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(survey_module, "show_survey", lambda folder: [])
-    make_survey("sdss", tmp_path / "mock", **OPTIONS, processes=2, shards=3)
-    assert len(list((tmp_path / "mock" / SPECTRA).iterdir())) == 3
-    assert_same_spectra(made, tmp_path / "mock")
-
-
-def test_a_killed_run_goes_on_where_it_was(made, tmp_path, monkeypatch):
-    folder = tmp_path / "mock"
-    call = f"make_survey('sdss', {os.fspath(folder)!r}, **{OPTIONS})"
+def test_a_killed_run_goes_on_where_it_was_and_files_change_nothing(made, tmp_path, monkeypatch):
+    folder, options = tmp_path / "mock", OPTIONS | {"shards": 3}
+    call = f"make_survey('sdss', {os.fspath(folder)!r}, **{options})"
     code = f"from nebulium.mock.survey.making import make_survey; {call}"
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     while not list((folder / WORK).glob("spectra-*")) and process.poll() is None:
@@ -104,7 +97,8 @@ def test_a_killed_run_goes_on_where_it_was(made, tmp_path, monkeypatch):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     monkeypatch.setattr(survey_module, "show_survey", lambda folder: [])
-    assert make_survey("sdss", folder, **OPTIONS, resume=True).made > 0
+    assert make_survey("sdss", folder, **options, processes=2, resume=True).made > 0
+    assert len(list((folder / SPECTRA).iterdir())) == 3
     assert_same_spectra(made, folder)
     assert not (folder / WORK).exists()
 

@@ -85,7 +85,7 @@ class BlockMaker:
         placed = [self._place_neighbours(int(index)) for index in ids[:wanted]]
         further = jax.tree.map(np.asarray, self._further(galaxies, ids))
         columns = {"target_id": ids}
-        columns |= galaxy_columns(galaxies, further, self.instrument.catalogue_filters)
+        columns |= galaxy_columns(galaxies, further, self.instrument.catalogue_bands)
         columns = {name: values[:wanted] for name, values in columns.items()}
         columns |= _neighbour_columns(placed, first=int(ids[0]))
         stamps = [self._stamp(galaxies, row, placed[row], int(ids[row])) for row in range(wanted)]

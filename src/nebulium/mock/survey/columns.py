@@ -8,6 +8,7 @@ import numpy as np
 from nebulium.lines.continuum.line_list import line_columns
 from nebulium.lines.scores.bpt import bpt_classes
 from nebulium.mock.galaxies import BandPhotometry, MockGalaxy
+from nebulium.mock.instruments import Band
 from nebulium.mock.line_ratios import line_ratio_columns
 
 #: The most neighbours that a stamp can have.
@@ -15,14 +16,14 @@ MOST_NEIGHBOURS = 5
 
 
 def galaxy_columns(
-    galaxies: MockGalaxy, further: BandPhotometry | None, filters: tuple[str, ...]
+    galaxies: MockGalaxy, further: BandPhotometry | None, bands: tuple[Band, ...]
 ) -> dict[str, np.ndarray]:
-    """All columns of galaxies, the truth first and the measurements after it; further bands come last."""
+    """All columns of galaxies, the truth first, the measurements after it; bands by wavelength."""
     light = galaxies.light
-    bands = BandPhotometry(np.asarray(light.flux_njy).sum(axis=1), light.mag_ab, galaxies.measured)
+    seen = BandPhotometry(np.asarray(light.flux_njy).sum(axis=1), light.mag_ab, galaxies.measured)
     if further is not None:
-        bands = jax.tree.map(lambda some, others: np.concatenate([some, others], axis=1), bands, further)
-    measured = bands.measured
+        seen = jax.tree.map(lambda some, others: np.concatenate([some, others], axis=1), seen, further)
+    measured = seen.measured
     columns: dict[str, Any] = {
         **vars(galaxies.properties),
         "log_sfr": light.log_sfr,
@@ -34,9 +35,10 @@ def galaxy_columns(
         "in_domain": light.lines_in_domain,
         "bpt_class": np.where(light.lines_in_domain, bpt_classes(np.asarray(light.ew_aa)), ""),
     }
-    for place, band in enumerate(filters):
-        columns |= {f"flux_njy_{band}": bands.flux_njy[:, place], f"mag_ab_{band}": bands.mag_ab[:, place]}
-    for place, band in enumerate(filters):
+    in_order = [(place, bands[place].filter) for place in np.argsort([band.pivot_aa for band in bands])]
+    for place, band in in_order:
+        columns |= {f"flux_njy_{band}": seen.flux_njy[:, place], f"mag_ab_{band}": seen.mag_ab[:, place]}
+    for place, band in in_order:
         columns |= {
             f"flux_njy_obs_{band}": measured.flux_njy[:, place],
             f"flux_njy_err_{band}": measured.flux_err_njy[:, place],

@@ -152,11 +152,11 @@ def _spectra(folder: Path, settings: RunSettings) -> Figure:
         for name in ("lambda", "flux", "ivar")
     )
     captions = [
-        f"galaxy {galaxies['target_id'][row]}: z = {galaxies['redshift'][row]:.3f}, log SSFR / yr = "
+        f"galaxy {galaxies['target_id'][row]}: z = {galaxies['redshift'][row]:.3f}, log sSFR / yr⁻¹ = "
         f"{log_ssfr[row]:.1f}, log O32 = {galaxies['log_o32'][row]:.2f}"
         for row in chosen
     ]
-    title = f"{settings.survey}, spectra: {find_spectrograph(settings.spectra or '').about}"
+    title = f"{settings.survey}, spectra as of {find_spectrograph(settings.spectra or '').about}"
     return spectra_page(wave, flux, ivar, captions, title=title)
 
 
