@@ -66,7 +66,7 @@ def observe_spectra(
     >>> one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], galaxy)
     >>> spectra = observe_spectra(maker, one, np.array([7]), find_spectrograph("sdss"), seed=1)
     >>> spectra.flux_lambda.shape, bool(0 < spectra.columns["fibre_fraction"][0] < 1)
-    ((1, 3841), True)
+    ((1, 3840), True)
     """
     pixels, survey = spectrograph.pixels(), maker.survey
     band = survey.instrument().band_names.index(survey.limit.band)
