@@ -30,6 +30,7 @@ MODULES = {
     "mock_population": "mock.population",
     "mock_light": "mock.light",
     "mock_images": "mock.images",
+    "mock_spectra": "mock.spectra",
     "mock_survey": "mock.survey",
     "properties_speed": "properties.speed",
     "properties_memory": "properties.memory",

@@ -39,14 +39,16 @@ def test_make_passes_its_options_on(monkeypatch):
     monkeypatch.setattr(mock, "make_survey", pretend)
     result = nebulium(
         "mock", "make", "--survey", "candels", "-o", "here", "--n", 100, "--seed", 7, "--processes", 2,
-        "--shards", 3, "--pixels", 32, "--neighbours", 0.5, "--table", "t.ecsv", "--resume",
+        "--shards", 3, "--pixels", 32, "--neighbours", 0.5, "--table", "t.ecsv",
+        "--spectra", "desi", "--resume",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     progress = asked.pop("progress")
     assert callable(progress)
     assert asked == {
         "survey": "candels", "output": Path("here"), "n": 100, "seed": 7, "processes": 2, "shards": 3,
-        "pixels": 32, "neighbours": 0.5, "table": Path("t.ecsv"), "resume": True,
+        "pixels": 32, "neighbours": 0.5, "table": Path("t.ecsv"), "spectra": "desi",
+        "resume": True,
     }  # fmt: skip
     said = " ".join(result.stdout.split())
     assert "100 galaxies, 36 of them made now in 2 s, 18 a second" in said
@@ -59,6 +61,7 @@ def test_make_passes_its_options_on(monkeypatch):
         (("--survey", "sdds", "--n", 5), "did you mean sdss"),
         (("--survey", "sdss"), "n: is not given"),
         (("--survey", "sdss", "--n", 5, "--table", "none.parquet"), "none.parquet: is not there"),
+        (("--survey", "sdss", "--n", 5, "--spectra", "boss"), "expected one of noiseless, sdss, desi"),
         (("--survey", "sdss", "--n", 5, "--resume"), "holds no mock survey"),
     ],
 )

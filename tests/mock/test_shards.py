@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebulium.data.images.mmu import Images, iter_images, read_images
+from nebulium.data.spectra.reading import read_spectra
+from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError
@@ -17,6 +19,9 @@ from nebulium.mock.survey.run_file import WORK, RunSettings
 from nebulium.mock.survey.shards import (
     BLOCK,
     CATALOGUE,
+    IMAGES,
+    SPECTRA,
+    Block,
     block_path,
     missing_blocks,
     save_block,
@@ -33,20 +38,29 @@ def made_up(block: int, n: int, pixels: int = 4) -> Images:
     return Images(ids, ("g", "r"), flux, np.ones_like(flux), flux > np.inf, cells, cells, table)
 
 
-def run_of(n: int, shards: int) -> RunSettings:
-    return RunSettings("sdss", n, 0, 4, 0.0, shards)
+def spectra_of(block: int, run: RunSettings, pixels: int = 5) -> Spectra | None:
+    if run.spectra is None:
+        return None
+    ids = np.arange(BLOCK * block, min(BLOCK * (block + 1), run.n))
+    flux = np.random.default_rng(block).normal(size=(len(ids), pixels)).astype(np.float32)
+    wave = np.tile(np.linspace(4000.0, 5000.0, pixels, dtype=np.float32), (len(ids), 1))
+    return Spectra(ids, wave, flux, np.ones_like(flux), 0.01 * ids)
+
+
+def run_of(n: int, shards: int, spectra: str | None = None) -> RunSettings:
+    return RunSettings("sdss", n, 0, 4, 0.0, shards, spectra=spectra)
 
 
 def save_all(folder: Path, run: RunSettings) -> None:
     (folder / WORK).mkdir(parents=True, exist_ok=True)
     for block in missing_blocks(folder, run):
-        save_block(folder, block, made_up(block, run.n))
+        save_block(folder, block, Block(made_up(block, run.n), spectra_of(block, run)))
 
 
 @given(n=st.integers(1, 200), data=st.data())
 @settings(max_examples=15)
 def test_any_cut_into_files_holds_the_same_galaxies(tmp_path_factory, n, data):
-    run = run_of(n, data.draw(st.integers(1, min(n, 9))))
+    run = run_of(n, data.draw(st.integers(1, min(n, 9))), spectra="sdss")
     folder = tmp_path_factory.mktemp("shards")
     save_all(folder, run)
     write_shards(folder, run)
@@ -55,6 +69,12 @@ def test_any_cut_into_files_holds_the_same_galaxies(tmp_path_factory, n, data):
     assert np.concatenate([part.ids for part in parts]).tolist() == list(range(n))
     np.testing.assert_array_equal(
         np.concatenate([part.flux for part in parts]), np.concatenate([block.flux for block in expected])
+    )
+    seen = [read_spectra(path) for path in shard_paths(folder, run.shards, SPECTRA)]
+    assert np.concatenate([part.ids for part in seen]).tolist() == list(range(n))
+    np.testing.assert_array_equal(
+        np.concatenate([part.flux_lambda for part in seen]),
+        np.concatenate([spectra_of(block, run).flux_lambda for block in range(-(-n // BLOCK))]),
     )
     catalogue = read_table(folder / CATALOGUE)
     assert catalogue["target_id"].tolist() == list(range(n))
@@ -68,19 +88,31 @@ def test_no_block_is_made_twice_and_none_forgotten(tmp_path):
     save_all(tmp_path, run)
     block_path(tmp_path, 4).unlink()
     assert missing_blocks(tmp_path, run) == [4]
-    save_block(tmp_path, 4, made_up(4, 400))
+    save_block(tmp_path, 4, Block(made_up(4, 400)))
     write_shards(tmp_path, run)
     assert missing_blocks(tmp_path, run) == []
 
 
-def test_a_stop_between_shards_loses_nothing(tmp_path, monkeypatch):
+def test_a_block_that_lacks_its_spectra_is_made_again(tmp_path):
+    run = run_of(200, 2, spectra="sdss")
+    save_all(tmp_path, run)
+    block_path(tmp_path, 1, SPECTRA).unlink()
+    assert missing_blocks(tmp_path, run) == [1]
+    save_all(tmp_path, run)
+    write_shards(tmp_path, run)
+    shard_paths(tmp_path, 2, SPECTRA)[1].unlink()
+    assert missing_blocks(tmp_path, run) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("stop", [IMAGES, SPECTRA])
+def test_a_stop_between_shards_loses_nothing(tmp_path, monkeypatch, stop):
     """The blocks of the shards that are written are gone, those of the others are still there."""
     from nebulium.mock.survey import shards as module
 
-    run, write = run_of(400, 3), module._write_parts
+    run, write = run_of(400, 3, spectra="sdss"), module._write_parts
 
     def stopped(path, parts):
-        if path == shard_paths(tmp_path, 3)[2]:
+        if path == shard_paths(tmp_path, 3, stop)[2]:
             raise KeyboardInterrupt
         write(path, parts)
 
@@ -90,9 +122,11 @@ def test_a_stop_between_shards_loses_nothing(tmp_path, monkeypatch):
         write_shards(tmp_path, run)
     monkeypatch.undo()
     assert missing_blocks(tmp_path, run) == []
-    assert not block_path(tmp_path, 0).exists()
-    assert block_path(tmp_path, 4).exists()
+    for kind in (IMAGES, SPECTRA):
+        assert not block_path(tmp_path, 0, kind).exists()
+        assert block_path(tmp_path, 4, kind).exists()
     write_shards(tmp_path, run)
+    assert len(read_spectra(shard_paths(tmp_path, 3, SPECTRA)[2])) == 134
     assert read_table(tmp_path / CATALOGUE)["target_id"].tolist() == list(range(400))
 
 
@@ -100,10 +134,12 @@ def test_memory_does_not_depend_on_the_number_of_galaxies(tmp_path):
     """Arrow's own peak; with all rows in memory it would grow eightfold."""
     peaks, usual = [], pa.default_memory_pool()
     for blocks in (4, 32):
-        run, folder = run_of(BLOCK * blocks, 2), tmp_path / str(blocks)
+        run, folder = run_of(BLOCK * blocks, 2, spectra="sdss"), tmp_path / str(blocks)
         (folder / WORK).mkdir(parents=True)
         for block in range(blocks):
-            save_block(folder, block, made_up(block, run.n, pixels=24))
+            save_block(
+                folder, block, Block(made_up(block, run.n, pixels=24), spectra_of(block, run, pixels=2000))
+            )
         pa.set_memory_pool(pool := pa.proxy_memory_pool(usual))
         try:
             write_shards(folder, run)

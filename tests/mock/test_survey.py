@@ -141,7 +141,7 @@ def raising(kind):
 def test_a_shorter_run_in_this_process_makes_the_same_galaxies(plain):
     maker = BlockMaker(RunSettings("sdss", 70, SEED, 16, OPTIONS["neighbours"], shards=1))
     catalogue = read_table(plain / "catalogue.parquet")
-    block = maker(1)
+    block = maker(1).images
     assert block.ids.tolist() == list(range(64, 70))
     for name in block.table.columns:
         np.testing.assert_array_equal(block.table[name], catalogue[name][64:70], err_msg=name)
@@ -189,7 +189,12 @@ def test_selection_and_truth(plain):
     assert catalogue["target_id"].tolist() == list(range(N))
     assert np.all(catalogue["mag_ab_obs_sdss_r0"] < 17.77)
     assert np.all(catalogue["selected"])
-    for band in ("sdss_g0", "sdss_r0", "sdss_i0"):
+    bands = ("sdss_u0", "sdss_g0", "sdss_r0", "sdss_i0", "sdss_z0")
+    assert [name for name in catalogue.columns if name.startswith("mag_ab_sdss")] == [
+        f"mag_ab_{band}" for band in bands
+    ]
+    assert read_images(shard_paths(plain, 1)[0], rows=[0]).bands == ("sdss_g0", "sdss_r0", "sdss_i0")
+    for band in bands:
         pull = (catalogue[f"flux_njy_obs_{band}"] - catalogue[f"flux_njy_{band}"]) / catalogue[
             f"flux_njy_err_{band}"
         ]
@@ -312,6 +317,7 @@ def test_a_bad_table_is_an_error_and_leaves_nothing(tmp_path, change, message):
         ("sdss", {"n": 5, "pixels": 0}, "pixels: is 0"),
         ("sdss", {"n": 5, "neighbours": float("nan")}, "neighbours: is nan"),
         ("sdss", {"n": 5, "processes": 0}, "processes: is 0"),
+        ("sdss", {"n": 5, "spectra": "boss"}, "spectra: is 'boss', expected one of noiseless, sdss, desi"),
         ("sdss", {"n": 71, "table": own_table()}, "n: is 71, but the table has 70 rows"),
     ],
 )
@@ -357,6 +363,7 @@ def test_a_disk_that_is_too_small_is_told_at_once(tmp_path, monkeypatch):
         ({"n": 141}, "has n = 140, this one 141"),
         ({"pixels": 32}, "has pixels = 16, this one 32"),
         ({"shards": 2}, "has shards = 1, this one 2"),
+        ({"spectra": "desi"}, "has spectra = None, this one desi"),
     ],
 )
 def test_another_run_is_not_taken_up(plain, change, message):
@@ -382,6 +389,14 @@ def test_a_folder_without_a_run_cannot_be_resumed(tmp_path, content):
         (tmp_path / RUN_FILE).write_text(content)
     with pytest.raises(OutputError, match="holds no mock survey|is of format 99"):
         make_survey("sdss", tmp_path, n=5, resume=True)
+
+
+def test_a_run_from_before_there_were_spectra_has_none(tmp_path):
+    start_run(tmp_path / "mock", RunSettings("sdss", 5, 0, 16, 0.0, 1, spectra="desi"))
+    document = json.loads((tmp_path / "mock" / RUN_FILE).read_text())
+    assert read_run(tmp_path / "mock").settings.spectra == document.pop("spectra") == "desi"
+    (tmp_path / "mock" / RUN_FILE).write_text(json.dumps(document))
+    assert read_run(tmp_path / "mock").settings.spectra is None
 
 
 def test_pictures_of_an_unfinished_run_are_an_error(tmp_path):

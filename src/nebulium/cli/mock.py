@@ -53,14 +53,26 @@ def make(
             "lgmet.",
         ),
     ] = None,
+    spectra: Annotated[
+        str | None,
+        typer.Option(
+            "--spectra",
+            metavar="noiseless|sdss|desi",
+            help="Make spectra as well: all light without noise, or with fibre, resolution and noise of SDSS "
+            "or of DESI's bright programme.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
 ) -> None:
     """Make a survey: truth, photometry with noise, spectroscopic labels, images.
 
-    DIR gets catalogue.parquet, data/*.parquet (the same with images), figures/, README.md and run.json.
+    DIR gets catalogue.parquet, data/*.parquet (the same with images), figures/, README.md and run.json;
+    with --spectra also spectra/*.parquet, which `nebulium lines predict` reads.
     Galaxy i of a seed is the same however many are made, by however many processes, into however many files.
 
     Example: `nebulium mock make --survey sdss --n 200 --seed 1 --output mock`
+
+    Example: `nebulium mock make --survey sdss --n 200 --spectra desi --output mock`
 
     Example: `nebulium mock make --survey candels --n 20000 --processes 2 --shards 8 --output mock`
     """

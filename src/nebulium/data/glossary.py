@@ -158,6 +158,13 @@ class Column:
 
 _PLACEHOLDERS = {"N": r"\d+", "LINE": r"[A-Z][A-Z0-9_]*", "BAND": r"\w+"}
 _QUANTILES = {"q025": "2.5", "q16": "16", "q50": "50", "q84": "84", "q975": "97.5"}
+_LINE_RATIOS = {
+    "o32": "[O III] 5007 / [O II] 3727, 3729 (without 4959), a proxy of the ionisation parameter",
+    "r23": "([O II] 3727, 3729 + [O III] 4959, 5007) / H beta",
+    "o3n2": "([O III] 5007 / H beta) / ([N II] 6584 / H alpha)",
+    "n2": "[N II] 6584 / H alpha",
+    "s2": "[S II] 6716, 6731 / H alpha",
+}
 
 #: Every column that nebulium reads or writes, the more specific names first.
 COLUMNS: tuple[Column, ...] = (
@@ -196,6 +203,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("line_flux_LINE", "observed-frame flux of the line", "1e-17 erg / (s cm2)"),
     Column("line_luminosity_LINE", "luminosity of the line", "erg / s"),
     Column("ew_LINE", "measured equivalent width, rest frame, emission positive", "Angstrom"),
+    *(
+        Column(f"log_{name}{ending}", f"log10 of {ratio}, {how}; NaN where a line is not positive")
+        for name, ratio in _LINE_RATIOS.items()
+        for ending, how in (("_attenuated", "of fluxes behind dust"), ("", "of fluxes without dust"))
+    ),
     Column("bpt_class", "what excites the gas, by the BPT diagram", kind="text"),
     Column("in_domain", "whether the galaxy lies inside the training domain of the model", kind="flag"),
     Column("model", "name of the model that predicted the row", kind="text"),
@@ -254,6 +266,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("wave_rest_aa", "rest-frame wavelength, vacuum", "Angstrom"),
     Column("flux_lambda", "flux density per wavelength", FLUX_UNIT),
     Column("ivar", "inverse variance of flux_lambda; 0 masks the pixel", "1e34 s2 cm4 Angstrom2 / erg2"),
+    Column("fibre_fraction", "light of the galaxy in its spectrum over all of it, relative to a star's"),
+    Column("median_sn_per_pixel", "median signal to noise of the pixels of the spectrum"),
     Column("lsf_sigma_aa", "Gaussian sigma of the line-spread function", "Angstrom"),
 )
 

@@ -17,6 +17,11 @@ from .light import Light as Light
 from .light import LightModel as LightModel
 from .light import make_light_model as make_light_model
 from .populations.properties import GalaxyProperties as GalaxyProperties
+from .spectra.observing import observe_spectra as observe_spectra
+from .spectra.spectrographs import SPECTROGRAPHS as SPECTROGRAPHS
+from .spectra.spectrographs import Fibre as Fibre
+from .spectra.spectrographs import Spectrograph as Spectrograph
+from .spectra.spectrographs import find_spectrograph as find_spectrograph
 from .structure import Structure as Structure
 from .structure import draw_structure as draw_structure
 from .survey.making import SurveyRun as SurveyRun

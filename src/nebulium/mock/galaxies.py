@@ -1,19 +1,22 @@
 """From a key to a galaxy as a survey measures it: properties, structure, light, photometry, label."""
 
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.mock.images.point_spread import ARCSEC_PER_RADIAN
-from nebulium.mock.light import Light, LightModel, make_light_model
+from nebulium.mock.light import Light, LightModel, band_fluxes, make_light_model
 from nebulium.mock.populations.properties import GalaxyProperties
 from nebulium.mock.structure import Structure, draw_structure, half_light_radius
 from nebulium.mock.survey.selection import MeasuredPhotometry, PhotometricNoise, photometric_noise
 from nebulium.mock.survey.survey_list import Survey
-from nebulium.sed import load_filters
+from nebulium.sed import Filters, load_filters
+from nebulium.sed.band_fluxes import photometry_of_flux
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY, Scalar, luminosity_distance_mpc
 
 
@@ -56,6 +59,35 @@ class MockGalaxy(eqx.Module):
     selected: Bool[Array, "*n"]
 
 
+class BandPhotometry(eqx.Module):
+    """Brightness of a whole galaxy in some bands, or of many in arrays (n, band).
+
+    Parameters
+    ----------
+    flux_njy, mag_ab : array (band,)
+        The truth, in nJy and AB magnitudes; NaN where the templates do not span the band.
+    measured : MeasuredPhotometry
+        With noise.
+    """
+
+    flux_njy: Float[Array | np.ndarray, "*n band"]
+    mag_ab: Float[Array | np.ndarray, "*n band"]
+    measured: MeasuredPhotometry
+
+
+class FurtherBands(eqx.Module):
+    """What measures the bands of a catalogue that its images lack.
+
+    Parameters
+    ----------
+    filters : Filters
+    noise : PhotometricNoise
+    """
+
+    filters: Filters
+    noise: PhotometricNoise
+
+
 class GalaxyMaker(eqx.Module):
     """Makes galaxies of a survey, one a key; from `make_galaxy_maker`. Jit and vmap it for many.
 
@@ -67,6 +99,8 @@ class GalaxyMaker(eqx.Module):
         Makes their light.
     noise : PhotometricNoise
         Measures their photometry.
+    further : FurtherBands, optional
+        The bands that the survey's images lack.
 
     Examples
     --------
@@ -78,6 +112,7 @@ class GalaxyMaker(eqx.Module):
     survey: Survey = eqx.field(static=True)
     light_model: LightModel
     noise: PhotometricNoise
+    further: FurtherBands | None = None
 
     def __call__(self, properties: GalaxyProperties, key: Key[Array, ""]) -> MockGalaxy:
         """Make one galaxy.
@@ -99,7 +134,7 @@ class GalaxyMaker(eqx.Module):
         band = self.survey.instrument().band_names.index(self.survey.limit.band)
         radius_kpc = half_light_radius_kpc(structure, light.flux_njy[:, band])
         flux_njy = jnp.where(light.covered, jnp.sum(light.flux_njy, axis=0), jnp.nan)
-        radius_arcsec = _arcsec(radius_kpc, properties.redshift)
+        radius_arcsec = arcsec_of_kpc(radius_kpc, properties.redshift)
         measured = self.noise(flux_njy, radius_arcsec, for_noise)
         mag_ab = measured.mag_ab[band]
         redshift_spec = self.survey.labels.redshift(
@@ -114,6 +149,32 @@ class GalaxyMaker(eqx.Module):
             redshift_spec=redshift_spec,
             selected=self.survey.limit.passes(mag_ab) & (radius_arcsec < self.survey.largest_arcsec()),
         )
+
+    def further_photometry(self, galaxy: MockGalaxy, key: Key[Array, ""]) -> BandPhotometry | None:
+        """Measure one galaxy in the bands of the catalogue that the images lack.
+
+        They do not decide whether a galaxy is selected, and so are made for those that are.
+
+        Parameters
+        ----------
+        galaxy : MockGalaxy
+        key : jax key
+            Draws the noise; another one than that of the galaxy.
+
+        Returns
+        -------
+        BandPhotometry or None
+            In the order of the instrument's `catalogue_only`; None if it has none.
+        """
+        if self.further is None:
+            return None
+        properties, filters = galaxy.properties, self.further.filters
+        stars = self.light_model.spectra(properties, galaxy.structure)
+        parts, covered = band_fluxes(stars, galaxy.light.line_flux, properties.redshift, filters)
+        true = photometry_of_flux(parts.sum(axis=0), covered)
+        radius_arcsec = arcsec_of_kpc(galaxy.half_light_radius_kpc, properties.redshift)
+        measured = self.further.noise(true.flux_njy, radius_arcsec, key)
+        return BandPhotometry(true.flux_njy, true.mag_ab, measured)
 
 
 def make_galaxy_maker(survey: Survey, **options: Any) -> GalaxyMaker:
@@ -147,7 +208,11 @@ def make_galaxy_maker(survey: Survey, **options: Any) -> GalaxyMaker:
     """
     instrument = survey.instrument()
     light_model = make_light_model(load_filters(*instrument.filters), **options)
-    return GalaxyMaker(survey, light_model, photometric_noise(instrument))
+    further = None
+    if instrument.catalogue_only:
+        others = replace(instrument, bands=instrument.catalogue_only)
+        further = FurtherBands(load_filters(*others.filters), photometric_noise(others))
+    return GalaxyMaker(survey, light_model, photometric_noise(instrument), further)
 
 
 def load_population(survey: Survey) -> Population:
@@ -195,6 +260,7 @@ def half_light_radius_kpc(structure: Structure, flux: Float[Array, " component"]
     )
 
 
-def _arcsec(radius_kpc: Scalar, redshift: Scalar) -> Scalar:
+def arcsec_of_kpc(radius_kpc: Scalar, redshift: Scalar) -> Scalar:
+    """Angle that a length has at a redshift."""
     angular_distance_kpc = 1e3 * luminosity_distance_mpc(redshift, DEFAULT_COSMOLOGY) / (1.0 + redshift) ** 2
     return ARCSEC_PER_RADIAN * radius_kpc / angular_distance_kpc

@@ -60,7 +60,7 @@ class Band:
         AB magnitude of five times the noise.
     electrons_per_unit : float
         Electrons counted for one unit of the image in the whole exposure; sets the photon noise of the
-        source.
+        source in images. NaN for a band that has none.
     depth_aperture_arcsec : float, optional
         Diameter of the aperture whose noise the depth is; unless given, that of a fit of the point-spread
         function to a point source.
@@ -107,6 +107,8 @@ class Instrument:
     width_holds_pixel : bool
         Whether the widths of the bands were measured on images, and so hold the width of the pixel, or are
         those of the optics alone.
+    catalogue_only : tuple of Band
+        Bands of the catalogue that images lack.
 
     Examples
     --------
@@ -121,6 +123,7 @@ class Instrument:
     stamp_pixels: int
     psf: Moffat | Airy
     width_holds_pixel: bool = True
+    catalogue_only: tuple[Band, ...] = ()
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -131,6 +134,11 @@ class Instrument:
     def filters(self) -> tuple[str, ...]:
         """Names of the transmission curves, in the order of the images."""
         return tuple(band.filter for band in self.bands)
+
+    @property
+    def catalogue_bands(self) -> tuple[Band, ...]:
+        """Bands of the catalogue: those of the images, then the others."""
+        return (*self.bands, *self.catalogue_only)
 
 
 # Wings of ground-based point-spread functions: beta of about 3 (Racine 1996, PASP 108, 699).
@@ -150,6 +158,10 @@ _SDSS = Instrument(
     pixel_scale_arcsec=0.396,
     stamp_pixels=64,
     psf=_GROUND,
+    catalogue_only=(
+        Band("u", "sdss_u0", 3557.0, 1.53, 22.5, 22.15, float("nan")),
+        Band("z", "sdss_z0", 8946.0, 1.29, 22.5, 20.71, float("nan")),
+    ),
 )
 
 # Widths: Dey et al. 2019, AJ 157, 168 (DECaLS). Depths: what two exposures reach on point sources, data

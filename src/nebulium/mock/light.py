@@ -148,11 +148,7 @@ class LightModel(eqx.Module):
         continuum_flux = total @ self._bin_means
         ew_aa = self.line_model.density(continuum_flux, redshift).sample(key, 1)[0]
         lines = lines_on_continuum(self._to_lines(total), ew_aa, redshift, self.cosmology)
-        covered = covers(stars.wave_aa, total, self.filters)
-        stars_njy = jax.vmap(mean_flux_njy, in_axes=(None, 0, None))(
-            stars.wave_aa, stars.flux_lambda, self.filters
-        )
-        flux_njy = stars_njy.at[YOUNG].add(lines_njy(lines.line_flux, redshift, self.filters))
+        flux_njy, covered = band_fluxes(stars, lines.line_flux, redshift, self.filters)
         return Light(
             flux_njy=jnp.where(covered[None, :], flux_njy, jnp.nan),
             mag_ab=photometry_of_flux(flux_njy.sum(axis=0), covered).mag_ab,
@@ -205,6 +201,15 @@ class LightModel(eqx.Module):
     def _transmission(self, wave_aa: Float[Array, " wave"], redshift: Scalar) -> Float[Array, " wave"]:
         absorbed = igm_transmission(wave_aa[: self._n_absorbed], redshift)
         return jnp.concatenate([absorbed, jnp.ones(wave_aa.size - self._n_absorbed, absorbed.dtype)])
+
+
+def band_fluxes(
+    stars: ComponentSpectra, line_flux: Float[Array, "10"], redshift: Scalar, filters: Filters
+) -> tuple[Float[Array, "component band"], Bool[Array, " band"]]:
+    """Flux density of the components through filters, lines with the young one; and what is covered."""
+    covered = covers(stars.wave_aa, stars.flux_lambda.sum(axis=0), filters)
+    stars_njy = jax.vmap(mean_flux_njy, in_axes=(None, 0, None))(stars.wave_aa, stars.flux_lambda, filters)
+    return stars_njy.at[YOUNG].add(lines_njy(line_flux, redshift, filters)), covered
 
 
 def make_light_model(

@@ -272,12 +272,24 @@ def half_light_radius(
     half; their ellipses are taken to be the same.
     """
     radii = disc_re * jnp.asarray(10.0**_LOG_RADII)
-    growth = (
+    growth = enclosed_light(radii, shares, sersic_n, bulge_re, disc_re, young_re)
+    return disc_re * 10.0 ** jnp.interp(0.5, growth, jnp.asarray(_LOG_RADII))
+
+
+def enclosed_light(
+    radii: Float[Array, "..."],
+    shares: Float[Array, "3"],
+    sersic_n: Scalar,
+    bulge_re: Scalar,
+    disc_re: Scalar,
+    young_re: Scalar,
+) -> Float[Array, "..."]:
+    """Share of the light of a Sersic bulge and two exponential discs within radii in the unit of theirs."""
+    return (
         shares[0] * gammainc(2.0 * sersic_n, _b(sersic_n) * (radii / bulge_re) ** (1.0 / sersic_n))
         + shares[1] * gammainc(2.0, _b(1.0) * radii / disc_re)
         + shares[2] * gammainc(2.0, _b(1.0) * radii / young_re)
     )
-    return disc_re * 10.0 ** jnp.interp(0.5, growth, jnp.asarray(_LOG_RADII))
 
 
 def _b(n: Scalar | float) -> Scalar | float:

@@ -74,7 +74,7 @@ def write_mmu(parts: Iterator[Spectra], partial: Path, rows: int) -> None:
     """Write spectra of one form to Parquet, in the layout of the Multimodal Universe."""
     with ExitStack() as stack:
         writer = None
-        for table in map(_table, parts):
+        for table in map(spectra_to_arrow, parts):
             if writer is None:
                 writer = stack.enter_context(
                     pyarrow.parquet.ParquetWriter(
@@ -84,8 +84,8 @@ def write_mmu(parts: Iterator[Spectra], partial: Path, rows: int) -> None:
             writer.write_table(table.cast(writer.schema))
 
 
-def _table(spectra: Spectra) -> pa.Table:
-    """Spectra as rows of lists."""
+def spectra_to_arrow(spectra: Spectra) -> pa.Table:
+    """Spectra and the columns beside them as an Arrow table in the layout of the Multimodal Universe."""
     lists = {"flux": spectra.flux_lambda, "ivar": spectra.ivar}
     if spectra.lsf_sigma_aa is not None:
         step = np.gradient(spectra.wave_aa.astype(np.float64), axis=1)

@@ -23,7 +23,7 @@ from nebulium.explore.sample.cache import cache_folder, kept
 from nebulium.explore.sample.example import example_table
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS, single
-from nebulium.mock.survey.shards import SHARDS
+from nebulium.mock.survey.shards import IMAGES
 from nebulium.photometry.catalogue import table_of
 
 ID = "target_id"
@@ -291,7 +291,7 @@ def _images(
     path: Path | None, ids: np.ndarray
 ) -> tuple[ImageSource | None, np.ndarray | None, tuple[str, ...]]:
     """Images of a mock survey or in a column; without them the rest works all the same."""
-    of_survey = path is not None and (path / SHARDS).is_dir()
+    of_survey = path is not None and (path / IMAGES).is_dir()
     if path is None or not (of_survey or image_column(path)):
         return None, None, ()
     try:

@@ -17,23 +17,28 @@ from jaxtyping import Array, Float, Key, UInt32
 
 from nebulium.data.glossary import units_of
 from nebulium.data.images.mmu import Images
+from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, SurveyError
-from nebulium.mock.galaxies import GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
+from nebulium.mock.galaxies import BandPhotometry, GalaxyMaker, MockGalaxy, load_population, make_galaxy_maker
 from nebulium.mock.images.noise import add_noise, sky_sigma
 from nebulium.mock.images.noiseless import Neighbour, noiseless_image
 from nebulium.mock.populations.own_table import table_population
 from nebulium.mock.populations.properties import GalaxyProperties
+from nebulium.mock.spectra.observing import observe_spectra
+from nebulium.mock.spectra.spectrographs import find_spectrograph
 from nebulium.mock.survey.columns import MOST_NEIGHBOURS, galaxy_columns
 from nebulium.mock.survey.run_file import OWN_TABLE, WORK, RunSettings, read_run
-from nebulium.mock.survey.shards import BLOCK
+from nebulium.mock.survey.shards import BLOCK, Block
 from nebulium.mock.survey.survey_list import find_survey
 
 #: Candidates for one block after which the population is taken to hold nothing that the limit lets pass.
 MOST_CANDIDATES = 2000 * BLOCK
 # Streams of random numbers besides jax's: of the neighbours, and of the noise of the image.
 _NEIGHBOURS, _NOISE = 1, 2
+# Number, for the key of the noise of further bands, that no candidate of a galaxy reaches.
+_FURTHER = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -72,17 +77,20 @@ class BlockMaker:
         self._own = None if table is None else table_population(table, seed=settings.seed)
         self._population = load_population(self.survey) if table is None else None
 
-    def __call__(self, block: int) -> Images:
+    def __call__(self, block: int) -> Block:
         """One block."""
         galaxies = jax.tree.map(np.asarray, self.galaxies(block))
         ids = BLOCK * block + np.arange(BLOCK)
         wanted = int(np.sum(ids < self.settings.n))
         placed = [self._place_neighbours(int(index)) for index in ids[:wanted]]
-        columns = {"target_id": ids, **galaxy_columns(galaxies, self.instrument.filters)}
+        further = jax.tree.map(np.asarray, self._further(galaxies, ids))
+        columns = {"target_id": ids}
+        columns |= galaxy_columns(galaxies, further, self.instrument.catalogue_bands)
         columns = {name: values[:wanted] for name, values in columns.items()}
         columns |= _neighbour_columns(placed, first=int(ids[0]))
         stamps = [self._stamp(galaxies, row, placed[row], int(ids[row])) for row in range(wanted)]
-        return self._images(ids[:wanted], np.stack(stamps), columns)
+        images = self._images(ids[:wanted], np.stack(stamps), columns)
+        return Block(images, self._spectra(galaxies, ids, wanted))
 
     def galaxies(self, block: int) -> MockGalaxy:
         """The galaxies of one block, without images."""
@@ -119,6 +127,18 @@ class BlockMaker:
             chosen[pending[found]] = tried[pending[found]] + passed[found].argmax(axis=1)
             tried[pending] += each
         return chosen
+
+    def _further(self, galaxies: MockGalaxy, ids: np.ndarray) -> BandPhotometry | None:
+        """The bands that the images lack."""
+        return _measured_further(self._maker, galaxies, self._key_seed, jnp.asarray(ids, jnp.uint32))
+
+    def _spectra(self, galaxies: MockGalaxy, ids: np.ndarray, wanted: int) -> Spectra | None:
+        """Made of all of the block, lest a short one be compiled anew."""
+        if self.settings.spectra is None:
+            return None
+        spectrograph = find_spectrograph(self.settings.spectra)
+        spectra = observe_spectra(self._maker, galaxies, ids, spectrograph, seed=self.settings.seed)
+        return spectra.select(np.arange(wanted))
 
     def _place_neighbours(self, index: int) -> Placed:
         """Others of the block, in places independent of the galaxy."""
@@ -194,6 +214,16 @@ def _made_of_rows(
     maker: GalaxyMaker, properties: GalaxyProperties, seed: Array, indices: UInt32[Array, " n"]
 ) -> MockGalaxy:
     return jax.vmap(lambda row, i: maker(row, _galaxy_key(seed, i)))(properties, indices)
+
+
+@eqx.filter_jit
+def _measured_further(
+    maker: GalaxyMaker, galaxies: MockGalaxy, seed: Array, indices: UInt32[Array, " n"]
+) -> BandPhotometry | None:
+    def measured(galaxy: MockGalaxy, index: Array) -> BandPhotometry | None:
+        return maker.further_photometry(galaxy, jax.random.fold_in(_galaxy_key(seed, index), _FURTHER))
+
+    return jax.vmap(measured)(galaxies, indices)
 
 
 def _of(galaxies: MockGalaxy, row: int) -> tuple[Any, Float[np.ndarray, "component band"], float]:

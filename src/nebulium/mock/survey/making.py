@@ -11,6 +11,7 @@ from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import OutputError, SurveyError, check_extra
 from nebulium.mock.populations.own_table import TablePopulation, read_own_table, table_population
+from nebulium.mock.spectra.spectrographs import find_spectrograph
 from nebulium.mock.survey.pictures import show_survey
 from nebulium.mock.survey.readme import write_readme
 from nebulium.mock.survey.run_file import OWN_TABLE, WORK, RunSettings, before, resume_run, start_run
@@ -63,6 +64,7 @@ def make_survey(
     pixels: int | None = None,
     neighbours: float | None = None,
     table: str | Path | Table | None = None,
+    spectra: str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> SurveyRun:
@@ -94,6 +96,9 @@ def make_survey(
     table : str, Path or Table, optional
         Galaxies of your own in place of the survey's population: galaxy i is row i, whether or not it
         passes the survey's magnitude limit.
+    spectra : {"noiseless", "sdss", "desi"}, optional
+        Make spectra as well, all light without noise or as a spectrograph of `SPECTROGRAPHS` sees it, in
+        ``spectra/`` (Parquet in the layout of the Multimodal Universe).
     resume : bool, optional
         Go on with a run that was stopped.
     progress : callable, optional
@@ -123,7 +128,7 @@ def make_survey(
     check_extra("mock")
     found = find_survey(survey)
     own = read_own_table(Path(table)) if isinstance(table, (str, Path)) else table
-    settings = _settings(found, own, n, seed, pixels, neighbours, shards)
+    settings = _settings(found, own, n, seed, pixels, neighbours, shards, spectra)
     _check_positive("processes", processes)
     if resume:
         resume_run(folder, settings)
@@ -134,7 +139,7 @@ def make_survey(
     missing = missing_blocks(folder, settings)
     made = sum(min(BLOCK, settings.n - BLOCK * block) for block in missing)
     if missing:
-        _check_space(folder, found, made, settings.pixels)
+        _check_space(folder, found, made, settings)
         make_blocks(folder, missing, processes=processes, progress=_counter(settings.n, made, progress))
     write_shards(folder, settings)
     write_readme(folder)
@@ -165,6 +170,7 @@ def _settings(
     pixels: int | None,
     neighbours: float | None,
     shards: int,
+    spectra: str | None,
 ) -> RunSettings:
     """The settings, checked; a table is checked as the population that it stands for."""
     population = None if own is None else table_population(own, seed=seed)
@@ -180,7 +186,9 @@ def _settings(
     if not 0 <= rate < float("inf"):
         raise SurveyError("neighbours", f"is {rate}, expected a mean number, 0 or more", "choose another")
     table = None if population is None else fingerprint(population)
-    return RunSettings(survey.name, count, seed, side, rate, shards, table)
+    if spectra is not None:
+        find_spectrograph(spectra)
+    return RunSettings(survey.name, count, seed, side, rate, shards, table, spectra)
 
 
 def _count(n: int | None, population: TablePopulation | None) -> int:
@@ -217,9 +225,12 @@ def _prepare_work(folder: Path, own: Table | None) -> None:
         write_table(own, folder / WORK / OWN_TABLE)
 
 
-def _check_space(folder: Path, survey: Survey, galaxies: int, pixels: int) -> None:
+def _check_space(folder: Path, survey: Survey, galaxies: int, settings: RunSettings) -> None:
     """Refuse a disk that is too small at once, not after an hour."""
-    each = 4 * pixels**2 * len(survey.instrument().bands) + BYTES_OF_COLUMNS
+    each = 4 * settings.pixels**2 * len(survey.instrument().bands) + BYTES_OF_COLUMNS
+    if settings.spectra is not None:
+        # Fluxes and inverse variances; wavelengths repeat and are compressed.
+        each += 8 * find_spectrograph(settings.spectra).pixels().wave_aa.size
     needed, free = galaxies * each, shutil.disk_usage(folder).free
     if needed > free:
         problem = f"would need {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free"

@@ -9,21 +9,24 @@ import numpy as np
 import pyarrow.parquet
 from matplotlib.figure import Figure
 
+from nebulium.data.files import lists_by_field
 from nebulium.data.images.mmu import read_images
 from nebulium.data.output import output_error, replace_on_success
 from nebulium.data.tables.reading import iter_table
 from nebulium.data.tables.table import Table, concatenate
 from nebulium.errors import OutputError
 from nebulium.mock.images.stamp_page import stamp_page
+from nebulium.mock.spectra.spectra_page import spectra_page
+from nebulium.mock.spectra.spectrographs import find_spectrograph
 from nebulium.mock.survey.catalogue_figures import relation_panels
 from nebulium.mock.survey.run_file import RunSettings, read_run
-from nebulium.mock.survey.shards import CATALOGUE, shard_paths
+from nebulium.mock.survey.shards import CATALOGUE, SPECTRA, shard_paths
 from nebulium.mock.survey.survey_list import Survey, find_survey
 from nebulium.sed import Exponential, Galaxy, load_filters, load_ssp, observe, photometry, rest_spectrum
 from nebulium.sed.cosmology import age_gyr
 
 FIGURES = "figures"
-STAMPS = 48
+STAMPS, SPECTRA_SHOWN = 48, 6
 #: Points of a panel; of a longer catalogue every so many rows are drawn.
 MOST_POINTS = 6_000
 #: Pages of images by the column that sorts them: file, captions, title.
@@ -47,7 +50,8 @@ def show_survey(folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        ``stamps_by_redshift.png``, ``stamps_by_metallicity.png``, ``relations.png``.
+        ``stamps_by_redshift.png``, ``stamps_by_metallicity.png``, ``relations.png``; and ``spectra.png``
+        where there are spectra.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def _drawn(folder: Path, settings: RunSettings, galaxies: Table) -> Iterator[tup
     """The pictures by name, one after the other."""
     survey = find_survey(settings.survey)
     for column, (name, caption, title) in PAGES.items():
-        chosen = _evenly_ordered(galaxies[column])
+        chosen = _evenly_ordered(galaxies[column], STAMPS)
         yield (
             name,
             stamp_page(
@@ -92,6 +96,8 @@ def _drawn(folder: Path, settings: RunSettings, galaxies: Table) -> Iterator[tup
             ),
         )
     yield "relations", _relations(settings, survey, galaxies)
+    if settings.spectra is not None:
+        yield "spectra", _spectra(folder, settings)
 
 
 def _sample(folder: Path) -> Table:
@@ -106,10 +112,10 @@ def _sample(folder: Path) -> Table:
     )
 
 
-def _evenly_ordered(values: np.ndarray) -> np.ndarray:
+def _evenly_ordered(values: np.ndarray, count: int) -> np.ndarray:
     """Rows at equal steps in the order of their values."""
     order = np.argsort(values, kind="stable")
-    return order[np.unique(np.linspace(0, len(order) - 1, STAMPS).round().astype(int))]
+    return order[np.unique(np.linspace(0, len(order) - 1, count).round().astype(int))]
 
 
 def _read_stamps(folder: Path, settings: RunSettings, ids: np.ndarray) -> np.ndarray:
@@ -131,6 +137,27 @@ def _relations(settings: RunSettings, survey: Survey, galaxies: Table) -> Figure
     title = f"{settings.n:,} mock galaxies, {settings.survey}, seed {settings.seed}"
     tracks = colour_tracks(ends, float(galaxies["redshift"].max()))
     return relation_panels(galaxies, bands=(*ends, limit), tracks=tracks, title=title)
+
+
+def _spectra(folder: Path, settings: RunSettings) -> Figure:
+    """Some of the first block, from the passive to those that form most stars for their mass."""
+    file = pyarrow.parquet.ParquetFile(shard_paths(folder, settings.shards, SPECTRA)[0])
+    table = file.read_row_group(0)
+    galaxies = next(iter_table(folder / CATALOGUE, rows_per_chunk=len(table)))
+    log_ssfr = galaxies["log_sfr"] - galaxies["log_mstar"]
+    chosen = _evenly_ordered(log_ssfr, SPECTRA_SHOWN)
+    lists = lists_by_field(table["spectrum"])
+    wave, flux, ivar = (
+        lists[name].flatten().to_numpy().reshape(len(table), -1)[chosen]
+        for name in ("lambda", "flux", "ivar")
+    )
+    captions = [
+        f"galaxy {galaxies['target_id'][row]}: z = {galaxies['redshift'][row]:.3f}, log sSFR / yr⁻¹ = "
+        f"{log_ssfr[row]:.1f}, log O32 = {galaxies['log_o32'][row]:.2f}"
+        for row in chosen
+    ]
+    title = f"{settings.survey}, spectra as of {find_spectrograph(settings.spectra or '').about}"
+    return spectra_page(wave, flux, ivar, captions, title=title)
 
 
 def colour_tracks(bands: tuple[str, str], highest: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:

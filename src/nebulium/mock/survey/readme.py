@@ -7,13 +7,21 @@ import pyarrow.parquet
 from nebulium.data.glossary import lookup
 from nebulium.data.output import replace_on_success
 from nebulium.mock.instruments import Instrument
+from nebulium.mock.spectra.spectrographs import find_spectrograph
 from nebulium.mock.survey.columns import MOST_NEIGHBOURS
-from nebulium.mock.survey.run_file import read_run
+from nebulium.mock.survey.run_file import RunSettings, read_run
 from nebulium.mock.survey.shards import CATALOGUE
 from nebulium.mock.survey.survey_list import find_survey
 
 README = "README.md"
 TEMPLATE = Path(__file__).with_name("readme.md")
+SPECTRA_TEMPLATE = Path(__file__).with_name("readme_spectra.md")
+SPECTRA_FILE = "\n| `spectra/*.parquet` | spectra of the same galaxies; `object_id` is `target_id` |"
+NOISELESS = "There is no noise; `ivar` is nominal, that of a thousandth of the mean flux."
+NOISY = (
+    "Noise is that of the sky, of reading out and of the galaxy's own photons, independent between pixels; "
+    "exposure and seeing are the same for all."
+)
 
 
 def write_readme(folder: Path) -> None:
@@ -26,7 +34,8 @@ def write_readme(folder: Path) -> None:
         n=settings.n,
         survey=settings.survey,
         seed=settings.seed,
-        options=f"{settings.pixels} pixels, {settings.neighbours:.3g} neighbours",
+        options=f"{settings.pixels} pixels, {settings.neighbours:.3g} neighbours"
+        + (f", --spectra {settings.spectra}" if settings.spectra else ""),
         versions=", ".join(f"{package} {text}" for package, text in run.versions.items() if text),
         about=survey.about,
         own="Their properties are those of a user's table." if settings.table else "",
@@ -36,6 +45,9 @@ def write_readme(folder: Path) -> None:
         neighbours=settings.neighbours,
         most=MOST_NEIGHBOURS,
         bands=_band_rows(instrument),
+        without_images=_without_images(instrument),
+        spectra_file=SPECTRA_FILE if settings.spectra else "",
+        spectra=_spectra(settings),
         columns="\n".join(_column_row(name) for name in schema.names),
     )
     with replace_on_success(folder / README) as partial:
@@ -49,6 +61,25 @@ def _band_rows(instrument: Instrument) -> str:
         for band in instrument.bands
     )
     return "\n".join(rows)
+
+
+def _without_images(instrument: Instrument) -> str:
+    names = ", ".join(f"`{band.filter}`" for band in instrument.catalogue_only)
+    return f" Bands of the catalogue alone: {names}." if names else ""
+
+
+def _spectra(settings: RunSettings) -> str:
+    if settings.spectra is None:
+        return ""
+    spectrograph = find_spectrograph(settings.spectra)
+    text = SPECTRA_TEMPLATE.read_text(encoding="utf-8").format(
+        name=spectrograph.name,
+        about=spectrograph.about,
+        first_shard=f"mock-00000-of-{settings.shards:05d}.parquet",
+        kind=NOISELESS if spectrograph.fibre is None else NOISY,
+        columns="\n".join(_column_row(name) for name in ("fibre_fraction", "median_sn_per_pixel")),
+    )
+    return f"\n{text}"
 
 
 def _column_row(name: str) -> str:

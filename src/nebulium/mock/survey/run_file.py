@@ -36,6 +36,8 @@ class RunSettings:
         Number of files.
     table : str, optional
         Hash of the user's table, if there is one.
+    spectra : str, optional
+        Name of the spectrograph; no spectra are made unless given.
     """
 
     survey: str
@@ -45,6 +47,7 @@ class RunSettings:
     neighbours: float
     shards: int
     table: str | None = None
+    spectra: str | None = None
 
     def shard_rows(self) -> list[range]:
         """The galaxies of each file, in order; as equal in number as can be."""
@@ -113,7 +116,9 @@ def read_run(folder: Path) -> RunFile:
             problem = f"is of format {document['format']}, expected {FORMAT_VERSION}"
             raise OutputError(str(folder / RUN_FILE), problem, "upgrade nebulium")
         names = RunSettings.__dataclass_fields__
-        return RunFile(RunSettings(**{name: document[name] for name in names}), document["versions"])
+        # Runs from before there were spectra have none.
+        settings = RunSettings(**{name: document[name] for name in names if name in document})
+        return RunFile(settings, document["versions"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"holds no mock survey ({type(error).__name__}: {error})"
         raise OutputError(

@@ -1,6 +1,7 @@
 """Blocks on disk, the shards made from them, and the catalogue: files that appear whole or not at all."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,49 +11,87 @@ from nebulium.data.files import to_numpy
 from nebulium.data.glossary import units_of
 from nebulium.data.images.mmu import ID, IMAGE, Images, image_writer, images_to_arrow
 from nebulium.data.output import replace_on_success
+from nebulium.data.spectra.mmu import spectra_to_arrow
+from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import TableWriter
 from nebulium.mock.survey.run_file import WORK, RunSettings
 
 BLOCK = 64
-CATALOGUE, SHARDS = "catalogue.parquet", "data"
+CATALOGUE = "catalogue.parquet"
+#: Folders of the shards, and how the blocks for them are called.
+IMAGES, SPECTRA = "data", "spectra"
+BLOCK_NAMES = {IMAGES: "block", SPECTRA: "spectra"}
 ROWS_AT_ONCE = 8192
 
 
-def block_path(folder: Path, block: int) -> Path:
+@dataclass(frozen=True)
+class Block:
+    """Galaxies of one block.
+
+    Parameters
+    ----------
+    images : Images
+        With the catalogue in their table.
+    spectra : Spectra, optional
+    """
+
+    images: Images
+    spectra: Spectra | None = None
+
+
+def kinds_of(settings: RunSettings) -> tuple[str, ...]:
+    """What a survey has in shards."""
+    return (IMAGES,) if settings.spectra is None else (IMAGES, SPECTRA)
+
+
+def block_path(folder: Path, block: int, kind: str = IMAGES) -> Path:
     """Where a block waits until its shard is written."""
-    return folder / WORK / f"block-{block:07d}.parquet"
+    return folder / WORK / f"{BLOCK_NAMES[kind]}-{block:07d}.parquet"
 
 
-def shard_paths(folder: Path, shards: int) -> list[Path]:
+def shard_paths(folder: Path, shards: int, kind: str = IMAGES) -> list[Path]:
     """The files of a survey, in order."""
-    return [folder / SHARDS / f"mock-{shard:05d}-of-{shards:05d}.parquet" for shard in range(shards)]
+    return [folder / kind / f"mock-{shard:05d}-of-{shards:05d}.parquet" for shard in range(shards)]
 
 
-def save_block(folder: Path, block: int, images: Images) -> None:
-    """Keep a block until its shard is written."""
-    _write_parts(block_path(folder, block), iter([images_to_arrow(images)]))
+def save_block(folder: Path, number: int, block: Block) -> None:
+    """Keep a block until its shards are written."""
+    if block.spectra is not None:
+        _write_parts(block_path(folder, number, SPECTRA), iter([spectra_to_arrow(block.spectra)]))
+    _write_parts(block_path(folder, number), iter([images_to_arrow(block.images)]))
 
 
 def missing_blocks(folder: Path, settings: RunSettings) -> list[int]:
     """Blocks that are neither on disk nor in a finished shard."""
     wanted: set[int] = set()
-    paths = shard_paths(folder, settings.shards)
-    for path, rows in zip(paths, settings.shard_rows(), strict=True):
-        if not path.exists():
-            wanted |= set(_blocks_of(rows))
-    return [block for block in sorted(wanted) if not block_path(folder, block).exists()]
+    kinds = kinds_of(settings)
+    for kind in kinds:
+        paths = shard_paths(folder, settings.shards, kind)
+        for path, rows in zip(paths, settings.shard_rows(), strict=True):
+            if not path.exists():
+                wanted |= set(_blocks_of(rows))
+    return [
+        block
+        for block in sorted(wanted)
+        if not all(block_path(folder, block, kind).exists() for kind in kinds)
+    ]
 
 
 def write_shards(folder: Path, settings: RunSettings) -> None:
     """Write the shards that are missing, then the catalogue; a block goes once its last shard is there."""
-    (folder / SHARDS).mkdir(exist_ok=True)
-    for path, rows in zip(shard_paths(folder, settings.shards), settings.shard_rows(), strict=True):
-        if not path.exists():
-            _write_parts(path, _parts(folder, rows))
+    kinds = kinds_of(settings)
+    for kind in kinds:
+        (folder / kind).mkdir(exist_ok=True)
+    for shard, rows in enumerate(settings.shard_rows()):
+        for kind in kinds:
+            path = shard_paths(folder, settings.shards, kind)[shard]
+            if not path.exists():
+                _write_parts(path, _parts(folder, rows, kind))
         for block in _blocks_of(rows):
             if BLOCK * (block + 1) <= rows.stop or rows.stop == settings.n:
-                block_path(folder, block).unlink(missing_ok=True)
+                for kind in kinds:
+                    block_path(folder, block, kind).unlink(missing_ok=True)
     if not (folder / CATALOGUE).exists():
         _write_catalogue(folder, settings)
 
@@ -71,9 +110,9 @@ def _write_parts(path: Path, parts: Iterator[pa.Table]) -> None:
                 writer.write_table(part)
 
 
-def _parts(folder: Path, rows: range) -> Iterator[pa.Table]:
+def _parts(folder: Path, rows: range, kind: str) -> Iterator[pa.Table]:
     for block in _blocks_of(rows):
-        table = pyarrow.parquet.ParquetFile(block_path(folder, block)).read()
+        table = pyarrow.parquet.ParquetFile(block_path(folder, block, kind)).read()
         first = max(rows.start - BLOCK * block, 0)
         yield table.slice(first, rows.stop - BLOCK * block - first)
 

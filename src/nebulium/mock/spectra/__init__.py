@@ -1,0 +1,1 @@
+"""Spectra of mock galaxies, as spectrographs see them."""
