@@ -120,7 +120,8 @@ class LatentImageModel(eqx.Module):
         self.basis = Basis(side=self.form.preparation.side, bands=bands, components=components)
         first, second = jax.random.split(jax.random.key(0) if key is None else key)
         of_network: dict[str, Any] = {"width": width, "depth": depth}
-        self.diffusion = LatentDiffusion(self.basis.size, number, **of_network, key=first)
+        even = self.basis.components[0]
+        self.diffusion = LatentDiffusion(self.basis.size, number, even=even, **of_network, key=first)
         self.reader = Reader(self.basis.size, number, **of_network, key=second)
         self.noise = PixelNoise(bands)
         self.condition_domain = TrainingDomain(number, domain_references)

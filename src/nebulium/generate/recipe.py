@@ -1,7 +1,7 @@
 """From images and properties to a saved model of images: the settings, the loss, the steps."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,7 +61,7 @@ class LatentConfig:
     epochs, batch_size, learning_rate, weight_decay, seed
         Of the diffusion, as in `nebulium.training.FitConfig`.
     reader_epochs : int
-        Passes of the network that reads properties off images.
+        Passes of the networks that read properties off images, and that expect images from properties.
     split_seed : str
         Names the split by id into train, validation and test.
 
@@ -91,7 +91,7 @@ class LatentConfig:
 
     @property
     def reading(self) -> FitConfig:
-        """Settings of the loop that trains the reader, which soon knows its galaxies by heart."""
+        """Settings of the loops that train the reader and the Gaussian, which soon know their galaxies."""
         return replace(
             self.fitting,
             epochs=self.reader_epochs,
@@ -114,6 +114,19 @@ def reading_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, "
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(key, shape=(3,)))
         return learner.network.loss(turned, conditions, known)
+
+    keys = jax.random.split(key, len(galaxies["known"]))
+    return jax.vmap(one)(galaxies["coefficients"], galaxies["conditions"], galaxies["known"], keys)
+
+
+def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
+    """Of the coefficients of each galaxy, in a random orientation, some of its conditions hidden."""
+
+    def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
+        way_key, hidden_key = jax.random.split(key)
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
+        told = known * _told(hidden_key, len(known))
+        return learner.network.loss(turned, conditions * told, told)
 
     keys = jax.random.split(key, len(galaxies["known"]))
     return jax.vmap(one)(galaxies["coefficients"], galaxies["conditions"], galaxies["known"], keys)
@@ -219,7 +232,7 @@ def train_on_store(
         np.where(data["train"]["known"] > 0, data["train"]["conditions"], np.nan),
         basis.components[0],
     )
-    model = eqx.tree_at(lambda m: m.diffusion.gaussian, model, gaussian)
+    model = eqx.tree_at(lambda m: m.diffusion.gaussian.closed, model, gaussian)
     model = eqx.tree_at(lambda m: m.noise, model, _noise(model, parts["validation"].images))
     domain = measure_domain(
         *(jnp.asarray(data[name]["conditions"]) for name in ("train", "validation")),
@@ -227,25 +240,33 @@ def train_on_store(
     )
     model = eqx.tree_at(lambda m: m.condition_domain, model, domain)
     model = _with_image_domain(model, parts)
-    diffusion, reader = Learner(model.diffusion, basis), Learner(_started(model.reader, data["train"]), basis)
-    fitted = [
-        (run or Training()).fit(
+    results = []
+
+    def fitted(name: str, network: Any, loss: Any, fitting: FitConfig, trained: Callable[[Any], Any]) -> Any:
+        learner = Learner(network, basis)
+        result = (run or Training()).fit(
             name,
             learner,
             loss,
             data["train"],
             validation=data["validation"],
             config=fitting,
-            trainable=trained_part(learner, trained),
+            trainable=trained_part(learner, lambda one: trained(one.network)),
             about=dataclasses.asdict(config),
         )
-        for name, learner, loss, fitting, trained in (
-            ("reader", reader, reading_loss, config.reading, lambda learner: learner.network),
-            ("diffusion", diffusion, diffusion_loss, config.fitting, lambda one: one.network.denoiser),
-        )
-    ]
-    networks = (fitted[0].model.network, fitted[1].model.network)
-    return eqx.tree_at(lambda m: (m.reader, m.diffusion), model, networks), fitted
+        results.append(result)
+        return result.model.network
+
+    reader = _started(model.reader, data["train"])
+    reader = fitted("reader", reader, reading_loss, config.reading, lambda network: network)
+    learned = fitted(
+        "gaussian", model.diffusion.gaussian, gaussian_loss, config.reading, lambda network: network.layers
+    )
+    diffusion = eqx.tree_at(lambda one: one.gaussian, model.diffusion, learned)
+    diffusion = fitted(
+        "diffusion", diffusion, diffusion_loss, config.fitting, lambda network: network.denoiser
+    )
+    return eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion)), results
 
 
 def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from nebulium.generate.latent.denoiser import Denoiser
-from nebulium.generate.latent.gaussian import ConditionalGaussian
+from nebulium.generate.latent.gaussian import LearnedGaussian
 
 Vector = Float[Array, " _"]
 Number = Float[Array, ""]
@@ -40,8 +40,8 @@ class LatentDiffusion(eqx.Module):
 
     Parameters
     ----------
-    components, conditions : int
-        How many there are.
+    components, conditions, even : int
+        How many there are, and how many of the components are the same in all orientations.
     width, depth : int
         Of the denoiser.
     key : key
@@ -50,18 +50,21 @@ class LatentDiffusion(eqx.Module):
     ----------
     scale : (component,) float32
         Standard deviations of the coefficients in units of the weakest.
-    gaussian : ConditionalGaussian
+    gaussian : LearnedGaussian
     denoiser : Denoiser
     """
 
     scale: Float[Array, " component"]
-    gaussian: ConditionalGaussian
+    gaussian: LearnedGaussian
     denoiser: Denoiser
 
-    def __init__(self, components: int, conditions: int, *, width: int, depth: int, key: Key[Array, ""]):
+    def __init__(
+        self, components: int, conditions: int, *, even: int, width: int, depth: int, key: Key[Array, ""]
+    ):
+        first, second = jax.random.split(key)
         self.scale = jnp.ones(components)
-        self.gaussian = ConditionalGaussian(components, conditions)
-        self.denoiser = Denoiser(components, conditions, width=width, depth=depth, key=key)
+        self.gaussian = LearnedGaussian(components, conditions, even, key=first)
+        self.denoiser = Denoiser(components, conditions, width=width, depth=depth, key=second)
 
     @property
     def log_levels(self) -> tuple[Number, Number]:

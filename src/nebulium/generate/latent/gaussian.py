@@ -1,15 +1,23 @@
-"""Coefficients and conditions as one Gaussian: in closed form for any pattern of missing conditions."""
+"""Gaussians of coefficients given conditions: in closed form, and with a network on top.
+
+Both serve any pattern of missing conditions.
+"""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 Coefficients = Float[Array, " component"]
 Conditions = Float[Array, " condition"]
 
 # A condition cannot explain all of a coefficient: each has noise.
 _LEAST_VARIANCE = 1e-4
+#: Width of the hidden layers of the network.
+WIDTH = 128
+# Largest change of the logarithm of a variance.
+_MOST_STRETCH = 5.0
 # Added to the covariance of conditions, some of which may follow from others.
 _RIDGE = 1e-3
 
@@ -40,6 +48,53 @@ class ConditionalGaussian(eqx.Module):
         gain = self.cross @ _inverse(self.covariance, known)
         explained = jnp.sum(gain * self.cross * known[None, :], axis=1)
         return gain @ jnp.where(known > 0, conditions, 0.0), jnp.maximum(1.0 - explained, _LEAST_VARIANCE)
+
+
+class LearnedGaussian(eqx.Module):
+    """The same with means that bend, and variances that differ from galaxy to galaxy.
+
+    Parameters
+    ----------
+    components, conditions, even : int
+        How many there are, and how many of the components, the first, are the same in all orientations: the
+        means of the others are 0.
+    key : key
+
+    Attributes
+    ----------
+    closed : ConditionalGaussian
+    layers : tuple of equinox.nn.Linear
+        Of the network, which at first says nothing.
+    """
+
+    closed: ConditionalGaussian
+    layers: tuple[eqx.nn.Linear, ...]
+    even: int = eqx.field(static=True)
+
+    def __init__(self, components: int, conditions: int, even: int, *, key: Key[Array, ""]):
+        keys = jax.random.split(key, 3)
+        self.closed, self.even = ConditionalGaussian(components, conditions), even
+        last = eqx.nn.Linear(WIDTH, even + components, key=keys[2])
+        self.layers = (
+            eqx.nn.Linear(2 * conditions, WIDTH, key=keys[0]),
+            eqx.nn.Linear(WIDTH, WIDTH, key=keys[1]),
+            jax.tree.map(jnp.zeros_like, last),
+        )
+
+    def given(self, conditions: Conditions, known: Conditions) -> tuple[Coefficients, Coefficients]:
+        """Means and variances of the coefficients, given those conditions whose `known` is 1, not 0."""
+        mean, variance = self.closed.given(conditions, known)
+        hidden = jnp.concatenate([jnp.where(known > 0, conditions, 0.0), known])
+        for layer in self.layers[:-1]:
+            hidden = jax.nn.gelu(layer(hidden))
+        moved, stretched = jnp.split(self.layers[-1](hidden), [self.even])
+        mean = mean.at[: self.even].add(moved)
+        return mean, variance * jnp.exp(_MOST_STRETCH * jnp.tanh(stretched / _MOST_STRETCH))
+
+    def loss(self, coefficients: Coefficients, conditions: Conditions, known: Conditions) -> Float[Array, ""]:
+        """Negative logarithm of the density of coefficients, up to a constant."""
+        mean, variance = self.given(conditions, known)
+        return 0.5 * jnp.sum((coefficients - mean) ** 2 / variance + jnp.log(variance))
 
 
 def _inverse(covariance: Float[Array, "c c"], known: Float[Array, " c"]) -> Float[Array, "c c"]:

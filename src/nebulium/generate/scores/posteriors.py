@@ -47,8 +47,9 @@ def posterior_scores(
         read = model.reader.read(coefficients, model.basis)
         density = model.posterior(image, jnp.full_like(truth, jnp.nan))
         below = jnp.cumsum(density, axis=1) * (GRID[1] - GRID[0])
-        mean = model.diffusion.gaussian.cross.T @ coefficients
-        scatter = jnp.sqrt(jnp.maximum(1.0 - jnp.sum(model.diffusion.gaussian.cross**2, axis=0), 1e-3))
+        closed = model.diffusion.gaussian.closed
+        mean = closed.cross.T @ coefficients
+        scatter = jnp.sqrt(jnp.maximum(1.0 - jnp.sum(closed.cross**2, axis=0), 1e-3))
         return {
             "population": jax.vmap(lambda own: model.reader.prior(standard * own, own))(each),
             "Gaussian": jax.scipy.stats.norm.logpdf(standard, mean, scatter),
