@@ -1,8 +1,8 @@
-"""Whether an image is like those of the training galaxies: the flag of a prediction outside.
+"""Whether a galaxy is like those of the training set: the flag of a prediction outside.
 
-Profiles of galaxies lie near a surface of few dimensions. Distances are measured along it, in units of the
-scatter of the training galaxies, and away from it. What a profile does not show is not flagged: a galaxy in
-grey has the profile of one with neutral colours.
+Profiles of galaxies, and embeddings, lie near a surface of few dimensions. Distances are measured along it,
+in units of the scatter of the training galaxies, and away from it. What a profile does not show is not
+flagged: a galaxy in grey has the profile of one with neutral colours.
 """
 
 import equinox as eqx
@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from nebulium.nn.training_domain import TrainingDomain, measure_domain
 
-#: Principal axes of the profiles along which galaxies are told apart.
+#: Principal axes of the features along which galaxies are told apart.
 AXES = 12
 _LEAST_SCATTER = 1e-3
 
@@ -32,9 +32,9 @@ class ProfileDomain(eqx.Module):
     Attributes
     ----------
     centre : (profile,) float32
-    axes : (12, profile) float32
-        Principal axes, of length one.
-    scatter : (12,) float32
+    axes : (axis, profile) float32
+        Principal axes, of length one: 12, or as many as there are features.
+    scatter : (axis,) float32
         Of the training galaxies along them.
     off_surface : (2,) float32
         Mean and scatter of the logarithm of their distances from the surface that the axes span.
@@ -49,10 +49,11 @@ class ProfileDomain(eqx.Module):
 
     def __init__(self, profiles: int, references: int):
         self.centre = jnp.zeros(profiles, jnp.float32)
-        self.axes = jnp.zeros((AXES, profiles), jnp.float32)
-        self.scatter = jnp.ones(AXES, jnp.float32)
+        axes = min(AXES, profiles)
+        self.axes = jnp.zeros((axes, profiles), jnp.float32)
+        self.scatter = jnp.ones(axes, jnp.float32)
         self.off_surface = jnp.array([0.0, 1.0], jnp.float32)
-        self.domain = TrainingDomain(AXES + 1, references)
+        self.domain = TrainingDomain(axes + 1, references)
 
     def coordinates(self, profiles: Profiles) -> Float[Array, "axis_and_off"]:
         """Where a galaxy lies along the axes, and how far off their surface, in scatters."""
