@@ -27,6 +27,7 @@ COMMANDS = {
     "photoz": ("photoz", "predict", FIXTURES / "survey"),
     "properties": ("properties", "predict", FIXTURES / "survey"),
 }
+EMBEDDED = ("properties", "predict", "--embeddings", FIXTURES / "embeddings.parquet")
 
 
 @pytest.fixture
@@ -71,7 +72,8 @@ def describe_class(name):
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name.partition("-")[0] in COMMANDS])
 def test_predictions_are_as_they_were(name, unpacked, tmp_path):
-    command = (*COMMANDS[name.partition("-")[0]], "--model", unpacked(name), "-o", tmp_path / "out.parquet")
+    asked = EMBEDDED if "embeddings" in name else COMMANDS[name.partition("-")[0]]
+    command = (*asked, "--model", unpacked(name), "-o", tmp_path / "out.parquet")
     app([str(argument) for argument in command], standalone_mode=False)
     found = pq.read_table(tmp_path / "out.parquet")
     for column, wanted in expected(name).items():

@@ -52,6 +52,7 @@ def described(
             "made them the table does not say: give predictions those of the same."
         )
         in_domain.append("embeddings")
+        citation += "; and the network that made the embeddings"
     return TrainedModel(
         model,
         hyperparameters=hyperparameters,

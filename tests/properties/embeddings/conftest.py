@@ -17,6 +17,7 @@ class Sample(NamedTuple):
     ids: np.ndarray
     vectors: np.ndarray
     oh12: np.ndarray
+    hidden: np.ndarray
     kind: np.ndarray
 
 
@@ -33,8 +34,10 @@ def sample(tmp_path_factory) -> Sample:
     vectors = (latent @ draw.normal(size=(3, WIDTH)) + 0.1 * draw.normal(size=(N, WIDTH))).astype(np.float32)
     vectors[:, -1] = 0.25
     oh12 = 8.7 + 0.2 * latent[:, 0] + 0.02 * draw.normal(size=N)
+    # Nothing in the images tells it.
+    hidden = latent[:, 2] + 0.05 * draw.normal(size=N)
     kind = np.where(latent[:, 1] > 0, "spiral", "elliptical")
-    AstropyTable({"objid": ids, "oh12": oh12, "kind": kind}).write(folder / "labels.fits")
+    AstropyTable({"objid": ids, "oh12": oh12, "hidden": hidden, "kind": kind}).write(folder / "labels.fits")
     given = vectors.copy()
     given[4, 2] = np.nan
     order = draw.permutation(np.delete(np.arange(N), 9))
@@ -52,4 +55,4 @@ def sample(tmp_path_factory) -> Sample:
     )
     noisy = np.clip(images + draw.normal(30, 8, images.shape), 1, 255)
     np.savez(folder / "images.npz", images=noisy.astype(np.uint8), ids=ids)
-    return Sample(folder, ids, vectors, oh12, kind)
+    return Sample(folder, ids, vectors, oh12, hidden, kind)

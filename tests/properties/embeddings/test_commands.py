@@ -74,8 +74,8 @@ def beside(sample) -> tuple[Path, str]:
     """A network on images and arrays."""
     said = succeeds(
         "train", sample.folder / "images.npz", "--embeddings", sample.folder / "arrays.fits",
-        "--labels", sample.folder / "labels.fits", "--id", "objid", "--target", "oh12", "--encoder",
-        "resnet-tiny", "--epochs", 12, "--batch-size", 16, "-o", sample.folder / "beside",
+        "--labels", sample.folder / "labels.fits", "--id", "objid", "--target", "oh12", "--target", "hidden",
+        "--encoder", "resnet-tiny", "--epochs", 12, "--batch-size", 16, "-o", sample.folder / "beside",
     )  # fmt: skip
     return sample.folder / "beside", said
 
@@ -149,13 +149,7 @@ def test_beside_images_both_are_seen(beside, sample, work):
     known = np.delete(np.arange(len(sample.ids)), [4, 9])
     assert table["target_id"].tolist() == sample.ids[known].tolist()
     assert np.std(table["oh12"] - sample.oh12[known]) < 0.6 * np.std(sample.oh12)
-    # Embeddings of other galaxies change what is said.
-    shuffled = AstropyTable.read(sample.folder / "arrays.fits")
-    shuffled["embedding"] = np.roll(shuffled["embedding"], 1, axis=0)
-    shuffled.write("shuffled.fits")
-    predict_file(images, "b.parquet", model=model, embeddings="shuffled.fits")
-    both = np.intersect1d(table["target_id"], read_table("b.parquet")["target_id"])
-    assert np.std(by_id("b.parquet", both)["oh12"] - by_id("a.parquet", both)["oh12"]) > 0.05
+    assert np.corrcoef(table["hidden"], sample.hidden[known])[0, 1] > 0.9
 
 
 def test_beside_images_the_embedding_must_be_in_the_domain_too(beside, sample, work):
