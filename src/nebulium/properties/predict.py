@@ -14,7 +14,7 @@ from nebulium.data.images.preparation import prepared_chunks
 from nebulium.data.images.source import ImageSource
 from nebulium.data.output import as_paths, check_not_input
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.table import Table
+from nebulium.data.tables.table import Table, ending_of
 from nebulium.errors import ImageError, TableError
 from nebulium.nn.classes import split_by_target
 from nebulium.nn.mapping import map_galaxies
@@ -56,16 +56,17 @@ class PropertyPredictor(Predictor[GalaxyChunk]):
             yield from galaxies.chunks(preparation, rejects=rejects, notes=found, ids=ids)
             notes[:] = found
 
-        return Opened(str(galaxies.source.path), chunks(), galaxies.source.id_column, rejects, notes)
+        first, table = galaxies.source, galaxies.embeddings
+        metadata = {} if table is None else {"embeddings": str(table.path)}
+        return Opened(str(first.path), chunks(), first.id_column, rejects, notes, metadata)
 
     def open_galaxies(
         self, images: ImagePaths | None, *, bands: Sequence[str] | None, embeddings: Embeddings | None
     ) -> OpenedGalaxies:
         """The images and the table of embeddings; of a model of embeddings alone the source is the table."""
         form, sight, name = self.model.form, self.model.sight, f"model {self.models[0].name}"
-        if form is None and embeddings is None and images is not None:
-            (path,) = as_paths(images)
-            images, embeddings = None, as_table(path)
+        if form is None and embeddings is None:
+            images, embeddings = None, _only_table(images, name)
         if form is None and images is not None:
             raise ImageError(
                 name, "sees embeddings alone, and no images", "leave out the images: DATA (images=None)"
@@ -107,6 +108,15 @@ class PropertyEmbedder(PropertyPredictor):
         points = Points(vectors, LATENT)
         columns = {"in_domain": in_domain} | points.columns() | chunk.beside
         return Prediction(chunk.ids, columns, detail=points)
+
+
+def _only_table(source: ImagePaths | None, name: str) -> Embeddings:
+    """What is given to a model of embeddings alone: their table."""
+    paths = [] if source is None else as_paths(source)
+    if len(paths) != 1 or ending_of(paths[0]) is None:
+        mend = "give their table: --embeddings TABLE (embeddings=)"
+        raise TableError(name, "sees embeddings alone, and no table of them is given", mend)
+    return paths[0]
 
 
 def batch_of(model: PropertyModel) -> int:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nebulium.data.column_checks import Missing
+from nebulium.data.embeddings.source import EmbeddingSource
 from nebulium.data.images.opening import ImagePaths
 from nebulium.data.splits import Split
+from nebulium.errors import TableError
 from nebulium.modelfile import load_model
 from nebulium.properties.config import PropertiesConfig
-from nebulium.properties.labels import join_labels, read_labels
+from nebulium.properties.labels import SIGMA_ENDINGS, join_labels, read_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.recipe import train_on_galaxies
 from nebulium.properties.seen.galaxies import Embeddings, open_galaxies
@@ -83,6 +85,7 @@ def train_file(
         start = None if config.init is None else load_model(config.init, of=PropertyModel).form
         galaxies = open_galaxies(images, embeddings, form=start, bands=bands, id_column=id_column)
         source, seen_by = galaxies.source, galaxies.images
+        _check_not_seen(columns, galaxies.embeddings)
         table = read_labels(labels, source, columns, id_column=id_column, missing=missing)
         labelled = join_labels(source, table, columns, run.rejects, missing=missing, classes=classes or ())
         split = Split(config.split_seed, id_column=id_column or (ID if seen_by else source.id_column))
@@ -91,3 +94,14 @@ def train_file(
             run.notes.extend(seen_by.notes(trained.preprocessing["size_px"], run.rejects))
         run.notes.extend(labelled.notes())
         return save_trained(run, trained)
+
+
+def _check_not_seen(targets: Sequence[str], embeddings: EmbeddingSource | None) -> None:
+    """A label among the numbers that are seen would be copied, not learned."""
+    seen = () if embeddings is None else embeddings.form.columns
+    labels = [target + ending for target in targets for ending in ("", *SIGMA_ENDINGS)]
+    both = [label for label in labels if label in seen]
+    if both and embeddings is not None:
+        problem = f"is to be learned, and is among the {len(seen):,} columns of the embedding"
+        mend = "leave it out of the pattern: --embedding-columns (EmbeddingTable(..., columns=))"
+        raise TableError(f"{embeddings.path}, column {both[0]}", problem, mend)

@@ -229,6 +229,9 @@ def test_what_a_model_does_not_see_is_refused(alone, beside, process, sample, wo
     assert "lacks the column feat_0 and 15 more" in fails(
         "predict", "--embeddings", arrays, "--model", alone[0], "--embedding-id", "objid", *out
     )
+    assert "sees embeddings alone, and no table of them is given" in fails(
+        "predict", images, "--model", process, *out
+    )
     assert "--embedding-id: is given without a table" in fails(
         "predict", images, "--embedding-id", "objid", "--model", process, *out
     )
@@ -261,6 +264,15 @@ def test_a_table_without_the_galaxies_of_the_images_is_refused(beside, sample, w
             sample.folder / "images.npz", sample.folder / "labels.fits", "mine", id_column="objid",
             embeddings=EmbeddingTable("a.csv", "a*"), targets=["oh12"],
         )  # fmt: skip
+
+
+def test_a_label_among_the_numbers_of_the_embedding_is_refused(sample, work):
+    columns = {"target_id": sample.ids, "f1": sample.hidden, "f_oh12": sample.oh12}
+    AstropyTable(columns).write("a.fits")
+    with pytest.raises(TableError, match="column f_oh12: is to be learned, and is among the 2 columns"):
+        train_file(
+            None, None, "mine", embeddings=EmbeddingTable("a.fits", "f*"), targets=["f_oh12"], config=GP
+        )
 
 
 def test_embeddings_that_are_all_alike_teach_nothing(sample, work):

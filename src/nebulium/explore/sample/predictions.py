@@ -75,13 +75,12 @@ def open_galaxies(galaxies: Galaxies, predictor: Predictor[Any]) -> Opened[Any]:
         what = "neither images nor fluxes" if of_fluxes else "no embeddings" if of_embeddings else "no images"
         problem = f"has {what} in a file, which the model {predictor.models[0].name} sees"
         raise TableError(galaxies.name, problem, "give a mock survey or a table, or another model")
-    if of_embeddings:
-        table = EmbeddingTable(galaxies.path, id_column=galaxies.id_column or ROW)
-        return predictor.open(None, embeddings=table)
     options: dict[str, Any] = {}
+    if of_embeddings:
+        options["embeddings"] = EmbeddingTable(galaxies.path, id_column=galaxies.id_column or ROW)
     if of_fluxes and galaxies.id_column is not None:
         options["columns"] = {"id_column": galaxies.id_column}
-    return predictor.open(galaxies.path, **options)
+    return predictor.open(None if of_embeddings else galaxies.path, **options)
 
 
 def predicted_rows(
