@@ -54,6 +54,20 @@ def test_embeddings_are_standardised_whatever_their_size_and_constants_are_left_
     assert float(sight.standardised(other)[5]) == 0.0
 
 
+def test_the_distance_off_the_surface_is_in_scatters_of_the_training_galaxies(stored):
+    # Of few axes and much noise about them, so that there is a distance.
+    draw = np.random.default_rng(0)
+    form, n_axes = EmbeddingForm(("embedding",), 200, "", "target_id"), 32
+    surface = draw.normal(size=(n_axes, 200))
+    parts = [stored(draw.normal(size=(n, n_axes)) @ surface + draw.normal(size=(n, 200))) for n in (400, 200)]
+    sight = measured_sight(EmbeddingSight(form, 400), *parts)
+    off = map_galaxies(
+        lambda one: sight.domain.log_distance(sight.standardised(one)), parts[0][np.arange(400)]
+    )
+    np.testing.assert_allclose(sight.domain.off_surface, [off.mean(), off.std()], rtol=1e-3)
+    assert off.mean() < -0.5
+
+
 def test_components_hold_what_varies_in_one_unit(sight):
     components = np.asarray(jax.vmap(lambda one: sight.components(sight.standardised(one)))(vectors(1)))
     assert components.shape == (N, 3)
@@ -67,7 +81,7 @@ def test_components_hold_what_varies_in_one_unit(sight):
     [
         (lambda found: found, 0.9, 1.0),
         (lambda found: found * np.where(np.arange(WIDTH) == 2, 30.0, 1.0), 0.0, 0.05),
-        (lambda found: np.random.default_rng(0).permuted(found, axis=0), 0.0, 0.3),
+        (lambda found: np.random.default_rng(0).permuted(found, axis=0), 0.0, 0.02),
         (lambda found: found * np.nan, 0.0, 0.0),
     ],
 )
@@ -107,9 +121,9 @@ IMAGES = {
     ids=["one", "two", "process", "both"],
 )
 def test_one_galaxy_is_predicted_as_in_a_batch(others, sight):
-    measured = lambda m: (m.sight.mean, m.sight.weight, m.sight.domain)  # noqa: E731
+    measured = lambda m: (m.sight.mean, m.sight.weight, m.sight.domain, m.sight.most_off)  # noqa: E731
     model = made(**others)
-    model = eqx.tree_at(measured, model, (sight.mean, sight.weight, sight.domain))
+    model = eqx.tree_at(measured, model, (sight.mean, sight.weight, sight.domain, sight.most_off))
     images = (
         np.random.default_rng(0).normal(size=(5, 16, 16, 2)).astype(np.float32) if "bands" in others else None
     )

@@ -1,6 +1,7 @@
 """Embeddings from elsewhere as a model sees them: standardised, and with the flag of those outside."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -8,12 +9,16 @@ from jaxtyping import Array, Bool, Float
 from nebulium.data.embeddings.columns import EmbeddingForm
 from nebulium.data.embeddings.store import StoredEmbeddings
 from nebulium.errors import TableError
+from nebulium.nn.training_domain import OUTSIDE_SHARE
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 
 #: Leading principal components from which a Gaussian process learns. On the 400 metallicities of SDSS, by
 #: cross-validation, 32 to 128 did as well as all 256 numbers and better than all 640; components of
 #: scatter one did worse.
 COMPONENTS = 128
+#: Principal axes along which embeddings are told apart: with the twelve of profiles, vectors of the right
+#: means and scatters but without the correlations passed for galaxies.
+AXES = 32
 #: So many training galaxies set means, scatters and the domain.
 MOST_MEASURED = 4096
 # A number that varies by less than this part of its size varies by rounding.
@@ -44,19 +49,24 @@ class EmbeddingSight(eqx.Module):
         Principal axes of standardised embeddings, in a unit in which components have a mean square of 1.
     domain : ProfileDomain
         Of standardised embeddings.
+    most_off : () float32
+        How far off the surface of the domain an embedding may be, in scatters.
     """
 
     mean: Embedding
     weight: Embedding
     axes: Float[Array, "component number"] | None
     domain: ProfileDomain
+    most_off: Float[Array, ""]
     form: EmbeddingForm = eqx.field(static=True)
 
     def __init__(self, form: EmbeddingForm, references: int, components: int = 0):
         self.form = form
         self.axes = jnp.zeros((components, form.width)) if components else None
         self.mean, self.weight = jnp.zeros(form.width), jnp.ones(form.width)
-        self.domain = ProfileDomain(form.width, references)
+        # Of few galaxies the later axes would be noise.
+        self.domain = ProfileDomain(form.width, references, min(AXES, references // 2))
+        self.most_off = jnp.zeros((), jnp.float32)
 
     def standardised(self, embedding: Embedding) -> Embedding:
         """Of mean 0 and scatter 1 among the training galaxies."""
@@ -68,7 +78,9 @@ class EmbeddingSight(eqx.Module):
 
     def contains(self, standardised: Embedding) -> Bool[Array, ""]:
         """Whether an embedding lies inside the training domain."""
-        return self.domain.contains(standardised)
+        # One distance among those along many axes would hardly count: it has a limit of its own.
+        off = self.domain.coordinates(standardised)[-1]
+        return self.domain.contains(standardised) & (off <= self.most_off)
 
 
 def measured_sight(
@@ -87,9 +99,12 @@ def measured_sight(
         )
     weight = np.where(varies, 1.0 / np.where(varies, scatter, 1.0), 0.0)
     standard = [jnp.asarray((one - mean) * weight, jnp.float32) for one in (vectors, other)]
-    domain = measure_profile_domain(*standard, references=sight.domain.domain.reference.shape[0])
-    values = jnp.asarray(mean, jnp.float32), jnp.asarray(weight, jnp.float32), domain
-    found = eqx.tree_at(lambda one: (one.mean, one.weight, one.domain), sight, values)
+    n_reference, n_axes = len(sight.domain.domain.reference), len(sight.domain.axes)
+    domain = measure_profile_domain(*standard, references=n_reference, axes=n_axes)
+    most_off = jnp.quantile(jax.vmap(domain.coordinates)(standard[1])[:, -1], 1.0 - OUTSIDE_SHARE)
+    values = jnp.asarray(mean, jnp.float32), jnp.asarray(weight, jnp.float32), domain, most_off
+    leaves = lambda one: (one.mean, one.weight, one.domain, one.most_off)  # noqa: E731
+    found = eqx.tree_at(leaves, sight, values)
     if found.axes is not None:
         axes = _principal_axes(np.asarray(standard[0], np.float64), len(found.axes))
         found = eqx.tree_at(lambda one: one.axes, found, jnp.asarray(axes, jnp.float32))
