@@ -101,7 +101,9 @@ def measured_sight(
     standard = [jnp.asarray((one - mean) * weight, jnp.float32) for one in (vectors, other)]
     n_reference, n_axes = len(sight.domain.domain.reference), len(sight.domain.axes)
     domain = measure_profile_domain(*standard, references=n_reference, axes=n_axes)
-    most_off = jnp.quantile(jax.vmap(domain.coordinates)(standard[1])[:, -1], 1.0 - OUTSIDE_SHARE)
+    off = jnp.quantile(jax.vmap(domain.coordinates)(standard[1])[:, -1], 1.0 - OUTSIDE_SHARE)
+    # Where the axes span all of a narrow embedding what is left is rounding.
+    most_off = jnp.maximum(off, 1.0)
     values = jnp.asarray(mean, jnp.float32), jnp.asarray(weight, jnp.float32), domain, most_off
     leaves = lambda one: (one.mean, one.weight, one.domain, one.most_off)  # noqa: E731
     found = eqx.tree_at(leaves, sight, values)
