@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from benchmarks.results import Check, Result, Row, Target, number
 from benchmarks.settings import Settings, save_figure
-from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_parts
+from nebulium.data.images.labelled import StoredImages, prepare_parts
 from nebulium.data.images.opening import open_images
 from nebulium.data.images.preparation import Preparation
 from nebulium.data.images.source import ImageSource
@@ -25,14 +25,16 @@ from nebulium.metrics.probabilistic import Estimate
 from nebulium.mock.survey.making import make_survey
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.baselines.learned import ForestBaseline
+from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.model import PropertyPrediction
 from nebulium.properties.predict import BATCH
-from nebulium.properties.recipe import PropertiesConfig, train_on_store
+from nebulium.properties.recipe import train_on_store
 from nebulium.properties.scores.figures import predicted_against_true, residuals_against
 from nebulium.properties.scores.galleries import as_pictures, captions_of, gallery, gallery_rows
 from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
 from nebulium.properties.scores.mass_metallicity import more_than_mass
 from nebulium.properties.scores.scores import METRICS, Intervals, property_columns
+from nebulium.properties.seen.training_galaxies import TrainingGalaxies
 from nebulium.verbs import Score, compare_methods, score_method
 from nebulium.verbs.score import Columns
 
@@ -113,7 +115,7 @@ def _preparation(sample: MockSample, side: int) -> Preparation:
     return Preparation(size, Stretch("asinh", softening), binning=size // side)
 
 
-def _parts(sample: MockSample, side: int, scratch: Path, *, targets: int) -> dict[str, LabelledImages]:
+def _parts(sample: MockSample, side: int, scratch: Path, *, targets: int) -> dict[str, TrainingGalaxies]:
     """Prepared images of so many pixels on a side, with the first so many targets, by part of the split."""
     values, rejects = sample.values[:, :targets], Rejects()
     parts = prepare_parts(
@@ -127,7 +129,7 @@ def _parts(sample: MockSample, side: int, scratch: Path, *, targets: int) -> dic
     )
     if len(rejects):
         raise RuntimeError(f"mock images were set aside: {rejects.summary()}")
-    return parts
+    return {name: TrainingGalaxies(part.images, None, part.labels) for name, part in parts.items()}
 
 
 def _trained(sample: MockSample, scratch: Path) -> tuple[StoredImages, PropertyPrediction]:

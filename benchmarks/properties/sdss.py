@@ -93,7 +93,7 @@ def _said_by(model: PropertyModel, image: jax.Array, *, turned: bool) -> jax.Arr
     """What the frozen networks say, of all orientations or of one."""
     if turned:
         of_features = sum(model.feature_counts)
-        return model.process_features(image)[of_features:]
+        return model.process_features(image).numbers[of_features:]
     standard, profiles = model.standardisation.image(image), model.profiles(image)
     return jnp.concatenate([network.said(standard, profiles)[0].median for network in model.networks])
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from benchmarks.properties.galaxy_zoo import galaxy_zoo_source
 from benchmarks.settings import REPOSITORY
+from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.model import GAUSSIAN_PROCESS
-from nebulium.properties.recipe import PropertiesConfig, train
+from nebulium.properties.recipe import train
 
 DESTINATION = REPOSITORY / "src/nebulium/properties/weights/galaxy-zoo-classes"
 CITATION = (

@@ -30,9 +30,10 @@ from nebulium.mock.images.colour import petrosian_cutout
 from nebulium.mock.structure import Structure
 from nebulium.mock.survey.blocks import BlockMaker
 from nebulium.mock.survey.run_file import RunSettings
+from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import GAUSSIAN_PROCESS
-from nebulium.properties.recipe import PropertiesConfig, train
+from nebulium.properties.recipe import train
 from nebulium.verbs.training import Training
 
 DESTINATION = REPOSITORY / "src/nebulium/properties/weights/sdss-metallicity"

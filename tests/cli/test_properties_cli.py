@@ -141,7 +141,7 @@ def test_the_images_are_also_named_by_the_option_of_before(trained, survey, work
     assert f"DATA: is given twice, {cutouts} and --images b" in fails(
         "predict", cutouts, "--images", "b", *rest
     )
-    assert "DATA: is missing. To mend: name the images" in fails("predict", *rest)
+    assert "sees images, and none are given. To mend: name the images" in fails("predict", *rest)
     assert "--images" not in succeeds("predict", "--help")
 
 
@@ -208,12 +208,12 @@ def test_an_interrupt_leaves_nothing(trained, survey, work, monkeypatch):
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_options_reach_the_training(survey, work, monkeypatch, options, field, value):
-    def stop(source, labelled, split, config, run):
+    def stop(galaxies, labelled, split, config, run):
         assert getattr(config, field) == value
         assert getattr(training_file.PropertiesConfig(), field) != value
         raise OutputError("training", "was only a test", "train")
 
-    monkeypatch.setattr(training_file, "train_on_images", stop)
+    monkeypatch.setattr(training_file, "train_on_galaxies", stop)
     assert "was only a test" in fails(*training(survey)[:-2], *options)
 
 
@@ -339,7 +339,7 @@ def test_an_interrupted_training_says_how_to_go_on(survey, work, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training_file, "train_on_images", interrupt)
+    monkeypatch.setattr(training_file, "train_on_galaxies", interrupt)
     result = nebulium(*training(survey))
     assert result.exit_code == 130
     assert result.stderr.strip() == "Interrupted; to go on: the same command with --resume."

@@ -21,10 +21,10 @@ from nebulium.properties.classes import (
     class_weights,
     few_of_a_class,
 )
+from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.explanation.file import explain_file
 from nebulium.properties.labels import join_labels
 from nebulium.properties.predict import predict_file
-from nebulium.properties.recipe import PropertiesConfig
 from nebulium.properties.scores.evaluate import evaluate_file, evaluate_predictions
 from nebulium.properties.training_file import train_file
 

@@ -28,7 +28,7 @@ def test_rows_follow_the_images_whatever_the_order_of_the_labels(source):
     assert joined.rows.tolist() == joined.ids.tolist() == [0, 3, 5]
     np.testing.assert_allclose(joined.values[:, 0], [8.0, 8.3, 8.5], rtol=1e-6)
     assert joined.label_rows.tolist() == [3, 1, 0]
-    assert joined.without_image.tolist() == [99]
+    assert joined.unseen.tolist() == [99]
 
 
 def test_numbers_and_text_are_compared_as_they_are_written(source):

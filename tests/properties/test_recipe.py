@@ -12,10 +12,11 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.modelfile import describe_model, load_model
+from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.labels import join_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.predict import predict_images
-from nebulium.properties.recipe import PropertiesConfig, train
+from nebulium.properties.recipe import train
 
 GALAXIES, SIDE = 160, 16
 SHORT = PropertiesConfig(

@@ -17,11 +17,11 @@ def asked(tmp_path, monkeypatch) -> dict:
     """What the recipe is asked for; no training follows."""
     given: dict = {}
 
-    def stop(source, labelled, split, config, run):
-        given.update(source=source, labelled=labelled, rejects=run.rejects)
+    def stop(galaxies, labelled, split, config, run):
+        given.update(source=galaxies.source, labelled=labelled, rejects=run.rejects)
         raise OutputError("training", "was only a test", "train")
 
-    monkeypatch.setattr(training_file, "train_on_images", stop)
+    monkeypatch.setattr(training_file, "train_on_galaxies", stop)
     monkeypatch.chdir(tmp_path)
     return given
 

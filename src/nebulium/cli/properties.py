@@ -1,4 +1,4 @@
-"""``nebulium properties``: metallicity, and any other property, from images of galaxies."""
+"""``nebulium properties``: metallicity, and any other property, from images or embeddings of galaxies."""
 
 from math import isfinite
 from pathlib import Path
@@ -22,9 +22,9 @@ from nebulium.cli.options import (
     Seed,
 )
 from nebulium.cli.verb import evaluation, library, say, say_notes, say_predictions, say_trained, verb
-from nebulium.errors import ImageError
+from nebulium.errors import ImageError, TableError
 
-app = typer.Typer(help="Metallicity, and other properties, from images.", no_args_is_help=True)
+app = typer.Typer(help="Metallicity, and other properties, from images or embeddings.", no_args_is_help=True)
 
 Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
 
@@ -41,9 +41,7 @@ def image_data(
     ] = None,
     named: Annotated[Path | None, typer.Option("--images", metavar="DATA", hidden=True)] = None,
 ) -> Any:
-    """The images: the first argument, or the option by which they went before."""
-    if not data and named is None:
-        raise ImageError("DATA", "is missing", "name the images: nebulium properties VERB DATA ...")
+    """The images, if there are any: the first argument, or the option by which they went before."""
     if data and named is not None:
         raise ImageError("DATA", f"is given twice, {data[0]} and --images {named}", "leave out --images")
     if not data:
@@ -51,12 +49,54 @@ def image_data(
     return data if len(data) > 1 else data[0]
 
 
+def embedding_table(
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            "--embeddings",
+            metavar="TABLE",
+            help="Vectors that another network has made of the galaxies, with ids, in any table: beside "
+            "images, or alone.",
+            show_default=False,
+        ),
+    ] = None,
+    embedding_columns: Annotated[
+        str | None,
+        typer.Option(
+            "--embedding-columns",
+            metavar="COLUMN|PATTERN",
+            help="The column of arrays, or a pattern of the columns of numbers in quotes, as 'feat_*'. "
+            "[default: the model's, or the only column of arrays]",
+            show_default=False,
+        ),
+    ] = None,
+    embedding_id: Annotated[
+        str | None,
+        typer.Option(
+            "--embedding-id",
+            metavar="COLUMN",
+            help="Their column of ids. [default: the model's, that of --id, target_id or object_id]",
+            show_default=False,
+        ),
+    ] = None,
+) -> Any:
+    """The table of embeddings, if there is one."""
+    if embeddings is None:
+        given = {"--embedding-columns": embedding_columns, "--embedding-id": embedding_id}
+        for option in (name for name, value in given.items() if value is not None):
+            problem = "is given without a table of embeddings"
+            raise TableError(option, problem, f"give the table: --embeddings TABLE, or leave out {option}")
+        return None
+    return library("data.EmbeddingTable")(path=embeddings, columns=embedding_columns, id_column=embedding_id)
+
+
 Labels = Annotated[
     Path | None,
     typer.Option(
         "--labels",
         metavar="TABLE",
-        help="Parquet, FITS, ECSV, VOTable, HDF5 or text. [default: the columns beside the images]",
+        help="Parquet, FITS, ECSV, VOTable, HDF5 or text. [default: the columns beside the images or "
+        "embeddings]",
     ),
 ]
 Bands = Annotated[
@@ -123,12 +163,18 @@ def properties_config(
 
 
 @verb(
-    app, "train", library("properties.train_file", progress=True), images=image_data, config=properties_config
+    app,
+    "train",
+    library("properties.train_file", progress=True),
+    images=image_data,
+    embeddings=embedding_table,
+    config=properties_config,
 )
 def train(
     run: Any,
     *,
     images: Any,
+    embeddings: Any,
     targets: Annotated[
         list[str] | None,
         typer.Option(
@@ -151,9 +197,9 @@ def train(
     config: Any,
     resume: Resume = False,
 ) -> None:
-    """Train a model on images of galaxies and a table of labels.
+    """Train a model on images of galaxies, embeddings of them or both, and a table of labels.
 
-    Images and labels are brought together by the id. TARGET_sigma or TARGET_err in the table is the error of
+    They are brought together by the id. TARGET_sigma or TARGET_err in the table is the error of
     a label. What cannot be used is listed beside the model.
 
     Example: `nebulium properties train cutouts --labels z.csv --id objid --target oh_p50 -o mine`
@@ -161,29 +207,53 @@ def train(
     Example: `nebulium properties train mock --target oh12 --target log_mstar --output mine`
 
     Example: `nebulium properties train cutouts --labels votes.csv --target visual_class --output mine`
+
+    Example: `nebulium properties train --embeddings zoobot.parquet --labels z.csv --target oh12 -o mine`
     """
     say_trained(run)
 
 
-@verb(app, "predict", library("properties.predict_file"), "predicting", images=image_data)
+@verb(
+    app,
+    "predict",
+    library("properties.predict_file"),
+    "predicting",
+    images=image_data,
+    embeddings=embedding_table,
+)
 def predict(
-    run: Any, images: Any, model: ModelOfGalaxies, output: PredictionsOutput, bands: Bands = None
+    run: Any,
+    images: Any,
+    embeddings: Any,
+    model: ModelOfGalaxies,
+    output: PredictionsOutput,
+    bands: Bands = None,
 ) -> None:
-    """Predict the properties of galaxies from their images.
+    """Predict the properties of galaxies from their images, embeddings or both, as the model sees them.
 
     Written are target_id, for each target TARGET, TARGET_sigma, TARGET_q16 and TARGET_q84, for each that is a
     class TARGET and TARGET_p_CLASS, the probability of each class, and in_domain; of several files that hold
     many galaxies each the column file says which.
 
     Example: `nebulium properties predict cutouts --model mine --output metallicities.parquet`
+
+    Example: `nebulium properties predict --embeddings zoobot.parquet --model mine -o out.parquet`
     """
     say_predictions(run)
 
 
-@verb(app, "evaluate", evaluation("properties.evaluate_file"), doing="scoring", images=image_data)
+@verb(
+    app,
+    "evaluate",
+    evaluation("properties.evaluate_file"),
+    doing="scoring",
+    images=image_data,
+    embeddings=embedding_table,
+)
 def evaluate(
     result: Any,
     images: Any,
+    embeddings: Any,
     model: ModelOfGalaxies,
     output: ReportOutput,
     labels: Labels = None,
@@ -193,7 +263,10 @@ def evaluate(
     all_rows: AllRows = False,
     traditional: Annotated[
         bool,
-        typer.Option("--traditional", help="Also fit a random forest to the integrated light, and score it."),
+        typer.Option(
+            "--traditional",
+            help="Also fit a random forest to the integrated light, or to embeddings alone, and score it.",
+        ),
     ] = False,
     against: Annotated[
         list[str] | None,
@@ -203,7 +276,7 @@ def evaluate(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Score a model on images with labels: a table of scores, and figures.
+    """Score a model on images or embeddings with labels: a table of scores, and figures.
 
     Scored are the galaxies in the test part of the model's own split. Columns log_mstar, redshift and
     half_light_radius_kpc of the labels are used where they are there.
@@ -221,10 +294,18 @@ def evaluate(
     say_notes(result.notes)
 
 
-@verb(app, "explain", library("properties.explain_file"), doing="explaining", images=image_data)
+@verb(
+    app,
+    "explain",
+    library("properties.explain_file"),
+    doing="explaining",
+    images=image_data,
+    embeddings=embedding_table,
+)
 def explain(
     run: Any,
     images: Any,
+    embeddings: Any,
     model: ModelOfGalaxies,
     output: ReportOutput,
     galaxies: Annotated[

@@ -1,3 +1,4 @@
+from .embeddings.columns import EmbeddingTable as EmbeddingTable
 from .extinction import deredden as deredden
 from .extinction import extinction_per_ebv as extinction_per_ebv
 from .glossary import conversion_factor as conversion_factor

@@ -28,7 +28,7 @@ def map_galaxies(function: Callable[..., PyTree], *arrays: Rows, batch: int = BA
         Of the arrays of one galaxy: a model, one of its methods, or any function that `jax.vmap` takes.
     *arrays : array (n, ...)
         A row a galaxy; anything with a length that gives an array when it is indexed with rows will do, so
-        that images may stay on disk.
+        that images may stay on disk. None stays None.
     batch : int
         Galaxies at a time.
 
@@ -48,7 +48,7 @@ def map_galaxies(function: Callable[..., PyTree], *arrays: Rows, batch: int = BA
 
 
 @eqx.filter_jit
-def map_batch(function: Callable[..., PyTree], *arrays: Array) -> PyTree:
+def map_batch(function: Callable[..., PyTree], *arrays: Array | None) -> PyTree:
     """Call a function of one galaxy for all galaxies of a batch."""
     return jax.vmap(function)(*arrays)
 

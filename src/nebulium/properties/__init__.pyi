@@ -5,13 +5,13 @@ from .baselines.integrated_light import magnitudes_of as magnitudes_of
 from .baselines.learned import ExtraTreesBaseline as ExtraTreesBaseline
 from .baselines.learned import ForestBaseline as ForestBaseline
 from .baselines.learned import SupportVectorBaseline as SupportVectorBaseline
+from .config import PropertiesConfig as PropertiesConfig
 from .explanation.file import explain_file as explain_file
 from .labels import read_labels as read_labels
 from .model import PropertyModel as PropertyModel
 from .model import PropertyPrediction as PropertyPrediction
 from .predict import predict_file as predict_file
 from .predict import predict_images as predict_images
-from .recipe import PropertiesConfig as PropertiesConfig
 from .recipe import train as train
 from .scores.class_scores import class_columns as class_columns
 from .scores.evaluate import evaluate_file as evaluate_file

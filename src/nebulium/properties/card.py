@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.embeddings.source import EmbeddingSource
 from nebulium.properties.model import PropertyModel
 from nebulium.training import FitResult
 from nebulium.verbs import Card, TrainedModel
@@ -14,9 +15,7 @@ from nebulium.verbs.card import markdown_table
 #: What is told of the model whose networks a training started from.
 OF_START = ("hyperparameters", "split", "metrics", "training", "citation")
 CITATION = "the data set that the model was trained on; the method follows Wu & Boada 2019, MNRAS 484, 4683"
-DOMAIN = (
-    "radial profiles no further from those of training galaxies than 99.7 % of the validation galaxies are"
-)
+DOMAIN = "{} no further from those of training galaxies than 99.7 % of the validation galaxies are"
 
 
 def described(
@@ -29,10 +28,13 @@ def described(
     units: Mapping[str, str],
     counts: Mapping[str, Mapping[str, int]],
     start: Mapping[str, Any] | None = None,
+    embeddings: EmbeddingSource | None = None,
     citation: str = CITATION,
 ) -> TrainedModel:
     """A trained model with what its folder says of it."""
-    form = model.form
+    seen = " and ".join(
+        kind for kind, part in {"images": model.form, "embeddings": embeddings}.items() if part is not None
+    )
     measured = zip(model.targets, model.target_mean, model.target_scale, strict=True)
     labels = {target: {"mean": float(mean), "scatter": float(scale)} for target, mean, scale in measured}
     units = {target: units.get(target, "") for target in (*model.targets, *counts)}
@@ -40,26 +42,34 @@ def described(
     tables = [markdown_table(("label", "unit", "mean", "scatter"), rows)] if rows else []
     of_classes = [(target, name, f"{count:,}") for target, of in counts.items() for name, count in of.items()]
     tables += [markdown_table(("label", "class", "training galaxies"), of_classes)] if of_classes else []
-    size, stretch = form.preparation.size, form.preparation.stretch.as_dict()
+    about, facts = _of_images(model)
+    in_domain = ["radial profiles"] if facts else []
+    if embeddings is not None:
+        form = embeddings.form
+        about["embedding"] = {"file": embeddings.path.name, **form.as_dict()}
+        facts["Embeddings"] = (
+            f"{form.width:,} numbers, {form.asked} of {embeddings.path.name}. Which version of which network "
+            "made them the table does not say: give predictions those of the same."
+        )
+        in_domain.append("embeddings")
+        citation += "; and the network that made the embeddings"
     return TrainedModel(
         model,
         hyperparameters=hyperparameters,
-        preprocessing={
-            "bands": list(form.bands),
-            "unit": form.unit,
-            "size_px": size,
-            "binning": form.preparation.binning,
-            "stretch": stretch,
-        },
+        preprocessing=about,
         units=units,
-        training_domain={"in_domain": DOMAIN, "labels": labels, "classes": counts},
+        training_domain={
+            "in_domain": DOMAIN.format(" and ".join(in_domain)),
+            "labels": labels,
+            "classes": counts,
+        },
         split=split,
         settings={name: value for name, value in dataclasses.asdict(config).items() if name != "init"},
         citation=citation,
         card=Card(
-            title=f"{', '.join((*model.targets, *counts))} from images of galaxies",
+            title=f"{', '.join((*model.targets, *counts))} from {seen} of galaxies",
             summary=_summary(model, start),
-            facts={"Images": f"{' '.join(form.bands)}, {size} pixels a side, stretch {stretch['kind']}."},
+            facts=facts,
             details="Labels of the training galaxies:\n\n" + "\n".join(tables),
         ),
         results=results,
@@ -71,15 +81,35 @@ def described(
     )
 
 
+def _of_images(model: PropertyModel) -> tuple[dict[str, Any], dict[str, str]]:
+    """How images are prepared, for the configuration and for the card; nothing without images."""
+    form = model.form
+    if form is None:
+        return {}, {}
+    size, stretch = form.preparation.size, form.preparation.stretch.as_dict()
+    about = {
+        "bands": list(form.bands),
+        "unit": form.unit,
+        "size_px": size,
+        "binning": form.preparation.binning,
+        "stretch": stretch,
+    }
+    return about, {"Images": f"{' '.join(form.bands)}, {size} pixels a side, stretch {stretch['kind']}."}
+
+
 def _summary(model: PropertyModel, start: Mapping[str, Any] | None) -> str:
     members = len(model.networks)
-    networks = f"{members} network{'s' * (members > 1)} {model.encoder}"
-    kind = f"{networks} with the head {model.head}." if model.targets else f"{networks}."
+    encoder = "" if model.form is None else f" {model.encoder}"
+    beside = " on embeddings" if model.form is None else " beside embeddings" if model.sight else ""
+    networks = f"{members} network{'s' * (members > 1)}{encoder}"
+    kind = f"{networks}{beside} with the head {model.head}." if model.targets else f"{networks}{beside}."
     if model.on_features:
         laws = {"Gaussian process": model.process, "kernel logistic regression": model.kernel_classes}
         law = " and a ".join(name for name, law in laws.items() if law is not None)
         frozen = f" and on what {networks} with frozen weights predict" if members else ""
-        kind = f"A {law} on {', '.join(model.features)} of the image{frozen}."
+        of_image = [f"{', '.join(model.features)} of the image"] if model.features else []
+        seen = " and ".join([*of_image, *(["the embedding"] if model.sight else [])])
+        kind = f"A {law} on {seen}{frozen}."
     if start is None:
         return kind
     galaxies, targets = start["split"]["galaxies"]["train"], start["hyperparameters"]["targets"]

@@ -1,4 +1,4 @@
-"""Labels of galaxies, read from a table and brought together with their images by the id."""
+"""Labels of galaxies, read from a table and brought together with images or embeddings by the id."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from nebulium.data.column_checks import (
     numbers,
     without,
 )
+from nebulium.data.embeddings.source import EmbeddingSource
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Fault, Rejects
@@ -33,17 +34,20 @@ TAKEN = (ID, "in_domain")
 #: Ids that a message names.
 NAMED = 3
 
+#: What gives the galaxies their order.
+Source = ImageSource | EmbeddingSource
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledRows:
-    """Galaxies that have both an image and a label.
+    """Galaxies that have both an image, or an embedding, and a label.
 
     Attributes
     ----------
     targets : tuple of str
         The properties, those that are classes last.
     rows : ndarray of int64 of shape (k,)
-        Rows of the images, rising.
+        Rows of the images or embeddings, rising.
     label_rows : ndarray of int64 of shape (k,)
         Rows of the labels.
     ids : ndarray of shape (k,)
@@ -52,12 +56,14 @@ class LabelledRows:
         The labels; NaN where missing, but not in all of a row. Of a class its place among the `classes`.
     sigma : ndarray of float32 of shape (k, target)
         Their standard errors; 0 where not known.
-    without_image : ndarray of shape (m,)
-        Ids of labels for which there is no image.
+    unseen : ndarray of shape (m,)
+        Ids of labels for which there is no image, or no embedding.
     units : dict of str to str
         Of the targets, where known.
     classes : mapping of str to sequence of str
         Of the targets that are classes, what these are called.
+    seen_by : str
+        For messages: "image" or "embedding".
     """
 
     targets: tuple[str, ...]
@@ -66,39 +72,40 @@ class LabelledRows:
     ids: np.ndarray
     values: Float32[np.ndarray, "k target"]
     sigma: Float32[np.ndarray, "k target"]
-    without_image: np.ndarray
+    unseen: np.ndarray
     units: dict[str, str]
     classes: Classes = field(default_factory=dict)
+    seen_by: str = "image"
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def notes(self) -> tuple[str, ...]:
-        """Labels without an image: they are in no row of the images, so that no rejects list them."""
-        lost = self.without_image
+        """Labels of galaxies that are not seen: they are in no row of these, so that no rejects list them."""
+        lost = self.unseen
         if not len(lost):
             return ()
         named = ", ".join(map(str, lost[:NAMED].tolist())) + (", ..." if len(lost) > NAMED else "")
-        return (f"{len(lost):,} labels without an image: {named}",)
+        return (f"{len(lost):,} labels without an {self.seen_by}: {named}",)
 
 
 def read_labels(
     path: str | Path | None,
-    source: ImageSource,
+    source: Source,
     targets: Sequence[str],
     *,
     id_column: str | None = None,
     beside: Sequence[str] = (),
     missing: Missing = None,
 ) -> Table:
-    """Read labels from a table, or from the columns that stand beside the images.
+    """Read labels from a table, or from the columns that stand beside the images or embeddings.
 
     Parameters
     ----------
     path : str or Path, optional
-        A table as in `read_table`; the columns beside the images if not given.
-    source : ImageSource
-        The images.
+        A table as in `read_table`; the columns beside the images or embeddings if not given.
+    source : ImageSource or EmbeddingSource
+        The images or embeddings.
     targets : sequence of str
         Columns to read; a standard error is read from TARGET_sigma or TARGET_err, if there is one.
     id_column : str, optional
@@ -135,7 +142,9 @@ def read_labels(
     declared = missing_numbers(missing)
     optional = [*(target + ending for target in targets for ending in SIGMA_ENDINGS), *beside]
     if path is None:
-        return _beside(source, [*targets, *optional], declared)
+        if isinstance(source, ImageSource):
+            return _beside(source, [*targets, *optional], declared)
+        path, id_column = source.path, source.id_column
     columns = {ID: id_column or ID} | {name: name for name in [*targets, *optional]}
     try:
         # Learned is the column as it is, in whatever unit.
@@ -147,7 +156,7 @@ def read_labels(
 
 
 def join_labels(
-    source: ImageSource,
+    source: Source,
     table: Table,
     targets: Sequence[str],
     rejects: Rejects,
@@ -155,18 +164,19 @@ def join_labels(
     missing: Missing = None,
     classes: Classes | Sequence[str] = (),
 ) -> LabelledRows:
-    """Bring labels and images together by the id; ask about numbers that look like a missing label.
+    """Bring labels and images or embeddings together by the id; ask about what looks like a missing label.
 
     Classes are those of a model, by target, or the names of the columns whose numbers are classes; text is
     one in any case.
     """
     known_classes = _classes(table, targets, classes)
+    seen_by = "image" if isinstance(source, ImageSource) else "embedding"
     targets = sorted(targets, key=lambda target: target in known_classes)
     _check_targets(targets, known_classes, table.name)
     check_unique_ids(lambda: [table[ID]], where=table.name)
     labels = [_label_column(table, target, known_classes) for target in targets]
     values, sigma = (np.stack(columns, axis=1) for columns in zip(*labels, strict=True))
-    place = _places(source, table)
+    place = _places(source, table, seen_by)
     there = place >= 0
     known = np.where(there[:, None], values[place], np.nan)
     errors = np.where(np.isnan(known), 0.0, sigma[place])
@@ -177,7 +187,7 @@ def join_labels(
         used = np.full(len(table), np.nan)
         used[place[good]] = column[place[good]]
         missing_numbers(missing).check(used, ColumnPlace(table.name, target))
-    _check_varied(known[good], targets, known_classes, table.name)
+    _check_varied(known[good], targets, known_classes, table.name, seen_by)
     return LabelledRows(
         targets=tuple(targets),
         rows=np.flatnonzero(good).astype(np.int64),
@@ -185,9 +195,10 @@ def join_labels(
         ids=source.ids[good],
         values=known[good].astype(np.float32),
         sigma=np.nan_to_num(errors[good]).astype(np.float32),
-        without_image=np.delete(table[ID], place[there]),
+        unseen=np.delete(table[ID], place[there]),
         units={target: table.units[target] for target in targets if target in table.units},
         classes=known_classes,
+        seen_by=seen_by,
     )
 
 
@@ -249,13 +260,15 @@ def label_values(table: Table, target: str) -> Float64[np.ndarray, " n"]:
     return numbers(table[target], place, "a number to predict", mend).astype(np.float64)
 
 
-def _places(source: ImageSource, table: Table) -> Int64[np.ndarray, " n"]:
-    """Row of each image among the labels; -1 where there is none."""
+def _places(source: Source, table: Table, seen_by: str) -> Int64[np.ndarray, " n"]:
+    """Row of each galaxy among the labels; -1 where there is none."""
     place = rows_of_ids(source.ids, table[ID])
     if not np.any(place >= 0):
         shown = ", ".join(map(str, table[ID][:NAMED].tolist()))
         images = ", ".join(map(str, source.ids[:NAMED].tolist()))
-        problem = f"has no id of the images: its ids begin with {shown}, those of {source.path} with {images}"
+        problem = (
+            f"has no id of the {seen_by}s: its ids begin with {shown}, those of {source.path} with {images}"
+        )
         raise TableError(table.name, problem, NAME_IDS)
     return place
 
@@ -274,15 +287,17 @@ def _faults(
         yield f"has an error of {target} that is negative or infinite", (sigma < 0) | np.isinf(sigma)
 
 
-def _check_varied(values: np.ndarray, targets: Sequence[str], classes: Classes, where: str) -> None:
+def _check_varied(
+    values: np.ndarray, targets: Sequence[str], classes: Classes, where: str, seen_by: str
+) -> None:
     """A property that is always the same, or never known, cannot be learned."""
     for target, column in zip(targets, values.T, strict=True):
         found = np.unique(column[~np.isnan(column)])
         if len(found) < 2:
             always = classes[target][int(found[0])] if len(found) and target in classes else None
             problem = (
-                f"is {always or f'{found[0]:g}'} for every image"
+                f"is {always or f'{found[0]:g}'} for every {seen_by}"
                 if len(found)
-                else "is missing for every image"
+                else f"is missing for every {seen_by}"
             )
             raise TableError(f"{where}, column {target}", problem, "choose another column")

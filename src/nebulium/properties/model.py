@@ -1,27 +1,30 @@
-"""From the image of a galaxy to its properties, with their uncertainties."""
+"""From the image of a galaxy, or an embedding of it, to its properties, with their uncertainties."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
 
+from nebulium.data.embeddings.columns import EmbeddingForm
+from nebulium.data.images.preparation import ImageForm
 from nebulium.modelfile import register
-from nebulium.nn.classes import ClassHead, Probabilities, normalised, split_by_target
-from nebulium.nn.convolution import FeatureMap, Image
-from nebulium.nn.densities import HEADS, Head, Interval, Targets
-from nebulium.nn.encoders import Encoder, encode, make_encoder
-from nebulium.nn.image_model import ImageModel
+from nebulium.nn.classes import Probabilities, normalised, split_by_target
+from nebulium.nn.convolution import Image
+from nebulium.nn.densities import Interval, Targets
+from nebulium.nn.image_model import Standardisation
 from nebulium.properties.domain import ProfileDomain, Profiles
 from nebulium.properties.features.names import PROFILES, check_features, feature_counts, measure_of
 from nebulium.properties.features.profiles import radial_order
 from nebulium.properties.gaussian_process import GaussianProcess
 from nebulium.properties.kernel_classes import KernelClasses
+from nebulium.properties.network import PropertyNetwork
+from nebulium.properties.seen.sight import COMPONENTS, Embedding, EmbeddingSight
 from nebulium.training.augmentation import orientations
 
-HIDDEN = 64
 #: Name of the head that is a Gaussian process, of classes a kernel logistic regression, on what is measured
 #: in the image and on the medians of frozen networks.
 GAUSSIAN_PROCESS = "gaussian-process"
@@ -37,7 +40,7 @@ class PropertyPrediction(eqx.Module):
     probability : (..., class) float32
         Of the classes of all targets that are classes, those of one target after those of another.
     in_domain : (...) bool
-        Whether the image lies inside the training domain.
+        Whether the galaxy lies inside the training domain: image and embedding, if the model sees both.
 
     Examples
     --------
@@ -55,87 +58,44 @@ class PropertyPrediction(eqx.Module):
     in_domain: Bool[Array, "*batch"]
 
 
-class ImageNetwork(eqx.Module):
-    """One network: an encoder of the image, radial profiles beside it, a head of numbers and one of classes.
+class ProcessFeatures(NamedTuple):
+    """What laws of few galaxies learn from: features of the image, embedding, medians of frozen networks.
 
-    Parameters
-    ----------
-    encoder : str
-        Name of the encoder.
-    head : str
-        Name of the head.
-    bands, profiles, targets : int
-        Bands of the image, features of the profiles (0 to leave them out), targets that are numbers.
-    classes : tuple of int
-        Number of classes of each target that is one.
-    binning : int
-        Pixels on a side of the blocks that are averaged before the encoder sees them.
-    key : key
+    A Gaussian process of `numbers` is given the leading components of the embedding; a kernel logistic
+    regression of `classes`, which finds components of its own, all of it.
     """
 
-    encoder: Encoder
-    hidden: eqx.nn.Linear
-    head: Head
-    classifier: ClassHead | None
-    binning: int = eqx.field(static=True)
+    numbers: Float[Array, " some"]
+    classes: Float[Array, " feature"]
 
-    def __init__(
-        self,
-        encoder: str,
-        head: str,
-        *,
-        bands: int,
-        profiles: int,
-        targets: int,
-        classes: tuple[int, ...] = (),
-        binning: int = 1,
-        key: Key[Array, ""],
-    ):
-        encoder_key, hidden_key, head_key = jax.random.split(key, 3)
-        self.encoder = make_encoder(encoder, bands, key=encoder_key)
-        self.hidden = eqx.nn.Linear(self.encoder.width + profiles, HIDDEN, key=hidden_key)
-        self.head = HEADS[head](HIDDEN, targets, key=head_key)
-        class_key = jax.random.fold_in(head_key, 1)
-        self.classifier = ClassHead(HIDDEN, classes, key=class_key) if classes else None
-        self.binning = binning
 
-    def said(self, image: Image, profiles: Profiles) -> tuple[Interval, Probabilities]:
-        """Median and central 68 %, and probabilities, of a standardised image with standardised profiles."""
-        vector = self.vector(self.embedding(image), profiles)
-        return self.head.interval(vector), self.probabilities(vector)
+class Measured(NamedTuple):
+    """What is measured of a galaxy, standardised; an empty vector for what the model does not see.
 
-    def probabilities(self, vector: Float[Array, " hidden"]) -> Probabilities:
-        """Of the classes of all targets that are classes."""
-        return jnp.zeros(0) if self.classifier is None else jnp.exp(self.classifier.log_probabilities(vector))
+    Attributes
+    ----------
+    features : (feature,) float32
+        Of the image, profiles first.
+    profiles : (profile,) float32
+        Those of the features that are profiles.
+    embedding : (width,) float32
+        From elsewhere.
+    """
 
-    def embedding(self, image: Image, *, in_half: bool = False) -> Float[Array, " feature"]:
-        """The vector that the encoder makes of a standardised image."""
-        return encode(self.encoder, self.seen(image), in_half=in_half)
-
-    def seen(self, image: Image) -> FeatureMap:
-        """The image as the encoder sees it."""
-        if self.binning == 1:
-            return image
-        height, width, bands = image.shape
-        blocks = image.reshape(
-            height // self.binning, self.binning, width // self.binning, self.binning, bands
-        )
-        return jnp.mean(blocks, axis=(1, 3))
-
-    def vector(self, embedding: Float[Array, " width"], profiles: Profiles) -> Float[Array, " hidden"]:
-        """The vector that the head sees; a network without room for profiles leaves them out."""
-        room = self.hidden.weight.shape[1] - embedding.size
-        return jax.nn.gelu(self.hidden(jnp.concatenate([embedding, profiles[:room]])))
+    features: Float[Array, " feature"]
+    profiles: Profiles
+    embedding: Embedding
 
 
 @register
-class PropertyModel(ImageModel):
-    """A model of properties of galaxies from their images, for one galaxy.
+class PropertyModel(eqx.Module):
+    """A model of properties of galaxies from their images, embeddings or both, for one galaxy.
 
-    Each network sees the image in all eight orientations; what the networks disagree by is added to their
-    uncertainty, and probabilities are averaged. With a Gaussian process the networks, if there are any, are
-    frozen, and it learns the labels from what they predict and from what is measured in the image; classes
-    are then learned by a kernel logistic regression.
+    Each network sees the image in all eight orientations, and beside it the embedding; what the networks
+    disagree by is added to their uncertainty, and probabilities are averaged. With a Gaussian process the
+    networks, if there are any, are frozen and see the image, and it learns the labels from what they predict,
+    from what is measured in the image and from the embedding; classes are then learned by a kernel logistic
+    regression.
 
     Parameters
     ----------
@@ -164,9 +124,12 @@ class PropertyModel(ImageModel):
         Galaxies that the training domain is measured by.
     key : key, optional
         Of the first weights.
+    embedding : mapping, optional
+        The embeddings from elsewhere: names of their `columns`, `width`, `pattern` and `id_column`.
     bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
         The images: names of their bands in order, unit of the pixels before the stretch, pixels on a side,
-        and the rest of `nebulium.data.Preparation`; the stretch as a dict, the binning 1 if not given.
+        and the rest of `nebulium.data.Preparation`; the stretch as a dict, the binning 1 if not given. None
+        of them for a model that sees embeddings alone.
 
     Examples
     --------
@@ -184,14 +147,17 @@ class PropertyModel(ImageModel):
     (1,)
     """
 
-    networks: tuple[ImageNetwork, ...]
+    networks: tuple[PropertyNetwork, ...]
     process: GaussianProcess | None
     kernel_classes: KernelClasses | None
-    domain: ProfileDomain
+    standardisation: Standardisation | None
+    domain: ProfileDomain | None
+    sight: EmbeddingSight | None
     target_mean: Targets
     target_scale: Targets
     interval_factor: Targets
     temperature: Float[Array, " classified"] | None
+    form: ImageForm | None = eqx.field(static=True)
     encoder: str = eqx.field(static=True)
     head: str = eqx.field(static=True)
     targets: tuple[str, ...] = eqx.field(static=True)
@@ -215,43 +181,54 @@ class PropertyModel(ImageModel):
         references: int = 0,
         features: Sequence[str] = (PROFILES,),
         radial_parts: int = 1,
+        embedding: Mapping[str, Any] | None = None,
         key: Key[Array, ""] | None = None,
         **images: Any,
     ):
-        self.features, self.radial_parts = tuple(features), radial_parts
-        check_features(self.features)
-        super().__init__(images, measure_of(self.features), lambda _: sum(self.feature_counts))
+        self.features, self.radial_parts = tuple(features) if images else (), radial_parts
+        self.form = ImageForm.of(**images) if images else None
+        bands = 0 if self.form is None else len(self.form.bands)
+        if images:
+            check_features(self.features)
+        profiles, measure = sum(self.feature_counts[:1]), measure_of(self.features)
+        n_features = sum(self.feature_counts)
+        self.standardisation = Standardisation(measure, bands=bands, features=n_features) if images else None
+        self.domain = ProfileDomain(profiles, domain_references) if images else None
+        components = min(COMPONENTS, references, embedding["width"]) if embedding else 0
+        self.sight = (
+            EmbeddingSight(EmbeddingForm.of(embedding), domain_references, components) if embedding else None
+        )
         self.targets = tuple(targets)
         self.classes = tuple((target, tuple(names)) for target, names in (classes or {}).items())
         self.encoder, self.head, self.with_profiles = encoder, head, with_profiles
-        bands, profiles = len(self.form.bands), self.feature_counts[0]
         of_network: dict[str, Any] = {
             "bands": bands,
             "profiles": profiles * with_profiles,
             "targets": network_targets or len(targets),
+            # Under a Gaussian process the embedding is a kind of features, and networks see images alone.
+            "embedding": embedding["width"] if embedding and not references else 0,
             "classes": () if references else self.class_counts,
             "binning": encoder_binning,
         }
         keys = jax.random.split(jax.random.key(0) if key is None else key, members)
-        self.networks = tuple(ImageNetwork(encoder, head, **of_network, key=one) for one in keys)
+        self.networks = tuple(PropertyNetwork(encoder, head, **of_network, key=one) for one in keys)
         groups, of = self.process_groups, {"n_reference": references}
         kinds = self.kernel_groups
         on_numbers, on_classes = bool(references and targets), bool(references and self.classes)
         self.process = GaussianProcess(groups, targets=len(targets), **of) if on_numbers else None
         self.kernel_classes = KernelClasses(kinds, self.class_counts, **of) if on_classes else None
-        self.domain = ProfileDomain(profiles, domain_references)
         self.target_mean, self.target_scale = jnp.zeros(len(targets)), jnp.ones(len(targets))
         self.interval_factor = jnp.ones(len(self.targets), jnp.float32)
         # Without classes there is none: older models have no such array.
         self.temperature = jnp.ones(len(self.classes), jnp.float32) if self.classes else None
 
-    def __call__(self, image: Image) -> PropertyPrediction:
-        """Properties of the galaxy of an image (height, width, band), prepared."""
-        features = self.standardisation.features(image)
+    def __call__(self, image: Image | None, embedding: Embedding | None = None) -> PropertyPrediction:
+        """Properties of a galaxy from its prepared image (height, width, band), its embedding, or both."""
+        known = self.measured(image, embedding)
         if self.on_features:
-            predicted, probability = self._from_features(self._with_medians(image, features))
+            predicted, probability = self._from_features(image, known)
         else:
-            intervals, probabilities = self._said(image, self._profiles(features))
+            intervals, probabilities = self._said(image, known)
             predicted, probability = _pooled(intervals), jnp.mean(probabilities, axis=(0, 1))
         widen = lambda quantile: predicted.median + self.interval_factor * (quantile - predicted.median)  # noqa: E731
         q16, q84 = widen(predicted.q16), widen(predicted.q84)
@@ -262,8 +239,30 @@ class PropertyModel(ImageModel):
             q16=mean + scale * q16,
             q84=mean + scale * q84,
             probability=self._tempered(probability),
-            in_domain=self.domain.contains(self._profiles(features)),
+            in_domain=self._in_domain(known),
         )
+
+    def measured(self, image: Image | None, embedding: Embedding | None = None) -> Measured:
+        """What the model measures of a galaxy."""
+        if (image is None, embedding is None) != (self.standardisation is None, self.sight is None):
+            kinds = {"an image": self.standardisation, "an embedding": self.sight}
+            wanted = " and ".join(kind for kind, part in kinds.items() if part is not None)
+            raise ValueError(f"expected {wanted} of the galaxy")
+        features = vector = jnp.zeros(0)
+        if self.standardisation is not None and image is not None:
+            features = self.standardisation.features(image)
+        if self.sight is not None and embedding is not None:
+            vector = self.sight.standardised(embedding)
+        return Measured(features, features[: sum(self.feature_counts[:1])], vector)
+
+    def _in_domain(self, known: Measured) -> Bool[Array, ""]:
+        """Whether all that is seen of a galaxy is like the training galaxies."""
+        inside = jnp.array(True)
+        if self.domain is not None:
+            inside &= self.domain.contains(known.profiles)
+        if self.sight is not None:
+            inside &= self.sight.contains(known.embedding)
+        return inside
 
     @property
     def on_features(self) -> bool:
@@ -273,6 +272,8 @@ class PropertyModel(ImageModel):
     @property
     def feature_counts(self) -> tuple[int, ...]:
         """Length of each of the `features`."""
+        if self.form is None:
+            return ()
         return feature_counts(self.features, self.form.preparation.side, len(self.form.bands))
 
     @property
@@ -292,63 +293,90 @@ class PropertyModel(ImageModel):
     @property
     def process_groups(self) -> tuple[int, ...]:
         """Number of features in each group of a Gaussian process: parts of the profiles, other kinds."""
-        _, profiles = radial_order(len(self.form.bands), self.radial_parts)
-        return (*profiles, *self.kernel_groups[1:])
+        embedding = 0 if self.sight is None or self.sight.axes is None else len(self.sight.axes)
+        profiles = self._radial_order[1]
+        return (*profiles, *self.feature_counts[1:], *self._groups_beside(embedding))
 
     @property
     def kernel_groups(self) -> tuple[int, ...]:
-        """Number of features of each kind, and of medians of the networks, if there are any."""
+        """Number of features of each kind, of the embedding, and of medians of the networks."""
+        return (
+            *self.feature_counts,
+            *self._groups_beside(0 if self.sight is None else self.sight.form.width),
+        )
+
+    def _groups_beside(self, embedding: int) -> tuple[int, ...]:
+        """Groups that come after the features of the image, those that there are."""
         predicted = sum(network.head.targets for network in self.networks)
-        return (*self.feature_counts, *((predicted,) if predicted else ()))
+        return tuple(count for count in (embedding, predicted) if count)
 
-    def process_features(self, image: Image) -> Float[Array, " feature"]:
-        """What a Gaussian process learns from: features, then the medians of the frozen networks."""
-        return self._with_medians(image, self.standardisation.features(image))
+    @property
+    def _radial_order(self) -> tuple[Int[np.ndarray, " profile"], tuple[int, ...]]:
+        """Places of the profiles from the middle outwards, and the length of each part."""
+        if self.form is None:
+            return np.zeros(0, np.int64), ()
+        return radial_order(len(self.form.bands), self.radial_parts)
 
-    def _with_medians(self, image: Image, features: Float[Array, " measured"]) -> Float[Array, " feature"]:
-        profiles = self._profiles(features)
+    def process_features(self, image: Image | None, embedding: Embedding | None = None) -> ProcessFeatures:
+        """What a Gaussian process and a kernel logistic regression learn from."""
+        return self._process_features(image, self.measured(image, embedding))
+
+    def _process_features(self, image: Image | None, known: Measured) -> ProcessFeatures:
+        features, vector = known.features, known.embedding
         if self.radial_parts > 1:
-            order, _ = radial_order(len(self.form.bands), self.radial_parts)
+            order, _ = self._radial_order
             features = jnp.concatenate([features[order], features[len(order) :]])
-        if not self.networks:
-            return features
-        medians = jnp.mean(self._said(image, profiles)[0].median, axis=1)
-        return jnp.concatenate([features, medians.ravel()])
+        medians = jnp.zeros(0)
+        if self.networks:
+            medians = jnp.mean(self._said(image, known)[0].median, axis=1).ravel()
+        components = vector if self.sight is None else self.sight.components(vector)
+        return ProcessFeatures(
+            jnp.concatenate([features, components, medians]), jnp.concatenate([features, vector, medians])
+        )
 
-    def _from_features(self, vector: Float[Array, " feature"]) -> tuple[Interval, Probabilities]:
+    def _from_features(self, image: Image | None, known: Measured) -> tuple[Interval, Probabilities]:
         """What the Gaussian process and the kernel logistic regression say."""
-        nothing = jnp.zeros(0)
+        features, nothing = self._process_features(image, known), jnp.zeros(0)
         numbers, classes = self.process, self.kernel_classes
         return (
-            Interval(nothing, nothing, nothing) if numbers is None else numbers.interval(vector),
-            nothing if classes is None else classes.probabilities(vector),
+            Interval(nothing, nothing, nothing) if numbers is None else numbers.interval(features.numbers),
+            nothing if classes is None else classes.probabilities(features.classes),
         )
 
     def profiles(self, image: Image) -> Profiles:
         """Standardised radial profiles of an image, by which the training domain is measured."""
-        return self._profiles(self.standardisation.features(image))
+        if self.standardisation is None:
+            raise ValueError("a model of embeddings alone has no profiles")
+        return self.standardisation.features(image)[: self.feature_counts[0]]
 
-    def _profiles(self, features: Float[Array, " feature"]) -> Profiles:
-        """Those of the features that are profiles."""
-        return features[: self.feature_counts[0]]
+    def with_domain(
+        self, image: Image | None, embedding: Embedding | None = None
+    ) -> tuple[Float[Array, " features"], Bool[Array, ""]]:
+        """A place in the space in which the model sees galaxies, and whether that is inside the domain.
 
-    def embedding(self, image: Image) -> Float[Array, " features"]:
-        """The vectors of all networks, as the image lies; the features where there are no networks."""
-        if not self.networks:
-            return self.standardisation.features(image)
-        standard = self.standardisation.image(image)
-        return jnp.concatenate([network.embedding(standard) for network in self.networks])
+        The place are the vectors of all networks, as the image lies, or the features of the image where there
+        are no networks; after them the embedding.
+        """
+        known = self.measured(image, embedding)
+        encoded = [known.features]
+        if self.networks and self.standardisation is not None and image is not None:
+            standard = self.standardisation.image(image)
+            encoded = [network.encoded(standard) for network in self.networks]
+        return jnp.concatenate([*encoded, known.embedding]), self._in_domain(known)
 
-    def with_domain(self, image: Image) -> tuple[Float[Array, " features"], Bool[Array, ""]]:
-        """The embedding, and whether the image lies inside the training domain."""
-        features = self.standardisation.features(image)
-        return self.embedding(image), self.domain.contains(self._profiles(features))
+    def _said(
+        self, image: Image | None, known: Measured
+    ) -> tuple[Interval, Float[Array, "network way class"]]:
+        """Intervals (network, way, target) and probabilities of every network and orientation."""
 
-    def _said(self, image: Image, profiles: Profiles) -> tuple[Interval, Float[Array, "network 8 class"]]:
-        """Intervals (network, 8, target) and probabilities of every network and orientation."""
-        ways = orientations(self.standardisation.image(image))
-        said = [jax.vmap(lambda way, n=network: n.said(way, profiles))(ways) for network in self.networks]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *said)
+        def of_network(network: PropertyNetwork) -> tuple[Interval, Float[Array, "way class"]]:
+            if self.standardisation is None or image is None:
+                said = network.said(None, known.profiles, known.embedding)
+                return jax.tree.map(lambda leaf: leaf[None], said)
+            ways = orientations(self.standardisation.image(image))
+            return jax.vmap(lambda way: network.said(way, known.profiles, known.embedding))(ways)
+
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(of_network, self.networks))
 
 
 def _pooled(predicted: Interval) -> Interval:

@@ -413,7 +413,7 @@ class PredictionRun:
 
 
 def predict_file(
-    source: str | Path | Sequence[str | Path],
+    source: str | Path | Sequence[str | Path] | None,
     output: str | Path,
     *,
     model: str | Path | Predictor[Any],
@@ -425,8 +425,9 @@ def predict_file(
 
     Parameters
     ----------
-    source : str, Path or sequence of these
-        What the subject of the model reads; several files where it reads several.
+    source : str, Path, sequence of these, or None
+        What the subject of the model reads; several files where it reads several, None where the options name
+        what is read.
     output : str or Path
         A table ending in .parquet, .fits, .ecsv or .csv; its ids are called what the input calls them.
         Galaxies that cannot be predicted are listed, with the reason, beside it in ``<stem>.rejects.csv``.
@@ -460,12 +461,12 @@ def predict_file(
     ...     read_table(f"{scratch}/oh.ecsv")["target_id"].tolist(), run.rows_of_model
     ([0, 1], {'sdss-metallicity': 2})
     """
-    inputs, output = as_paths(source), Path(output)
+    inputs, output = [] if source is None else as_paths(source), Path(output)
     files = {name: Path(path) for name, path in (further or {}).items()}
     for written, read in product((output, *files.values()), inputs):
         check_not_input(read, written)
     predictor = model if isinstance(model, Predictor) else find_predictor(model)
-    opened = predictor.open(inputs[0] if len(inputs) == 1 else inputs, **(options or {}))
+    opened = predictor.open(inputs[0] if len(inputs) == 1 else inputs or None, **(options or {}))
     first, by_model, outside = predictor.models[0].name, Counter[str](), 0
     with ExitStack() as stack:
         table = stack.enter_context(TableWriter(output, metadata=_provenance(predictor, opened)))

@@ -124,12 +124,15 @@ class PreparedImages:
     Attributes
     ----------
     ids : ndarray of shape (n,)
+    rows : ndarray of int64 of shape (n,)
+        Of the source.
     images : ndarray of float32 of shape (n, side, side, band)
     beside : dict of str to ndarray of shape (n,)
         What goes into the output as it is: the file of each, where there are many.
     """
 
     ids: np.ndarray
+    rows: np.ndarray
     images: Float[np.ndarray, "n side side band"]
     beside: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -163,7 +166,7 @@ def prepared_chunks(
     for chunk in usable_chunks(source, preparation, rejects, rows, batch):
         if len(chunk.rows):
             images = preparation.from_disk(preparation.to_disk(chunk.pixels))
-            yield PreparedImages(chunk.ids, images, source.beside_rows(chunk.rows))
+            yield PreparedImages(chunk.ids, chunk.rows, images, source.beside_rows(chunk.rows))
 
 
 def usable_chunks(

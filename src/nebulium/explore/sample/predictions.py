@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nebulium.data.embeddings.columns import EmbeddingTable
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.output import file_stem
+from nebulium.data.tables.reading import ROW
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.explore.maps.embedding import Progress
@@ -20,6 +22,7 @@ from nebulium.lines.continuum.line_list import LINES
 from nebulium.lines.input import FLUX_COLUMNS
 from nebulium.lines.predict import LinePredictor, line_predictor
 from nebulium.photoz.predict import RedshiftPredictor
+from nebulium.properties.predict import PropertyPredictor
 from nebulium.verbs import Opened, Prediction, Predictor, find_predictor
 from nebulium.verbs.predict import none_predicted
 
@@ -67,14 +70,17 @@ def open_galaxies(galaxies: Galaxies, predictor: Predictor[Any]) -> Opened[Any]:
         rows = predictor.usable_rows(table, opened.rejects)
         return Opened(galaxies.name, iter([rows] if len(rows) else []), rejects=opened.rejects)
     of_fluxes = isinstance(predictor, RedshiftPredictor)
-    if galaxies.path is None or not (of_fluxes or galaxies.images is not None):
-        what = "neither images nor fluxes" if of_fluxes else "no images"
+    of_embeddings = isinstance(predictor, PropertyPredictor) and predictor.model.form is None
+    if galaxies.path is None or not (of_fluxes or of_embeddings or galaxies.images is not None):
+        what = "neither images nor fluxes" if of_fluxes else "no embeddings" if of_embeddings else "no images"
         problem = f"has {what} in a file, which the model {predictor.models[0].name} sees"
         raise TableError(galaxies.name, problem, "give a mock survey or a table, or another model")
     options: dict[str, Any] = {}
+    if of_embeddings:
+        options["embeddings"] = EmbeddingTable(galaxies.path, id_column=galaxies.id_column or ROW)
     if of_fluxes and galaxies.id_column is not None:
         options["columns"] = {"id_column": galaxies.id_column}
-    return predictor.open(galaxies.path, **options)
+    return predictor.open(None if of_embeddings else galaxies.path, **options)
 
 
 def predicted_rows(

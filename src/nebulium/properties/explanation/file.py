@@ -12,12 +12,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nebulium.data.ids import rows_of_ids
-from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
-from nebulium.data.images.source import ImageSource
 from nebulium.data.output import check_place, file_stem, replace_on_success
 from nebulium.data.rejects import Rejects
-from nebulium.data.tables.table import nearest
+from nebulium.data.tables.table import concatenate_rows, nearest, select_rows
 from nebulium.errors import ImageError
 from nebulium.nn.convolution import Image
 from nebulium.nn.mapping import map_galaxies
@@ -28,13 +26,18 @@ from nebulium.properties.explanation.gradients import (
     grad_cam,
     integrated_gradients,
 )
-from nebulium.properties.model import ImageNetwork, PropertyModel, PropertyPrediction
+from nebulium.properties.labels import Source
+from nebulium.properties.model import PropertyModel, PropertyPrediction
+from nebulium.properties.network import PropertyNetwork
 from nebulium.properties.predict import BATCH, PropertyPredictor
 from nebulium.properties.scores.figures import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
+from nebulium.properties.seen.galaxies import Embeddings
+from nebulium.properties.seen.sight import Embedding
 from nebulium.verbs.predict import find_predictor
 
 Seen = Float[Array, "n height width band"]
+Beside = Float[Array, "n number"] | None
 
 GRADIENTS, CAM = "Integrated gradients", "Grad-CAM"
 #: Names of the maps in the file.
@@ -66,7 +69,7 @@ class Explained(eqx.Module):
         )
 
     def of_network(
-        self, model: PropertyModel, network: ImageNetwork, vector: Float[Array, " hidden"]
+        self, model: PropertyModel, network: PropertyNetwork, vector: Float[Array, " hidden"]
     ) -> Float[Array, ""]:
         """What one network says of it."""
         if self.is_class:
@@ -138,6 +141,7 @@ def explain_file(
     output: str | Path,
     *,
     model: str | Path,
+    embeddings: Embeddings | None = None,
     galaxies: Sequence[str] = (),
     n: int = 6,
     bands: Sequence[str] | None = None,
@@ -156,6 +160,8 @@ def explain_file(
         the networks themselves say the property, `grad_cam` (galaxy, row, column).
     model : str or Path
         Name of a packaged model, or a model folder.
+    embeddings : str, Path or EmbeddingTable, optional
+        For a model that sees them beside the images; they are held as they are.
     galaxies : sequence of str
         Ids of the galaxies; some drawn at random if not given.
     n : int
@@ -183,22 +189,25 @@ def explain_file(
     explained = _explained_numbers(loaded)
     kind = f"{file_stem(next(iter(explained)))}.npz"
     check_place(output, folder_with=kind)
-    source = open_for_model(images, loaded.form, bands=bands).source
+    if loaded.form is None:
+        problem = "sees embeddings alone, and what is explained are images"
+        raise ImageError(f"model {predictor.models[0].name}", problem, "give a model that sees images")
+    source = predictor.open_galaxies(images, bands=bands, embeddings=embeddings).source
     wanted = source.ids[_rows(source, galaxies, n, seed)]
-    opened = predictor.open(images, bands=bands, ids=wanted)
+    opened = predictor.open(images, bands=bands, embeddings=embeddings, ids=wanted)
     shown = list(opened.chunks)
     if not shown:
         problem = f"has no image to explain ({opened.rejects.summary()})"
         raise ImageError(str(source.path), problem, "check the images")
-    ids, pixels = (np.concatenate([getattr(one, part) for one in shown]) for part in ("ids", "images"))
-    order = np.argsort(rows_of_ids(ids, wanted))
-    ids, pixels = ids[order], pixels[order]
-    predicted = map_galaxies(loaded, pixels, batch=BATCH)
+    seen = concatenate_rows(shown)
+    seen = select_rows(seen, np.argsort(rows_of_ids(seen.ids, wanted)))
+    ids, pixels = seen.ids, np.asarray(seen.images)
+    predicted = map_galaxies(loaded, *seen.seen, batch=BATCH)
     gaps, files = [], []
     with replace_on_success(output, folder_with=kind) as partial:
         partial.mkdir()
         for name, number in explained.items():
-            maps, gap = _maps(loaded, pixels, number)
+            maps, gap = _maps(loaded, pixels, seen.embeddings, number)
             gaps.append(float(np.max(np.abs(gap) / number.scale(predicted))))
             said = zip(ids.tolist(), number.captions(predicted), strict=True)
             captions = [f"{one}\n{caption}" for one, caption in said]
@@ -207,10 +216,10 @@ def explain_file(
     return ExplanationRun(output, tuple(files), len(ids), max(gaps), tuple(opened.notes), opened.rejects)
 
 
-def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np.ndarray:
+def _rows(source: Source, galaxies: Sequence[str], n: int, seed: int) -> np.ndarray:
     """Rows of the galaxies asked for, in that order, or of some at random."""
     if not galaxies:
-        drawn = np.random.default_rng(seed).choice(len(source), min(n, len(source)), replace=False)
+        drawn = np.random.default_rng(seed).choice(len(source.ids), min(n, len(source.ids)), replace=False)
         return np.sort(drawn).astype(np.int64)
     row_of = {str(one): row for row, one in enumerate(source.ids.tolist())}
     lacking = [one for one in galaxies if one not in row_of]
@@ -222,49 +231,63 @@ def _rows(source: ImageSource, galaxies: Sequence[str], n: int, seed: int) -> np
 
 
 def _maps(
-    model: PropertyModel, images: Float[np.ndarray, "n height width band"], number: Explained
+    model: PropertyModel,
+    images: Float[np.ndarray, "n height width band"],
+    embeddings: Float[np.ndarray, "n number"] | None,
+    number: Explained,
 ) -> tuple[dict[str, np.ndarray], Float[np.ndarray, " n"]]:
     """Maps by the name of the method, and by how much the shares miss their sum."""
-    shares, gap = _gradients(model, jnp.asarray(images), number)
+    seen = jnp.asarray(images), None if embeddings is None else jnp.asarray(embeddings)
+    shares, gap = _gradients(model, *seen, number)
     maps = {GRADIENTS: np.asarray(shares)}
     if not model.on_features:
-        maps[CAM] = np.asarray(_cams(model, jnp.asarray(images), number))
+        maps[CAM] = np.asarray(_cams(model, *seen, number))
     return maps, np.asarray(gap)
 
 
 @eqx.filter_jit
-def _gradients(model: PropertyModel, images: Seen, number: Explained) -> tuple[Seen, Float[Array, " n"]]:
+def _gradients(
+    model: PropertyModel, images: Seen, embeddings: Beside, number: Explained
+) -> tuple[Seen, Float[Array, " n"]]:
     """Of the whole model, which looks at all orientations, so that the maps turn with the image."""
 
-    def score(image: Image) -> Float[Array, ""]:
-        return number.value(model(image))
+    def one(galaxy: tuple[Image, Embedding | None]) -> tuple[Image, Float[Array, ""]]:
+        image, embedding = galaxy
 
-    def one(image: Image) -> tuple[Image, Float[Array, ""]]:
+        def score(image: Image) -> Float[Array, ""]:
+            return number.value(model(image, embedding))
+
         shares = integrated_gradients(score, image, steps=STEPS)
         return shares, completeness_gap(score, image, shares)
 
-    return jax.lax.map(one, images)
+    return jax.lax.map(one, (images, embeddings))
 
 
 @eqx.filter_jit
-def _cams(model: PropertyModel, images: Seen, number: Explained) -> Float[Array, "n height width"]:
+def _cams(
+    model: PropertyModel, images: Seen, embeddings: Beside, number: Explained
+) -> Float[Array, "n height width"]:
     """The mean over the networks, each asked in all orientations."""
 
-    def of_network(network: ImageNetwork, image: Image) -> Float[Array, "height width"]:
-        profiles = model.standardisation.features(image)
+    def of_network(
+        network: PropertyNetwork, image: Image, embedding: Embedding | None
+    ) -> Float[Array, "height width"]:
+        known, encoder = model.measured(image, embedding), network.encoder
+        if encoder is None or model.standardisation is None:
+            raise ValueError("a network without images has no maps")
 
         def score(features: Float[Array, "rows columns channel"]) -> Float[Array, ""]:
-            vector = network.vector(network.encoder.pooled(features), profiles)
+            vector = network.vector(encoder.pooled(features), known.profiles, known.embedding)
             return number.of_network(model, network, vector)
 
         return averaged_over_orientations(
-            lambda way: grad_cam(network.encoder.feature_map, score, way), model.standardisation.image(image)
+            lambda way: grad_cam(encoder.feature_map, score, way), model.standardisation.image(image)
         )
 
-    def one(image: Image) -> Float[Array, "height width"]:
-        return jnp.mean(jnp.stack([of_network(network, image) for network in model.networks]), axis=0)
+    def one(galaxy: tuple[Image, Embedding | None]) -> Float[Array, "height width"]:
+        return jnp.mean(jnp.stack([of_network(network, *galaxy) for network in model.networks]), axis=0)
 
-    return jax.lax.map(one, images)
+    return jax.lax.map(one, (images, embeddings))
 
 
 def _write(

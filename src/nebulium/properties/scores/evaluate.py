@@ -1,4 +1,4 @@
-"""From images or tables of predictions, and labels, to scores and figures.
+"""From images, embeddings or tables of predictions, and labels, to scores and figures.
 
 What is scored is a table with `target_id` and, for each property TARGET, the columns `TARGET` and, where
 there are error bars, `TARGET_q16` and `TARGET_q84` or `TARGET_sigma`. Which galaxies of a table may be scored
@@ -13,7 +13,6 @@ import numpy as np
 
 from nebulium.data.column_checks import Missing
 from nebulium.data.ids import check_unique_ids, rows_of_ids
-from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
 from nebulium.data.output import as_paths, file_stem
 from nebulium.data.rejects import Rejects
@@ -33,6 +32,7 @@ from nebulium.properties.scores.figures import CONTEXT, MASS, property_figures
 from nebulium.properties.scores.labelled_galaxies import LabelledGalaxies
 from nebulium.properties.scores.mass_metallicity import has_masses, more_than_mass
 from nebulium.properties.scores.scores import BESIDE, METRICS, Baselines, baseline_columns, predicted_columns
+from nebulium.properties.seen.galaxies import Embeddings
 from nebulium.verbs.evaluation import OF_GALAXIES, Evaluation, Scoring, evaluate_methods
 from nebulium.verbs.held_out import TEST
 from nebulium.verbs.predict import ID, find_predictor
@@ -182,10 +182,11 @@ def _in_order_of(ids: np.ndarray, table: Table, targets: Sequence[str], labels: 
 
 
 def evaluate_file(
-    images: ImagePaths,
+    images: ImagePaths | None,
     labels: str | Path | None,
     *,
     model: str | Path,
+    embeddings: Embeddings | None = None,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
     missing: Missing = None,
@@ -195,15 +196,16 @@ def evaluate_file(
     resamples: int = 200,
     seed: int = 0,
 ) -> Evaluation:
-    """Score a model on images and labels.
+    """Score a model on images or embeddings, and labels.
 
     Parameters
     ----------
-    images : str, Path or sequence of these
-        Pictures, cutouts, cubes or Parquet, as `open_images` opens them.
+    images : str, Path, sequence of these, or None
+        Pictures, cutouts, cubes or Parquet, as `open_images` opens them; None for a model that sees
+        embeddings alone.
     labels : str or Path, optional
-        A table with the ids and the targets; the columns beside the images if not given. Where they have
-        `log_mstar`, `redshift` or `half_light_radius_kpc`, residuals are drawn against them.
+        A table with the ids and the targets; the columns beside the images or embeddings if not given. Where
+        they have `log_mstar`, `redshift` or `half_light_radius_kpc`, residuals are drawn against them.
     id_column : str, optional
         Column of the ids; `target_id` if not given.
     bands : sequence of str, optional
@@ -212,11 +214,13 @@ def evaluate_file(
         Numbers that stand for a missing label: -9999 in every column, ``COLUMN=-1`` in one, or "none".
     model : str or Path
         Name of a packaged model, or a model folder.
+    embeddings : str, Path or EmbeddingTable, optional
+        For a model that sees embeddings: their table.
     all_rows : bool
         Score every galaxy: right only if the model was trained on none. By default those in the test part of
         the model's own split.
     traditional : bool
-        Also fit a random forest to the light of the training galaxies, and score it.
+        Also fit a random forest to the light, or the embeddings, of the training galaxies, and score it.
     against : sequence of str
         More columns of the labels to draw residuals against.
     resamples, seed : int
@@ -225,8 +229,8 @@ def evaluate_file(
     Returns
     -------
     Evaluation
-        With the mean of the training galaxies and a regression on their integrated light, where training
-        galaxies are among the images, and a gallery of galaxies for each property.
+        With the mean of the training galaxies and a regression on their integrated light, or on embeddings
+        alone, where training galaxies are among them, and, of images, a gallery for each property.
 
     Raises
     ------
@@ -240,17 +244,17 @@ def evaluate_file(
     if traditional:
         check_extra("bench")
     predictor = find_predictor(model, of=PropertyPredictor)
-    scoring = Scoring.of(
-        " ".join(map(str, as_paths(images))), [model], None if all_rows else TEST, resamples, seed
-    )
+    source = predictor.open_galaxies(images, bands=bands, embeddings=embeddings).source
+    scored_path = str(source.path) if images is None else " ".join(map(str, as_paths(images)))
+    scoring = Scoring.of(scored_path, [model], None if all_rows else TEST, resamples, seed)
     name, targets = next(iter(scoring.models)), (*predictor.model.targets, *dict(predictor.model.classes))
-    source = open_for_model(images, predictor.model.form, bands=bands).source
     beside = [*(column for column in CONTEXT if column not in targets), *against]
     table = read_labels(labels, source, targets, id_column=id_column, beside=beside, missing=missing)
     known = dict(predictor.model.classes)
     labelled = join_labels(source, table, targets, Rejects(), missing=missing, classes=known)
-    held = scoring.held_out(labelled.ids, id_column=id_column or ID)
-    galaxies = LabelledGalaxies(predictor, images, bands, labelled)
+    own_ids = ID if predictor.model.form else source.id_column
+    held = scoring.held_out(labelled.ids, id_column=id_column or own_ids)
+    galaxies = LabelledGalaxies(predictor, images, embeddings, bands, labelled)
     opened, predicted, light = galaxies.predicted(held.rows)
     predictions = predicted.as_table(name=name)
     scored = evaluate_predictions(
@@ -263,6 +267,10 @@ def evaluate_file(
         resamples=resamples,
         seed=seed,
     )
-    shown = {f"{file_stem(one)}_gallery": galaxies.gallery(predictions, one, seed) for one in targets}
+    shown = {
+        f"{file_stem(one)}_gallery": galaxies.gallery(predictions, one, seed)
+        for one in targets
+        if predictor.model.form is not None
+    }
     scored = dataclasses.replace(scored, figures={**scored.figures, **shown})
     return scoring.completed(scored, len(predictions), (*opened.notes, *held.notes), opened.rejects)

@@ -1,4 +1,4 @@
-"""Galaxies with images and labels: what simpler methods learn from them, and pictures of them."""
+"""Galaxies with labels, seen by a model: what simpler methods learn of them, and pictures of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.opening import ImagePaths
-from nebulium.data.images.preparation import PreparedImages
-from nebulium.data.tables.table import Table
+from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.metrics.estimates import FEWEST
 from nebulium.properties.baselines.baselines import BASELINES
 from nebulium.properties.baselines.integrated_light import light_features
@@ -27,75 +26,80 @@ from nebulium.properties.scores.galleries import (
     gallery_rows,
 )
 from nebulium.properties.scores.scores import Baselines
+from nebulium.properties.seen.galaxies import Embeddings, GalaxyChunk
 from nebulium.verbs.held_out import HeldOut
 from nebulium.verbs.predict import ID, Opened, Prediction, predict_all
 
-TRAINING_MEAN, RIDGE, FOREST = "training mean", "ridge on integrated light", "forest on integrated light"
+TRAINING_MEAN = "training mean"
+#: What the baselines learn from.
+LIGHT, EMBEDDING = "integrated light", "the embedding"
 #: Galaxies that the baselines learn from at most: their images are read for it.
 MOST_TEACHERS = 4000
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledGalaxies:
-    """Galaxies with labels, whose images are read as a model takes them."""
+    """Galaxies with labels, which are read as a model takes them."""
 
     predictor: PropertyPredictor
-    images: ImagePaths
+    images: ImagePaths | None
+    embeddings: Embeddings | None
     bands: Sequence[str] | None
     labelled: LabelledRows
 
-    def open(self, rows: np.ndarray) -> Opened[PreparedImages]:
-        """The images of some of them."""
-        return self.predictor.open(self.images, bands=self.bands, ids=self.labelled.ids[rows])
+    def open(self, rows: np.ndarray) -> Opened[GalaxyChunk]:
+        """Some of them."""
+        ids = self.labelled.ids[rows]
+        return self.predictor.open(self.images, bands=self.bands, embeddings=self.embeddings, ids=ids)
 
     def predicted(
         self, rows: np.ndarray
-    ) -> tuple[Opened[PreparedImages], Prediction, Float[np.ndarray, "k feature"]]:
-        """What is predicted of some of them, and their integrated light: their images are read once."""
-        opened, light = self.open(rows), []
+    ) -> tuple[Opened[GalaxyChunk], Prediction, Float[np.ndarray, "k feature"]]:
+        """What is predicted of some of them, and what baselines see of them: they are read once."""
+        opened, seen = self.open(rows), []
 
-        def chunks() -> Iterator[PreparedImages]:
+        def chunks() -> Iterator[GalaxyChunk]:
             for chunk in opened.chunks:
-                light.append(light_features(chunk.images))
+                seen.append(_features(chunk))
                 yield chunk
 
         prediction = predict_all(self.predictor, replace(opened, chunks=chunks()))
-        return opened, prediction, np.concatenate(light)
+        return opened, prediction, np.concatenate(seen)
 
     def baselines(
-        self, held: HeldOut, ids: np.ndarray, light: Float[np.ndarray, "k feature"], traditional: bool
+        self, held: HeldOut, ids: np.ndarray, features: Float[np.ndarray, "k feature"], traditional: bool
     ) -> Baselines | None:
         """What simpler methods learn from the training galaxies, if these are enough, about the scored."""
         training = held.training
         if len(training) > MOST_TEACHERS:
             training = np.sort(np.random.default_rng(0).choice(training, MOST_TEACHERS, replace=False))
-        seen = [(chunk.ids, light_features(chunk.images)) for chunk in self.open(training).chunks]
+        seen = [(chunk.ids, _features(chunk)) for chunk in self.open(training).chunks]
         if not seen:
             return None
-        teachers, their_light = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        teachers, theirs = (np.concatenate(parts) for parts in zip(*seen, strict=True))
         values = self._values(teachers)
         if np.any(np.isfinite(values).sum(axis=0) < FEWEST):
             return None
-        names = {TRAINING_MEAN: "mean", RIDGE: "ridge"} | ({FOREST: "random forest"} if traditional else {})
+        what = LIGHT if self.predictor.model.form else EMBEDDING
+        names = {TRAINING_MEAN: "mean", f"ridge on {what}": "ridge"}
+        names |= {f"forest on {what}": "random forest"} if traditional else {}
         place = rows_of_ids(self.labelled.ids[held.rows], ids)
         return {
             name: {
-                target: self._learned(kind, target, their_light, column, light)[place]
+                target: self._learned(kind, target, theirs, column, features)[place]
                 for target, column in zip(self.labelled.targets, values.T, strict=True)
             }
             for name, kind in names.items()
         }
 
     def _learned(
-        self, kind: str, target: str, their_light: np.ndarray, labels: np.ndarray, light: np.ndarray
+        self, kind: str, target: str, theirs: np.ndarray, labels: np.ndarray, features: np.ndarray
     ) -> np.ndarray:
         """What a baseline predicts; of a class, probabilities by regressions on whether a galaxy is of it."""
         if target not in self.labelled.classes:
-            return BASELINES[kind](their_light, labels).predict(light)
+            return BASELINES[kind](theirs, labels).predict(features)
         said = [
-            BASELINES[kind](their_light, np.where(np.isfinite(labels), labels == place, np.nan)).predict(
-                light
-            )
+            BASELINES[kind](theirs, np.where(np.isfinite(labels), labels == place, np.nan)).predict(features)
             for place in range(len(self.labelled.classes[target]))
         ]
         positive = np.maximum(np.stack(said, axis=1), LEAST_PROBABILITY)
@@ -139,6 +143,10 @@ class LabelledGalaxies:
         """Images of galaxies that were predicted before, in this order."""
         if not len(ids):
             return np.zeros((0, 1, 1, 3))
-        chunks = list(self.open(rows_of_ids(ids, self.labelled.ids)).chunks)
-        found = np.concatenate([chunk.ids for chunk in chunks])
-        return as_pictures(np.concatenate([chunk.images for chunk in chunks])[rows_of_ids(ids, found)])
+        found = concatenate_rows(list(self.open(rows_of_ids(ids, self.labelled.ids)).chunks))
+        return as_pictures(np.asarray(found.images)[rows_of_ids(ids, found.ids)])
+
+
+def _features(chunk: GalaxyChunk) -> Float[np.ndarray, "k feature"]:
+    """What simpler methods learn from: integrated light, or the embeddings where there are no images."""
+    return np.asarray(chunk.embeddings) if chunk.images is None else light_features(chunk.images)

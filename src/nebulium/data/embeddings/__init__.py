@@ -1,0 +1,1 @@
+"""Vectors that a network elsewhere has made of galaxies: tables of them, and rows of them on disk."""

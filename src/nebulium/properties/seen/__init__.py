@@ -1,0 +1,1 @@
+"""What galaxies are seen by: images, embeddings from elsewhere, or both."""
