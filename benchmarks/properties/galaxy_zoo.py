@@ -24,9 +24,9 @@ from nebulium.metrics.estimates import estimate as bootstrapped
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.features.names import FEATURES
 from nebulium.properties.kernel_classes import fit_kernel_classes
-from nebulium.properties.labels import LabelledRows, join_labels, read_labels
 from nebulium.properties.scores.class_figures import class_figures
 from nebulium.properties.scores.class_scores import class_columns
+from nebulium.verbs.labels.joining import LabelledRows, join_labels, read_labels
 
 TARGETS = ("visual_class", "is_odd")
 FOLDS = 5

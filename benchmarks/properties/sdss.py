@@ -23,8 +23,8 @@ from nebulium.properties.baselines.learned import ExtraTreesBaseline, ForestBase
 from nebulium.properties.features.modes import mode_features
 from nebulium.properties.features.profiles import profile_features, radial_order
 from nebulium.properties.gaussian_process import fit_gaussian_process
-from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import PropertyModel
+from nebulium.verbs.labels.joining import join_labels, read_labels
 
 MODEL, TARGET = "sdss-metallicity", "oh_p50"
 FOLDS, REPEATS = 5, 5

@@ -31,9 +31,9 @@ from nebulium.mock.structure import Structure
 from nebulium.mock.survey.blocks import BlockMaker
 from nebulium.mock.survey.run_file import RunSettings
 from nebulium.properties.config import PropertiesConfig
-from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import GAUSSIAN_PROCESS
 from nebulium.properties.recipe import train
+from nebulium.verbs.labels.joining import join_labels, read_labels
 from nebulium.verbs.training import Training
 
 DESTINATION = REPOSITORY / "src/nebulium/properties/weights/sdss-metallicity"

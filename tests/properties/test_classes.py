@@ -13,7 +13,12 @@ from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
 from nebulium.modelfile import describe_model, load_model
-from nebulium.properties.classes import (
+from nebulium.properties.config import PropertiesConfig
+from nebulium.properties.explanation.file import explain_file
+from nebulium.properties.predict import predict_file
+from nebulium.properties.scores.evaluate import evaluate_file, evaluate_predictions
+from nebulium.properties.training_file import train_file
+from nebulium.verbs.labels.classes import (
     best_temperature,
     class_counts,
     class_names,
@@ -21,12 +26,7 @@ from nebulium.properties.classes import (
     class_weights,
     few_of_a_class,
 )
-from nebulium.properties.config import PropertiesConfig
-from nebulium.properties.explanation.file import explain_file
-from nebulium.properties.labels import join_labels
-from nebulium.properties.predict import predict_file
-from nebulium.properties.scores.evaluate import evaluate_file, evaluate_predictions
-from nebulium.properties.training_file import train_file
+from nebulium.verbs.labels.joining import join_labels
 
 GALAXIES, SIDE = 300, 16
 KINDS = ("early", "late, blue", "late, red")

@@ -10,8 +10,8 @@ from nebulium.data.images.preparation import Preparation, prepared_chunks
 from nebulium.data.images.stretches import Stretch
 from nebulium.data.rejects import Rejects
 from nebulium.modelfile import describe_model, load_model
-from nebulium.properties.labels import join_labels, read_labels
 from nebulium.properties.model import PropertyModel
+from nebulium.verbs.labels.joining import join_labels, read_labels
 
 NAME, COUNT = "sdss-metallicity", 40
 

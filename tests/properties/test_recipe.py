@@ -13,10 +13,10 @@ from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.modelfile import describe_model, load_model
 from nebulium.properties.config import PropertiesConfig
-from nebulium.properties.labels import join_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.predict import predict_images
 from nebulium.properties.recipe import train
+from nebulium.verbs.labels.joining import join_labels
 
 GALAXIES, SIDE = 160, 16
 SHORT = PropertiesConfig(

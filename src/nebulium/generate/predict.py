@@ -21,8 +21,8 @@ from nebulium.data.rejects import Rejects
 from nebulium.errors import ImageError, TableError
 from nebulium.generate.model import GRID, LatentImageModel
 from nebulium.nn.mapping import map_galaxies
-from nebulium.properties.labels import join_labels, read_labels
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor, predicts_for
+from nebulium.verbs.labels.joining import join_labels, read_labels
 
 #: Images that go through the networks at a time.
 BATCH = 64
@@ -69,7 +69,9 @@ class PosteriorPredictor(Predictor[KnownImages]):
         values = np.full((len(matched.source), len(model.conditions)), np.nan, np.float32)
         if names:
             found = read_labels(table, matched.source, names, id_column=id_column, missing=missing)
-            labelled = join_labels(matched.source, found, names, rejects, missing=missing)
+            labelled = join_labels(
+                matched.source, found, names, rejects, missing=missing, classes={}, learned=False
+            )
             places = [model.conditions.index(name) for name in labelled.targets]
             values[labelled.rows[:, None], places] = labelled.values
             rows = rows[np.isin(rows, labelled.rows)]

@@ -26,10 +26,10 @@ from nebulium.generate.model import DOMAIN_REFERENCES, LatentImageModel
 from nebulium.nn.joint_mixture import parameter_count
 from nebulium.nn.mapping import map_galaxies
 from nebulium.nn.training_domain import measure_domain
-from nebulium.properties.labels import LabelledRows
 from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
+from nebulium.verbs.labels.joining import LabelledRows
 
 #: Softening of the stretch, in scatters of the sky: the sky stays small beside galaxies, whose cores do not
 #: outshine all else.

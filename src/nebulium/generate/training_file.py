@@ -8,8 +8,8 @@ from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
 from nebulium.data.splits import Split
 from nebulium.generate.recipe import LatentConfig, train_on_images
-from nebulium.properties.labels import join_labels, read_labels
 from nebulium.verbs import TrainingRun, save_trained, training_run
+from nebulium.verbs.labels.joining import join_labels, read_labels
 from nebulium.verbs.predict import ID
 
 
@@ -71,7 +71,8 @@ def train_file(
     with training_run(output, resume=resume, progress=progress) as run:
         matched = open_for_model(images, None, bands=bands)
         found = read_labels(table, matched.source, properties, id_column=id_column, missing=missing)
-        labelled = join_labels(matched.source, found, properties, run.rejects, missing=missing)
+        # Classes are numbers here, as those that are 0 and 1.
+        labelled = join_labels(matched.source, found, properties, run.rejects, missing=missing, classes={})
         split = Split(config.split_seed, id_column=id_column or ID)
         trained = train_on_images(matched.source, labelled, split, config, run)
         size = trained.preprocessing["size_px"]

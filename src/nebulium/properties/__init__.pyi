@@ -7,7 +7,6 @@ from .baselines.learned import ForestBaseline as ForestBaseline
 from .baselines.learned import SupportVectorBaseline as SupportVectorBaseline
 from .config import PropertiesConfig as PropertiesConfig
 from .explanation.file import explain_file as explain_file
-from .labels import read_labels as read_labels
 from .model import PropertyModel as PropertyModel
 from .model import PropertyPrediction as PropertyPrediction
 from .predict import predict_file as predict_file

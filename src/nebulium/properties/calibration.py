@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from nebulium.nn.classes import split_by_target
-from nebulium.properties.classes import best_temperature
 from nebulium.properties.model import PropertyModel, PropertyPrediction
+from nebulium.verbs.labels.classes import best_temperature
 
 Labels = Float[np.ndarray, "n target"]
 

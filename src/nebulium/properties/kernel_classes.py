@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int
 from scipy.optimize import minimize
 
 from nebulium.nn.classes import Probabilities, normalised
-from nebulium.properties.classes import best_temperature
+from nebulium.verbs.labels.classes import best_temperature
 
 #: A regression on more galaxies would be slow and its file large; networks do better there.
 MOST_REFERENCES = 4000

@@ -11,7 +11,6 @@ import numpy as np
 
 from nebulium.errors import TableError
 from nebulium.nn.image_model import Standardisation, measure_standardisation
-from nebulium.properties.classes import Classes
 from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.features.names import FEATURES, PROFILES, check_features
 from nebulium.properties.gaussian_process import MOST_REFERENCES
@@ -19,6 +18,7 @@ from nebulium.properties.kernel_classes import MOST_REFERENCES as MOST_CLASSIFIE
 from nebulium.properties.model import GAUSSIAN_PROCESS, PropertyModel
 from nebulium.properties.seen.sight import EmbeddingSight, measured_sight
 from nebulium.properties.seen.training_galaxies import TrainingGalaxies
+from nebulium.verbs.labels.classes import Classes
 
 DOMAIN_REFERENCES = 1024
 #: Parts of the radial profiles with a kernel each.

@@ -18,10 +18,10 @@ from nebulium.data.tables.table import Table, ending_of
 from nebulium.errors import ImageError, TableError
 from nebulium.nn.classes import split_by_target
 from nebulium.nn.mapping import map_galaxies
-from nebulium.properties.classes import probability_column
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 from nebulium.properties.seen.galaxies import Embeddings, GalaxyChunk, OpenedGalaxies, as_table, open_galaxies
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor
+from nebulium.verbs.labels.classes import probability_column
 from nebulium.verbs.space import Points, Space
 
 #: Images that go through the networks at a time, each seen in eight orientations; and embeddings alone.

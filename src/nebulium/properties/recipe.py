@@ -20,18 +20,10 @@ from nebulium.nn.image_model import Standardisation
 from nebulium.nn.mapping import map_galaxies
 from nebulium.properties.calibration import calibrated, with_temperature
 from nebulium.properties.card import CITATION, described
-from nebulium.properties.classes import (
-    Classes,
-    check_classes_to_learn,
-    class_counts,
-    class_weights,
-    few_of_a_class,
-)
 from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.domain import ProfileDomain, measure_profile_domain
 from nebulium.properties.gaussian_process import fit_gaussian_process
 from nebulium.properties.kernel_classes import fit_kernel_classes
-from nebulium.properties.labels import LabelledRows
 from nebulium.properties.model import GAUSSIAN_PROCESS, PropertyModel
 from nebulium.properties.network import PropertyNetwork
 from nebulium.properties.new_model import check_settings, hyperparameters, new_model, validating
@@ -42,6 +34,14 @@ from nebulium.properties.seen.training_galaxies import TrainingGalaxies, prepare
 from nebulium.training import FitResult
 from nebulium.training.augmentation import augment
 from nebulium.verbs import TrainedModel, Training, fit_members, save_trained, training_run
+from nebulium.verbs.labels.classes import (
+    Classes,
+    check_classes_to_learn,
+    class_counts,
+    class_weights,
+    few_of_a_class,
+)
+from nebulium.verbs.labels.joining import LabelledRows
 
 #: Fewer galaxies than this in a part of the split cannot train a model or tell epochs apart.
 LEAST_TRAINING, LEAST_VALIDATION = 20, 5

@@ -10,11 +10,11 @@ from nebulium.data.splits import Split
 from nebulium.errors import TableError
 from nebulium.modelfile import load_model
 from nebulium.properties.config import PropertiesConfig
-from nebulium.properties.labels import SIGMA_ENDINGS, join_labels, read_labels
 from nebulium.properties.model import PropertyModel
 from nebulium.properties.recipe import train_on_galaxies
 from nebulium.properties.seen.galaxies import Embeddings, open_galaxies
 from nebulium.verbs import TrainingRun, save_trained, training_run
+from nebulium.verbs.labels.joining import SIGMA_ENDINGS, join_labels, read_labels
 from nebulium.verbs.predict import ID
 
 

@@ -5,6 +5,7 @@ from .evaluation import Evaluation as Evaluation
 from .evaluation import score_methods as score_methods
 from .held_out import HeldOut as HeldOut
 from .held_out import held_out_galaxies as held_out_galaxies
+from .labels.joining import read_labels as read_labels
 from .predict import NamedModel as NamedModel
 from .predict import Opened as Opened
 from .predict import Prediction as Prediction

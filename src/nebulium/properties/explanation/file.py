@@ -19,14 +19,12 @@ from nebulium.data.tables.table import concatenate_rows, nearest, select_rows
 from nebulium.errors import ImageError
 from nebulium.nn.convolution import Image
 from nebulium.nn.mapping import map_galaxies
-from nebulium.properties.classes import probability_column
 from nebulium.properties.explanation.gradients import (
     averaged_over_orientations,
     completeness_gap,
     grad_cam,
     integrated_gradients,
 )
-from nebulium.properties.labels import Source
 from nebulium.properties.model import PropertyModel, PropertyPrediction
 from nebulium.properties.network import PropertyNetwork
 from nebulium.properties.predict import BATCH, PropertyPredictor
@@ -34,6 +32,8 @@ from nebulium.properties.scores.figures import DISPLAY, UNITS
 from nebulium.properties.scores.galleries import as_pictures, saliency_figure
 from nebulium.properties.seen.galaxies import Embeddings
 from nebulium.properties.seen.sight import Embedding
+from nebulium.verbs.labels.classes import probability_column
+from nebulium.verbs.labels.joining import Source
 from nebulium.verbs.predict import find_predictor
 
 Seen = Float[Array, "n height width band"]

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError
 from nebulium.metrics.classes import balanced_accuracy, expected_calibration_error, roc_auc
-from nebulium.properties.classes import Classes, class_places, probability_column
-from nebulium.properties.labels import label_values
+from nebulium.verbs.labels.classes import Classes, class_places, probability_column
+from nebulium.verbs.labels.joining import label_values
 from nebulium.verbs.score import Columns, Metric, Values, average, smaller
 
 Probability = Float[np.ndarray, "n class"]

@@ -18,8 +18,6 @@ from nebulium.data.output import as_paths, file_stem
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.errors import TableError, check_extra
-from nebulium.properties.classes import probability_column
-from nebulium.properties.labels import join_labels, label_values, read_labels
 from nebulium.properties.predict import PropertyPredictor
 from nebulium.properties.scores.class_figures import class_figures
 from nebulium.properties.scores.class_scores import (
@@ -35,6 +33,8 @@ from nebulium.properties.scores.scores import BESIDE, METRICS, Baselines, baseli
 from nebulium.properties.seen.galaxies import Embeddings
 from nebulium.verbs.evaluation import OF_GALAXIES, Evaluation, Scoring, evaluate_methods
 from nebulium.verbs.held_out import TEST
+from nebulium.verbs.labels.classes import probability_column
+from nebulium.verbs.labels.joining import join_labels, label_values, read_labels
 from nebulium.verbs.predict import ID, find_predictor
 from nebulium.verbs.score import Bootstrap
 

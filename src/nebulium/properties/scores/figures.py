@@ -25,9 +25,9 @@ from nebulium.metrics.panels import (
     say,
 )
 from nebulium.metrics.point import nmad, rmse
-from nebulium.properties.labels import label_values
 from nebulium.properties.scores.mass_figures import mass_metallicity_figure, more_than_mass_figure
 from nebulium.properties.scores.scores import Intervals, pit_of_intervals
+from nebulium.verbs.labels.joining import label_values
 from nebulium.verbs.score import Columns, Score, Values
 
 __all__ = ["calibration_figure", "predicted_against_true", "residuals_against"]

@@ -13,8 +13,6 @@ from nebulium.data.tables.table import Table, concatenate_rows
 from nebulium.metrics.estimates import FEWEST
 from nebulium.properties.baselines.baselines import BASELINES
 from nebulium.properties.baselines.integrated_light import light_features
-from nebulium.properties.classes import probability_column
-from nebulium.properties.labels import LabelledRows
 from nebulium.properties.predict import PropertyPredictor
 from nebulium.properties.scores.class_scores import LEAST_PROBABILITY
 from nebulium.properties.scores.figures import DISPLAY
@@ -28,6 +26,8 @@ from nebulium.properties.scores.galleries import (
 from nebulium.properties.scores.scores import Baselines
 from nebulium.properties.seen.galaxies import Embeddings, GalaxyChunk
 from nebulium.verbs.held_out import HeldOut
+from nebulium.verbs.labels.classes import probability_column
+from nebulium.verbs.labels.joining import LabelledRows
 from nebulium.verbs.predict import ID, Opened, Prediction, predict_all
 
 TRAINING_MEAN = "training mean"

@@ -12,9 +12,9 @@ from scipy.stats import norm
 
 from nebulium.data.tables.table import Table
 from nebulium.metrics.point import bias_mean, bias_median, nmad, rmse, spearman
-from nebulium.properties.classes import Classes
-from nebulium.properties.labels import label_sigma, label_values
 from nebulium.properties.scores.class_scores import class_columns, class_frequencies
+from nebulium.verbs.labels.classes import Classes
+from nebulium.verbs.labels.joining import label_sigma, label_values
 from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, Values, smaller
 
 #: Of a Gaussian, the 84 % quantile in standard deviations.

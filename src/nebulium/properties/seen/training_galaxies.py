@@ -14,8 +14,8 @@ from nebulium.data.images.labelled import StoredImages, prepare_parts
 from nebulium.data.images.preparation import Preparation
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import FRACTIONS
-from nebulium.properties.labels import LabelledRows
 from nebulium.properties.seen.galaxies import OpenedGalaxies, joined, unused
+from nebulium.verbs.labels.joining import LabelledRows
 
 #: Label under which the row of a galaxy among the embeddings goes through the preparation of its image.
 _ROW = "embedding_row"

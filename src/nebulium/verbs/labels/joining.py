@@ -22,7 +22,7 @@ from nebulium.data.rejects import Fault, Rejects
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import MissingColumnError, TableError
-from nebulium.properties.classes import Classes, class_names, class_places, probability_column
+from nebulium.verbs.labels.classes import Classes, class_names, class_places, probability_column
 from nebulium.verbs.predict import ID
 
 NAME_IDS = "name the column of ids: --id COLUMN (id_column=...)"
@@ -163,11 +163,12 @@ def join_labels(
     *,
     missing: Missing = None,
     classes: Classes | Sequence[str] = (),
+    learned: bool = True,
 ) -> LabelledRows:
     """Bring labels and images or embeddings together by the id; ask about what looks like a missing label.
 
     Classes are those of a model, by target, or the names of the columns whose numbers are classes; text is
-    one in any case.
+    one in any case. What is `learned` must not be the same for all galaxies.
     """
     known_classes = _classes(table, targets, classes)
     seen_by = "image" if isinstance(source, ImageSource) else "embedding"
@@ -187,7 +188,8 @@ def join_labels(
         used = np.full(len(table), np.nan)
         used[place[good]] = column[place[good]]
         missing_numbers(missing).check(used, ColumnPlace(table.name, target))
-    _check_varied(known[good], targets, known_classes, table.name, seen_by)
+    if learned:
+        _check_varied(known[good], targets, known_classes, table.name, seen_by)
     return LabelledRows(
         targets=tuple(targets),
         rows=np.flatnonzero(good).astype(np.int64),

@@ -7,7 +7,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.errors import TableError
-from nebulium.properties.labels import join_labels, read_labels
+from nebulium.verbs.labels.joining import join_labels, read_labels
 from nebulium.verbs.predict import ID
 
 
