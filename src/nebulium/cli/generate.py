@@ -46,7 +46,7 @@ Properties = Annotated[
 
 
 def latent_config(
-    components: Annotated[int, typer.Option("--components", min=16, help="Principal components.")] = 160,
+    components: Annotated[int, typer.Option("--components", min=16, help="Principal components.")] = 224,
     epochs: Epochs = None,
     reader_epochs: Annotated[
         int | None,

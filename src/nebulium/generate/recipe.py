@@ -31,9 +31,9 @@ from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
 from nebulium.verbs.labels.joining import LabelledRows
 
-#: Softening of the stretch, in scatters of the sky: the sky stays small beside galaxies, whose cores do not
-#: outshine all else.
-SOFTENING = 3.0
+#: Softening of the stretch, in scatters of the sky. Of 3, 10, 30 and 100 it rebuilds galaxies best with as
+#: many components, and lets properties be read best.
+SOFTENING = 30.0
 #: Images that the components, and the noise, are measured on.
 MOST_FOR_BASIS, MOST_FOR_NOISE = 20_000, 512
 #: Fewer images than this in a part of the split cannot be told from their average.
@@ -68,10 +68,10 @@ class LatentConfig:
     Examples
     --------
     >>> LatentConfig(epochs=5).components
-    160
+    224
     """
 
-    components: int = 160
+    components: int = 224
     width: int = 256
     depth: int = 4
     size: int | None = None
