@@ -17,7 +17,7 @@ from nebulium.data.images.source import ImageSource
 from nebulium.data.splits import Split
 from nebulium.errors import ImageError
 from nebulium.generate.card import described
-from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
+from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis, with_tails
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
 from nebulium.generate.latent.gaussian import fit_gaussian
 from nebulium.generate.latent.noise import PixelNoise, fit_noise
@@ -76,7 +76,7 @@ class LatentConfig:
     depth: int = 4
     size: int | None = None
     binning: int = 1
-    epochs: int = 100
+    epochs: int = 200
     reader_epochs: int = 40
     batch_size: int = 512
     learning_rate: float = 2e-3
@@ -224,6 +224,10 @@ def train_on_store(
     """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
     training = parts["train"]
     basis = fit_basis(_chunks(training.images, MOST_FOR_BASIS), config.components)
+    amplitudes = [
+        map_galaxies(basis.amplitudes, one, batch=BATCH) for one in _chunks(training.images, MOST_FOR_BASIS)
+    ]
+    basis = with_tails(basis, np.concatenate(amplitudes))
     settings = hyperparameters(training, basis, conditions, config, of_images or {})
     model = _with_statistics(training, basis, settings, config.seed)
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}

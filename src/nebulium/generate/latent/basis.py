@@ -22,6 +22,7 @@ Blocks = tuple[Float[Array, "..."], ...]
 BLOCKS = 5
 #: Values of the largest block, whose covariance is held in memory and diagonalised.
 MOST_VALUES = 8192
+_LEAST_TAIL = 0.05
 _HALF = np.float32(np.sqrt(0.5))
 
 
@@ -101,12 +102,19 @@ class Basis(eqx.Module):
     vectors : five of (component, values * band) float16
         Orthonormal rows.
     scales : five of (component,) float32
-        Standard deviations of the coefficients.
+        Standard deviations along the components.
+    tails : five of (component,) float32
+        Where, in these, amplitudes begin to be held back: bright galaxies are many times as bright as most.
+    centres, spreads : five of (component,) float32
+        Means and standard deviations of amplitudes that are held back.
     """
 
     mean: Float[Array, "values band"]
     vectors: Blocks
     scales: Blocks
+    tails: Blocks
+    centres: Blocks
+    spreads: Blocks
     side: int = eqx.field(static=True)
     components: tuple[int, ...] = eqx.field(static=True)
 
@@ -116,7 +124,8 @@ class Basis(eqx.Module):
         self.mean = jnp.zeros((lengths[0], bands))
         sizes = zip(self.components, lengths, strict=True)
         self.vectors = tuple(jnp.zeros((n, length * bands), jnp.float16) for n, length in sizes)
-        self.scales = tuple(jnp.ones(n) for n in self.components)
+        self.scales = self.tails = self.spreads = tuple(jnp.ones(n) for n in self.components)
+        self.centres = tuple(jnp.zeros(n) for n in self.components)
 
     @property
     def size(self) -> int:
@@ -129,33 +138,42 @@ class Basis(eqx.Module):
         return np.concatenate([np.asarray(one) for one in (*self.scales, self.scales[-1])])
 
     def coefficients(self, image: Image) -> Coefficients:
-        """Whitened coefficients of a stretched image: of unit variance over the set."""
+        """Coefficients of a stretched image: of mean 0 and unit variance over the set."""
+        tails, centres, spreads = map(_joined, (self.tails, self.centres, self.spreads))
+        return (jnp.arcsinh(self.amplitudes(image) / tails) - centres) / spreads
+
+    def amplitudes(self, image: Image) -> Coefficients:
+        """Amplitudes of a stretched image along the components, in their standard deviations."""
         first, *rest = split(image)
-        blocks = [first - self.mean, *rest]
+        return self._along([first - self.mean, *rest])
+
+    def image(self, coefficients: Coefficients) -> Image:
+        """The stretched image of coefficients."""
+        tails, centres, spreads = map(_joined, (self.tails, self.centres, self.spreads))
+        first, *rest = self._across(tails * jnp.sinh(centres + spreads * coefficients))
+        return join([first + self.mean, *rest], self.side)
+
+    def within(self, image: Image) -> Image:
+        """The part of an image, such as its noise, that components can hold."""
+        return join(self._across(self._along(split(image))), self.side)
+
+    def _along(self, blocks: Sequence[Array]) -> Coefficients:
         parts = [
             (block.reshape(-1, vectors.shape[1]) @ vectors.astype(jnp.float32).T) / scales[None, :]
             for block, vectors, scales in zip(blocks, self.vectors, self.scales, strict=True)
         ]
         return jnp.concatenate([part.ravel() for part in parts])
 
-    def image(self, coefficients: Coefficients) -> Image:
-        """The stretched image of coefficients."""
-        return self._joined(coefficients, self.mean)
-
-    def within(self, image: Image) -> Image:
-        """The part of an image, such as its noise, that components can hold."""
-        centred = eqx.tree_at(lambda basis: basis.mean, self, jnp.zeros_like(self.mean))
-        return self._joined(centred.coefficients(image), centred.mean)
-
-    def _joined(self, coefficients: Coefficients, mean: Array) -> Image:
+    def _across(self, amplitudes: Coefficients) -> list[Array]:
+        """The inverse: the blocks of the components' sum."""
         bands, start, blocks = self.mean.shape[1], 0, []
         for place, (vectors, scales) in enumerate(zip(self.vectors, self.scales, strict=True)):
             copies = 2 if place == BLOCKS - 1 else 1
-            part = coefficients[start : start + copies * len(scales)].reshape(copies, -1)
+            part = amplitudes[start : start + copies * len(scales)].reshape(copies, -1)
             start += part.size
             values = (part * scales[None, :]) @ vectors.astype(jnp.float32)
             blocks.append(values.reshape(*((2,) if copies == 2 else ()), -1, bands))
-        return join((blocks[0] + mean, *blocks[1:]), self.side)
+        return blocks
 
     def oriented(self, coefficients: Coefficients, way: Bool[Array, " 3"]) -> Coefficients:
         """Coefficients of the image transposed, rows mirrored, columns mirrored, each if asked for."""
@@ -167,6 +185,28 @@ class Basis(eqx.Module):
         both = signs[1] * signs[2]
         parts = [even, signs[0] * even_opposite, both * odd, both * signs[0] * odd_opposite]
         return jnp.concatenate([*parts, signs[2] * first, signs[1] * second])
+
+
+def _joined(blocks: Blocks) -> Coefficients:
+    """Values of all coefficients from those of the blocks: both of a pair have the same."""
+    return jnp.concatenate([*blocks, blocks[-1]])
+
+
+def with_tails(basis: Basis, amplitudes: Float[np.ndarray, "n component"]) -> Basis:
+    """The basis that holds back amplitudes beyond the bulk of those given, and standardises them."""
+    pairs, at = basis.components[-1], np.cumsum(basis.components)[:-1]
+    single = [*np.split(amplitudes[:, : len(amplitudes[0]) - pairs], at, axis=1)]
+    single[-1] = np.concatenate([single[-1], amplitudes[:, -pairs:]]) if pairs else single[-1]
+    # Half of a normal distribution lies within 0.6745 of its standard deviation.
+    tails = [np.maximum(np.median(np.abs(one), axis=0) / 0.6745, _LEAST_TAIL) for one in single]
+    held = [np.arcsinh(one / tail) for one, tail in zip(single, tails, strict=True)]
+    # Only components that are the same in all orientations have a mean.
+    centres = [one.mean(axis=0) * (place == 0) for place, one in enumerate(held)]
+    spreads = [np.sqrt(np.mean((o - c) ** 2, axis=0)) for o, c in zip(held, centres, strict=True)]
+    measured = tuple(
+        tuple(jnp.asarray(one, jnp.float32) for one in part) for part in (tails, centres, spreads)
+    )
+    return eqx.tree_at(lambda b: (b.tails, b.centres, b.spreads), basis, measured)
 
 
 def block_lengths(side: int) -> tuple[int, ...]:

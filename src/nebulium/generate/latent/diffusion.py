@@ -20,8 +20,8 @@ from nebulium.generate.latent.gaussian import LearnedGaussian
 Vector = Float[Array, " _"]
 Number = Float[Array, ""]
 
-#: Lowest level of noise, in units of the weakest coefficients; bright galaxies have colours finer than these.
-LOWEST = 0.05
+#: Lowest level of noise, in units of the weakest coefficients, which hold little but the noise of the survey.
+LOWEST = 0.2
 #: Highest level, in units of the strongest coefficient.
 HIGHEST = 3.0
 #: So many of the weakest coefficients set the unit.
@@ -134,7 +134,8 @@ class LatentDiffusion(eqx.Module):
         lowest, highest = self.log_levels
         levels = jnp.linspace(highest, lowest, steps)
         mean, variance = self._base(given)
-        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(key, mean.shape)
+        start_key, last_key = jax.random.split(key)
+        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(start_key, mean.shape)
         nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
 
         def slope(noisy: Vector, log_level: Number) -> Vector:
@@ -152,7 +153,11 @@ class LatentDiffusion(eqx.Module):
             return noisy + 0.5 * length * (before + after), None
 
         noisy, _ = jax.lax.scan(step, start, (levels[:-1], levels[1:]))
-        return (noisy - slope(noisy, lowest)) / self.scale
+        # What the last noise hides is drawn as the Gaussian has it, lest weak coefficients become too weak.
+        noise = jnp.exp(2.0 * lowest)
+        hidden = jnp.sqrt(variance * noise / (variance + noise))
+        last = noisy - slope(noisy, lowest) + hidden * jax.random.normal(last_key, mean.shape)
+        return last / self.scale
 
 
 def coefficient_scale(scales: Float[np.ndarray, " component"]) -> Float[np.ndarray, " component"]:
