@@ -250,6 +250,7 @@ def test_columns_that_are_not_beside_the_images_are_named(spots):
         ({"binning": 4}, "would have 3 pixels on a side"),
         ({"binning": 2}, f"would have 6 pixels on a side, expected an even number of at least {LEAST_SIDE}"),
         ({"size": 200}, "would have 200 pixels on a side, expected at most 128 in 2 bands.*--binning"),
+        ({"size": 8, "components": 128}, "has 128 values an image, not more than the 128 components"),
         ({"size": 100}, "is smaller than half of 100 pixels"),
     ],
 )

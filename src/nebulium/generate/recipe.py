@@ -217,6 +217,10 @@ def _preparation(source: ImageSource, rows: np.ndarray, config: LatentConfig) ->
         most = 2 * int(np.sqrt(MOST_VALUES / bands))
         problem = f"would have {side} pixels on a side, expected at most {most} in {bands} bands"
         raise ImageError(str(source.path), problem, mend)
+    if config.components >= side**2 * bands:
+        # They would hold all of the noise, of which nothing could be measured.
+        problem = f"has {side**2 * bands} values an image, not more than the {config.components} components"
+        raise ImageError(str(source.path), problem, "ask for fewer: --components (components)")
     softening = tuple(SOFTENING * value for value in measured.stretch.softening)
     return replace(measured, stretch=replace(measured.stretch, softening=softening))
 
