@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("optimised_programs")
 FIXTURES = Path(__file__).parent / "fixtures" / "models"
 MODELS = sorted(config.parent.name for config in FIXTURES.glob("*/config.json"))
 COMMANDS = {
+    "generate": ("generate", "posterior", FIXTURES / "survey"),
     "lines": ("lines", "predict", FIXTURES / "continua.parquet"),
     "photoz": ("photoz", "predict", FIXTURES / "survey"),
     "properties": ("properties", "predict", FIXTURES / "survey"),
@@ -64,7 +65,7 @@ def test_there_is_a_folder_of_every_class():
     assert {one.rpartition(":")[2] for one in classes} == set(CLASSES)
     # Version 0.1 named a module too; what is younger does not.
     younger = {one for one in classes if not one.startswith("nebulium.")}
-    assert younger == {"CombinedModel", "PropertyModel"}
+    assert younger == {"CombinedModel", "LatentImageModel", "PropertyModel"}
 
 
 def describe_class(name):

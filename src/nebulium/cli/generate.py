@@ -82,6 +82,8 @@ def given_values(
     values = {}
     for text in given or ():
         name, _, value = text.partition("=")
+        if name.strip() in values:
+            raise TableError(f"--given {text}", f"{name.strip()} is given twice", "give each once")
         try:
             values[name.strip()] = float(value)
         except ValueError as error:

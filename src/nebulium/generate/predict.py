@@ -46,6 +46,7 @@ class PosteriorPredictor(Predictor[KnownImages]):
 
     predicts = "properties, by a model of images"
     needs_properties = False
+    naming = "check the name of the property: --given COLUMN (given=...)"
 
     def open(
         self,
@@ -65,10 +66,15 @@ class PosteriorPredictor(Predictor[KnownImages]):
         rejects, notes = Rejects(), list(matched.supposed)
         names = model.conditions if self.needs_properties else tuple(given or ())
         _check_given(names, model.conditions, needed=self.needs_properties)
+        if table is not None and not names:
+            problem = "is not used, as no property is given"
+            raise TableError(str(table), problem, "name its columns: --given COLUMN (given=...)")
         rows = np.arange(len(matched.source)) if ids is None else rows_in(matched.source, ids)
         values = np.full((len(matched.source), len(model.conditions)), np.nan, np.float32)
         if names:
-            found = read_labels(table, matched.source, names, id_column=id_column, missing=missing)
+            found = read_labels(
+                table, matched.source, names, id_column=id_column, missing=missing, naming=self.naming
+            )
             labelled = join_labels(
                 matched.source, found, names, rejects, missing=missing, classes={}, learned=False
             )
@@ -79,8 +85,7 @@ class PosteriorPredictor(Predictor[KnownImages]):
         def chunks() -> Iterator[KnownImages]:
             form = model.form.preparation
             for chunk in prepared_chunks(matched.source, form, rejects=rejects, rows=rows):
-                place = rows_of_ids(matched.source.ids, chunk.ids)
-                yield KnownImages(chunk, values[place])
+                yield KnownImages(chunk, values[chunk.rows])
             notes[:] = matched.notes(form.size, rejects)
 
         return Opened(str(matched.source.path), chunks(), matched.source.id_column, rejects, notes)
@@ -124,6 +129,7 @@ class ScorePredictor(PosteriorPredictor):
 
     predicts = "likelihoods of images"
     needs_properties = True
+    naming = "name columns as the model does; nan stands for a property that is not known"
 
     def __call__(self, chunk: KnownImages) -> Prediction:
         """The logarithm of p(image given properties) / p(image), nats."""
@@ -266,6 +272,8 @@ def _check_given(names: Sequence[str], known: Sequence[str], *, needed: bool) ->
     if unknown:
         problem = f"{unknown[0]} is no property of the model; these are {', '.join(known)}"
         raise TableError("given", problem, "name one of these")
+    if len(set(names)) < len(names):
+        raise TableError("given", f"{', '.join(names)}: one comes twice", "give each once")
     if not needed and set(names) == set(known):
         raise TableError("given", "all properties of the model are", "leave out those to infer")
 

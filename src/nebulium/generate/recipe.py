@@ -38,6 +38,8 @@ SOFTENING = 30.0
 MOST_FOR_BASIS, MOST_FOR_NOISE = 20_000, 512
 #: Fewer images than this in a part of the split cannot be told from their average.
 LEAST_TRAINING, LEAST_VALIDATION = 200, 20
+#: Pixels on a side.
+LEAST_SIDE = 8
 BATCH = 128
 #: Shares of the training galaxies that tell none, one and all of their conditions; of the rest each
 #: condition is told with the last probability.
@@ -83,6 +85,12 @@ class LatentConfig:
     weight_decay: float = 1e-4
     seed: int = 0
     split_seed: str = "nebulium"
+
+    def __post_init__(self) -> None:
+        for name, least in (("components", 1), ("width", 1), ("depth", 1), ("size", LEAST_SIDE)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"LatentConfig: {name} must be at least {least}, got {value!r}")
 
     @property
     def fitting(self) -> FitConfig:
@@ -202,13 +210,17 @@ def _preparation(source: ImageSource, rows: np.ndarray, config: LatentConfig) ->
         len(source.bands),
         "choose another --size (size) or --binning (binning)",
     )
-    if side % 2:
-        problem = f"would have {side} pixels on a side, expected an even number"
+    if side % 2 or side < LEAST_SIDE:
+        problem = f"would have {side} pixels on a side, expected an even number of at least {LEAST_SIDE}"
         raise ImageError(str(source.path), problem, mend)
     if (side // 2) ** 2 * bands > MOST_VALUES:
         most = 2 * int(np.sqrt(MOST_VALUES / bands))
         problem = f"would have {side} pixels on a side, expected at most {most} in {bands} bands"
         raise ImageError(str(source.path), problem, mend)
+    if config.components >= side**2 * bands:
+        # They would hold all of the noise, of which nothing could be measured.
+        problem = f"has {side**2 * bands} values an image, not more than the {config.components} components"
+        raise ImageError(str(source.path), problem, "ask for fewer: --components (components)")
     softening = tuple(SOFTENING * value for value in measured.stretch.softening)
     return replace(measured, stretch=replace(measured.stretch, softening=softening))
 

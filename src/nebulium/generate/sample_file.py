@@ -11,13 +11,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float32
 
+from nebulium.data.column_checks import ColumnPlace, numbers
 from nebulium.data.images.mmu import Images, image_writer, images_to_arrow
-from nebulium.data.output import check_place, replace_on_success
+from nebulium.data.output import check_not_input, check_place, replace_on_success
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
-from nebulium.errors import TableError
+from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import in_batches, map_galaxies
 from nebulium.verbs.predict import ID, NamedModel, named_model
@@ -26,6 +27,8 @@ from nebulium.verbs.predict import ID, NamedModel, named_model
 BATCH = 64
 #: Steps of Heun's method.
 STEPS = 40
+ENDING = ".parquet"
+MEND_NUMBER = "write nan where any value is to be drawn for"
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,12 @@ def sample_file(
     --------
     >>> sample_file("drawn.parquet", model="mine", given={"log_mstar": 10.5}, n=16)  # doctest: +SKIP
     """
+    _check_numbers(steps, guidance, n)
+    if Path(output).suffix != ENDING:
+        problem = f"cannot be written as images: the ending is {Path(output).suffix!r}, not {ENDING}"
+        raise OutputError(str(output), problem, f"choose a name that ends in {ENDING}")
+    if table is not None:
+        check_not_input(Path(table), Path(output))
     found = named_model(model, of=LatentImageModel)
     conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column)
     inside = map_galaxies(found.model.in_domain, conditions, batch=BATCH)
@@ -158,6 +167,12 @@ def sample_images(
     >>> sample_images(model, np.array([[10.0], [np.nan]], np.float32), steps=2).shape
     (2, 8, 8, 1)
     """
+    _check_numbers(steps, guidance)
+    if np.ndim(conditions) != 2 or np.shape(conditions)[1] != len(model.conditions):
+        problem = f"have the shape {np.shape(conditions)}, expected (n, {len(model.conditions)})"
+        raise TableError("conditions", problem, f"give {', '.join(model.conditions)} of each galaxy")
+    if np.any(np.isinf(conditions)):
+        raise TableError("conditions", "hold an infinite number", MEND_NUMBER)
     key = jax.random.key(seed)
     numbers = first + np.arange(len(conditions), dtype=np.int32)
     strength = None if guidance is None else jnp.asarray(guidance, jnp.float32)
@@ -189,7 +204,7 @@ def _conditions(
         wanted = {ID: id_column or ID} | {name: name for name in model.conditions}
         optional = [*model.conditions, *(() if id_column else (ID,))]
         found = read_table(table, columns=wanted, optional=optional)
-        columns = {name: found[name] for name in model.conditions if name in found}
+        columns = {name: _values(found, name) for name in model.conditions if name in found}
         if not columns:
             problem = f"has none of the columns {', '.join(model.conditions)}"
             raise TableError(found.name, problem, "name columns as the model does")
@@ -205,6 +220,23 @@ def _conditions(
         elif name in columns:
             values[:, place] = columns[name]
     return np.repeat(values, n, axis=0), np.repeat(ids, n), tuple(notes)
+
+
+def _values(table: Table, name: str) -> Float32[np.ndarray, " n"]:
+    """A column of properties; an infinite number would be taken for one that is not known."""
+    place = ColumnPlace(table.name, name)
+    values = numbers(table[name], place, "a number", MEND_NUMBER)
+    place.refuse(values, np.abs(values) > np.finfo(np.float32).max, "a finite number", MEND_NUMBER)
+    return values.astype(np.float32)
+
+
+def _check_numbers(steps: int, guidance: float | None, n: int = 1) -> None:
+    """Numbers that the command line refuses by itself."""
+    for name, value, least in (("n", n, 1), ("steps", steps, 2)):
+        if value < least:
+            raise ImageError(name, f"is {value}, expected a whole number, {least} or more", "choose another")
+    if guidance is not None and not 1 <= guidance < np.inf:
+        raise ImageError("guidance", f"is {guidance}, expected a number, 1 or more", "leave it out for none")
 
 
 def _check_names(known: Sequence[str], given: Mapping[str, float], where: str) -> None:
@@ -225,10 +257,13 @@ def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableEr
         if np.isfinite(value)
     )
     problem = (
-        f"{number:,} galaxies have properties unlike all of the training, the first {shown}: their images "
+        f"has learned from no galaxies like {number:,} of those asked for, the first {shown}: their images "
         "would be guesses"
     )
-    mend = "choose others, or draw them all the same with --outside (outside=True)"
+    mend = (
+        "choose others, write nan for what is not known, or draw them all the same with --outside "
+        "(outside=True)"
+    )
     raise TableError(f"model {found.name}", problem, mend)
 
 

@@ -12,6 +12,8 @@ from nebulium.verbs import TrainingRun, save_trained, training_run
 from nebulium.verbs.labels.joining import join_labels, read_labels
 from nebulium.verbs.predict import ID
 
+NAME_PROPERTIES = "check the names of the properties: --properties A,B,... (properties=...)"
+
 
 def train_file(
     images: ImagePaths,
@@ -70,7 +72,9 @@ def train_file(
     config = config or LatentConfig()
     with training_run(output, resume=resume, progress=progress) as run:
         matched = open_for_model(images, None, bands=bands)
-        found = read_labels(table, matched.source, properties, id_column=id_column, missing=missing)
+        found = read_labels(
+            table, matched.source, properties, id_column=id_column, missing=missing, naming=NAME_PROPERTIES
+        )
         # Classes are numbers here, as those that are 0 and 1.
         labelled = join_labels(matched.source, found, properties, run.rejects, missing=missing, classes={})
         split = Split(config.split_seed, id_column=id_column or ID)

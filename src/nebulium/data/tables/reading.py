@@ -397,9 +397,9 @@ def _plan(
     mapping = {name: name for name in source.columns} if mapping is None else mapping
     terms = _terms(source, mapping, optional)
     if not terms:
-        raise TableError(
-            source.name, "has no columns that can be read", "check the file and the column mapping"
-        )
+        asked = ", ".join(mapping.values())
+        problem = f"has none of the columns {asked}" if asked else "has no columns that can be read"
+        raise TableError(source.name, problem, "check the file, and the names of its columns")
     given = {name: units.get(name, units.get(family_of(name))) for name in terms}
     return source, [_recipe(source, name, made_of, given[name]) for name, made_of in terms.items()]
 

@@ -97,6 +97,7 @@ def read_labels(
     id_column: str | None = None,
     beside: Sequence[str] = (),
     missing: Missing = None,
+    naming: str = NAME_TARGETS,
 ) -> Table:
     """Read labels from a table, or from the columns that stand beside the images or embeddings.
 
@@ -115,6 +116,8 @@ def read_labels(
     missing : float, str, or sequence of str, optional
         Numbers that stand for a missing label: -9999 in every column, ``COLUMN=-1`` in one; "none" if what
         looks like one was measured. NaN always stands for one.
+    naming : str, optional
+        What mends the name of a column that is not there, for the message.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def read_labels(
     optional = [*(target + ending for target in targets for ending in SIGMA_ENDINGS), *beside]
     if path is None:
         if isinstance(source, ImageSource):
-            return _beside(source, [*targets, *optional], declared)
+            return _beside(source, targets, optional, declared, naming)
         path, id_column = source.path, source.id_column
     columns = {ID: id_column or ID} | {name: name for name in [*targets, *optional]}
     try:
@@ -151,7 +154,7 @@ def read_labels(
         return read_table(path, columns=columns, optional=optional, missing=declared, check_units=False)
     except MissingColumnError as error:
         # Columns are not mapped here but named.
-        mend = NAME_IDS if error.column == columns[ID] else NAME_TARGETS
+        mend = NAME_IDS if error.column == columns[ID] else naming
         raise TableError(error.where, error.problem, mend) from error
 
 
@@ -229,12 +232,21 @@ def label_sigma(table: Table, target: str) -> Float64[np.ndarray, " n"]:
     return np.zeros(len(table)) if name is None else label_values(table, name)
 
 
-def _beside(source: ImageSource, names: Sequence[str], missing: MissingNumbers) -> Table:
+def _beside(
+    source: ImageSource, targets: Sequence[str], optional: Sequence[str], missing: MissingNumbers, naming: str
+) -> Table:
     """Columns beside the images, under the ids of the images."""
     if source.table is None:
         mend = "give a table of labels"
         raise TableError(str(source.path), "has no columns beside the images to be labels", mend)
-    there = {name: source.table.columns[name] for name in dict.fromkeys(names) if name in source.table}
+    lacking = [name for name in targets if name not in source.table]
+    if lacking:
+        problem = (
+            f"has no column {lacking[0]!r} beside the images (these are {', '.join(source.table.columns)})"
+        )
+        raise TableError(str(source.path), problem, naming)
+    names = dict.fromkeys([*targets, *optional])
+    there = {name: source.table.columns[name] for name in names if name in source.table}
     found = {name: without(values, missing.of(name)) for name, values in there.items()}
     units = {name: unit for name, unit in source.table.units.items() if name in found}
     return Table({ID: source.ids, **found}, units, str(source.path))
