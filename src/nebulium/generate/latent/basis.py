@@ -107,6 +107,8 @@ class Basis(eqx.Module):
         Where, in these, amplitudes begin to be held back: bright galaxies are many times as bright as most.
     centres, spreads : five of (component,) float32
         Means and standard deviations of amplitudes that are held back.
+    ends : five of (component,) float32
+        The largest of their absolute values: images have no larger ones.
     """
 
     mean: Float[Array, "values band"]
@@ -115,6 +117,7 @@ class Basis(eqx.Module):
     tails: Blocks
     centres: Blocks
     spreads: Blocks
+    ends: Blocks
     side: int = eqx.field(static=True)
     components: tuple[int, ...] = eqx.field(static=True)
 
@@ -124,7 +127,7 @@ class Basis(eqx.Module):
         self.mean = jnp.zeros((lengths[0], bands))
         sizes = zip(self.components, lengths, strict=True)
         self.vectors = tuple(jnp.zeros((n, length * bands), jnp.float16) for n, length in sizes)
-        self.scales = self.tails = self.spreads = tuple(jnp.ones(n) for n in self.components)
+        self.scales = self.tails = self.spreads = self.ends = tuple(jnp.ones(n) for n in self.components)
         self.centres = tuple(jnp.zeros(n) for n in self.components)
 
     @property
@@ -149,8 +152,9 @@ class Basis(eqx.Module):
 
     def image(self, coefficients: Coefficients) -> Image:
         """The stretched image of coefficients."""
-        tails, centres, spreads = map(_joined, (self.tails, self.centres, self.spreads))
-        first, *rest = self._across(tails * jnp.sinh(centres + spreads * coefficients))
+        tails, centres, spreads, ends = map(_joined, (self.tails, self.centres, self.spreads, self.ends))
+        held = jnp.clip(centres + spreads * coefficients, -ends, ends)
+        first, *rest = self._across(tails * jnp.sinh(held))
         return join([first + self.mean, *rest], self.side)
 
     def within(self, image: Image) -> Image:
@@ -203,10 +207,11 @@ def with_tails(basis: Basis, amplitudes: Float[np.ndarray, "n component"]) -> Ba
     # Only components that are the same in all orientations have a mean.
     centres = [one.mean(axis=0) * (place == 0) for place, one in enumerate(held)]
     spreads = [np.sqrt(np.mean((o - c) ** 2, axis=0)) for o, c in zip(held, centres, strict=True)]
+    ends = [np.abs(one).max(axis=0) for one in held]
     measured = tuple(
-        tuple(jnp.asarray(one, jnp.float32) for one in part) for part in (tails, centres, spreads)
+        tuple(jnp.asarray(one, jnp.float32) for one in part) for part in (tails, centres, spreads, ends)
     )
-    return eqx.tree_at(lambda b: (b.tails, b.centres, b.spreads), basis, measured)
+    return eqx.tree_at(lambda b: (b.tails, b.centres, b.spreads, b.ends), basis, measured)
 
 
 def block_lengths(side: int) -> tuple[int, ...]:
