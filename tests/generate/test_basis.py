@@ -70,3 +70,13 @@ def test_what_components_hold_is_held(basis):
     np.testing.assert_allclose(basis.within(once), once, atol=2e-3)
     rebuilt = basis.image(basis.coefficients(image))
     np.testing.assert_allclose(basis.coefficients(rebuilt), basis.coefficients(image), atol=2e-3)
+
+
+def test_components_end_where_the_set_does():
+    few = np.zeros((50, SIDE, SIDE, BANDS), np.float32)
+    few[:, 3:5, 3:5] = np.random.default_rng(2).normal(size=(50, 2, 2, BANDS))
+    basis = fit_basis([few], 40)
+    # Four pixels in two bands; what is left of the border is nothing.
+    assert basis.size == 2 * 2 * BANDS
+    image = jnp.asarray(few[0])
+    np.testing.assert_allclose(basis.image(basis.coefficients(image)), image, atol=2e-3)

@@ -22,7 +22,7 @@ Blocks = tuple[Float[Array, "..."], ...]
 BLOCKS = 5
 #: Values of the largest block, whose covariance is held in memory and diagonalised.
 MOST_VALUES = 8192
-_LEAST_TAIL = 0.05
+_LEAST_TAIL, _LEAST_VARIANCE = 0.05, 1e-9
 _HALF = np.float32(np.sqrt(0.5))
 
 
@@ -127,7 +127,8 @@ class Basis(eqx.Module):
         self.mean = jnp.zeros((lengths[0], bands))
         sizes = zip(self.components, lengths, strict=True)
         self.vectors = tuple(jnp.zeros((n, length * bands), jnp.float16) for n, length in sizes)
-        self.scales = self.tails = self.spreads = self.ends = tuple(jnp.ones(n) for n in self.components)
+        self.scales = self.tails = self.spreads = tuple(jnp.ones(n) for n in self.components)
+        self.ends = tuple(jnp.full(n, jnp.inf) for n in self.components)
         self.centres = tuple(jnp.zeros(n) for n in self.components)
 
     @property
@@ -251,7 +252,8 @@ def _leading(
     found = [_eigen(one, min(components, len(one))) for one in covariances]
     variances = [values for values, _ in found]
     ranked = np.sort(np.concatenate([*variances, variances[-1]]))[::-1]
-    least = ranked[min(components, len(ranked)) - 1]
+    # A set of few images, or of padded ones, has fewer components than asked for.
+    least = max(ranked[min(components, len(ranked)) - 1], _LEAST_VARIANCE * ranked[0])
     counts = [int(np.sum(values >= least)) for values in variances]
     empty = Basis(side=shape[0], bands=shape[2], components=counts)
     kept = zip(found, counts, strict=True)
