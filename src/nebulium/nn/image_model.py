@@ -188,11 +188,8 @@ def model_images(
     --------
     >>> import tempfile
     >>> from nebulium.data import open_images
-    >>> from nebulium.properties import PropertyModel
-    >>> model = PropertyModel(
-    ...     targets=["oh12"], bands=["r"], unit="", size=16, stretch={"kind": "none", "softening": []},
-    ...     encoder="resnet-small", head="gaussian", domain_references=8,
-    ... )
+    >>> images = {"bands": ["r"], "unit": "", "size": 16, "stretch": {"kind": "none", "softening": []}}
+    >>> model = ImageModel(images, lambda image: image[0, 0], lambda bands: bands)
     >>> with tempfile.TemporaryDirectory() as scratch:
     ...     np.save(f"{scratch}/a.npy", np.ones((3, 24, 20, 1), np.float32))
     ...     source = open_images(f"{scratch}/a.npy", bands=["r"])
