@@ -36,6 +36,10 @@ def test_noise_and_domain_are_those_of_the_images(model):
     assert np.all(np.abs(400 * model.noise.photon_variance - 1.0) < 0.5)
     assert bool(model.in_domain(jnp.array([10.0, 0.3])))
     assert bool(model.in_domain(jnp.array([10.0, np.nan])))
+    # Heavy galaxies of any size there are; not so heavy and as large at once.
+    assert bool(model.in_domain(jnp.array([11.1, np.nan])))
+    assert not bool(model.in_domain(jnp.array([11.1, 0.75])))
+    assert bool(model.in_domain(jnp.array([np.nan, np.nan])))
     assert not bool(model.in_domain(jnp.array([10.0, 2.0])))
 
 

@@ -15,7 +15,7 @@ from nebulium.generate.latent.diffusion import Known, LatentDiffusion
 from nebulium.generate.latent.noise import PixelNoise, stretched, unstretched
 from nebulium.generate.latent.reader import Reader, log_posterior
 from nebulium.modelfile import register
-from nebulium.nn.training_domain import TrainingDomain
+from nebulium.nn.training_domain import NEIGHBOUR, TrainingDomain
 
 Image = Float[Array, "side side band"]
 Coefficients = Float[Array, " component"]
@@ -197,7 +197,11 @@ class LatentImageModel(eqx.Module):
 
     def in_domain(self, conditions: Conditions) -> Bool[Array, ""]:
         """Whether such galaxies were among those of the training; properties may be missing."""
-        return self.condition_domain.contains(self.known(conditions).conditions)
+        given, domain = self.known(conditions), self.condition_domain
+        # What is missing cannot be unlike that of any galaxy: it has no part in the distance.
+        apart = (domain.reference - given.conditions[None, :]) * given.known[None, :]
+        squares = jnp.sum(apart**2, axis=1) / jnp.maximum(jnp.sum(given.known), 1.0)
+        return jnp.sum(squares <= domain.most_distance**2) >= NEIGHBOUR
 
     def image_axes(self, image: Image) -> Float[Array, " axis"]:
         """Where an image lies among those of the training, in scatters of these."""
