@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nebulium.nn.small_matrices import whitened
+
 Numbers: TypeAlias = Float[Array, " number"]
 Parameters: TypeAlias = Float[Array, " parameter"]
 
@@ -32,9 +34,8 @@ def log_density(
     offset = jnp.where(there[None, :], numbers[None, :] - means, 0.0)
 
     def one(covariance: Array, offset: Numbers) -> Float[Array, ""]:
-        root = jnp.linalg.cholesky(both * covariance + jnp.diag(1.0 - known))
-        white = jax.scipy.linalg.solve_triangular(root, offset, lower=True)
-        return -0.5 * jnp.sum(white**2) - jnp.sum(jnp.log(jnp.diagonal(root)))
+        white, half = whitened(both * covariance + jnp.diag(1.0 - known), offset[:, None])
+        return -0.5 * jnp.sum(white**2) - half
 
     normal = jax.vmap(one)(covariances, offset) - 0.5 * jnp.log(2 * jnp.pi) * jnp.sum(known)
     return jax.scipy.special.logsumexp(jax.nn.log_softmax(weights) + normal)

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from nebulium.nn.small_matrices import whitened
+
 Coefficients = Float[Array, " component"]
 Conditions = Float[Array, " condition"]
 
@@ -100,7 +102,8 @@ class LearnedGaussian(eqx.Module):
 def _inverse(covariance: Float[Array, "c c"], known: Float[Array, " c"]) -> Float[Array, "c c"]:
     """Inverse of the covariance of the known conditions; zero for the others."""
     both = known[:, None] * known[None, :]
-    return both * jnp.linalg.inv(both * covariance + jnp.diag(1.0 - known))
+    roots, _ = whitened(both * covariance + jnp.diag(1.0 - known), jnp.eye(len(known), dtype=jnp.float32))
+    return both * (roots.T @ roots)
 
 
 def fit_gaussian(

@@ -1,0 +1,28 @@
+"""Matrices of a few rows, of which there are very many: written out, they compile into plain loops.
+
+On CPU a library call for each matrix takes longer than its arithmetic.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def whitened(
+    covariance: Float[Array, "n n"], columns: Float[Array, "n k"]
+) -> tuple[Float[Array, "n k"], Float[Array, ""]]:
+    """Columns through the inverse of the Cholesky root of a covariance, and half its log determinant."""
+    n = len(covariance)
+    root: list[list[Float[Array, ""]]] = []
+    white: list[Float[Array, " k"]] = []
+    for i in range(n):
+        row: list[Float[Array, ""]] = []
+        for j in range(i):
+            before = sum((row[k] * root[j][k] for k in range(j)), jnp.zeros(()))
+            row.append((covariance[i, j] - before) / root[j][j])
+        square = covariance[i, i] - sum((one**2 for one in row), jnp.zeros(()))
+        row.append(jnp.sqrt(jnp.maximum(square, jnp.finfo(jnp.float32).tiny)))
+        rest = columns[i] - sum((row[k] * white[k] for k in range(i)), jnp.zeros(columns.shape[1]))
+        white.append(rest / row[i])
+        root.append(row)
+    half = sum((jnp.log(row[-1]) for row in root), jnp.zeros(()))
+    return jnp.stack(white), half
