@@ -19,7 +19,7 @@ from nebulium.generate.recipe import LatentConfig
 from nebulium.generate.sample_file import sample_images
 from nebulium.generate.scores.features import feature_names, image_features
 from nebulium.generate.scores.likeness import feature_likeness, real_told_apart, told_apart
-from nebulium.generate.scores.posteriors import bound_scores, posterior_scores
+from nebulium.generate.scores.posteriors import bound_scores, fit_linear_gaussian, posterior_scores
 from nebulium.generate.training_file import train_file
 from nebulium.metrics.estimates import estimate
 from nebulium.mock.survey.making import make_survey
@@ -72,7 +72,9 @@ def _parts(model: LatentImageModel, folder: Path, scratch: Path) -> dict[str, La
 def _posteriors(model: LatentImageModel, parts: dict[str, LabelledImages]) -> Result:
     """Scores of each property, the others not known."""
     test, truth = parts["test"], parts["test"].labels["value"]
-    found = posterior_scores(model, test.images, truth)
+    train = parts["train"]
+    linear = fit_linear_gaussian(model, train.images, train.labels["value"])
+    found = posterior_scores(model, test.images, truth, linear)
     bound, error = bound_scores(
         model,
         test.images[np.arange(BOUNDED)],
@@ -103,8 +105,8 @@ def _posteriors(model: LatentImageModel, parts: dict[str, LabelledImages]) -> Re
         "Properties from images by Bayes' rule",
         f"A mock of SDSS, {len(truth):,} test galaxies, one property at a time, nothing else known. Mean "
         "logarithms of the density at the truth, nats for one scatter of the training galaxies: of their "
-        "population; of the Gaussian in closed form; of the model, with its gain over the Gaussian and the "
-        f"shares that its intervals hold; and, of {BOUNDED} galaxies, by the bound of the diffusion with "
+        "population; of a Gaussian of properties and coefficients; of the model, with its gain over that and "
+        f"the shares that its intervals hold; and, of {BOUNDED} galaxies, by the bound of the diffusion with "
         f"{DRAWS} draws, with the error of a difference.",
         (
             "property",

@@ -4,11 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nebulium.generate.latent.diffusion import Known, LatentDiffusion, coefficient_scale
+from nebulium.generate.latent.diffusion import Known, LatentDiffusion
 from nebulium.generate.latent.gaussian import ConditionalGaussian, fit_gaussian
 
 COMPONENTS = 6
-SCALE = coefficient_scale(np.array([9.0, 5.0, 3.0, 2.0, 1.0, 1.0]))
+SCALE = np.array([9.0, 5.0, 3.0, 2.0, 1.0, 1.0], np.float32)
 
 
 @pytest.fixture(scope="module")

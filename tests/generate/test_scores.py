@@ -6,7 +6,7 @@ import pytest
 from nebulium.data.images.opening import open_images
 from nebulium.generate.scores.features import MORPHOLOGY, feature_names, image_features
 from nebulium.generate.scores.likeness import feature_likeness, told_apart
-from nebulium.generate.scores.posteriors import bound_scores, posterior_scores
+from nebulium.generate.scores.posteriors import bound_scores, fit_linear_gaussian, posterior_scores
 from nebulium.modelfile import load_model
 from nebulium.nn.mapping import map_galaxies
 from nebulium.training.augmentation import orientations
@@ -89,9 +89,11 @@ def test_posteriors_score_above_the_population(trained, spots):
     truth = np.stack([source.table[name] for name in model.conditions], axis=1)[rows].astype(np.float32)
     known = np.isfinite(truth).all(axis=1)
     images, truth = images[known], truth[known]
-    found = posterior_scores(model, images, truth)
+    linear = fit_linear_gaussian(model, images, truth)
+    found = posterior_scores(model, images, truth, linear)
     mean = {method: values.mean(axis=0) for method, values in found.log_density.items()}
     assert np.all(mean["model"] > mean["population"] + 0.5)
+    assert np.all(mean["Gaussian"] > mean["population"])
     assert np.all((found.pit >= 0) & (found.pit <= 1.001))
     bound, error = bound_scores(model, images[:8], truth[:8], truth, draws=32, key=jax.random.key(0))
     assert bound.shape == (8, 2)

@@ -134,8 +134,7 @@ class LatentDiffusion(eqx.Module):
         lowest, highest = self.log_levels
         levels = jnp.linspace(highest, lowest, steps)
         mean, variance = self._base(given)
-        start_key, last_key = jax.random.split(key)
-        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(start_key, mean.shape)
+        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(key, mean.shape)
         nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
 
         def slope(noisy: Vector, log_level: Number) -> Vector:
@@ -153,11 +152,8 @@ class LatentDiffusion(eqx.Module):
             return noisy + 0.5 * length * (before + after), None
 
         noisy, _ = jax.lax.scan(step, start, (levels[:-1], levels[1:]))
-        # What the last noise hides is drawn as the Gaussian has it, lest weak coefficients become too weak.
-        noise = jnp.exp(2.0 * lowest)
-        hidden = jnp.sqrt(variance * noise / (variance + noise))
-        last = noisy - slope(noisy, lowest) + hidden * jax.random.normal(last_key, mean.shape)
-        return last / self.scale
+        # The weakest coefficients lose LOWEST squared of their variance with the last noise.
+        return (noisy - slope(noisy, lowest)) / self.scale
 
 
 def coefficient_scale(scales: Float[np.ndarray, " component"]) -> Float[np.ndarray, " component"]:

@@ -26,8 +26,8 @@ class PosteriorScores:
     Attributes
     ----------
     log_density : dict of str to ndarray of shape (n, condition)
-        At the truth, by method, nats for one standardised unit: of the training population, of the Gaussian
-        in closed form, and of the model.
+        At the truth, by method, nats for one standardised unit: of the training population, of a Gaussian of
+        properties and coefficients, and of the model.
     pit : ndarray of shape (n, condition)
         Rank of the truth in the posterior of the model.
     """
@@ -36,8 +36,38 @@ class PosteriorScores:
     pit: Float[np.ndarray, "n condition"]
 
 
-def posterior_scores(
+@dataclass(frozen=True)
+class LinearGaussian:
+    """Properties given coefficients, were both one Gaussian: the trivial rival of a network.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (coefficient + 1, condition), float32
+        Of the coefficients that are the same in all orientations, and of 1.
+    scatter : ndarray of shape (condition,), float32
+    """
+
+    weights: Float[np.ndarray, "some condition"]
+    scatter: Float[np.ndarray, " condition"]
+
+
+def fit_linear_gaussian(
     model: LatentImageModel, images: object, conditions: Float[np.ndarray, "n condition"]
+) -> LinearGaussian:
+    """The Gaussian of training galaxies, from prepared images and properties that are all known."""
+    coefficients = map_galaxies(model.basis.coefficients, images, batch=BATCH)
+    columns = np.column_stack([coefficients[:, : model.basis.components[0]], np.ones(len(coefficients))])
+    standard = map_galaxies(model.known, conditions, batch=BATCH).conditions
+    weights = np.linalg.lstsq(columns, standard, rcond=None)[0]
+    scatter = np.std(standard - columns @ weights, axis=0)
+    return LinearGaussian(weights.astype(np.float32), scatter.astype(np.float32))
+
+
+def posterior_scores(
+    model: LatentImageModel,
+    images: object,
+    conditions: Float[np.ndarray, "n condition"],
+    linear: LinearGaussian,
 ) -> PosteriorScores:
     """Score the posteriors of galaxies from prepared images, and what is true of them."""
     each = jnp.eye(len(model.conditions), dtype=jnp.float32)
@@ -47,12 +77,11 @@ def posterior_scores(
         read = model.reader.read(coefficients, model.basis)
         density = model.posterior(image, jnp.full_like(truth, jnp.nan))
         below = jnp.cumsum(density, axis=1) * (GRID[1] - GRID[0])
-        closed = model.diffusion.gaussian.closed
-        mean = closed.cross.T @ coefficients
-        scatter = jnp.sqrt(jnp.maximum(1.0 - jnp.sum(closed.cross**2, axis=0), 1e-3))
+        even = jnp.append(coefficients[: model.basis.components[0]], 1.0)
+        mean = even @ jnp.asarray(linear.weights)
         return {
             "population": jax.vmap(lambda own: model.reader.prior(standard * own, own))(each),
-            "Gaussian": jax.scipy.stats.norm.logpdf(standard, mean, scatter),
+            "Gaussian": jax.scipy.stats.norm.logpdf(standard, mean, jnp.asarray(linear.scatter)),
             "model": jax.vmap(lambda own: log_posterior(read, standard * own, own))(each),
             "pit": jax.vmap(lambda at, row: jnp.interp(at, jnp.asarray(GRID), row))(standard, below),
         }
