@@ -26,6 +26,7 @@ FOLDERS = (
     ("photoz", "compare", "none", "none", "--data", "none"),
     ("photoz", "label-fraction", "none", "--method", "template"),
     ("photoz", "disagreements", "none", "--model", "none", "--photometry", "none"),
+    ("generate", "train", "none", "--properties", "z"),
     ("mock", "make", "--survey", "sdss", "--n", "2"),
     ("explore", "none.parquet"),
 )
@@ -52,7 +53,7 @@ WRITING = {
 
 
 def test_all_that_write_are_known():
-    assert len(WRITING) == 19
+    assert len(WRITING) == 23
 
 
 @pytest.mark.parametrize("name", WRITING)

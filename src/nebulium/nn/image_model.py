@@ -160,7 +160,7 @@ def measure_standardisation(
 
 
 def model_images(
-    source: ImageSource, model: ImageModel, *, rejects: Rejects, rows: Int[np.ndarray, " k"] | None = None
+    source: ImageSource, model: Any, *, rejects: Rejects, rows: Int[np.ndarray, " k"] | None = None
 ) -> Iterator[PreparedImages]:
     """Images as a model sees them, so many at a time as memory should hold.
 
@@ -168,7 +168,8 @@ def model_images(
     ----------
     source : ImageSource
         With the bands of the model, in its order.
-    model : ImageModel
+    model : equinox.Module
+        With the `form` of the images that it takes, as an `ImageModel` has it and a `PropertyModel`.
     rejects : Rejects
         Takes the images that cannot be prepared.
     rows : ndarray of int of shape (k,), optional
