@@ -297,3 +297,15 @@ def test_an_interrupted_training_goes_on_to_the_same_model(spots, monkeypatch):
     train_file(spots, "whole", **options)
     first, second = (describe_model(name).config["weights_sha256"] for name in ("mine", "whole"))
     assert first == second
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("train", "--properties", "z"), ("posterior", "--model", "mine"), ("score", "--model", "mine")],
+    ids=lambda arguments: arguments[0],
+)
+def test_images_that_are_not_named_are_asked_for(arguments, tmp_path):
+    done = CliRunner().invoke(app, ["generate", *arguments, "-o", str(tmp_path / "out.csv")])
+    assert done.exit_code == 2
+    assert "Missing argument 'DATA...'" in done.stderr
+    assert not list(tmp_path.iterdir())

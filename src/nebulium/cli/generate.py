@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from nebulium.cli.options import (
+    OF_IMAGES,
     REPLACED,
+    Bands,
     BatchSize,
     Epochs,
     IdColumn,
@@ -17,7 +19,6 @@ from nebulium.cli.options import (
     Resume,
     Seed,
 )
-from nebulium.cli.properties import Bands, image_data
 from nebulium.cli.verb import library, say, say_notes, say_predictions, say_trained, verb
 from nebulium.errors import TableError
 
@@ -43,6 +44,13 @@ Properties = Annotated[
         "the images]",
     ),
 ]
+
+
+def image_data(
+    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help=OF_IMAGES, show_default=False)],
+) -> Any:
+    """The images."""
+    return data if len(data) > 1 else data[0]
 
 
 def latent_config(

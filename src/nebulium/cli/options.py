@@ -9,6 +9,11 @@ from nebulium.cli.verb import number_or_text
 
 #: What happens to an earlier output, in all commands.
 REPLACED = "What is there is replaced, once the new is complete, if it is of the same kind, and else refused."
+#: What a set of images may be.
+OF_IMAGES = (
+    "Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, Parquet, or a mock "
+    "survey; or several files or a pattern in quotes."
+)
 Encoder = Literal["resnet-tiny", "convnext-nano", "convnext-tiny", "resnet-small", "resnet18", "resnet34"]
 
 ModelOfGalaxies = Annotated[
@@ -149,4 +154,13 @@ ModelOutput = Annotated[
 ]
 ReportOutput = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help=f"Folder to write. {REPLACED}")
+]
+Bands = Annotated[
+    Any,
+    typer.Option(
+        "--bands",
+        parser=lambda bands: [band.strip() for band in bands.split(",")],
+        metavar="A,B,...",
+        help="Bands to use, in order; names for them where the files have none.",
+    ),
 ]

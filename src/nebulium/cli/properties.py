@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
+    OF_IMAGES,
     AllRows,
+    Bands,
     BatchSize,
     Encoder,
     Epochs,
@@ -31,13 +33,7 @@ Head = Literal["gaussian", "mixture", "quantiles", "gaussian-process"]
 
 def image_data(
     data: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="DATA...",
-            help="Folder or .zip of JPG or PNG named by id, folder of FITS cutouts, .npy, .npz, .h5, "
-            "Parquet, or a mock survey; or several files or a pattern in quotes.",
-            show_default=False,
-        ),
+        list[Path] | None, typer.Argument(metavar="DATA...", help=OF_IMAGES, show_default=False)
     ] = None,
     named: Annotated[Path | None, typer.Option("--images", metavar="DATA", hidden=True)] = None,
 ) -> Any:
@@ -97,15 +93,6 @@ Labels = Annotated[
         metavar="TABLE",
         help="Parquet, FITS, ECSV, VOTable, HDF5 or text. [default: the columns beside the images or "
         "embeddings]",
-    ),
-]
-Bands = Annotated[
-    Any,
-    typer.Option(
-        "--bands",
-        parser=lambda bands: [band.strip() for band in bands.split(",")],
-        metavar="A,B,...",
-        help="Bands to use, in order; names for them where the files have none.",
     ),
 ]
 
