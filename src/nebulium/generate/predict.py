@@ -69,7 +69,9 @@ class PosteriorPredictor(Predictor[KnownImages]):
         if table is not None and not names:
             problem = "is not used, as no property is given"
             raise TableError(str(table), problem, "name its columns: --given COLUMN (given=...)")
-        rows = np.arange(len(matched.source)) if ids is None else rows_in(matched.source, ids)
+        rows = np.arange(len(matched.source))
+        if ids is not None:
+            rows = np.flatnonzero(rows_of_ids(matched.source.ids, ids) >= 0)
         values = np.full((len(matched.source), len(model.conditions)), np.nan, np.float32)
         if names:
             found = read_labels(
@@ -241,11 +243,6 @@ def score_file(
     predictor = ScorePredictor(find_predictor(model, of=PosteriorPredictor).models)
     options = {"bands": bands, "table": table, "id_column": id_column, "missing": missing}
     return verbs.predict_file(images, output, model=predictor, options=options, progress=progress)
-
-
-def rows_in(source: ImageSource, ids: np.ndarray) -> np.ndarray:
-    """Rows of the images of some galaxies."""
-    return np.flatnonzero(rows_of_ids(source.ids, ids) >= 0)
 
 
 def check_instrument(source: ImageSource, model: LatentImageModel) -> None:

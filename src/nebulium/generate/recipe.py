@@ -236,10 +236,7 @@ def train_on_store(
     """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
     training = parts["train"]
     basis = fit_basis(_chunks(training.images, MOST_FOR_BASIS), config.components)
-    amplitudes = [
-        map_galaxies(basis.amplitudes, one, batch=BATCH) for one in _chunks(training.images, MOST_FOR_BASIS)
-    ]
-    basis = with_tails(basis, np.concatenate(amplitudes))
+    basis = with_tails(basis, _mapped(basis.amplitudes, training.images))
     settings = hyperparameters(training, basis, conditions, config, of_images or {})
     model = _with_statistics(training, basis, settings, config.seed)
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
@@ -287,11 +284,7 @@ def train_on_store(
 
 def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
     """The model with the domain of its images."""
-    axes = {}
-    for name, most in (("train", MOST_FOR_BASIS), ("validation", MOST_FOR_BASIS)):
-        axes[name] = np.concatenate(
-            [map_galaxies(model.image_axes, one, batch=BATCH) for one in _chunks(parts[name].images, most)]
-        )
+    axes = {name: _mapped(model.image_axes, parts[name].images) for name in ("train", "validation")}
     left = axes["train"][:, -1]
     mean, scale = np.mean(left), max(float(np.std(left)), 1e-3)
     standard = [jnp.asarray(np.column_stack([a[:, :-1], (a[:, -1] - mean) / scale])) for a in axes.values()]
@@ -364,6 +357,12 @@ def _noise(model: LatentImageModel, images: StoredImages) -> PixelNoise:
 
     pixels = model.form.preparation.side**2 * len(model.form.bands)
     return fit_noise(pairs(), model.basis.size / pixels)
+
+
+def _mapped(function: Callable[..., Array], images: StoredImages) -> np.ndarray:
+    """What is measured of those images that the components are measured on."""
+    chunks = _chunks(images, MOST_FOR_BASIS)
+    return np.concatenate([map_galaxies(function, one, batch=BATCH) for one in chunks])
 
 
 def _chunks(images: StoredImages, most: int) -> Iterator[np.ndarray]:

@@ -14,12 +14,16 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Bool, Float
 
+from nebulium.nn.mapping import map_galaxies
+
 Image = Float[Array, "side side band"]
 Coefficients = Float[Array, " component"]
 Blocks = tuple[Float[Array, "..."], ...]
 
 #: Blocks whose components a transposition leaves alone or changes in sign, and the one of pairs.
 BLOCKS = 5
+#: Images that are split at a time.
+BATCH = 128
 #: Values of the largest block, whose covariance is held in memory and diagonalised.
 MOST_VALUES = 8192
 _LEAST_TAIL, _LEAST_VARIANCE = 0.05, 1e-9
@@ -231,7 +235,7 @@ def fit_basis(chunks: Iterable[np.ndarray], components: int) -> Basis:
     total, number, shape = np.zeros(0), 0, (0, 0, 0)
     for chunk in chunks:
         shape = chunk.shape[1:]
-        blocks = [np.asarray(block, np.float64) for block in _split_many(jnp.asarray(chunk))]
+        blocks = [np.asarray(block, np.float64) for block in map_galaxies(split, chunk, batch=BATCH)]
         rows = [block.reshape(-1, block.shape[-2] * block.shape[-1]) for block in blocks]
         if not moments:
             total = np.zeros(rows[0].shape[1])
@@ -272,6 +276,3 @@ def _eigen(covariance: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     n = len(covariance)
     values, vectors = scipy.linalg.eigh(covariance, subset_by_index=[n - most, n - 1])
     return values[::-1], vectors.T[::-1]
-
-
-_split_many = eqx.filter_jit(eqx.filter_vmap(split))

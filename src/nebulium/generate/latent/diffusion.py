@@ -71,9 +71,11 @@ class LatentDiffusion(eqx.Module):
         """Natural logarithms of the lowest and the highest level of noise."""
         return jnp.log(jnp.asarray(LOWEST, jnp.float32)), jnp.log(HIGHEST * jnp.max(self.scale))
 
-    def denoised(self, noisy: Vector, log_level: Number, given: Known) -> Vector:
-        """Expected coefficients, in units of the weakest, under noise of a level."""
-        mean, variance = self._base(given)
+    def _denoised(
+        self, noisy: Vector, log_level: Number, given: Known, base: tuple[Vector, Vector]
+    ) -> Vector:
+        """Expected coefficients, in units of the weakest, under noise of a level, on a Gaussian base."""
+        mean, variance = base
         noise = jnp.exp(2.0 * log_level)
         offset, total = noisy - mean, variance + noise
         told = self.denoiser(offset * jax.lax.rsqrt(total), log_level, *given)
@@ -92,12 +94,14 @@ class LatentDiffusion(eqx.Module):
         """
         clean = coefficients * self.scale
         noise = jax.random.normal(key, clean.shape)
-        return self._cost(clean, noise, given, log_level)
+        return self._cost(clean, noise, given, log_level, self._base(given))
 
-    def _cost(self, clean: Vector, noise: Vector, given: Known, log_level: Number) -> Number:
+    def _cost(
+        self, clean: Vector, noise: Vector, given: Known, log_level: Number, base: tuple[Vector, Vector]
+    ) -> Number:
         lowest, highest = self.log_levels
         level = jnp.exp(log_level)
-        left = (self.denoised(clean + level * noise, log_level, given) - clean) / level
+        left = (self._denoised(clean + level * noise, log_level, given, base) - clean) / level
         return (highest - lowest) * jnp.sum(left**2)
 
     def log_densities(
@@ -113,15 +117,16 @@ class LatentDiffusion(eqx.Module):
         lowest, highest = self.log_levels
         even = (jnp.arange(draws, dtype=jnp.float32) + jax.random.uniform(level_key, (draws,))) / draws
         levels = lowest + (highest - lowest) * even
+        bases = jax.vmap(self._base)(given)
 
         def one(log_level: Number, key: Key[Array, ""]) -> Float[Array, " way"]:
             noise = jax.random.normal(key, clean.shape)
 
-            def cost(given: Known) -> Number:
-                both = [self._cost(clean, sign * noise, given, log_level) for sign in (1.0, -1.0)]
+            def cost(given: Known, base: tuple[Vector, Vector]) -> Number:
+                both = [self._cost(clean, sign * noise, given, log_level, base) for sign in (1.0, -1.0)]
                 return -0.5 * (both[0] + both[1])
 
-            return jax.vmap(cost)(given)
+            return jax.vmap(cost)(given, bases)
 
         return jax.vmap(one, out_axes=1)(levels, jax.random.split(noise_key, draws))
 
@@ -133,14 +138,15 @@ class LatentDiffusion(eqx.Module):
         """
         lowest, highest = self.log_levels
         levels = jnp.linspace(highest, lowest, steps)
-        mean, variance = self._base(given)
+        mean, variance = base = self._base(given)
         start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(key, mean.shape)
         nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
+        base_of_nothing = self._base(nothing)
 
         def slope(noisy: Vector, log_level: Number) -> Vector:
-            clean = self.denoised(noisy, log_level, given)
+            clean = self._denoised(noisy, log_level, given, base)
             if guidance is not None:
-                free = self.denoised(noisy, log_level, nothing)
+                free = self._denoised(noisy, log_level, nothing, base_of_nothing)
                 clean = free + guidance * (clean - free)
             return noisy - clean  # with respect to the logarithm of the level
 
