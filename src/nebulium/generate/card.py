@@ -59,8 +59,8 @@ def described(
             "any of which may be missing, and says how likely an image is given properties.",
             facts={
                 "Images": f"{preparation.size} pixels on a side, pixels in {form.unit or 'unknown units'}",
-                "Network": f"{model.basis.size} principal components of eight orientations; diffusion by "
-                f"{config.depth} blocks of width {config.width}",
+                "Network": f"{model.basis.size} brightnesses and components of images turned to their major "
+                f"axis; diffusion by {config.depth} blocks of width {config.width}",
             },
             details=markdown_table(("property", "unit", "mean", "scatter"), rows),
             learned_from="images",

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Key
 from nebulium.data.images.preparation import ImageForm
 from nebulium.generate.latent.basis import Basis
 from nebulium.generate.latent.diffusion import Known, LatentDiffusion
+from nebulium.generate.latent.frame import at_random, framed
 from nebulium.generate.latent.noise import PixelNoise, stretched, unstretched
 from nebulium.generate.latent.reader import Reader, log_posterior
 from nebulium.modelfile import register
@@ -33,8 +34,8 @@ GRID = np.linspace(-8.0, 8.0, 641).astype(np.float32)
 class LatentImageModel(eqx.Module):
     """A model of images given properties of the galaxies, any of which may be missing.
 
-    An image is a mean and principal components of the training set in its eight orientations, whose
-    coefficients a diffusion draws, and noise in flux on what the components leave out.
+    An image, turned to its major axis, is a brightness in each band and principal components of the training
+    set, whose coefficients a diffusion draws, and noise in flux on what the components leave out.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ class LatentImageModel(eqx.Module):
     ----------
     condition_mean, condition_scale : (condition,) float32
         Of the training galaxies.
+    sky : (band,) float32
+        Scatter of the sky, in the unit of the pixels.
     basis : Basis
     diffusion : LatentDiffusion
     reader : Reader
@@ -86,6 +89,7 @@ class LatentImageModel(eqx.Module):
 
     condition_mean: Conditions
     condition_scale: Conditions
+    sky: Float[Array, " band"]
     basis: Basis
     diffusion: LatentDiffusion
     reader: Reader
@@ -118,14 +122,15 @@ class LatentImageModel(eqx.Module):
         bands, number = len(self.form.bands), len(self.conditions)
         self.condition_mean, self.condition_scale = jnp.zeros(number), jnp.ones(number)
         self.basis = Basis(side=self.form.preparation.side, bands=bands, components=components)
+        self.sky = jnp.ones(bands)
         first, second = jax.random.split(jax.random.key(0) if key is None else key)
         of_network: dict[str, Any] = {"width": width, "depth": depth}
-        even = self.basis.components[0]
+        even = self.basis.even
         self.diffusion = LatentDiffusion(self.basis.size, number, even=even, **of_network, key=first)
         self.reader = Reader(self.basis.size, number, **of_network, key=second)
         self.noise = PixelNoise(bands)
         self.condition_domain = TrainingDomain(number, domain_references)
-        self.image_domain = TrainingDomain(min(MOST_AXES, self.basis.components[0]) + 1, domain_references)
+        self.image_domain = TrainingDomain(min(MOST_AXES, even) + 1, domain_references)
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
 
     def known(self, conditions: Conditions) -> Known:
@@ -150,16 +155,28 @@ class LatentImageModel(eqx.Module):
         return self.with_noise(coefficients, noise_key)
 
     def with_noise(self, coefficients: Coefficients, key: Key[Array, ""]) -> Image:
-        """The image of coefficients, with noise on what these cannot hold."""
-        stretch, clean = self.form.preparation.stretch, self.basis.image(coefficients)
-        pixels = unstretched(clean, stretch)
-        noisy = pixels + self.noise.scatter(pixels) * jax.random.normal(key, pixels.shape)
-        left = stretched(noisy, stretch) - clean
-        return unstretched(clean + left - self.basis.within(left), stretch)
+        """The image of coefficients, with noise on what these cannot hold, turned at random."""
+        noise_key, turn_key = jax.random.split(key)
+        clean, sky = self.rebuilt(coefficients), self.sky[None, None, :]
+        noise = self.noise.scatter(clean) * jax.random.normal(noise_key, clean.shape) / sky
+        return at_random(clean + self.basis.beyond(noise, coefficients) * sky, turn_key)
+
+    def in_frame(self, image: Image) -> Image:
+        """A prepared image in the unit of the pixels, turned to its major axis."""
+        sky = self.sky[None, None, :]
+        return framed(unstretched(image, self.form.preparation.stretch) / sky) * sky
+
+    def coefficients(self, image: Image) -> Coefficients:
+        """Of a prepared image."""
+        return self.basis.coefficients(self.in_frame(image) / self.sky[None, None, :])
+
+    def rebuilt(self, coefficients: Coefficients) -> Image:
+        """The image of coefficients in its frame, without further noise, in the unit of the pixels."""
+        return self.basis.image(coefficients) * self.sky[None, None, :]
 
     def log_ratios(self, image: Image, conditions: Float[Array, "way condition"]) -> Float[Array, " way"]:
         """Log of p(image given properties) / p(image) by Bayes' rule, for several sets of properties."""
-        read = self.reader.read(self.basis.coefficients(image), self.basis)
+        read = self.reader.read(self.coefficients(image), self.basis)
 
         def one(conditions: Conditions) -> Float[Array, ""]:
             given = self.known(conditions)
@@ -172,7 +189,7 @@ class LatentImageModel(eqx.Module):
 
         The prior is the density of properties of the training galaxies.
         """
-        read, given = self.reader.read(self.basis.coefficients(image), self.basis), self.known(conditions)
+        read, given = self.reader.read(self.coefficients(image), self.basis), self.known(conditions)
 
         def of_one(place: Array) -> Float[Array, " place"]:
             own = jax.nn.one_hot(place, len(self.conditions), dtype=jnp.float32)
@@ -192,7 +209,7 @@ class LatentImageModel(eqx.Module):
         Of all properties NaN it is that on log p(image). Draws of different properties go together: the
         error of a difference is that of the mean of their differences.
         """
-        coefficients = self.basis.coefficients(image)
+        coefficients = self.coefficients(image)
         return self.diffusion.log_densities(coefficients, jax.vmap(self.known)(conditions), draws, key)
 
     def in_domain(self, conditions: Conditions) -> Bool[Array, ""]:
@@ -205,7 +222,9 @@ class LatentImageModel(eqx.Module):
 
     def image_axes(self, image: Image) -> Float[Array, " axis"]:
         """Where an image lies among those of the training, in scatters of these."""
-        coefficients = self.basis.coefficients(image)
-        left = jnp.log(jnp.std(image - self.basis.image(coefficients)) + _LEAST_LEFT)
-        first = coefficients[: min(MOST_AXES, self.basis.components[0])]
+        coefficients = self.coefficients(image)
+        stretch = self.form.preparation.stretch
+        both = self.in_frame(image), self.rebuilt(coefficients)
+        left = jnp.log(jnp.std(jnp.subtract(*(stretched(one, stretch) for one in both))) + _LEAST_LEFT)
+        first = coefficients[: min(MOST_AXES, self.basis.even)]
         return jnp.append(first, (left - self.left_mean) / self.left_scale)

@@ -9,16 +9,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_parts
 from nebulium.data.images.preparation import Preparation, measure_preparation
 from nebulium.data.images.source import ImageSource
+from nebulium.data.images.stretches import MAD_TO_SIGMA, Stretch
 from nebulium.data.splits import Split
 from nebulium.errors import ImageError
 from nebulium.generate.card import described
-from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis, with_tails
+from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
+from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
 from nebulium.generate.latent.noise import PixelNoise, fit_noise
 from nebulium.generate.latent.reader import Reader
@@ -31,11 +33,12 @@ from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
 from nebulium.verbs.labels.joining import LabelledRows
 
-#: Softening of the stretch, in scatters of the sky. Of 3, 10, 30 and 100 it rebuilds galaxies best with as
-#: many components, and lets properties be read best.
+#: Softening of the stretch, in scatters of the sky, in which images are kept: nearly the flux itself.
 SOFTENING = 30.0
 #: Images that the components, and the noise, are measured on.
-MOST_FOR_BASIS, MOST_FOR_NOISE = 20_000, 512
+MOST_FOR_BASIS, MOST_FOR_NOISE = 12_000, 512
+#: Rows along the edges that show the sky, whose scatter is no less than this share of that of all pixels.
+EDGE, LEAST_SKY = 2, 1e-3
 #: Fewer images than this in a part of the split cannot be told from their average.
 LEAST_TRAINING, LEAST_VALIDATION = 200, 20
 #: Pixels on a side.
@@ -70,10 +73,10 @@ class LatentConfig:
     Examples
     --------
     >>> LatentConfig(epochs=5).components
-    224
+    160
     """
 
-    components: int = 224
+    components: int = 160
     width: int = 256
     depth: int = 4
     size: int | None = None
@@ -120,7 +123,7 @@ def reading_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, "
     """Of the properties of each galaxy, in a random orientation."""
 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
-        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(key, shape=(3,)))
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(key, shape=(2,)))
         return learner.network.loss(turned, conditions, known)
 
     keys = jax.random.split(key, len(galaxies["known"]))
@@ -132,7 +135,7 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
         way_key, hidden_key = jax.random.split(key)
-        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
         told = known * _told(hidden_key, len(known))
         return learner.network.loss(turned, conditions * told, told)
 
@@ -141,7 +144,11 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
 
 
 def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
-    """Nats of each galaxy at a level of its own, in a random orientation, some of its conditions hidden."""
+    """Nats of each galaxy at a level of its own, in a random orientation, some of its conditions hidden.
+
+    They are counted in those that a Gaussian would cost: levels that decide about few coefficients count as
+    much as those of many.
+    """
     coefficients, n = galaxies["coefficients"], len(galaxies["coefficients"])
     level_key, order_key, key = jax.random.split(key, 3)
     lowest, highest = learner.network.log_levels
@@ -150,9 +157,10 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
 
     def one(coefficients: Array, conditions: Array, known: Array, level: Array, key: Array) -> Array:
         way_key, hidden_key, noise_key = jax.random.split(key, 3)
-        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
         told = known * _told(hidden_key, len(known))
-        return learner.network.loss(turned, Known(conditions * told, told), level, noise_key)
+        nats = learner.network.loss(turned, Known(conditions * told, told), level, noise_key)
+        return nats / learner.network.hidden(level)
 
     keys = jax.random.split(key, n)
     return jax.vmap(one)(coefficients, galaxies["conditions"], galaxies["known"], levels, keys)
@@ -235,15 +243,13 @@ def train_on_store(
 ) -> tuple[LatentImageModel, list[FitResult[Any]]]:
     """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
     training = parts["train"]
-    basis = fit_basis(_chunks(training.images, MOST_FOR_BASIS), config.components)
-    basis = with_tails(basis, _mapped(basis.amplitudes, training.images))
-    settings = hyperparameters(training, basis, conditions, config, of_images or {})
-    model = _with_statistics(training, basis, settings, config.seed)
+    model = _with_statistics(training, conditions, config, of_images or {})
+    basis = model.basis
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
     gaussian = fit_gaussian(
         data["train"]["coefficients"],
         np.where(data["train"]["known"] > 0, data["train"]["conditions"], np.nan),
-        basis.components[0],
+        basis.even,
     )
     model = eqx.tree_at(lambda m: m.diffusion.gaussian.closed, model, gaussian)
     model = eqx.tree_at(lambda m: m.noise, model, _noise(model, parts["validation"].images))
@@ -322,41 +328,57 @@ def hyperparameters(
 
 
 def _with_statistics(
-    training: LabelledImages, basis: Basis, settings: Mapping[str, Any], seed: int
+    training: LabelledImages, conditions: tuple[str, ...], config: LatentConfig, of_images: Mapping[str, Any]
 ) -> LatentImageModel:
     """A model before training, with what is measured on the training galaxies."""
+    stretch = training.images.store.form.preparation.stretch
+    sky = _sky(training.images, stretch)
+    # Their frames are found once; half precision holds a part in two thousand.
+    in_frame = [
+        map_galaxies(lambda image: framed(image / sky[None, None, :]), stretch.invert(chunk), batch=BATCH)
+        for chunk in _chunks(training.images, MOST_FOR_BASIS)
+    ]
+    halves = [chunk.astype(np.float16) for chunk in in_frame]
     values = training.labels["value"]
-    model = LatentImageModel(**settings, key=jax.random.key(seed))
-    scale = coefficient_scale(basis.all_scales)
+    mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    of_them = (values[_some(len(values), MOST_FOR_BASIS)] - mean) / scale
+    basis = fit_basis(
+        lambda: (half.astype(np.float32) for half in halves), np.nan_to_num(of_them), config.components
+    )
+    settings = hyperparameters(training, basis, conditions, config, of_images)
+    model = LatentImageModel(**settings, key=jax.random.key(config.seed))
     measured = (
         basis,
-        jnp.asarray(scale),
-        jnp.asarray(np.nanmean(values, axis=0), jnp.float32),
-        jnp.asarray(np.nanstd(values, axis=0), jnp.float32),
+        jnp.asarray(sky),
+        jnp.asarray(coefficient_scale(np.asarray(basis.strengths))),
+        jnp.asarray(mean, jnp.float32),
+        jnp.asarray(scale, jnp.float32),
     )
-    where = lambda m: (m.basis, m.diffusion.scale, m.condition_mean, m.condition_scale)  # noqa: E731
+    where = lambda m: (m.basis, m.sky, m.diffusion.scale, m.condition_mean, m.condition_scale)  # noqa: E731
     return eqx.tree_at(where, model, measured)
+
+
+def _sky(images: StoredImages, stretch: Stretch) -> Float[np.ndarray, " band"]:
+    """Scatter of the pixels along the edges, band by band; of images without noise, little."""
+    pixels = np.concatenate([stretch.invert(chunk) for chunk in _chunks(images, MOST_FOR_NOISE)])
+    edges = np.concatenate([pixels[:, :EDGE], pixels[:, -EDGE:]]).reshape(-1, pixels.shape[-1])
+    scatter = MAD_TO_SIGMA * np.median(np.abs(edges - np.median(edges, axis=0)), axis=0)
+    least = LEAST_SKY * np.std(pixels, axis=(0, 1, 2)) + 1e-30
+    return np.maximum(scatter, least).astype(np.float32)
 
 
 def _coefficients(model: LatentImageModel, images: LabelledImages) -> dict[str, np.ndarray]:
     """What the diffusion is trained on."""
-    coefficients = map_galaxies(model.basis.coefficients, images.images, batch=BATCH)
+    coefficients = map_galaxies(model.coefficients, images.images, batch=BATCH)
     known = map_galaxies(model.known, images.labels["value"].astype(np.float32), batch=BATCH)
     return {"coefficients": coefficients, "conditions": known.conditions, "known": known.known}
 
 
 def _noise(model: LatentImageModel, images: StoredImages) -> PixelNoise:
     """Noise as it is left of images that components were not fitted to."""
-    stretch = model.form.preparation.stretch
-    rebuilt = lambda image: model.basis.image(model.basis.coefficients(image))  # noqa: E731
-
-    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for chunk in _chunks(images, MOST_FOR_NOISE):
-            modelled = map_galaxies(rebuilt, chunk, batch=BATCH)
-            yield stretch.invert(chunk), stretch.invert(modelled)
-
-    pixels = model.form.preparation.side**2 * len(model.form.bands)
-    return fit_noise(pairs(), model.basis.size / pixels)
+    rebuilt = lambda image: (model.in_frame(image), model.rebuilt(model.coefficients(image)))  # noqa: E731
+    pairs = (map_galaxies(rebuilt, chunk, batch=BATCH) for chunk in _chunks(images, MOST_FOR_NOISE))
+    return fit_noise(pairs, np.asarray(model.basis.shares()))
 
 
 def _mapped(function: Callable[..., Array], images: StoredImages) -> np.ndarray:
@@ -366,7 +388,12 @@ def _mapped(function: Callable[..., Array], images: StoredImages) -> np.ndarray:
 
 
 def _chunks(images: StoredImages, most: int) -> Iterator[np.ndarray]:
-    """Some of the images, spread evenly over the set."""
-    rows = np.arange(min(len(images), most)) * len(images) // min(len(images), most)
+    """Some of the images."""
+    rows = _some(len(images), most)
     for first in range(0, len(rows), BATCH):
         yield images[rows[first : first + BATCH]]
+
+
+def _some(n: int, most: int) -> Int[np.ndarray, " some"]:
+    """Rows that are spread evenly over a set."""
+    return np.arange(min(n, most)) * n // min(n, most)

@@ -96,6 +96,16 @@ class LatentDiffusion(eqx.Module):
         noise = jax.random.normal(key, clean.shape)
         return self._cost(clean, noise, given, log_level, self._base(given))
 
+    def hidden(self, log_level: Number) -> Number:
+        """The share of the coefficients' information that noise of a level hides, were all Gaussian.
+
+        Few coefficients, but those that a galaxy is known by, are hidden by strong noise alone.
+        """
+        nothing = jnp.zeros(self.gaussian.closed.cross.shape[1])
+        _, left = self.gaussian.closed.given(nothing, jnp.ones_like(nothing))
+        variance = left * self.scale**2
+        return jnp.mean(variance / (variance + jnp.exp(2.0 * log_level)))
+
     def _cost(
         self, clean: Vector, noise: Vector, given: Known, log_level: Number, base: tuple[Vector, Vector]
     ) -> Number:

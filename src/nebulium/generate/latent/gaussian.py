@@ -109,9 +109,9 @@ def _inverse(covariance: Float[Array, "c c"], known: Float[Array, " c"]) -> Floa
 def fit_gaussian(
     coefficients: Float[np.ndarray, "n component"], conditions: Float[np.ndarray, "n condition"], even: int
 ) -> ConditionalGaussian:
-    """The Gaussian of a set in all eight orientations; NaN stands for a missing condition.
+    """The Gaussian of a set mirrored in all ways; NaN stands for a missing condition.
 
-    Of the coefficients only the first ones, `even` and alike when transposed, are the same in all
+    Of the coefficients only the first ones, `even`, are the same in all
     orientations: conditions say nothing of the mean of the others.
     """
     known = np.isfinite(conditions).astype(np.float64)

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from nebulium.generate.latent.basis import Basis
+from nebulium.generate.latent.basis import WAYS, Basis
 from nebulium.nn.joint_mixture import log_density, parameter_count
-from nebulium.training.augmentation import WAYS
 
 Vector = Float[Array, " _"]
 Number = Float[Array, ""]
@@ -61,13 +60,13 @@ class Reader(eqx.Module):
         read = log_density(self.parameters(coefficients), conditions, known, OF_GALAXY)
         return -(read + self.prior(conditions, known))
 
-    def read(self, coefficients: Vector, basis: Basis) -> Float[Array, "8 parameter"]:
-        """The mixtures of a galaxy in its eight orientations."""
+    def read(self, coefficients: Vector, basis: Basis) -> Float[Array, "4 parameter"]:
+        """The mixtures of a galaxy mirrored in all ways."""
         turned = jax.vmap(lambda way: basis.oriented(coefficients, way))(jnp.asarray(WAYS))
         return jax.vmap(self.parameters)(turned)
 
 
-def log_posterior(read: Float[Array, "8 parameter"], conditions: Vector, known: Vector) -> Number:
+def log_posterior(read: Float[Array, "4 parameter"], conditions: Vector, known: Vector) -> Number:
     """Logarithm of the density of known conditions given the image, by all its orientations."""
     ways = jax.vmap(lambda one: log_density(one, conditions, known, OF_GALAXY))(read)
     return jax.scipy.special.logsumexp(ways) - jnp.log(jnp.asarray(len(WAYS), jnp.float32))

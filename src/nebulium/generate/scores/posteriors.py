@@ -55,8 +55,8 @@ def fit_linear_gaussian(
     model: LatentImageModel, images: object, conditions: Float[np.ndarray, "n condition"]
 ) -> LinearGaussian:
     """The Gaussian of training galaxies, from prepared images and properties that are all known."""
-    coefficients = map_galaxies(model.basis.coefficients, images, batch=BATCH)
-    columns = np.column_stack([coefficients[:, : model.basis.components[0]], np.ones(len(coefficients))])
+    coefficients = map_galaxies(model.coefficients, images, batch=BATCH)
+    columns = np.column_stack([coefficients[:, : model.basis.even], np.ones(len(coefficients))])
     standard = map_galaxies(model.known, conditions, batch=BATCH).conditions
     weights = np.linalg.lstsq(columns, standard, rcond=None)[0]
     scatter = np.std(standard - columns @ weights, axis=0)
@@ -73,11 +73,11 @@ def posterior_scores(
     each = jnp.eye(len(model.conditions), dtype=jnp.float32)
 
     def one(image: Image, truth: Conditions) -> dict[str, Conditions]:
-        coefficients, standard = model.basis.coefficients(image), model.known(truth).conditions
+        coefficients, standard = model.coefficients(image), model.known(truth).conditions
         read = model.reader.read(coefficients, model.basis)
         density = model.posterior(image, jnp.full_like(truth, jnp.nan))
         below = jnp.cumsum(density, axis=1) * (GRID[1] - GRID[0])
-        even = jnp.append(coefficients[: model.basis.components[0]], 1.0)
+        even = jnp.append(coefficients[: model.basis.even], 1.0)
         mean = even @ jnp.asarray(linear.weights)
         return {
             "population": jax.vmap(lambda own: model.reader.prior(standard * own, own))(each),
