@@ -20,6 +20,14 @@ def spots(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def many_spots(tmp_path_factory) -> Path:
+    """More of them: enough that those of the test part can be told apart."""
+    path = tmp_path_factory.mktemp("spots") / "many.parquet"
+    write_spots(path, 2700)
+    return path
+
+
 def write_spots(path: Path, n: int) -> None:
     """Write so many galaxies."""
     random = np.random.default_rng(0)
