@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +23,7 @@ from nebulium.verbs.predict import named_model
 BATCH = 64
 
 
+@runtime_checkable
 class GivesDensities(Protocol):
     """A model of properties from images, as `nebulium properties train` makes with --head mixture."""
 
@@ -38,12 +39,11 @@ class GivesDensities(Protocol):
 def load_rival(rival: str | Path) -> GivesDensities:
     """A model that gives densities, or the error that it does not."""
     found = named_model(rival)
-    if not getattr(found.model, "has_density", False):
+    if not isinstance(found.model, GivesDensities) or not found.model.has_density:
         problem = "gives no densities of properties from images"
         mend = "train one: nebulium properties train IMAGES --head mixture"
         raise ModelFileError(f"model {found.name}", problem, mend)
-    model: GivesDensities = found.model
-    return model
+    return found.model
 
 
 def rival_scores(
