@@ -96,14 +96,16 @@ def _likelihoods(model: LatentImageModel, images: np.ndarray) -> list[Check]:
     places = np.linspace(-2.5, 2.5, PLACES, dtype=np.float32)
     grid = np.full((PLACES, len(model.conditions)), np.nan, np.float32)
     grid[:, 0] = model.condition_mean[0] + model.condition_scale[0] * places
+    # One a galaxy, so that nothing is computed of it when the function is compiled.
+    grids = np.broadcast_to(grid, (GALAXIES, *grid.shape))
     keys = jax.random.split(jax.random.key(0), GALAXIES)
     ways: dict[str, tuple[Callable[..., Any], int]] = {
-        RATIO: (lambda image, key: model.log_ratios(image, jnp.asarray(grid)), 64),
-        BOUND: (lambda image, key: _bound(model, image, jnp.asarray(grid), key, DRAWS), 8),
+        RATIO: (lambda image, grid, key: model.log_ratios(image, grid), 64),
+        BOUND: (lambda image, grid, key: _bound(model, image, grid, key, DRAWS), 8),
     }
     checks = []
     for name, (one, batch) in ways.items():
-        run = lambda n, one=one, batch=batch: map_galaxies(one, images[:n], keys[:n], batch=batch)  # noqa: E731
+        run = lambda n, one=one, batch=batch: map_galaxies(one, images[:n], grids[:n], keys[:n], batch=batch)  # noqa: E731
         run(batch)
         about = f"likelihoods of {GALAXIES:,} galaxies at {PLACES} places, {name} / s"
         checks.append(Check(about, _seconds(lambda run=run: run(GALAXIES)), Target(most=300)))
