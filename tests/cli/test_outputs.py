@@ -27,6 +27,7 @@ FOLDERS = (
     ("photoz", "label-fraction", "none", "--method", "template"),
     ("photoz", "disagreements", "none", "--model", "none", "--photometry", "none"),
     ("generate", "train", "none", "--properties", "z"),
+    ("generate", "evaluate", "none", "--model", "none"),
     ("mock", "make", "--survey", "sdss", "--n", "2"),
     ("explore", "none.parquet"),
 )
@@ -53,7 +54,7 @@ WRITING = {
 
 
 def test_all_that_write_are_known():
-    assert len(WRITING) == 23
+    assert len(WRITING) == 24
 
 
 @pytest.mark.parametrize("name", WRITING)

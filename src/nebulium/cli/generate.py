@@ -8,6 +8,7 @@ import typer
 from nebulium.cli.options import (
     OF_IMAGES,
     REPLACED,
+    AllRows,
     Bands,
     BatchSize,
     Epochs,
@@ -16,10 +17,11 @@ from nebulium.cli.options import (
     ModelOfGalaxies,
     ModelOutput,
     PredictionsOutput,
+    ReportOutput,
     Resume,
     Seed,
 )
-from nebulium.cli.verb import library, say, say_notes, say_predictions, say_trained, verb
+from nebulium.cli.verb import evaluation, library, say, say_notes, say_predictions, say_trained, verb
 from nebulium.errors import TableError
 
 app = typer.Typer(
@@ -214,3 +216,49 @@ def score(
     Example: `nebulium generate score mock --model mine --output scores.parquet`
     """
     say_predictions(run)
+
+
+@verb(
+    app, "evaluate", evaluation("generate.evaluate_file"), doing="scoring", extra="bench", images=image_data
+)
+def evaluate(
+    result: Any,
+    images: Any,
+    model: ModelOfGalaxies,
+    output: ReportOutput,
+    table: Properties = None,
+    rivals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rival",
+            metavar="DIR_OR_NAME",
+            help="A model of properties from images (nebulium properties train --head mixture) whose "
+            "posteriors are scored beside; as often as needed.",
+        ),
+    ] = None,
+    id_column: IdColumn = None,
+    bands: Bands = None,
+    missing: Missing = None,
+    all_rows: AllRows = False,
+    drawn: Annotated[
+        int, typer.Option("--drawn", min=250, help="Images to draw, at the properties of as many galaxies.")
+    ] = 2000,
+    seed: Seed = 0,
+) -> None:
+    """Score a model of images on galaxies of known properties: tables of scores, and figures.
+
+    Scored are the galaxies in the test part of the model's own split: posteriors of each property, how well
+    drawn galaxies are told from real ones, their features, own properties against those of another galaxy,
+    and whether drawn images lie nearer to the training images than others do. Beside the model stand a
+    Gaussian, and training galaxies of the nearest properties.
+
+    Example: `nebulium generate evaluate mock --model mine --output scores`
+
+    Example: `nebulium generate evaluate mock --model mine --rival network --output scores`
+    """
+    for score in result.of_all(next(iter(result.about["models"]))):
+        say(f"{score.target}: {score.n:,} galaxies, log score {score['log_score'].value:.3f} nats")
+    for row in result.tables["told_apart"]:
+        say(f"{row['images']}, {row['features']}: told from real galaxies with AUC {row['auc'].value:.3f}")
+    say(f"{output}: scores and figures; {result.rejects.summary()}")
+    say_notes(result.notes)

@@ -5,4 +5,5 @@ from .recipe import LatentConfig as LatentConfig
 from .sample_file import SampleRun as SampleRun
 from .sample_file import sample_file as sample_file
 from .sample_file import sample_images as sample_images
+from .scores.evaluate import evaluate_file as evaluate_file
 from .training_file import train_file as train_file
