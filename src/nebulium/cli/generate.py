@@ -1,7 +1,7 @@
 """``nebulium generate``: images of galaxies from their properties, and back."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -43,6 +43,17 @@ Properties = Annotated[
         help="Parquet, FITS, ECSV, VOTable, HDF5 or text with the properties. [default: the columns beside "
         "the images]",
     ),
+]
+Sampler = Annotated[
+    Literal["heun", "ddim", "ancestral"],
+    typer.Option(
+        "--sampler",
+        help="Heun's method; or steps of first order, deterministic or random, which need more of them.",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", min=2, help="Of the sampler. [default: heun 40, ddim 160, ancestral 320]"),
 ]
 
 
@@ -141,7 +152,8 @@ def sample(
         int, typer.Option("--n", min=1, help="Images of each row of the table; without one, in all.")
     ] = 1,
     id_column: IdColumn = None,
-    steps: Annotated[int, typer.Option("--steps", min=2, help="Of the sampler.")] = 40,
+    sampler: Sampler = "heun",
+    steps: Steps = None,
     guidance: Annotated[
         float | None,
         typer.Option(

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int
 
 from nebulium.data.column_checks import ColumnPlace, numbers
 from nebulium.data.images.mmu import Images, image_writer, images_to_arrow
@@ -20,13 +20,12 @@ from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.generate.model import LatentImageModel
+from nebulium.generate.samplers import Sampler, steps_of
 from nebulium.nn.mapping import in_batches, map_galaxies
 from nebulium.verbs.predict import ID, NamedModel, named_model
 
 #: Images that are drawn at a time.
 BATCH = 64
-#: Steps of Heun's method.
-STEPS = 40
 ENDING = ".parquet"
 MEND_NUMBER = "write nan where any value is to be drawn for"
 
@@ -60,7 +59,8 @@ def sample_file(
     given: Mapping[str, float] | None = None,
     n: int = 1,
     id_column: str | None = None,
-    steps: int = STEPS,
+    sampler: Sampler = "heun",
+    steps: int | None = None,
     guidance: float | None = None,
     outside: bool = False,
     seed: int = 0,
@@ -83,8 +83,10 @@ def sample_file(
         Images of each row of the table; without a table, images in all.
     id_column : str, optional
         Ids of the table, kept as `source_id`; `target_id` if not given.
-    steps : int
-        Of the sampler; more are slower and closer to the model.
+    sampler : {"heun", "ddim", "ancestral"}
+        Heun's method; the deterministic or the random steps of Song et al. 2021, which need more of them.
+    steps : int, optional
+        Of the sampler, 40, 160 or 320 if not given; more are slower and closer to the model.
     guidance : float, optional
         Above 1: images more typical of their properties than galaxies are. Not for inference.
     outside : bool
@@ -107,7 +109,7 @@ def sample_file(
     --------
     >>> sample_file("drawn.parquet", model="mine", given={"log_mstar": 10.5}, n=16)  # doctest: +SKIP
     """
-    _check_numbers(steps, guidance, n)
+    how = _how(sampler, steps, guidance, seed, n)
     if Path(output).suffix != ENDING:
         problem = f"cannot be written as images: the ending is {Path(output).suffix!r}, not {ENDING}"
         raise OutputError(str(output), problem, f"choose a name that ends in {ENDING}")
@@ -121,7 +123,7 @@ def sample_file(
     check_place(output)
     with replace_on_success(output) as partial_file:
         writer = None
-        for chunk in _chunks(found, conditions, ids, inside, steps, guidance, seed):
+        for chunk in _chunks(found, conditions, ids, inside, how):
             arrow = images_to_arrow(chunk)
             writer = image_writer(partial_file, arrow.schema) if writer is None else writer
             writer.write_table(arrow)
@@ -137,7 +139,8 @@ def sample_images(
     conditions: Float[np.ndarray, "n condition"],
     *,
     first: int = 0,
-    steps: int = STEPS,
+    sampler: Sampler = "heun",
+    steps: int | None = None,
     guidance: float | None = None,
     seed: int = 0,
 ) -> Float[np.ndarray, "n side side band"]:
@@ -150,7 +153,7 @@ def sample_images(
         Properties in the order of ``model.conditions``, in its units; NaN for any value.
     first : int
         Number of the first image: image i of a seed is always the same.
-    steps, guidance, seed
+    sampler, steps, guidance, seed
         As in `sample_file`.
 
     Returns
@@ -167,26 +170,39 @@ def sample_images(
     >>> sample_images(model, np.array([[10.0], [np.nan]], np.float32), steps=2).shape
     (2, 8, 8, 1)
     """
-    _check_numbers(steps, guidance)
+    how = _how(sampler, steps, guidance, seed)
     if np.ndim(conditions) != 2 or np.shape(conditions)[1] != len(model.conditions):
         problem = f"have the shape {np.shape(conditions)}, expected (n, {len(model.conditions)})"
         raise TableError("conditions", problem, f"give {', '.join(model.conditions)} of each galaxy")
     if np.any(np.isinf(conditions)):
         raise TableError("conditions", "hold an infinite number", MEND_NUMBER)
-    key = jax.random.key(seed)
-    numbers = first + np.arange(len(conditions), dtype=np.int32)
+    return drawn_images(model, conditions, first + np.arange(len(conditions)), **how)
+
+
+def drawn_images(
+    model: LatentImageModel,
+    conditions: Float[np.ndarray, "n condition"],
+    numbers: Int[np.ndarray, " n"],
+    *,
+    sampler: Sampler,
+    steps: int,
+    guidance: float | None,
+    seed: int,
+) -> Float[np.ndarray, "n side side band"]:
+    """Images by their number: those of one number have the same noise."""
     strength = None if guidance is None else jnp.asarray(guidance, jnp.float32)
-    draw = partial(_drawn, model, key, steps=steps, guidance=strength)
-    return np.asarray(in_batches(draw, conditions.astype(np.float32), numbers, size=min(BATCH, len(numbers))))
+    draw = partial(_drawn, model, jax.random.key(seed), sampler=sampler, steps=steps, guidance=strength)
+    rows = conditions.astype(np.float32), numbers.astype(np.int32)
+    return np.asarray(in_batches(draw, *rows, size=min(BATCH, len(numbers))))
 
 
 @eqx.filter_jit
 def _drawn(
-    model: LatentImageModel, key: Array, conditions: Array, numbers: Array, *, steps: int, guidance: Any
+    model: LatentImageModel, key: Array, conditions: Array, numbers: Array, *, guidance: Any, **how: Any
 ) -> Array:
     """A batch of images, each by a key of its own."""
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
-    return jax.vmap(lambda one, key: model.drawn(one, key, steps=steps, guidance=guidance))(conditions, keys)
+    return jax.vmap(lambda one, key: model.drawn(one, key, guidance=guidance, **how))(conditions, keys)
 
 
 def _conditions(
@@ -230,13 +246,17 @@ def _values(table: Table, name: str) -> Float32[np.ndarray, " n"]:
     return values.astype(np.float32)
 
 
-def _check_numbers(steps: int, guidance: float | None, n: int = 1) -> None:
-    """Numbers that the command line refuses by itself."""
-    for name, value, least in (("n", n, 1), ("steps", steps, 2)):
+def _how(
+    sampler: Sampler, steps: int | None, guidance: float | None, seed: int, n: int = 1
+) -> dict[str, Any]:
+    """How images are drawn; the numbers are those that the command line refuses by itself."""
+    chosen = steps_of(sampler, steps)
+    for name, value, least in (("n", n, 1), ("steps", chosen, 2)):
         if value < least:
             raise ImageError(name, f"is {value}, expected a whole number, {least} or more", "choose another")
     if guidance is not None and not 1 <= guidance < np.inf:
         raise ImageError("guidance", f"is {guidance}, expected a number, 1 or more", "leave it out for none")
+    return {"sampler": sampler, "steps": chosen, "guidance": guidance, "seed": seed}
 
 
 def _check_names(known: Sequence[str], given: Mapping[str, float], where: str) -> None:
@@ -268,13 +288,7 @@ def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableEr
 
 
 def _chunks(
-    found: NamedModel,
-    conditions: np.ndarray,
-    ids: np.ndarray,
-    inside: np.ndarray,
-    steps: int,
-    guidance: float | None,
-    seed: int,
+    found: NamedModel, conditions: np.ndarray, ids: np.ndarray, inside: np.ndarray, how: Mapping[str, Any]
 ) -> Iterator[Images]:
     """The images, a batch at a time."""
     model: LatentImageModel = found.model
@@ -282,9 +296,7 @@ def _chunks(
     of_model = {name: getattr(model, name) for name in ("psf_fwhm_arcsec", "pixel_scale_arcsec")}
     about = {
         "drawn by": {found.name: found.fingerprint},
-        "seed": seed,
-        "steps": steps,
-        "guidance": guidance,
+        **how,
         "citation": found.config["citation"],
         "nebulium": version("nebulium"),
     }
@@ -292,8 +304,8 @@ def _chunks(
     for first in range(0, n, BATCH):
         rows = np.arange(first, min(first + BATCH, n))
         whole = np.minimum(np.arange(first, first + BATCH), n - 1) if n > BATCH else rows
-        options: dict[str, Any] = {"steps": steps, "guidance": guidance, "seed": seed}
-        flux = sample_images(model, conditions[whole], first=first, **options)[: len(rows)]
+        # Filled up, so that the last batch compiles nothing again; what is filled up has numbers of its own.
+        flux = drawn_images(model, conditions[whole], first + np.arange(len(whole)), **how)[: len(rows)]
         scatter = map_galaxies(model.noise.scatter, flux, batch=len(whole))
         columns = dict(zip(model.conditions, conditions[rows].T, strict=True))
         beside = {ID: rows, **({"source_id": ids[rows]} if len(ids) else {}), **columns}
