@@ -93,20 +93,25 @@ def given_values(
     given: Annotated[
         list[str] | None,
         typer.Option(
-            "--given", metavar="NAME=VALUE", help="A property that all galaxies have; as often as needed."
+            "--given",
+            metavar="NAME=VALUE",
+            help="A property that all galaxies have, or, as NAME=LOW:HIGH, a range from which each gets a "
+            "value of its own, drawn evenly; as often as needed.",
         ),
     ] = None,
-) -> dict[str, float]:
+) -> dict[str, float | tuple[float, ...]]:
     """Properties by name."""
-    values = {}
+    values: dict[str, float | tuple[float, ...]] = {}
     for text in given or ():
         name, _, value = text.partition("=")
         if name.strip() in values:
             raise TableError(f"--given {text}", f"{name.strip()} is given twice", "give each once")
         try:
-            values[name.strip()] = float(value)
+            ends = tuple(float(end) for end in value.split(":", 1))
         except ValueError as error:
-            raise TableError(f"--given {text}", "expected NAME=VALUE", "as log_mstar=10.5") from error
+            mend = "as log_mstar=10.5 or log_mstar=9:11"
+            raise TableError(f"--given {text}", "expected NAME=VALUE or NAME=LOW:HIGH", mend) from error
+        values[name.strip()] = ends if len(ends) > 1 else ends[0]
     return values
 
 
@@ -175,6 +180,8 @@ def sample(
     Example: `nebulium generate sample --model mine --given log_mstar=10.5 --n 16 --output drawn.parquet`
 
     Example: `nebulium generate sample --model mine --table galaxies.csv --output drawn.parquet`
+
+    Example: `nebulium generate sample --model mine --given redshift=0.05:0.1 --n 100 --output drawn.parquet`
     """
     say(f"{run.output}: {run.images:,} images; {run.out_of_domain:,} outside the training domain")
     say_notes(run.notes)

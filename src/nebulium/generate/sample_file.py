@@ -27,6 +27,8 @@ from nebulium.verbs.predict import ID, NamedModel, named_model
 #: Images that are drawn at a time.
 BATCH = 64
 ENDING = ".parquet"
+#: Properties by name: a number, or the ends of a range.
+Given = Mapping[str, float | tuple[float, float]]
 MEND_NUMBER = "write nan where any value is to be drawn for"
 
 
@@ -56,7 +58,7 @@ def sample_file(
     *,
     model: str | Path,
     table: str | Path | None = None,
-    given: Mapping[str, float] | None = None,
+    given: Given | None = None,
     n: int = 1,
     id_column: str | None = None,
     sampler: Sampler = "heun",
@@ -77,8 +79,8 @@ def sample_file(
     table : str or Path, optional
         Properties of the galaxies to draw, a row each, in the units of the model; of columns that are not
         there, and where NaN, any value is drawn for.
-    given : mapping of str to float, optional
-        Properties that all galaxies have.
+    given : mapping of str to float or (float, float), optional
+        Properties that all galaxies have; of a range each galaxy gets a value of its own, drawn evenly.
     n : int
         Images of each row of the table; without a table, images in all.
     id_column : str, optional
@@ -116,7 +118,7 @@ def sample_file(
     if table is not None:
         check_not_input(Path(table), Path(output))
     found = named_model(model, of=LatentImageModel)
-    conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column)
+    conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column, seed)
     inside = map_galaxies(found.model.in_domain, conditions, batch=BATCH)
     if not outside and not np.all(inside):
         raise _stranger(found, conditions[np.argmin(inside)], int(np.sum(~inside)))
@@ -206,11 +208,7 @@ def _drawn(
 
 
 def _conditions(
-    model: LatentImageModel,
-    table: str | Path | None,
-    given: Mapping[str, float],
-    n: int,
-    id_column: str | None,
+    model: LatentImageModel, table: str | Path | None, given: Given, n: int, id_column: str | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Properties of each image, the id of its row in the table, and what was supposed."""
     _check_names(model.conditions, given, "given")
@@ -229,13 +227,16 @@ def _conditions(
         absent = [name for name in model.conditions if name not in (*columns, *given)]
         if absent:
             notes.append(f"not among the columns, so that any value is drawn for: {', '.join(absent)}")
-    values = np.full((rows, len(model.conditions)), np.nan, np.float32)
+    values = np.full((rows * n, len(model.conditions)), np.nan, np.float32)
     for place, name in enumerate(model.conditions):
         if name in given:
-            values[:, place] = given[name]
+            low, high = np.broadcast_to(given[name], 2)
+            # By the property and the number of the image alone, however many are drawn.
+            shares = np.random.default_rng([seed % 2**32, place]).random(rows * n)
+            values[:, place] = low + (high - low) * shares
         elif name in columns:
-            values[:, place] = columns[name]
-    return np.repeat(values, n, axis=0), np.repeat(ids, n), tuple(notes)
+            values[:, place] = np.repeat(columns[name], n)
+    return values, np.repeat(ids, n), tuple(notes)
 
 
 def _values(table: Table, name: str) -> Float32[np.ndarray, " n"]:
@@ -259,14 +260,16 @@ def _how(
     return {"sampler": sampler, "steps": chosen, "guidance": guidance, "seed": seed}
 
 
-def _check_names(known: Sequence[str], given: Mapping[str, float], where: str) -> None:
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        problem = f"{unknown[0]} is no property of the model; these are {', '.join(known)}"
-        raise TableError(where, problem, "name one of these")
-    wrong = [name for name, value in given.items() if not np.isfinite(value)]
-    if wrong:
-        raise TableError(where, f"{wrong[0]} is {given[wrong[0]]}, expected a number", "leave it out for any")
+def _check_names(known: Sequence[str], given: Given, where: str) -> None:
+    for name, value in given.items():
+        if name not in known:
+            problem = f"{name} is no property of the model; these are {', '.join(known)}"
+            raise TableError(where, problem, "name one of these")
+        if not np.all(np.isfinite(value)):
+            raise TableError(where, f"{name} is {value}, expected a number", "leave it out for any")
+        if np.size(value) > 1 and not value[0] < value[1]:
+            problem = f"{name} goes from {value[0]} to {value[1]}, expected the lower end first"
+            raise TableError(where, problem, "turn the ends around, or give one number")
 
 
 def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableError:

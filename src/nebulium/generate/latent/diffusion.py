@@ -146,7 +146,8 @@ class LatentDiffusion(eqx.Module):
         """
         lowest, highest = self.log_levels
         mean, variance = base = self._base(given)
-        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(key, mean.shape)
+        first, others = jax.random.split(key)
+        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(first, mean.shape)
         nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
         base_of_nothing = self._base(nothing)
 
@@ -159,7 +160,7 @@ class LatentDiffusion(eqx.Module):
 
         levels = jnp.linspace(highest, lowest, steps)
         # The weakest coefficients lose LOWEST squared of their variance with the last noise.
-        return denoised(sampler, denoise, start, levels, key) / self.scale
+        return denoised(sampler, denoise, start, levels, others) / self.scale
 
 
 def coefficient_scale(scales: Float[np.ndarray, " component"]) -> Float[np.ndarray, " component"]:
