@@ -53,7 +53,7 @@ WRITING = {
 
 
 def test_all_that_write_are_known():
-    assert len(WRITING) == 23
+    assert len(WRITING) == 25
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -44,6 +44,10 @@ Properties = Annotated[
         "the images]",
     ),
 ]
+FigureOutput = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help=f"Picture ending in .png, .pdf or .svg. {REPLACED}"),
+]
 Sampler = Annotated[
     Literal["heun", "ddim", "ancestral"],
     typer.Option(
@@ -185,6 +189,64 @@ def sample(
     """
     say(f"{run.output}: {run.images:,} images; {run.out_of_domain:,} outside the training domain")
     say_notes(run.notes)
+
+
+@verb(app, "page", library("generate.page_file"), doing="drawing", given=given_values)
+def page(
+    run: Any,
+    *,
+    model: ModelOfGalaxies,
+    output: FigureOutput,
+    given: Any,
+    columns: Annotated[int, typer.Option("--columns", min=2, help="Galaxies of a row.")] = 8,
+    seed: Seed = 0,
+) -> None:
+    """Draw a page of galaxies sorted by each property.
+
+    A row a property, along which it takes its quantiles among the training galaxies; the others are as given,
+    else any. Galaxies outside the training domain have a frame.
+
+    Example: `nebulium generate page --model mine --output page.png`
+
+    Example: `nebulium generate page --model mine --given redshift=0.08 --output page.pdf`
+    """
+    _say_figure(run)
+
+
+@verb(app, "strip", library("generate.strip_file"), doing="drawing", given=given_values)
+def strip(
+    run: Any,
+    *,
+    model: ModelOfGalaxies,
+    vary: Annotated[str, typer.Option("--vary", metavar="NAME", help="The property that changes.")],
+    output: FigureOutput,
+    low: Annotated[
+        float | None,
+        typer.Option("--low", help="Where it begins. [default: 2 % of the training galaxies lie below]"),
+    ] = None,
+    high: Annotated[
+        float | None,
+        typer.Option("--high", help="Where it ends. [default: 98 % of the training galaxies lie below]"),
+    ] = None,
+    given: Any,
+    columns: Annotated[int, typer.Option("--columns", min=2, help="Steps.")] = 9,
+    galaxies: Annotated[int, typer.Option("--galaxies", min=1, help="Rows.")] = 3,
+    seed: Seed = 0,
+) -> None:
+    """Draw galaxies as one of their properties changes, and nothing else.
+
+    A row a galaxy: its noise stays, and so do the other properties, which are as given, else any. Galaxies
+    outside the training domain have a frame.
+
+    Example: `nebulium generate strip --model mine --vary log_sfr --given log_mstar=10.5 --output strip.png`
+
+    Example: `nebulium generate strip --model mine --vary redshift --low 0.02 --high 0.2 --output strip.png`
+    """
+    _say_figure(run)
+
+
+def _say_figure(run: Any) -> None:
+    say(f"{run.output}: {run.images:,} galaxies; {run.out_of_domain:,} outside the training domain")
 
 
 @verb(app, "posterior", library("generate.posterior_file"), "inferring", images=image_data)

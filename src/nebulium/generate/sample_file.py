@@ -111,7 +111,7 @@ def sample_file(
     --------
     >>> sample_file("drawn.parquet", model="mine", given={"log_mstar": 10.5}, n=16)  # doctest: +SKIP
     """
-    how = _how(sampler, steps, guidance, seed, n)
+    how = drawing(sampler, steps, guidance, seed, n)
     if Path(output).suffix != ENDING:
         problem = f"cannot be written as images: the ending is {Path(output).suffix!r}, not {ENDING}"
         raise OutputError(str(output), problem, f"choose a name that ends in {ENDING}")
@@ -172,7 +172,7 @@ def sample_images(
     >>> sample_images(model, np.array([[10.0], [np.nan]], np.float32), steps=2).shape
     (2, 8, 8, 1)
     """
-    how = _how(sampler, steps, guidance, seed)
+    how = drawing(sampler, steps, guidance, seed)
     if np.ndim(conditions) != 2 or np.shape(conditions)[1] != len(model.conditions):
         problem = f"have the shape {np.shape(conditions)}, expected (n, {len(model.conditions)})"
         raise TableError("conditions", problem, f"give {', '.join(model.conditions)} of each galaxy")
@@ -211,7 +211,7 @@ def _conditions(
     model: LatentImageModel, table: str | Path | None, given: Given, n: int, id_column: str | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Properties of each image, the id of its row in the table, and what was supposed."""
-    _check_names(model.conditions, given, "given")
+    check_given(model.conditions, given, "given")
     rows, ids, notes = 1, np.zeros(0, np.int64), []
     columns: dict[str, np.ndarray] = {}
     if table is not None:
@@ -247,8 +247,12 @@ def _values(table: Table, name: str) -> Float32[np.ndarray, " n"]:
     return values.astype(np.float32)
 
 
-def _how(
-    sampler: Sampler, steps: int | None, guidance: float | None, seed: int, n: int = 1
+def drawing(
+    sampler: Sampler = "heun",
+    steps: int | None = None,
+    guidance: float | None = None,
+    seed: int = 0,
+    n: int = 1,
 ) -> dict[str, Any]:
     """How images are drawn; the numbers are those that the command line refuses by itself."""
     chosen = steps_of(sampler, steps)
@@ -260,16 +264,20 @@ def _how(
     return {"sampler": sampler, "steps": chosen, "guidance": guidance, "seed": seed}
 
 
-def _check_names(known: Sequence[str], given: Given, where: str) -> None:
+def check_given(known: Sequence[str], given: Given, where: str) -> None:
+    """Refuse properties that the model does not have, and what are no numbers or ends of a range."""
     for name, value in given.items():
         if name not in known:
             problem = f"{name} is no property of the model; these are {', '.join(known)}"
             raise TableError(where, problem, "name one of these")
         if not np.all(np.isfinite(value)):
             raise TableError(where, f"{name} is {value}, expected a number", "leave it out for any")
-        if np.size(value) > 1 and not value[0] < value[1]:
-            problem = f"{name} goes from {value[0]} to {value[1]}, expected the lower end first"
-            raise TableError(where, problem, "turn the ends around, or give one number")
+        ends = np.ravel(value)
+        if len(ends) > 2 or ends[0] >= ends[-1] and len(ends) > 1:
+            problem = (
+                f"{name} goes from {ends[0]:g} to {ends[-1]:g}, expected the lower end and the upper one"
+            )
+            raise TableError(where, problem, "give these two, or one number")
 
 
 def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableError:
