@@ -27,6 +27,7 @@ FOLDERS = (
     ("photoz", "label-fraction", "none", "--method", "template"),
     ("photoz", "disagreements", "none", "--model", "none", "--photometry", "none"),
     ("generate", "train", "none", "--properties", "z"),
+    ("generate", "sample", "--model", "none", "--kind", "fits"),
     ("mock", "make", "--survey", "sdss", "--n", "2"),
     ("explore", "none.parquet"),
 )

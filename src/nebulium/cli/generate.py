@@ -150,8 +150,18 @@ def sample(
     *,
     model: ModelOfGalaxies,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help=f"Images, ending in .parquet. {REPLACED}")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help=f"Images: a name ending in .parquet, or a folder. {REPLACED}",
+        ),
     ],
+    kind: Annotated[
+        Literal["parquet", "fits", "jpeg"] | None,
+        typer.Option("--kind", help="Of a folder: FITS, a file a galaxy, or colour JPEGs."),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option("--table", metavar="TABLE", help="Properties of the galaxies to draw, a row each."),
@@ -178,12 +188,14 @@ def sample(
 ) -> None:
     """Draw images of galaxies with given properties.
 
-    FILE has the layout of the Multimodal Universe, with the properties beside the images. What is not given
-    is drawn for any value.
+    A Parquet file has the layout of the Multimodal Universe, with the properties beside the images; in a
+    folder they are in properties.ecsv. What is not given is drawn for any value.
 
     Example: `nebulium generate sample --model mine --given log_mstar=10.5 --n 16 --output drawn.parquet`
 
     Example: `nebulium generate sample --model mine --table galaxies.csv --output drawn.parquet`
+
+    Example: `nebulium generate sample --model mine --n 20 --kind jpeg --output drawn`
 
     Example: `nebulium generate sample --model mine --given redshift=0.05:0.1 --n 100 --output drawn.parquet`
     """

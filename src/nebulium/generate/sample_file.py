@@ -1,11 +1,12 @@
 """Images of galaxies with given properties, drawn into a file."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -14,11 +15,13 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
 from nebulium.data.column_checks import ColumnPlace, numbers
-from nebulium.data.images.mmu import Images, image_writer, images_to_arrow
-from nebulium.data.output import check_not_input, check_place, replace_on_success
+from nebulium.data.images.folders import TABLE, Write, fits_folder, jpeg_folder
+from nebulium.data.images.mmu import Images, parquet_images
+from nebulium.data.output import check_not_input, check_place
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
+from nebulium.generate.colours import colour_pictures
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.samplers import Sampler, steps_of
 from nebulium.nn.mapping import in_batches, map_galaxies
@@ -30,6 +33,9 @@ ENDING = ".parquet"
 #: Properties by name: a number, or the ends of a range.
 Given = Mapping[str, float | tuple[float, float]]
 MEND_NUMBER = "write nan where any value is to be drawn for"
+
+
+Kind = Literal["parquet", "fits", "jpeg"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ def sample_file(
     output: str | Path,
     *,
     model: str | Path,
+    kind: Kind | None = None,
     table: str | Path | None = None,
     given: Given | None = None,
     n: int = 1,
@@ -73,9 +80,14 @@ def sample_file(
     Parameters
     ----------
     output : str or Path
-        A Parquet file in the layout of the Multimodal Universe, with the properties beside the images.
+        A file ending in .parquet, in the layout of the Multimodal Universe, with the properties beside the
+        images; or a folder, see `kind`, with the properties in its ``properties.ecsv``.
     model : str or Path
         Name of a packaged model, or a model folder.
+    kind : {"parquet", "fits", "jpeg"}, optional
+        Of the output, if its name does not end in .parquet: a folder of FITS, a file a galaxy with an
+        extension a band; or a folder of colour JPEGs, of SDSS as SkyServer makes them, of others in a like
+        manner.
     table : str or Path, optional
         Properties of the galaxies to draw, a row each, in the units of the model; of columns that are not
         there, and where NaN, any value is drawn for.
@@ -112,27 +124,20 @@ def sample_file(
     >>> sample_file("drawn.parquet", model="mine", given={"log_mstar": 10.5}, n=16)  # doctest: +SKIP
     """
     how = drawing(sampler, steps, guidance, seed, n)
-    if Path(output).suffix != ENDING:
-        problem = f"cannot be written as images: the ending is {Path(output).suffix!r}, not {ENDING}"
-        raise OutputError(str(output), problem, f"choose a name that ends in {ENDING}")
+    kind = _kind_of(output, kind)
     if table is not None:
         check_not_input(Path(table), Path(output))
+    check_place(output, folder_with=None if kind == "parquet" else TABLE)
     found = named_model(model, of=LatentImageModel)
     conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column, seed)
     inside = map_galaxies(found.model.in_domain, conditions, batch=BATCH)
     if not outside and not np.all(inside):
         raise _stranger(found, conditions[np.argmin(inside)], int(np.sum(~inside)))
-    check_place(output)
-    with replace_on_success(output) as partial_file:
-        writer = None
+    with _written(found.model, output, kind) as write:
         for chunk in _chunks(found, conditions, ids, inside, how):
-            arrow = images_to_arrow(chunk)
-            writer = image_writer(partial_file, arrow.schema) if writer is None else writer
-            writer.write_table(arrow)
+            write(chunk)
             if progress is not None:
                 progress(int(chunk.ids[-1]) + 1)
-        if writer is not None:
-            writer.close()
     return SampleRun(Path(output), len(conditions), int(np.sum(~inside)), notes)
 
 
@@ -298,15 +303,40 @@ def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableEr
     raise TableError(f"model {found.name}", problem, mend)
 
 
+def _kind_of(output: str | Path, kind: Kind | None) -> Kind:
+    """What is to be written under a name."""
+    ending = Path(output).suffix
+    if kind is None and ending != ENDING:
+        problem = f"does not say what to write: the ending is {ending!r}, not {ENDING}"
+        mend = f"choose a name that ends in {ENDING}, or ask for a folder: --kind fits or jpeg (kind=...)"
+        raise OutputError(str(output), problem, mend)
+    if kind is not None and (kind == "parquet") != (ending == ENDING):
+        problem = f"has the ending {ending!r}, and {kind} is asked for"
+        raise OutputError(
+            str(output), problem, f"names of Parquet files end in {ENDING}, of folders they do not"
+        )
+    return kind or "parquet"
+
+
+def _written(model: LatentImageModel, output: str | Path, kind: Kind) -> AbstractContextManager[Write]:
+    """Takes chunks of images; what is asked for is there once all are written."""
+    if kind == "fits":
+        return fits_folder(output, model.form.unit)
+    return jpeg_folder(output, partial(colour_pictures, model)) if kind == "jpeg" else parquet_images(output)
+
+
 def _chunks(
     found: NamedModel, conditions: np.ndarray, ids: np.ndarray, inside: np.ndarray, how: Mapping[str, Any]
 ) -> Iterator[Images]:
     """The images, a batch at a time."""
     model: LatentImageModel = found.model
     bands, n = model.form.bands, len(conditions)
-    of_model = {name: getattr(model, name) for name in ("psf_fwhm_arcsec", "pixel_scale_arcsec")}
+    # Pixels that are averages are larger than those of the training images.
+    scale = np.array(model.pixel_scale_arcsec or [np.nan], np.float32) * model.form.preparation.binning
+    of_model = {"psf_fwhm_arcsec": model.psf_fwhm_arcsec or np.nan, "pixel_scale_arcsec": scale}
     about = {
         "drawn by": {found.name: found.fingerprint},
+        **({"unit": model.form.unit} if model.form.unit else {}),
         **how,
         "citation": found.config["citation"],
         "nebulium": version("nebulium"),
@@ -327,7 +357,7 @@ def _chunks(
             1.0 / scatter**2,
             np.zeros(flux.shape, bool),
             **{
-                name: np.tile(np.array(values or [np.nan] * len(bands), np.float32), (len(rows), 1))
+                name: np.broadcast_to(np.asarray(values, np.float32), (len(rows), len(bands)))
                 for name, values in of_model.items()
             },
             table=Table(beside | {"in_domain": inside[rows]}, units),
