@@ -16,8 +16,8 @@ from nebulium.verbs.predict import NamedModel
 
 #: Galaxies that are shown at a time, each with noise of its own, which stays as the sliders move.
 SHOWN = 6
-#: Longest number of a galaxy that is drawn.
-MOST_NUMBER = 2**31 - 1
+#: Galaxies have numbers below this one.
+MOST_NUMBER = 2**30
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,24 @@ class Slider:
     Attributes
     ----------
     name, unit : str
+    step : float
+        A power of ten, by which some hundred values can be set.
     low, middle, high : float
-        Where 2, 50 and 98 % of the training galaxies lie below it.
+        Where 2, 50 and 98 % of the training galaxies lie below it, to a step.
     """
 
     name: str
     unit: str
+    step: float
     low: float
     middle: float
     high: float
 
-    @property
-    def step(self) -> float:
-        """A round one, by which some hundred values can be set."""
-        return float(10.0 ** np.floor(np.log10((self.high - self.low) / 50.0)))
+    @classmethod
+    def over(cls, name: str, unit: str, ends: Sequence[float]) -> "Slider":
+        """A slider from three values of a property."""
+        power = int(np.floor(np.log10(max(ends[2] - ends[0], 1e-6) / 50.0)))
+        return cls(name, unit, 10.0**power, *(round(float(value), -power) for value in ends))
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class DrawnGalaxies:
         """One a property, in the order of the model."""
         units, shares = self.found.config.get("units", {}), np.array([ENDS[0], 0.5, ENDS[1]])
         return tuple(
-            Slider(name, units.get(name, ""), *training_quantiles(self.model, name, shares).tolist())
+            Slider.over(name, units.get(name, ""), training_quantiles(self.model, name, shares).tolist())
             for name in self.model.conditions
         )
 

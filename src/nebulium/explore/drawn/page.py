@@ -124,7 +124,6 @@ def _control(place: int, slider: Slider) -> Component:
     tick = dcc.Checklist(
         id={"type": "given", "place": place}, options=[{"label": label, "value": "given"}], value=["given"]
     )
-    # Ends that are steps: a slider goes from its lowest value in steps.
     moved = dcc.Slider(
         id={"type": "value", "place": place}, min=slider.low, max=slider.high, step=slider.step,
         value=slider.middle, marks=None, updatemode="drag", tooltip=None, allow_direct_input=False,
