@@ -7,10 +7,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from nebulium.data.glossary import MAGGIES, parse_unit
-from nebulium.data.images.colours import core_light, scaled_colours
 from nebulium.data.images.parquet import zero_points
 from nebulium.data.images.preparation import ImageForm
-from nebulium.data.images.stretches import DISPLAY_UNIT, lupton_rgb
+from nebulium.data.images.stretches import DISPLAY_UNIT, core_light, lupton_rgb, scaled_colours
 from nebulium.errors import NebuliumError
 from nebulium.generate.latent.noise import unstretched
 from nebulium.generate.model import LatentImageModel

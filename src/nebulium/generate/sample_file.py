@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
 from nebulium.data.column_checks import ColumnPlace, numbers
-from nebulium.data.images.folders import TABLE, Write, fits_folder, jpeg_folder
 from nebulium.data.images.mmu import Images, parquet_images
 from nebulium.data.output import check_not_input, check_place
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.generate.colours import colour_pictures
+from nebulium.generate.folders import TABLE, Write, fits_folder, jpeg_folder
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.samplers import Sampler, steps_of
 from nebulium.nn.mapping import in_batches, map_galaxies

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nebulium.data.images.colours import core_light, scaled_colours
+from nebulium.data.images.stretches import core_light, scaled_colours
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT, VERMILION
 from nebulium.metrics.panels import PLATE, leave_empty, shared_legend
 from nebulium.photoz.density.densities import RedshiftDensities

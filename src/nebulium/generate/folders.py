@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from nebulium.data.images.fits_cutouts import write_cutout
 from nebulium.data.images.mmu import Images
-from nebulium.data.images.parquet import zero_points
 from nebulium.data.output import file_stem, replace_on_success
 from nebulium.data.tables.writer import TableWriter
 
@@ -32,7 +32,7 @@ def fits_folder(folder: str | Path, unit: str) -> Iterator[Write]:
 
     def written(images: Images, inside: Path) -> None:
         for row, name in enumerate(_names(images)):
-            _write_fits(images, row, unit, inside / f"{name}.fits")
+            write_cutout(images, row, unit, inside / f"{name}.fits")
 
     with _folder(folder, written) as write:
         yield write
@@ -70,28 +70,3 @@ def _folder(folder: str | Path, written: Callable[[Images, Path], None]) -> Iter
 
 def _names(images: Images) -> Sequence[str]:
     return [file_stem(str(name)) for name in images.ids.tolist()]
-
-
-def _write_fits(images: Images, row: int, unit: str, path: Path) -> None:
-    """The image of one galaxy; what is known of each band stands in its header."""
-    from astropy.io import fits
-
-    points = zero_points(unit, images.bands)
-    hdus: list[fits.PrimaryHDU | fits.ImageHDU] = [fits.PrimaryHDU()]
-    for place, band in enumerate(images.bands):
-        light = fits.ImageHDU(np.where(images.bad[row], np.nan, images.flux[row])[..., place], name=band)
-        # The name of an extension is in capitals.
-        light.header["BAND"] = band
-        known = {
-            "PIXSCALE": (images.pixel_scale_arcsec[row, place], "arcsec"),
-            "PSF_FWHM": (images.psf_fwhm_arcsec[row, place], "arcsec"),
-            "MAGZERO": (points[place] if points else np.nan, "AB magnitude of 1"),
-        }
-        for name, (value, comment) in known.items():
-            if np.isfinite(value):
-                light.header[name] = (float(value), comment)
-        if unit:
-            light.header["BUNIT"] = unit
-        hdus.append(light)
-    hdus.append(fits.ImageHDU(np.moveaxis(images.ivar[row], -1, 0), name="IVAR"))
-    fits.HDUList(hdus).writeto(path)
