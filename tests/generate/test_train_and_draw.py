@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from typer.testing import CliRunner
 
 from nebulium.cli import app
@@ -139,11 +140,32 @@ def test_commands_say_the_same_as_the_calls(spots, trained, tmp_path):
     run("score", spots, "--model", trained, "-o", tmp_path / "scores.parquet")
 
 
+def test_values_of_a_range_are_drawn_evenly_and_the_same_however_many(trained, tmp_path):
+    def drawn(name, *options):
+        where = ["generate", "sample", "--model", str(trained), "--steps", "2", "-o", str(tmp_path / name)]
+        done = CliRunner().invoke(app, [*where, *options])
+        assert done.exit_code == 0, done.output
+        return read_images(tmp_path / name).table
+
+    ranges = ("--given=log_mass=9.8:10.2", "--given=log_size=0.2:0.4")
+    many = drawn("many.parquet", *ranges, "--n=300")
+    fewer = drawn("fewer.parquet", *ranges, "--n=20")
+    other = drawn("other.parquet", *ranges, "--n=20", "--seed=1")
+    for name, low, high in (("log_mass", 9.8, 10.2), ("log_size", 0.2, 0.4)):
+        # 1.63 / sqrt(n) is the 1 % level of Kolmogorov and Smirnov's test.
+        assert scipy.stats.kstest(many[name], "uniform", (low, high - low)).statistic < 1.63 / np.sqrt(300)
+        assert fewer[name].tolist() == many[name][:20].tolist()
+        assert not np.any(fewer[name] == other[name])
+    assert abs(np.corrcoef(many["log_mass"], many["log_size"])[0, 1]) < 0.2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"given": {"log_mas": 10.0}}, "log_mas is no property of the model; these are log_mass, log_size"),
         ({"given": {"log_mass": np.inf}}, "log_mass is inf, expected a number"),
+        ({"given": {"log_mass": (10.0, np.nan)}}, r"log_mass is \(10.0, nan\), expected a number"),
+        ({"given": {"log_mass": (10.5, 9.5)}}, "log_mass goes from 10.5 to 9.5, expected the lower end"),
         ({"given": {"log_mass": 13.0}}, "the first log_mass 13: their images would be guesses"),
     ],
 )

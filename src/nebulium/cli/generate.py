@@ -1,7 +1,7 @@
 """``nebulium generate``: images of galaxies from their properties, and back."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -46,6 +46,21 @@ Properties = Annotated[
         "the images]",
     ),
 ]
+FigureOutput = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="FILE", help=f"Picture ending in .png, .pdf or .svg. {REPLACED}"),
+]
+Sampler = Annotated[
+    Literal["heun", "ddim", "ancestral"],
+    typer.Option(
+        "--sampler",
+        help="Heun's method; or steps of first order, deterministic or random, which need more of them.",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", min=2, help="Of the sampler. [default: heun 40, ddim 160, ancestral 320]"),
+]
 
 
 def image_data(
@@ -84,20 +99,25 @@ def given_values(
     given: Annotated[
         list[str] | None,
         typer.Option(
-            "--given", metavar="NAME=VALUE", help="A property that all galaxies have; as often as needed."
+            "--given",
+            metavar="NAME=VALUE",
+            help="A property that all galaxies have, or, as NAME=LOW:HIGH, a range from which each gets a "
+            "value of its own, drawn evenly; as often as needed.",
         ),
     ] = None,
-) -> dict[str, float]:
+) -> dict[str, float | tuple[float, ...]]:
     """Properties by name."""
-    values = {}
+    values: dict[str, float | tuple[float, ...]] = {}
     for text in given or ():
         name, _, value = text.partition("=")
         if name.strip() in values:
             raise TableError(f"--given {text}", f"{name.strip()} is given twice", "give each once")
         try:
-            values[name.strip()] = float(value)
+            ends = tuple(float(end) for end in value.split(":", 1))
         except ValueError as error:
-            raise TableError(f"--given {text}", "expected NAME=VALUE", "as log_mstar=10.5") from error
+            mend = "as log_mstar=10.5 or log_mstar=9:11"
+            raise TableError(f"--given {text}", "expected NAME=VALUE or NAME=LOW:HIGH", mend) from error
+        values[name.strip()] = ends if len(ends) > 1 else ends[0]
     return values
 
 
@@ -132,8 +152,18 @@ def sample(
     *,
     model: ModelOfGalaxies,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help=f"Images, ending in .parquet. {REPLACED}")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help=f"Images: a name ending in .parquet, or a folder. {REPLACED}",
+        ),
     ],
+    kind: Annotated[
+        Literal["parquet", "fits", "jpeg"] | None,
+        typer.Option("--kind", help="Of a folder: FITS, a file a galaxy, or colour JPEGs."),
+    ] = None,
     table: Annotated[
         Path | None,
         typer.Option("--table", metavar="TABLE", help="Properties of the galaxies to draw, a row each."),
@@ -143,7 +173,8 @@ def sample(
         int, typer.Option("--n", min=1, help="Images of each row of the table; without one, in all.")
     ] = 1,
     id_column: IdColumn = None,
-    steps: Annotated[int, typer.Option("--steps", min=2, help="Of the sampler.")] = 40,
+    sampler: Sampler = "heun",
+    steps: Steps = None,
     guidance: Annotated[
         float | None,
         typer.Option(
@@ -159,15 +190,77 @@ def sample(
 ) -> None:
     """Draw images of galaxies with given properties.
 
-    FILE has the layout of the Multimodal Universe, with the properties beside the images. What is not given
-    is drawn for any value.
+    A Parquet file has the layout of the Multimodal Universe, with the properties beside the images; in a
+    folder they are in properties.ecsv. What is not given is drawn for any value.
 
     Example: `nebulium generate sample --model mine --given log_mstar=10.5 --n 16 --output drawn.parquet`
 
     Example: `nebulium generate sample --model mine --table galaxies.csv --output drawn.parquet`
+
+    Example: `nebulium generate sample --model mine --n 20 --kind jpeg --output drawn`
+
+    Example: `nebulium generate sample --model mine --given redshift=0.05:0.1 --n 100 --output drawn.parquet`
     """
     say(f"{run.output}: {run.images:,} images; {run.out_of_domain:,} outside the training domain")
     say_notes(run.notes)
+
+
+@verb(app, "page", library("generate.page_file"), doing="drawing", given=given_values)
+def page(
+    run: Any,
+    *,
+    model: ModelOfGalaxies,
+    output: FigureOutput,
+    given: Any,
+    columns: Annotated[int, typer.Option("--columns", min=2, help="Galaxies of a row.")] = 8,
+    seed: Seed = 0,
+) -> None:
+    """Draw a page of galaxies sorted by each property.
+
+    A row a property, along which it takes its quantiles among the training galaxies; the others are as given,
+    else any. Galaxies outside the training domain have a frame.
+
+    Example: `nebulium generate page --model mine --output page.png`
+
+    Example: `nebulium generate page --model mine --given redshift=0.08 --output page.pdf`
+    """
+    _say_figure(run)
+
+
+@verb(app, "strip", library("generate.strip_file"), doing="drawing", given=given_values)
+def strip(
+    run: Any,
+    *,
+    model: ModelOfGalaxies,
+    vary: Annotated[str, typer.Option("--vary", metavar="NAME", help="The property that changes.")],
+    output: FigureOutput,
+    low: Annotated[
+        float | None,
+        typer.Option("--low", help="Where it begins. [default: 2 % of the training galaxies lie below]"),
+    ] = None,
+    high: Annotated[
+        float | None,
+        typer.Option("--high", help="Where it ends. [default: 98 % of the training galaxies lie below]"),
+    ] = None,
+    given: Any,
+    columns: Annotated[int, typer.Option("--columns", min=2, help="Steps.")] = 9,
+    galaxies: Annotated[int, typer.Option("--galaxies", min=1, help="Rows.")] = 3,
+    seed: Seed = 0,
+) -> None:
+    """Draw galaxies as one of their properties changes, and nothing else.
+
+    A row a galaxy: its noise stays, and so do the other properties, which are as given, else any. Galaxies
+    outside the training domain have a frame.
+
+    Example: `nebulium generate strip --model mine --vary log_sfr --given log_mstar=10.5 --output strip.png`
+
+    Example: `nebulium generate strip --model mine --vary redshift --low 0.02 --high 0.2 --output strip.png`
+    """
+    _say_figure(run)
+
+
+def _say_figure(run: Any) -> None:
+    say(f"{run.output}: {run.images:,} galaxies; {run.out_of_domain:,} outside the training domain")
 
 
 @verb(app, "posterior", library("generate.posterior_file"), "inferring", images=image_data)

@@ -1,3 +1,5 @@
+from .figure_files import page_file as page_file
+from .figure_files import strip_file as strip_file
 from .model import LatentImageModel as LatentImageModel
 from .predict import posterior_file as posterior_file
 from .predict import score_file as score_file

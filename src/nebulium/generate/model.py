@@ -15,6 +15,7 @@ from nebulium.generate.latent.diffusion import Known, LatentDiffusion
 from nebulium.generate.latent.frame import at_random, framed
 from nebulium.generate.latent.noise import PixelNoise, stretched, unstretched
 from nebulium.generate.latent.reader import Reader, log_posterior
+from nebulium.generate.samplers import Sampler
 from nebulium.modelfile import register
 from nebulium.nn.training_domain import NEIGHBOUR, TrainingDomain
 
@@ -148,10 +149,12 @@ class LatentImageModel(eqx.Module):
         *,
         steps: int,
         guidance: Float[Array, ""] | None = None,
+        sampler: Sampler = "heun",
     ) -> Image:
         """An image of a galaxy with these properties, in the unit of the pixels, with noise."""
         coefficient_key, noise_key = jax.random.split(key)
-        coefficients = self.diffusion.sample(self.known(conditions), steps, coefficient_key, guidance)
+        given = self.known(conditions)
+        coefficients = self.diffusion.sample(given, steps, coefficient_key, guidance, sampler)
         return self.with_noise(coefficients, noise_key)
 
     def with_noise(self, coefficients: Coefficients, key: Key[Array, ""]) -> Image:

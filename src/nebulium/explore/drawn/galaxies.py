@@ -1,0 +1,98 @@
+"""Galaxies that a model of images draws of the properties that a visitor sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax.numpy as jnp
+import numpy as np
+
+from nebulium.explore.draw.stamps import png_address
+from nebulium.generate.colours import colour_pictures
+from nebulium.generate.figure_files import ENDS, training_quantiles
+from nebulium.generate.model import LatentImageModel
+from nebulium.generate.sample_file import drawing, drawn_images
+from nebulium.verbs.predict import NamedModel
+
+#: Galaxies that are shown at a time, each with noise of its own, which stays as the sliders move.
+SHOWN = 6
+#: Galaxies have numbers below this one.
+MOST_NUMBER = 2**30
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A property that can be set.
+
+    Attributes
+    ----------
+    name, unit : str
+    step : float
+        A power of ten, by which some hundred values can be set.
+    low, middle, high : float
+        Where 2, 50 and 98 % of the training galaxies lie below it, to a step.
+    """
+
+    name: str
+    unit: str
+    step: float
+    low: float
+    middle: float
+    high: float
+
+    @classmethod
+    def over(cls, name: str, unit: str, ends: Sequence[float]) -> "Slider":
+        """A slider from three values of a property."""
+        power = int(np.floor(np.log10(max(ends[2] - ends[0], 1e-6) / 50.0)))
+        return cls(name, unit, 10.0**power, *(round(float(value), -power) for value in ends))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Galaxies as a page shows them.
+
+    Attributes
+    ----------
+    pictures : tuple of str
+        Addresses for the browser.
+    in_domain : bool
+        Whether the training had galaxies with such properties.
+    """
+
+    pictures: tuple[str, ...]
+    in_domain: bool
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnGalaxies:
+    """A model of images, and the sliders of its properties.
+
+    Parameters
+    ----------
+    found : NamedModel
+    """
+
+    found: NamedModel
+
+    @property
+    def model(self) -> LatentImageModel:
+        """The model itself."""
+        model: LatentImageModel = self.found.model
+        return model
+
+    @cached_property
+    def sliders(self) -> tuple[Slider, ...]:
+        """One a property, in the order of the model."""
+        units, shares = self.found.config.get("units", {}), np.array([ENDS[0], 0.5, ENDS[1]])
+        return tuple(
+            Slider.over(name, units.get(name, ""), training_quantiles(self.model, name, shares).tolist())
+            for name in self.model.conditions
+        )
+
+    def draw(self, values: Sequence[float | None], batch: int = 0) -> Drawn:
+        """Galaxies with these properties, None for any; those of another batch have other noise."""
+        conditions = np.array([np.nan if value is None else value for value in values], np.float32)
+        numbers = batch * SHOWN % MOST_NUMBER + np.arange(SHOWN)
+        flux = drawn_images(self.model, np.tile(conditions, (SHOWN, 1)), numbers, **drawing())
+        inside = bool(self.model.in_domain(jnp.asarray(conditions)))
+        return Drawn(tuple(map(png_address, colour_pictures(self.model, flux))), inside)
