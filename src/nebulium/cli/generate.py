@@ -32,7 +32,15 @@ Names = Annotated[
         "--properties",
         parser=lambda names: tuple(name.strip() for name in names.split(",")),
         metavar="A,B,...",
-        help="Columns that images are drawn from: numbers, some of which may be missing.",
+        help="Columns to draw images from: numbers or, as text or 0 and 1, classes; some may be missing.",
+    ),
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        metavar="COLUMN",
+        help="A further column, whose whole numbers are classes; as often as needed.",
     ),
 ]
 Properties = Annotated[
@@ -82,20 +90,21 @@ def given_values(
     given: Annotated[
         list[str] | None,
         typer.Option(
-            "--given", metavar="NAME=VALUE", help="A property that all galaxies have; as often as needed."
+            "--given",
+            metavar="NAME=VALUE",
+            help="A property that all galaxies have, a number or the name of a class; as often as needed.",
         ),
     ] = None,
-) -> dict[str, float]:
+) -> dict[str, str]:
     """Properties by name."""
     values = {}
     for text in given or ():
-        name, _, value = text.partition("=")
+        name, is_given, value = text.partition("=")
         if name.strip() in values:
             raise TableError(f"--given {text}", f"{name.strip()} is given twice", "give each once")
-        try:
-            values[name.strip()] = float(value)
-        except ValueError as error:
-            raise TableError(f"--given {text}", "expected NAME=VALUE", "as log_mstar=10.5") from error
+        if not is_given:
+            raise TableError(f"--given {text}", "expected NAME=VALUE", "as log_mstar=10.5")
+        values[name.strip()] = value.strip()
     return values
 
 
@@ -105,6 +114,7 @@ def train(
     *,
     images: Any,
     properties: Names,
+    classes: Classes = None,
     output: ModelOutput,
     table: Properties = None,
     id_column: IdColumn = None,
@@ -120,6 +130,8 @@ def train(
     Example: `nebulium generate train mock --properties redshift,log_mstar,log_sfr,oh12 --output mine`
 
     Example: `nebulium generate train cutouts --table z.csv --id objid --properties oh_p50 --output mine`
+
+    Example: `nebulium generate train cutouts --table votes.csv --properties visual_class -o mine`
     """
     say_trained(run)
 
@@ -162,6 +174,8 @@ def sample(
 
     Example: `nebulium generate sample --model mine --given log_mstar=10.5 --n 16 --output drawn.parquet`
 
+    Example: `nebulium generate sample --model mine --given visual_class=spiral -o drawn.parquet`
+
     Example: `nebulium generate sample --model mine --table galaxies.csv --output drawn.parquet`
     """
     say(f"{run.output}: {run.images:,} images; {run.out_of_domain:,} outside the training domain")
@@ -178,6 +192,16 @@ def posterior(
         list[str] | None,
         typer.Option("--given", metavar="COLUMN", help="A property that is known; as often as needed."),
     ] = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(
+            "--prior", metavar="TABLE", help="Properties of a population. [default: the training galaxies]"
+        ),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=0, help="Draws of all properties of each galaxy to write.")
+    ] = 0,
+    seed: Seed = 0,
     table: Properties = None,
     id_column: IdColumn = None,
     bands: Bands = None,
@@ -185,12 +209,16 @@ def posterior(
 ) -> None:
     """Infer the properties of galaxies from their images, by Bayes' rule.
 
-    Written are, for each property, its median NAME, NAME_sigma, NAME_q16 and NAME_q84, and in_domain. The
-    prior is the density of properties of the training galaxies.
+    Written are, for each property, its median NAME, NAME_sigma, NAME_q16 and NAME_q84, of one that is a
+    class the most probable and the probabilities NAME_p_CLASS, and in_domain; with --draws, in
+    <stem>.draws.parquet beside it, a row for each draw. The prior is the density of properties of the
+    training galaxies, or of a table: effective_draws then says how many draws count.
 
     Example: `nebulium generate posterior cutouts --model mine --output inferred.parquet`
 
     Example: `nebulium generate posterior mock --given redshift --model mine --output inferred.parquet`
+
+    Example: `nebulium generate posterior mock --prior survey.csv --draws 100 --model mine -o post.parquet`
     """
     say_predictions(run)
 
@@ -209,7 +237,9 @@ def score(
     """Say how likely images are given the properties of their galaxies.
 
     Written is log_ratio, the logarithm of p(image given properties) / p(image): far below 0, and the image is
-    not that of such a galaxy.
+    not that of such a galaxy; typicality_p, how often images of the survey are as unusual as this one to
+    either side, whatever its properties, and the same at each level of noise (typicality_p_level_1, the
+    finest, to 4) and for what components leave out of each band (typicality_p_left_BAND).
 
     Example: `nebulium generate score mock --model mine --output scores.parquet`
     """

@@ -15,20 +15,21 @@ from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_
 from nebulium.data.images.preparation import Preparation, measure_preparation
 from nebulium.data.images.source import ImageSource
 from nebulium.data.splits import Split
-from nebulium.errors import ImageError
+from nebulium.errors import ImageError, TableError
 from nebulium.generate.card import described
 from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis, with_tails
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
 from nebulium.generate.latent.gaussian import fit_gaussian
 from nebulium.generate.latent.noise import PixelNoise, fit_noise
-from nebulium.generate.latent.reader import Reader
+from nebulium.generate.latent.reader import starting_mixture
+from nebulium.generate.latent.typicality import MOST_REFERENCES, measured_typicality
 from nebulium.generate.model import DOMAIN_REFERENCES, LatentImageModel
-from nebulium.nn.joint_mixture import parameter_count
 from nebulium.nn.mapping import map_galaxies
 from nebulium.nn.training_domain import measure_domain
 from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
+from nebulium.verbs.labels.classes import check_classes_to_learn, class_counts, few_of_a_class
 from nebulium.verbs.labels.joining import LabelledRows
 
 #: Softening of the stretch, in scatters of the sky. Of 3, 10, 30 and 100 it rebuilds galaxies best with as
@@ -110,10 +111,14 @@ class LatentConfig:
 
 
 class Learner(eqx.Module):
-    """A network in training, with the basis that knows how coefficients turn."""
+    """A network in training, with the basis that knows how coefficients turn.
+
+    `columns` is how many columns each condition takes.
+    """
 
     network: Any
     basis: Basis
+    columns: tuple[int, ...] = eqx.field(static=True)
 
 
 def reading_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
@@ -133,7 +138,7 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
         way_key, hidden_key = jax.random.split(key)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
-        told = known * _told(hidden_key, len(known))
+        told = known * _told(hidden_key, learner.columns)
         return learner.network.loss(turned, conditions * told, told)
 
     keys = jax.random.split(key, len(galaxies["known"]))
@@ -151,21 +156,23 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
     def one(coefficients: Array, conditions: Array, known: Array, level: Array, key: Array) -> Array:
         way_key, hidden_key, noise_key = jax.random.split(key, 3)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
-        told = known * _told(hidden_key, len(known))
+        told = known * _told(hidden_key, learner.columns)
         return learner.network.loss(turned, Known(conditions * told, told), level, noise_key)
 
     keys = jax.random.split(key, n)
     return jax.vmap(one)(coefficients, galaxies["conditions"], galaxies["known"], levels, keys)
 
 
-def _told(key: Key[Array, ""], conditions: int) -> Float[Array, " condition"]:
-    """Which conditions a galaxy in training tells, 1 or 0."""
+def _told(key: Key[Array, ""], columns: tuple[int, ...]) -> Float[Array, " column"]:
+    """Which conditions a galaxy in training tells, 1 or 0, in all columns of each."""
+    conditions = len(columns)
     kind_key, which_key, each_key = jax.random.split(key, 3)
     which = jax.random.randint(which_key, (), 0, conditions)
     single = jax.nn.one_hot(which, conditions, dtype=jnp.float32)
     several = jax.random.bernoulli(each_key, EACH, (conditions,)).astype(jnp.float32)
     kind = jnp.searchsorted(jnp.cumsum(jnp.array([NONE, ONE, ALL])), jax.random.uniform(kind_key))
-    return jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+    told = jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+    return jnp.repeat(told, np.array(columns), total_repeat_length=sum(columns))
 
 
 def train_on_images(
@@ -185,16 +192,37 @@ def train_on_images(
     )
     rows = {name: one.images.rows for name, one in parts.items()}
     split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=str(source.path))
-    of_images = {name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")}
-    model, results = train_on_store(parts, labelled.targets, config=config, of_images=of_images, run=run)
+    classes = labelled.classes
+    counts = class_counts(classes, parts["train"].labels["value"][:, len(labelled.targets) - len(classes) :])
+    check_classes_to_learn(counts, str(source.path))
+    _check_varied(parts["train"].labels["value"], labelled, str(source.path))
+    for note in few_of_a_class(counts):
+        run.warn(note)
+    settings: dict[str, Any] = {
+        name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")
+    }
+    settings["typicality_references"] = min(MOST_REFERENCES, len(parts["validation"]))
+    if classes:
+        settings["classes"] = {name: list(names) for name, names in classes.items()}
+    model, results = train_on_store(parts, labelled.targets, config=config, settings=settings, run=run)
     return described(
         model,
         config,
         results,
-        hyperparameters=hyperparameters(parts["train"], model.basis, labelled.targets, config, of_images),
+        hyperparameters=hyperparameters(parts["train"], model.basis, labelled.targets, config, settings),
         split=split.as_dict(rows),
         units=labelled.units,
+        counts=counts,
     )
+
+
+def _check_varied(values: np.ndarray, labelled: LabelledRows, where: str) -> None:
+    """A number may vary among the galaxies, but be the same for all that are trained on."""
+    for name, column in zip(labelled.targets, values.T, strict=True):
+        known = column[np.isfinite(column)]
+        if name not in labelled.classes and (len(known) < 2 or not np.std(known) > 0):
+            found = f"is {known[0]:g} for every training galaxy" if len(known) else "is known of none"
+            raise TableError(f"{where}, column {name}", found, "give more of it, or leave it out")
 
 
 def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
@@ -230,15 +258,18 @@ def train_on_store(
     conditions: tuple[str, ...],
     *,
     config: LatentConfig,
-    of_images: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     run: Training | None = None,
 ) -> tuple[LatentImageModel, list[FitResult[Any]]]:
-    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
+    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition).
+
+    The settings are further keywords of the model: what is known of the images, and the `classes`.
+    """
     training = parts["train"]
     basis = fit_basis(_chunks(training.images, MOST_FOR_BASIS), config.components)
     basis = with_tails(basis, _mapped(basis.amplitudes, training.images))
-    settings = hyperparameters(training, basis, conditions, config, of_images or {})
-    model = _with_statistics(training, basis, settings, config.seed)
+    keywords = hyperparameters(training, basis, conditions, config, settings or {})
+    model = _with_statistics(training, basis, keywords, config.seed)
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
     gaussian = fit_gaussian(
         data["train"]["coefficients"],
@@ -256,7 +287,7 @@ def train_on_store(
     results = []
 
     def fitted(name: str, network: Any, loss: Any, fitting: FitConfig, trained: Callable[[Any], Any]) -> Any:
-        learner = Learner(network, basis)
+        learner = Learner(network, basis, model.kinds.columns)
         result = (run or Training()).fit(
             name,
             learner,
@@ -270,7 +301,8 @@ def train_on_store(
         results.append(result)
         return result.model.network
 
-    reader = _started(model.reader, data["train"])
+    start = starting_mixture(data["train"]["conditions"], model.reader.classes)
+    reader = eqx.tree_at(lambda one: one.of_all, model.reader, start)
     reader = fitted("reader", reader, reading_loss, config.reading, lambda network: network)
     learned = fitted(
         "gaussian", model.diffusion.gaussian, gaussian_loss, config.reading, lambda network: network.layers
@@ -279,7 +311,12 @@ def train_on_store(
     diffusion = fitted(
         "diffusion", diffusion, diffusion_loss, config.fitting, lambda network: network.denoiser
     )
-    return eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion)), results
+    model = eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion))
+    if model.typicality is not None:
+        held_back = _mapped(model.unusual, parts["validation"].images)
+        measured = measured_typicality(held_back, len(model.typicality.of_all))
+        model = eqx.tree_at(lambda m: m.typicality, model, measured)
+    return model, results
 
 
 def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
@@ -293,26 +330,17 @@ def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImag
     return eqx.tree_at(lambda m: (m.image_domain, m.left_mean, m.left_scale), model, measured)
 
 
-def _started(reader: Reader, data: Mapping[str, np.ndarray]) -> Reader:
-    """The density of all galaxies begins with normal distributions about some of them."""
-    conditions = data["conditions"]
-    components = len(reader.of_all) // parameter_count(1, conditions.shape[1])
-    start = np.zeros((components, parameter_count(1, conditions.shape[1])), np.float32)
-    start[:, 1 : 1 + conditions.shape[1]] = conditions[np.arange(components) * len(conditions) // components]
-    return eqx.tree_at(lambda one: one.of_all, reader, jnp.asarray(start.ravel()))
-
-
 def hyperparameters(
     training: LabelledImages,
     basis: Basis,
     conditions: tuple[str, ...],
     config: LatentConfig,
-    of_images: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Keywords of the model."""
     return {
         **training.images.store.form.as_dict(),
-        **of_images,
+        **settings,
         "conditions": list(conditions),
         "components": list(basis.components),
         "width": config.width,
@@ -325,8 +353,8 @@ def _with_statistics(
     training: LabelledImages, basis: Basis, settings: Mapping[str, Any], seed: int
 ) -> LatentImageModel:
     """A model before training, with what is measured on the training galaxies."""
-    values = training.labels["value"]
     model = LatentImageModel(**settings, key=jax.random.key(seed))
+    values = training.labels["value"][:, : len(model.condition_mean)]
     scale = coefficient_scale(basis.all_scales)
     measured = (
         basis,

@@ -11,14 +11,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float
 
-from nebulium.data.column_checks import ColumnPlace, numbers
 from nebulium.data.images.mmu import Images, image_writer, images_to_arrow
 from nebulium.data.output import check_not_input, check_place, replace_on_success
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
+from nebulium.generate.conditions import MEND_NUMBER
 from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import in_batches, map_galaxies
 from nebulium.verbs.predict import ID, NamedModel, named_model
@@ -28,7 +28,6 @@ BATCH = 64
 #: Steps of Heun's method.
 STEPS = 40
 ENDING = ".parquet"
-MEND_NUMBER = "write nan where any value is to be drawn for"
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def sample_file(
     *,
     model: str | Path,
     table: str | Path | None = None,
-    given: Mapping[str, float] | None = None,
+    given: Mapping[str, float | int | str] | None = None,
     n: int = 1,
     id_column: str | None = None,
     steps: int = STEPS,
@@ -77,8 +76,8 @@ def sample_file(
     table : str or Path, optional
         Properties of the galaxies to draw, a row each, in the units of the model; of columns that are not
         there, and where NaN, any value is drawn for.
-    given : mapping of str to float, optional
-        Properties that all galaxies have.
+    given : mapping of str to number or str, optional
+        Properties that all galaxies have; of one that is a class its name.
     n : int
         Images of each row of the table; without a table, images in all.
     id_column : str, optional
@@ -113,6 +112,9 @@ def sample_file(
         raise OutputError(str(output), problem, f"choose a name that ends in {ENDING}")
     if table is not None:
         check_not_input(Path(table), Path(output))
+    elif id_column is not None:
+        problem = f"{id_column} is not used, as there is no table"
+        raise TableError("id_column", problem, "name the table: --table TABLE (table=...)")
     found = named_model(model, of=LatentImageModel)
     conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column)
     inside = map_galaxies(found.model.in_domain, conditions, batch=BATCH)
@@ -147,7 +149,8 @@ def sample_images(
     ----------
     model : LatentImageModel
     conditions : ndarray of shape (n, condition), float32
-        Properties in the order of ``model.conditions``, in its units; NaN for any value.
+        Properties in the order of ``model.conditions``, in its units; of one that is a class its place in
+        ``model.kinds.classes``; NaN for any value.
     first : int
         Number of the first image: image i of a seed is always the same.
     steps, guidance, seed
@@ -173,11 +176,20 @@ def sample_images(
         raise TableError("conditions", problem, f"give {', '.join(model.conditions)} of each galaxy")
     if np.any(np.isinf(conditions)):
         raise TableError("conditions", "hold an infinite number", MEND_NUMBER)
+    for (name, names), column in zip(model.kinds.classes, _classes_of(model, conditions), strict=True):
+        if not np.all(np.isnan(column) | np.isin(column, np.arange(len(names)))):
+            problem = f"hold a {name} that is no place among {', '.join(names)}"
+            raise TableError("conditions", problem, "count from 0")
     key = jax.random.key(seed)
     numbers = first + np.arange(len(conditions), dtype=np.int32)
     strength = None if guidance is None else jnp.asarray(guidance, jnp.float32)
     draw = partial(_drawn, model, key, steps=steps, guidance=strength)
     return np.asarray(in_batches(draw, conditions.astype(np.float32), numbers, size=min(BATCH, len(numbers))))
+
+
+def _classes_of(model: LatentImageModel, conditions: np.ndarray) -> np.ndarray:
+    """The columns of properties that are classes, as rows."""
+    return conditions[:, len(model.kinds.numbers) :].T
 
 
 @eqx.filter_jit
@@ -192,7 +204,7 @@ def _drawn(
 def _conditions(
     model: LatentImageModel,
     table: str | Path | None,
-    given: Mapping[str, float],
+    given: Mapping[str, float | int | str],
     n: int,
     id_column: str | None,
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -204,7 +216,7 @@ def _conditions(
         wanted = {ID: id_column or ID} | {name: name for name in model.conditions}
         optional = [*model.conditions, *(() if id_column else (ID,))]
         found = read_table(table, columns=wanted, optional=optional)
-        columns = {name: _values(found, name) for name in model.conditions if name in found}
+        columns = {name: model.kinds.column(found, name) for name in model.conditions if name in found}
         if not columns:
             problem = f"has none of the columns {', '.join(model.conditions)}"
             raise TableError(found.name, problem, "name columns as the model does")
@@ -216,18 +228,10 @@ def _conditions(
     values = np.full((rows, len(model.conditions)), np.nan, np.float32)
     for place, name in enumerate(model.conditions):
         if name in given:
-            values[:, place] = given[name]
+            values[:, place] = model.kinds.value(name, given[name], "given")
         elif name in columns:
             values[:, place] = columns[name]
     return np.repeat(values, n, axis=0), np.repeat(ids, n), tuple(notes)
-
-
-def _values(table: Table, name: str) -> Float32[np.ndarray, " n"]:
-    """A column of properties; an infinite number would be taken for one that is not known."""
-    place = ColumnPlace(table.name, name)
-    values = numbers(table[name], place, "a number", MEND_NUMBER)
-    place.refuse(values, np.abs(values) > np.finfo(np.float32).max, "a finite number", MEND_NUMBER)
-    return values.astype(np.float32)
 
 
 def _check_numbers(steps: int, guidance: float | None, n: int = 1) -> None:
@@ -239,22 +243,21 @@ def _check_numbers(steps: int, guidance: float | None, n: int = 1) -> None:
         raise ImageError("guidance", f"is {guidance}, expected a number, 1 or more", "leave it out for none")
 
 
-def _check_names(known: Sequence[str], given: Mapping[str, float], where: str) -> None:
+def _check_names(known: Sequence[str], given: Mapping[str, float | int | str], where: str) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
         problem = f"{unknown[0]} is no property of the model; these are {', '.join(known)}"
         raise TableError(where, problem, "name one of these")
-    wrong = [name for name, value in given.items() if not np.isfinite(value)]
-    if wrong:
-        raise TableError(where, f"{wrong[0]} is {given[wrong[0]]}, expected a number", "leave it out for any")
 
 
 def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableError:
     """The error for properties that no galaxies of the training had."""
+    kinds = found.model.kinds
+    values = {name: kinds.shown(name, conditions[[place]])[0] for place, name in enumerate(kinds.names)}
     shown = ", ".join(
-        f"{name} {value:.4g}"
-        for name, value in zip(found.model.conditions, conditions, strict=True)
-        if np.isfinite(value)
+        f"{name} {value:.4g}" if name in kinds.numbers else f"{name} {value}"
+        for (name, value), number in zip(values.items(), conditions, strict=True)
+        if np.isfinite(number)
     )
     problem = (
         f"has learned from no galaxies like {number:,} of those asked for, the first {shown}: their images "
@@ -295,7 +298,8 @@ def _chunks(
         options: dict[str, Any] = {"steps": steps, "guidance": guidance, "seed": seed}
         flux = sample_images(model, conditions[whole], first=first, **options)[: len(rows)]
         scatter = map_galaxies(model.noise.scatter, flux, batch=len(whole))
-        columns = dict(zip(model.conditions, conditions[rows].T, strict=True))
+        named = zip(model.conditions, conditions[rows].T, strict=True)
+        columns = {name: model.kinds.shown(name, values) for name, values in named}
         beside = {ID: rows, **({"source_id": ids[rows]} if len(ids) else {}), **columns}
         yield Images(
             rows,
