@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -77,7 +78,7 @@ def test_the_same_image_is_as_typical_among_others(held_back, trained):
 def test_ranks_go_to_both_sides():
     seen = np.stack([np.arange(99.0), np.arange(99.0)], axis=1)
     typicality = measured_typicality(seen, 99)
-    low, middle, high = (typicality.of(np.full(2, value, np.float32)) for value in (-1.0, 49.2, 200.0))
+    low, middle, high = (typicality.of(jnp.full(2, value)) for value in (-1.0, 49.2, 200.0))
     np.testing.assert_allclose(low.each, 0.02, rtol=1e-5)
     np.testing.assert_allclose(high.each, 0.02, rtol=1e-5)
     np.testing.assert_allclose(middle.each, 1.0)
@@ -93,4 +94,4 @@ def test_models_from_before_say_that_they_rank_none(spots, trained):
     list(opened.chunks)
     assert "no typicality_p: old keeps nothing of images held back" in " ".join(opened.notes)
     with pytest.raises(ValueError, match="ranks no images: train it anew"):
-        old.typical(np.zeros((12, 12, 2), np.float32))
+        old.typical(jnp.zeros((12, 12, 2)))

@@ -262,7 +262,7 @@ class LatentImageModel(eqx.Module):
 
         The noise is the same for all images. What is left is the logarithm of the chi-square of a pixel.
         """
-        nothing = jnp.full((1, len(self.conditions)), jnp.nan)
+        nothing = jnp.full((1, len(self.conditions)), jnp.nan, jnp.float32)
         costs = -self.bounds(image, nothing, jax.random.key(0), draws=LEVELS * DRAWS)
         stretch = self.form.preparation.stretch
         clean = unstretched(self.basis.image(self.basis.coefficients(image)), stretch)

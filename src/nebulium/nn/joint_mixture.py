@@ -92,7 +92,7 @@ def draws(
     return jnp.where(known[None, :] > 0, values[None, :], jnp.concatenate(drawn, axis=1))
 
 
-def joined(mixtures: Float[Array, "mixture parameter"], components: int) -> Parameters:
+def joined(mixtures: Float[Array, "mixture _"], components: int) -> Parameters:
     """One mixture of several that count alike."""
     by_component = mixtures.reshape(len(mixtures), components, -1)
     weights = jax.nn.log_softmax(by_component[..., 0], axis=1)

@@ -69,13 +69,13 @@ class Typicality(eqx.Module):
         """P-values of an image; of the least usual it is 1 over the number of references and one."""
         n = self.of_all.size
         each = self.sides(statistics)
-        above = jnp.sum(self.of_all >= _unusual(each))
+        above = jnp.sum(self.of_all >= _unusual(each), dtype=jnp.float32)
         return Typical((1.0 + above) / (1.0 + n), each)
 
     def sides(self, statistics: Statistics) -> Statistics:
         """P-values of each statistic, whether it is low or high."""
-        below = jnp.sum(self.of_each <= statistics[:, None], axis=1)
-        above = jnp.sum(self.of_each >= statistics[:, None], axis=1)
+        below = jnp.sum(self.of_each <= statistics[:, None], axis=1, dtype=jnp.float32)
+        above = jnp.sum(self.of_each >= statistics[:, None], axis=1, dtype=jnp.float32)
         return jnp.minimum(2.0 * (1.0 + jnp.minimum(below, above)) / (1.0 + self.of_all.size), 1.0)
 
 
