@@ -55,15 +55,12 @@ def test_images_with_something_wrong_are_unusual(held_back, trained):
     flux, noise = held_back.flux, np.random.default_rng(0).normal(size=held_back.flux.shape)
     trail = flux.copy()
     trail[:, 3] += 0.5
-    wrong = {
-        "trail": trail,
-        "shifted": np.roll(flux, 3, axis=1),
-        "blank": (0.02 * noise).astype(np.float32),
-        "swapped": flux[..., ::-1],
-    }
+    half = flux.copy()
+    half[:, :6] = 0.02 * noise[:, :6]
+    wrong = {"trail": trail, "shifted": np.roll(flux, 3, axis=1), "half lost": half}
     for what, pixels in wrong.items():
         found = scored(held_back, trained, flux=np.ascontiguousarray(pixels))["typicality_p"]
-        assert np.mean(found[:, None] < plain[None, :]) > 0.65, what
+        assert np.mean(found[:, None] < plain[None, :]) > 0.75, what
 
 
 def test_the_same_image_is_as_typical_among_others(held_back, trained):
