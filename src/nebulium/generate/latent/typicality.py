@@ -1,6 +1,7 @@
 """Is an image like those of the survey: what is measured of it, beside the same of images held back.
 
-Two-sided: blank sky is likelier than any galaxy, and as little like one as a trail of light is.
+Two-sided: what is too smooth is as unusual as what is too rich. Blank sky is not told: images of faint
+galaxies are hardly more than that.
 """
 
 from typing import NamedTuple
