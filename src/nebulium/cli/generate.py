@@ -1,5 +1,6 @@
 """``nebulium generate``: images of galaxies from their properties, and back."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,7 +35,15 @@ Names = Annotated[
         "--properties",
         parser=lambda names: tuple(name.strip() for name in names.split(",")),
         metavar="A,B,...",
-        help="Columns that images are drawn from: numbers, some of which may be missing.",
+        help="Columns to draw images from: numbers or, as text or 0 and 1, classes; some may be missing.",
+    ),
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        metavar="COLUMN",
+        help="A further column, whose whole numbers are classes; as often as needed.",
     ),
 ]
 Properties = Annotated[
@@ -71,7 +80,7 @@ def image_data(
 
 
 def latent_config(
-    components: Annotated[int, typer.Option("--components", min=16, help="Principal components.")] = 224,
+    components: Annotated[int, typer.Option("--components", min=16, help="Principal components.")] = 160,
     epochs: Epochs = None,
     reader_epochs: Annotated[
         int | None,
@@ -101,23 +110,24 @@ def given_values(
         typer.Option(
             "--given",
             metavar="NAME=VALUE",
-            help="A property that all galaxies have, or, as NAME=LOW:HIGH, a range from which each gets a "
-            "value of its own, drawn evenly; as often as needed.",
+            help="A property that all galaxies have, a number or the name of a class, or, as NAME=LOW:HIGH, "
+            "a range from which each gets a value of its own, drawn evenly; as often as needed.",
         ),
     ] = None,
-) -> dict[str, float | tuple[float, ...]]:
+) -> dict[str, str | tuple[float, ...]]:
     """Properties by name."""
-    values: dict[str, float | tuple[float, ...]] = {}
+    values: dict[str, str | tuple[float, ...]] = {}
     for text in given or ():
-        name, _, value = text.partition("=")
+        name, is_given, value = text.partition("=")
         if name.strip() in values:
             raise TableError(f"--given {text}", f"{name.strip()} is given twice", "give each once")
-        try:
-            ends = tuple(float(end) for end in value.split(":", 1))
-        except ValueError as error:
-            mend = "as log_mstar=10.5 or log_mstar=9:11"
-            raise TableError(f"--given {text}", "expected NAME=VALUE or NAME=LOW:HIGH", mend) from error
-        values[name.strip()] = ends if len(ends) > 1 else ends[0]
+        if not is_given:
+            raise TableError(f"--given {text}", "expected NAME=VALUE or NAME=LOW:HIGH", "as log_mstar=10.5")
+        values[name.strip()] = value.strip()
+        if ":" in value:
+            # Names of classes may hold colons, too.
+            with contextlib.suppress(ValueError):
+                values[name.strip()] = tuple(float(end) for end in value.split(":", 1))
     return values
 
 
@@ -127,6 +137,7 @@ def train(
     *,
     images: Any,
     properties: Names,
+    classes: Classes = None,
     output: ModelOutput,
     table: Properties = None,
     id_column: IdColumn = None,
@@ -142,6 +153,8 @@ def train(
     Example: `nebulium generate train mock --properties redshift,log_mstar,log_sfr,oh12 --output mine`
 
     Example: `nebulium generate train cutouts --table z.csv --id objid --properties oh_p50 --output mine`
+
+    Example: `nebulium generate train cutouts --table votes.csv --properties visual_class -o mine`
     """
     say_trained(run)
 
@@ -194,6 +207,8 @@ def sample(
     folder they are in properties.ecsv. What is not given is drawn for any value.
 
     Example: `nebulium generate sample --model mine --given log_mstar=10.5 --n 16 --output drawn.parquet`
+
+    Example: `nebulium generate sample --model mine --given visual_class=spiral -o drawn.parquet`
 
     Example: `nebulium generate sample --model mine --table galaxies.csv --output drawn.parquet`
 
@@ -273,6 +288,16 @@ def posterior(
         list[str] | None,
         typer.Option("--given", metavar="COLUMN", help="A property that is known; as often as needed."),
     ] = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(
+            "--prior", metavar="TABLE", help="Properties of a population. [default: the training galaxies]"
+        ),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option("--draws", min=0, help="Draws of all properties of each galaxy to write.")
+    ] = 0,
+    seed: Seed = 0,
     table: Properties = None,
     id_column: IdColumn = None,
     bands: Bands = None,
@@ -280,12 +305,16 @@ def posterior(
 ) -> None:
     """Infer the properties of galaxies from their images, by Bayes' rule.
 
-    Written are, for each property, its median NAME, NAME_sigma, NAME_q16 and NAME_q84, and in_domain. The
-    prior is the density of properties of the training galaxies.
+    Written are, for each property, its median NAME, NAME_sigma, NAME_q16 and NAME_q84, of one that is a
+    class the most probable and the probabilities NAME_p_CLASS, and in_domain; with --draws, in
+    <stem>.draws.parquet beside it, a row for each draw. The prior is the density of properties of the
+    training galaxies, or of a table: effective_draws then says how many draws count.
 
     Example: `nebulium generate posterior cutouts --model mine --output inferred.parquet`
 
     Example: `nebulium generate posterior mock --given redshift --model mine --output inferred.parquet`
+
+    Example: `nebulium generate posterior mock --prior survey.csv --draws 100 --model mine -o post.parquet`
     """
     say_predictions(run)
 
@@ -304,7 +333,9 @@ def score(
     """Say how likely images are given the properties of their galaxies.
 
     Written is log_ratio, the logarithm of p(image given properties) / p(image): far below 0, and the image is
-    not that of such a galaxy.
+    not that of such a galaxy; typicality_p, how often images of the survey are as unusual as this one to
+    either side, whatever its properties, and the same at each level of noise (typicality_p_level_1, the
+    finest, to 4) and for what components leave out of each band (typicality_p_left_BAND).
 
     Example: `nebulium generate score mock --model mine --output scores.parquet`
     """

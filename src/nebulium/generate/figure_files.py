@@ -43,7 +43,7 @@ def page_file(
         A picture ending in .png, .pdf or .svg.
     model : str or Path
         Name of a packaged model, or a model folder.
-    given : mapping of str to float, optional
+    given : mapping of str to float or str, optional
         Properties that all galaxies have, and that get no row.
     columns : int
         Galaxies of a row.
@@ -105,7 +105,7 @@ def strip_file(
         The property that changes, from left to right in even steps.
     low, high : float, optional
         Where it begins and ends; where 2 and 98 % of the training galaxies lie below it, if not given.
-    given : mapping of str to float, optional
+    given : mapping of str to float or str, optional
         Properties that all galaxies have.
     columns : int
         Steps.
@@ -132,13 +132,20 @@ def strip_file(
     sizes = (("columns", columns, 2), ("galaxies", galaxies, 1))
     found, base = _begun(output, model, given or {}, sizes)
     check_given(found.model.conditions, {vary: 0.0}, "vary")
+    if vary not in found.model.kinds.numbers and not (low is None is high):
+        raise TableError("vary", f"{vary} is a class, without a lowest or highest", "leave these out")
     if vary in (given or {}):
         raise TableError("given", f"{vary} is given, and is to change", "leave it out of what is given")
     usual = training_quantiles(found.model, vary, np.array(ENDS))
     first, last = (float(at if one is None else one) for one, at in zip((low, high), usual, strict=True))
-    check_given(found.model.conditions, {vary: (first, last)}, "vary")
+    if first >= last:
+        problem = f"goes from {first:g} to {last:g}, expected the lower end and the upper one"
+        raise TableError(vary, problem, "give these two: --low, --high (low=, high=)")
+    steps = np.linspace(first, last, columns)
+    if vary not in found.model.kinds.numbers:
+        steps = training_quantiles(found.model, vary, (np.arange(columns) + 0.5) / columns)
     conditions = np.tile(base, (galaxies, columns, 1))
-    conditions[:, :, found.model.conditions.index(vary)] = np.linspace(first, last, columns)
+    conditions[:, :, found.model.conditions.index(vary)] = steps
     numbers = np.repeat(np.arange(galaxies), columns).reshape(galaxies, columns)
     captions = [_captions(found.model, conditions[0], vary)]
     title = f"Drawn by {found.name}: {_labels(found, [vary])[0]} changes, and nothing else{_also(given)}"
@@ -148,8 +155,14 @@ def strip_file(
 def training_quantiles(
     model: LatentImageModel, name: str, shares: Float[np.ndarray, " share"]
 ) -> Float[np.ndarray, " share"]:
-    """Values of a property below which these shares of the training galaxies lie that have it."""
+    """Values of a property below which these shares of the training galaxies lie that have it.
+
+    Of a class they are the places of all its kinds, in turn.
+    """
     place = model.conditions.index(name)
+    if name not in model.kinds.numbers:
+        count = len(dict(model.kinds.classes)[name])
+        return np.minimum(np.floor(shares * count), count - 1)
     values = np.asarray(model.condition_domain.reference)[:, place]
     # Where it is missing, its average of 0 stands there.
     found = np.quantile(values[values != 0], shares, method="nearest")
@@ -172,11 +185,15 @@ def _begun(
     ranges = [name for name, value in given.items() if np.size(value) > 1]
     if ranges:
         raise TableError("given", f"{ranges[0]} is a range, expected a number", "give one number")
-    return found, np.array([given.get(name, np.nan) for name in found.model.conditions], np.float32)
+    kinds = found.model.kinds
+    values = [kinds.value(name, given[name], "given") if name in given else np.nan for name in kinds.names]
+    return found, np.array(values, np.float32)
 
 
 def _captions(model: LatentImageModel, conditions: np.ndarray, name: str) -> list[str]:
     values = conditions[:, model.conditions.index(name)]
+    if name not in model.kinds.numbers:
+        return [str(one) for one in model.kinds.shown(name, values)]
     # With as many digits as tell neighbours apart.
     digits = max(0, 1 - int(np.floor(np.log10(max(np.ptp(values) / len(values), 1e-6)))))
     return [f"{value:.{digits}f}" for value in values]
@@ -190,7 +207,7 @@ def _labels(found: NamedModel, names: Sequence[str]) -> list[str]:
 
 def _also(given: Given | None) -> str:
     """What is given, for the title."""
-    told = ", ".join(f"{name} {value:g}" for name, value in (given or {}).items())
+    told = ", ".join(f"{name} {value}" for name, value in (given or {}).items())
     return f"; of all, {told}" if told else ""
 
 

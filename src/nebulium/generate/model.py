@@ -1,6 +1,6 @@
 """The density of images of galaxies given their properties, in the space of the set's components."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -10,13 +10,17 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
+from nebulium.generate.conditions import ConditionKinds
 from nebulium.generate.latent.basis import Basis
 from nebulium.generate.latent.diffusion import Known, LatentDiffusion
 from nebulium.generate.latent.frame import at_random, framed
 from nebulium.generate.latent.noise import PixelNoise, stretched, unstretched
-from nebulium.generate.latent.reader import Reader, log_posterior
+from nebulium.generate.latent.reader import OF_GALAXY, Reader, log_posterior
+from nebulium.generate.latent.typicality import DRAWS, LEVELS, Typical, Typicality
 from nebulium.generate.samplers import Sampler
 from nebulium.modelfile import register
+from nebulium.nn.classes import split_by_target
+from nebulium.nn.joint_mixture import draws, joined
 from nebulium.nn.training_domain import NEIGHBOUR, TrainingDomain
 
 Image = Float[Array, "side side band"]
@@ -41,7 +45,7 @@ class LatentImageModel(eqx.Module):
     Parameters
     ----------
     conditions : sequence of str
-        Names of the properties.
+        Names of the properties, those that are classes last.
     components : sequence of int
         In each block of the basis.
     width, depth : int
@@ -52,13 +56,18 @@ class LatentImageModel(eqx.Module):
         Of the first weights.
     pixel_scale_arcsec, psf_fwhm_arcsec : sequence of float, optional
         Of the training images, one a band, where known.
+    classes : mapping of str to sequence of str, optional
+        Of the properties that are classes, what these are called. In arrays of properties a class is its
+        place among them.
+    typicality_references : int
+        Images held back that others are ranked among; 0 for a model that ranks none.
     bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
         The images: see `nebulium.data.Preparation`.
 
     Attributes
     ----------
-    condition_mean, condition_scale : (condition,) float32
-        Of the training galaxies.
+    condition_mean, condition_scale : (number,) float32
+        Of the training galaxies, of the properties that are numbers.
     sky : (band,) float32
         Scatter of the sky, in the unit of the pixels.
     basis : Basis
@@ -71,6 +80,7 @@ class LatentImageModel(eqx.Module):
         coefficients, and by what the components leave out.
     left_mean, left_scale : () float32
         Of the logarithm of the scatter that components leave out, over the training images.
+    typicality : Typicality, optional
 
     Examples
     --------
@@ -88,8 +98,8 @@ class LatentImageModel(eqx.Module):
     (16, 16, 3)
     """
 
-    condition_mean: Conditions
-    condition_scale: Conditions
+    condition_mean: Float[Array, " number"]
+    condition_scale: Float[Array, " number"]
     sky: Float[Array, " band"]
     basis: Basis
     diffusion: LatentDiffusion
@@ -99,8 +109,10 @@ class LatentImageModel(eqx.Module):
     image_domain: TrainingDomain
     left_mean: Float[Array, ""]
     left_scale: Float[Array, ""]
+    typicality: Typicality | None
     form: ImageForm = eqx.field(static=True)
     conditions: tuple[str, ...] = eqx.field(static=True)
+    kinds: ConditionKinds = eqx.field(static=True)
     pixel_scale_arcsec: tuple[float, ...] | None = eqx.field(static=True)
     psf_fwhm_arcsec: tuple[float, ...] | None = eqx.field(static=True)
 
@@ -114,33 +126,47 @@ class LatentImageModel(eqx.Module):
         domain_references: int = DOMAIN_REFERENCES,
         pixel_scale_arcsec: Sequence[float] | None = None,
         psf_fwhm_arcsec: Sequence[float] | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
+        typicality_references: int = 0,
         key: Key[Array, ""] | None = None,
         **images: Any,
     ):
         self.form, self.conditions = ImageForm.of(**images), tuple(conditions)
         self.pixel_scale_arcsec = None if pixel_scale_arcsec is None else tuple(pixel_scale_arcsec)
         self.psf_fwhm_arcsec = None if psf_fwhm_arcsec is None else tuple(psf_fwhm_arcsec)
-        bands, number = len(self.form.bands), len(self.conditions)
+        self.kinds = ConditionKinds.of(self.conditions, classes)
+        bands, number = len(self.form.bands), len(self.kinds.numbers)
         self.condition_mean, self.condition_scale = jnp.zeros(number), jnp.ones(number)
+        columns, counts = sum(self.kinds.columns), self.kinds.counts
         self.basis = Basis(side=self.form.preparation.side, bands=bands, components=components)
         self.sky = jnp.ones(bands)
         first, second = jax.random.split(jax.random.key(0) if key is None else key)
         of_network: dict[str, Any] = {"width": width, "depth": depth}
         even = self.basis.even
-        self.diffusion = LatentDiffusion(self.basis.size, number, even=even, **of_network, key=first)
-        self.reader = Reader(self.basis.size, number, **of_network, key=second)
+        self.diffusion = LatentDiffusion(self.basis.size, columns, even=even, **of_network, key=first)
+        self.reader = Reader(self.basis.size, columns, classes=counts, **of_network, key=second)
         self.noise = PixelNoise(bands)
-        self.condition_domain = TrainingDomain(number, domain_references)
+        self.condition_domain = TrainingDomain(columns, domain_references)
         self.image_domain = TrainingDomain(min(MOST_AXES, even) + 1, domain_references)
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
+        ranked = typicality_references
+        self.typicality = Typicality(LEVELS + bands, ranked) if ranked else None
 
     def known(self, conditions: Conditions) -> Known:
-        """Properties in their own units, NaN where not known, as the diffusion is told them."""
-        there = jnp.isfinite(conditions)
-        standard = (jnp.where(there, conditions, self.condition_mean) - self.condition_mean) / (
+        """Properties in their own units, NaN where not known, as the diffusion is told them.
+
+        A class becomes a column for each of its kind, 1 or 0.
+        """
+        number, places = jnp.split(conditions, [len(self.condition_mean)])
+        there = jnp.isfinite(number)
+        standard = (jnp.where(there, number, self.condition_mean) - self.condition_mean) / (
             self.condition_scale
         )
-        return Known(standard, there.astype(jnp.float32))
+        values, known = [standard], [there.astype(jnp.float32)]
+        for place, count in zip(places, self.kinds.counts, strict=True):
+            values.append((jnp.arange(count, dtype=jnp.float32) == place).astype(jnp.float32))
+            known.append(jnp.broadcast_to(jnp.isfinite(place).astype(jnp.float32), (count,)))
+        return Known(jnp.concatenate(values), jnp.concatenate(known))
 
     def drawn(
         self,
@@ -183,26 +209,62 @@ class LatentImageModel(eqx.Module):
 
         def one(conditions: Conditions) -> Float[Array, ""]:
             given = self.known(conditions)
-            return log_posterior(read, *given) - self.reader.prior(*given)
+            return log_posterior(read, *given, self.kinds.counts) - self.reader.prior(*given)
 
         return jax.vmap(one)(conditions)
 
-    def posterior(self, image: Image, conditions: Conditions) -> Float[Array, "condition place"]:
-        """Densities of each property at the places of `GRID`, given the image and the others that are known.
+    def posterior(self, image: Image, conditions: Conditions) -> Float[Array, "number place"]:
+        """Densities of each number at the places of `GRID`, given the image and the others that are known.
 
         The prior is the density of properties of the training galaxies.
         """
         read, given = self.reader.read(self.coefficients(image), self.basis), self.known(conditions)
+        columns, counts = len(given.known), self.kinds.counts
 
         def of_one(place: Array) -> Float[Array, " place"]:
-            own = jax.nn.one_hot(place, len(self.conditions), dtype=jnp.float32)
+            own = jax.nn.one_hot(place, columns, dtype=jnp.float32)
             known = jnp.maximum(given.known, own)
             at = lambda value: jnp.where(own > 0, value, given.conditions)  # noqa: E731
-            log = jax.vmap(lambda value: log_posterior(read, at(value), known))(jnp.asarray(GRID))
+            log = jax.vmap(lambda value: log_posterior(read, at(value), known, counts))(jnp.asarray(GRID))
             density = jnp.exp(log - jnp.max(log))
             return density / (jnp.sum(density) * (GRID[1] - GRID[0]))
 
-        return jax.vmap(of_one)(jnp.arange(len(self.conditions)))
+        return jax.vmap(of_one)(jnp.arange(len(self.condition_mean)))
+
+    def class_probabilities(self, image: Image, conditions: Conditions) -> list[Float[Array, " class"]]:
+        """Probabilities of the classes of each property that is one, given the image and what else is known.
+
+        The prior is as in `posterior`.
+        """
+        read = self.reader.read(self.coefficients(image), self.basis)
+        found, first = [], len(self.condition_mean)
+        for place, count in enumerate(self.kinds.counts, first):
+
+            def one(chosen: Array, place: int = place) -> Float[Array, ""]:
+                given = self.known(conditions.at[place].set(chosen))
+                return log_posterior(read, *given, self.kinds.counts)
+
+            found.append(jax.nn.softmax(jax.vmap(one)(jnp.arange(count, dtype=jnp.float32))))
+        return found
+
+    def draws(
+        self, image: Image, conditions: Conditions, n: int, key: Key[Array, ""]
+    ) -> Float[Array, "n column"]:
+        """Draws of all properties given the image and those that are known, as `known` has them.
+
+        They come from the mixture of the posterior itself, without a chain.
+        """
+        read, given = self.reader.read(self.coefficients(image), self.basis), self.known(conditions)
+        mixture = joined(read, OF_GALAXY)
+        return draws(mixture, *given, len(read) * OF_GALAXY, n, key, self.kinds.counts)
+
+    def in_units(self, columns: Float[Array, "n column"]) -> Float[Array, "n condition"]:
+        """The inverse of `known`: properties in their own units, and places of classes."""
+        numbers = len(self.condition_mean)
+        values = [self.condition_mean[None, :] + self.condition_scale[None, :] * columns[:, :numbers]]
+        for part in split_by_target(columns[:, numbers:], self.kinds.counts):
+            values.append(jnp.argmax(part, axis=1)[:, None].astype(jnp.float32))
+        return jnp.concatenate(values, axis=1)
 
     def bounds(
         self, image: Image, conditions: Float[Array, "way condition"], key: Key[Array, ""], *, draws: int
@@ -215,12 +277,33 @@ class LatentImageModel(eqx.Module):
         coefficients = self.coefficients(image)
         return self.diffusion.log_densities(coefficients, jax.vmap(self.known)(conditions), draws, key)
 
+    def unusual(self, image: Image) -> Float[Array, " statistic"]:
+        """What typicality is judged by: nats that noise costs at each level, and what is left of each band.
+
+        The noise is the same for all images. What is left is the logarithm of the chi-square of a pixel.
+        """
+        nothing = jnp.full((1, len(self.conditions)), jnp.nan, jnp.float32)
+        costs = -self.bounds(image, nothing, jax.random.key(0), draws=LEVELS * DRAWS)
+        clean = self.rebuilt(self.coefficients(image))
+        left = (self.in_frame(image) - clean) / self.noise.scatter(clean)
+        chi_square = jnp.log(jnp.mean(left**2, axis=(0, 1)) + _LEAST_LEFT)
+        return jnp.append(jnp.mean(costs.reshape(LEVELS, DRAWS), axis=1), chi_square)
+
+    def typical(self, image: Image) -> Typical:
+        """How often images like those of the training are as unusual as this one, to either side."""
+        if self.typicality is None:
+            raise ValueError("the model ranks no images: train it anew")
+        return self.typicality.of(self.unusual(image))
+
     def in_domain(self, conditions: Conditions) -> Bool[Array, ""]:
         """Whether such galaxies were among those of the training; properties may be missing."""
         given, domain = self.known(conditions), self.condition_domain
-        # What is missing cannot be unlike that of any galaxy: it has no part in the distance.
+        # What is missing cannot be unlike that of any galaxy: it has no part in the distance. Classes are
+        # alike or not, and make no numbers nearer.
         apart = (domain.reference - given.conditions[None, :]) * given.known[None, :]
-        squares = jnp.sum(apart**2, axis=1) / jnp.maximum(jnp.sum(given.known), 1.0)
+        numbers = len(self.condition_mean)
+        share = max(numbers, 1) / jnp.maximum(jnp.sum(given.known[:numbers]), 1.0)
+        squares = share * jnp.mean(apart**2, axis=1)
         return jnp.sum(squares <= domain.most_distance**2) >= NEIGHBOUR
 
     def image_axes(self, image: Image) -> Float[Array, " axis"]:

@@ -16,21 +16,22 @@ from nebulium.data.images.preparation import Preparation, measure_preparation
 from nebulium.data.images.source import ImageSource
 from nebulium.data.images.stretches import MAD_TO_SIGMA, Stretch
 from nebulium.data.splits import Split
-from nebulium.errors import ImageError
+from nebulium.errors import ImageError, TableError
 from nebulium.generate.card import described
 from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
 from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
 from nebulium.generate.latent.noise import PixelNoise, fit_noise
-from nebulium.generate.latent.reader import Reader
+from nebulium.generate.latent.reader import starting_mixture
+from nebulium.generate.latent.typicality import MOST_REFERENCES, measured_typicality
 from nebulium.generate.model import DOMAIN_REFERENCES, LatentImageModel
-from nebulium.nn.joint_mixture import parameter_count
 from nebulium.nn.mapping import map_galaxies
 from nebulium.nn.training_domain import measure_domain
 from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
+from nebulium.verbs.labels.classes import check_classes_to_learn, class_counts, few_of_a_class
 from nebulium.verbs.labels.joining import LabelledRows
 
 #: Softening of the stretch, in scatters of the sky, in which images are kept: nearly the flux itself.
@@ -113,10 +114,14 @@ class LatentConfig:
 
 
 class Learner(eqx.Module):
-    """A network in training, with the basis that knows how coefficients turn."""
+    """A network in training, with the basis that knows how coefficients turn.
+
+    `columns` is how many columns each condition takes.
+    """
 
     network: Any
     basis: Basis
+    columns: tuple[int, ...] = eqx.field(static=True)
 
 
 def reading_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
@@ -136,7 +141,7 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
         way_key, hidden_key = jax.random.split(key)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
-        told = known * _told(hidden_key, len(known))
+        told = known * _told(hidden_key, learner.columns)
         return learner.network.loss(turned, conditions * told, told)
 
     keys = jax.random.split(key, len(galaxies["known"]))
@@ -158,7 +163,7 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
     def one(coefficients: Array, conditions: Array, known: Array, level: Array, key: Array) -> Array:
         way_key, hidden_key, noise_key = jax.random.split(key, 3)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
-        told = known * _told(hidden_key, len(known))
+        told = known * _told(hidden_key, learner.columns)
         nats = learner.network.loss(turned, Known(conditions * told, told), level, noise_key)
         return nats / learner.network.hidden(level)
 
@@ -166,14 +171,16 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
     return jax.vmap(one)(coefficients, galaxies["conditions"], galaxies["known"], levels, keys)
 
 
-def _told(key: Key[Array, ""], conditions: int) -> Float[Array, " condition"]:
-    """Which conditions a galaxy in training tells, 1 or 0."""
+def _told(key: Key[Array, ""], columns: tuple[int, ...]) -> Float[Array, " column"]:
+    """Which conditions a galaxy in training tells, 1 or 0, in all columns of each."""
+    conditions = len(columns)
     kind_key, which_key, each_key = jax.random.split(key, 3)
     which = jax.random.randint(which_key, (), 0, conditions)
     single = jax.nn.one_hot(which, conditions, dtype=jnp.float32)
     several = jax.random.bernoulli(each_key, EACH, (conditions,)).astype(jnp.float32)
     kind = jnp.searchsorted(jnp.cumsum(jnp.array([NONE, ONE, ALL])), jax.random.uniform(kind_key))
-    return jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+    told = jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+    return jnp.repeat(told, np.array(columns), total_repeat_length=sum(columns))
 
 
 def train_on_images(
@@ -193,16 +200,37 @@ def train_on_images(
     )
     rows = {name: one.images.rows for name, one in parts.items()}
     split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=str(source.path))
-    of_images = {name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")}
-    model, results = train_on_store(parts, labelled.targets, config=config, of_images=of_images, run=run)
+    classes = labelled.classes
+    counts = class_counts(classes, parts["train"].labels["value"][:, len(labelled.targets) - len(classes) :])
+    check_classes_to_learn(counts, str(source.path))
+    _check_varied(parts["train"].labels["value"], labelled, str(source.path))
+    for note in few_of_a_class(counts):
+        run.warn(note)
+    settings: dict[str, Any] = {
+        name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")
+    }
+    settings["typicality_references"] = min(MOST_REFERENCES, len(parts["validation"]))
+    if classes:
+        settings["classes"] = {name: list(names) for name, names in classes.items()}
+    model, results = train_on_store(parts, labelled.targets, config=config, settings=settings, run=run)
     return described(
         model,
         config,
         results,
-        hyperparameters=hyperparameters(parts["train"], model.basis, labelled.targets, config, of_images),
+        hyperparameters=hyperparameters(parts["train"], model.basis, labelled.targets, config, settings),
         split=split.as_dict(rows),
         units=labelled.units,
+        counts=counts,
     )
+
+
+def _check_varied(values: np.ndarray, labelled: LabelledRows, where: str) -> None:
+    """A number may vary among the galaxies, but be the same for all that are trained on."""
+    for name, column in zip(labelled.targets, values.T, strict=True):
+        known = column[np.isfinite(column)]
+        if name not in labelled.classes and (len(known) < 2 or not np.std(known) > 0):
+            found = f"is {known[0]:g} for every training galaxy" if len(known) else "is known of none"
+            raise TableError(f"{where}, column {name}", found, "give more of it, or leave it out")
 
 
 def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
@@ -238,12 +266,15 @@ def train_on_store(
     conditions: tuple[str, ...],
     *,
     config: LatentConfig,
-    of_images: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     run: Training | None = None,
 ) -> tuple[LatentImageModel, list[FitResult[Any]]]:
-    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
+    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition).
+
+    The settings are further keywords of the model: what is known of the images, and the `classes`.
+    """
     training = parts["train"]
-    model = _with_statistics(training, conditions, config, of_images or {})
+    model = _with_statistics(training, conditions, config, settings or {})
     basis = model.basis
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
     gaussian = fit_gaussian(
@@ -262,7 +293,7 @@ def train_on_store(
     results = []
 
     def fitted(name: str, network: Any, loss: Any, fitting: FitConfig, trained: Callable[[Any], Any]) -> Any:
-        learner = Learner(network, basis)
+        learner = Learner(network, basis, model.kinds.columns)
         result = (run or Training()).fit(
             name,
             learner,
@@ -276,7 +307,8 @@ def train_on_store(
         results.append(result)
         return result.model.network
 
-    reader = _started(model.reader, data["train"])
+    start = starting_mixture(data["train"]["conditions"], model.reader.classes)
+    reader = eqx.tree_at(lambda one: one.of_all, model.reader, start)
     reader = fitted("reader", reader, reading_loss, config.reading, lambda network: network)
     learned = fitted(
         "gaussian", model.diffusion.gaussian, gaussian_loss, config.reading, lambda network: network.layers
@@ -285,7 +317,12 @@ def train_on_store(
     diffusion = fitted(
         "diffusion", diffusion, diffusion_loss, config.fitting, lambda network: network.denoiser
     )
-    return eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion)), results
+    model = eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion))
+    if model.typicality is not None:
+        held_back = _mapped(model.unusual, parts["validation"].images)
+        measured = measured_typicality(held_back, len(model.typicality.of_all))
+        model = eqx.tree_at(lambda m: m.typicality, model, measured)
+    return model, results
 
 
 def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
@@ -299,26 +336,17 @@ def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImag
     return eqx.tree_at(lambda m: (m.image_domain, m.left_mean, m.left_scale), model, measured)
 
 
-def _started(reader: Reader, data: Mapping[str, np.ndarray]) -> Reader:
-    """The density of all galaxies begins with normal distributions about some of them."""
-    conditions = data["conditions"]
-    components = len(reader.of_all) // parameter_count(1, conditions.shape[1])
-    start = np.zeros((components, parameter_count(1, conditions.shape[1])), np.float32)
-    start[:, 1 : 1 + conditions.shape[1]] = conditions[np.arange(components) * len(conditions) // components]
-    return eqx.tree_at(lambda one: one.of_all, reader, jnp.asarray(start.ravel()))
-
-
 def hyperparameters(
     training: LabelledImages,
     basis: Basis,
     conditions: tuple[str, ...],
     config: LatentConfig,
-    of_images: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Keywords of the model."""
     return {
         **training.images.store.form.as_dict(),
-        **of_images,
+        **settings,
         "conditions": list(conditions),
         "components": list(basis.components),
         "width": config.width,
@@ -328,7 +356,7 @@ def hyperparameters(
 
 
 def _with_statistics(
-    training: LabelledImages, conditions: tuple[str, ...], config: LatentConfig, of_images: Mapping[str, Any]
+    training: LabelledImages, conditions: tuple[str, ...], config: LatentConfig, settings: Mapping[str, Any]
 ) -> LatentImageModel:
     """A model before training, with what is measured on the training galaxies."""
     stretch = training.images.store.form.preparation.stretch
@@ -340,22 +368,27 @@ def _with_statistics(
     ]
     halves = [chunk.astype(np.float16) for chunk in in_frame]
     values = training.labels["value"]
-    mean, scale = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-    of_them = (values[_some(len(values), MOST_FOR_BASIS)] - mean) / scale
+    of_them = values[_some(len(values), MOST_FOR_BASIS)]
     basis = fit_basis(
-        lambda: (half.astype(np.float32) for half in halves), np.nan_to_num(of_them), config.components
+        lambda: (half.astype(np.float32) for half in halves), _standardised(of_them), config.components
     )
-    settings = hyperparameters(training, basis, conditions, config, of_images)
-    model = LatentImageModel(**settings, key=jax.random.key(config.seed))
+    keywords = hyperparameters(training, basis, conditions, config, settings)
+    model = LatentImageModel(**keywords, key=jax.random.key(config.seed))
+    numbers = values[:, : len(model.condition_mean)]
     measured = (
         basis,
         jnp.asarray(sky),
         jnp.asarray(coefficient_scale(np.asarray(basis.strengths))),
-        jnp.asarray(mean, jnp.float32),
-        jnp.asarray(scale, jnp.float32),
+        jnp.asarray(np.nanmean(numbers, axis=0), jnp.float32),
+        jnp.asarray(np.nanstd(numbers, axis=0), jnp.float32),
     )
     where = lambda m: (m.basis, m.sky, m.diffusion.scale, m.condition_mean, m.condition_scale)  # noqa: E731
     return eqx.tree_at(where, model, measured)
+
+
+def _standardised(values: Float[np.ndarray, "n condition"]) -> Float[np.ndarray, "n condition"]:
+    """Properties of mean 0 and unit variance, 0 where they are missing; of classes their places."""
+    return np.nan_to_num((values - np.nanmean(values, axis=0)) / np.maximum(np.nanstd(values, axis=0), 1e-30))
 
 
 def _sky(images: StoredImages, stretch: Stretch) -> Float[np.ndarray, " band"]:

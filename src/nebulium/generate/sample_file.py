@@ -12,15 +12,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int
+from jaxtyping import Array, Float, Int
 
-from nebulium.data.column_checks import ColumnPlace, numbers
 from nebulium.data.images.mmu import Images, parquet_images
 from nebulium.data.output import check_not_input, check_place
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
 from nebulium.generate.colours import colour_pictures
+from nebulium.generate.conditions import MEND_NUMBER
 from nebulium.generate.folders import TABLE, Write, fits_folder, jpeg_folder
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.samplers import Sampler, steps_of
@@ -30,9 +30,8 @@ from nebulium.verbs.predict import ID, NamedModel, named_model
 #: Images that are drawn at a time.
 BATCH = 64
 ENDING = ".parquet"
-#: Properties by name: a number, or the ends of a range.
-Given = Mapping[str, float | tuple[float, float]]
-MEND_NUMBER = "write nan where any value is to be drawn for"
+#: Properties by name: a number, the ends of a range, or the name of a class.
+Given = Mapping[str, float | int | str | tuple[float, ...]]
 
 
 Kind = Literal["parquet", "fits", "jpeg"]
@@ -91,8 +90,9 @@ def sample_file(
     table : str or Path, optional
         Properties of the galaxies to draw, a row each, in the units of the model; of columns that are not
         there, and where NaN, any value is drawn for.
-    given : mapping of str to float or (float, float), optional
-        Properties that all galaxies have; of a range each galaxy gets a value of its own, drawn evenly.
+    given : mapping of str to number, (float, float) or str, optional
+        Properties that all galaxies have; of a range each galaxy gets a value of its own, drawn evenly; of
+        one that is a class its name.
     n : int
         Images of each row of the table; without a table, images in all.
     id_column : str, optional
@@ -127,6 +127,9 @@ def sample_file(
     kind = _kind_of(output, kind)
     if table is not None:
         check_not_input(Path(table), Path(output))
+    elif id_column is not None:
+        problem = f"{id_column} is not used, as there is no table"
+        raise TableError("id_column", problem, "name the table: --table TABLE (table=...)")
     check_place(output, folder_with=None if kind == "parquet" else TABLE)
     found = named_model(model, of=LatentImageModel)
     conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column, seed)
@@ -157,7 +160,8 @@ def sample_images(
     ----------
     model : LatentImageModel
     conditions : ndarray of shape (n, condition), float32
-        Properties in the order of ``model.conditions``, in its units; NaN for any value.
+        Properties in the order of ``model.conditions``, in its units; of one that is a class its place in
+        ``model.kinds.classes``; NaN for any value.
     first : int
         Number of the first image: image i of a seed is always the same.
     sampler, steps, guidance, seed
@@ -183,6 +187,10 @@ def sample_images(
         raise TableError("conditions", problem, f"give {', '.join(model.conditions)} of each galaxy")
     if np.any(np.isinf(conditions)):
         raise TableError("conditions", "hold an infinite number", MEND_NUMBER)
+    for (name, names), column in zip(model.kinds.classes, _classes_of(model, conditions), strict=True):
+        if not np.all(np.isnan(column) | np.isin(column, np.arange(len(names)))):
+            problem = f"hold a {name} that is no place among {', '.join(names)}"
+            raise TableError("conditions", problem, "count from 0")
     return drawn_images(model, conditions, first + np.arange(len(conditions)), **how)
 
 
@@ -201,6 +209,11 @@ def drawn_images(
     draw = partial(_drawn, model, jax.random.key(seed), sampler=sampler, steps=steps, guidance=strength)
     rows = conditions.astype(np.float32), numbers.astype(np.int32)
     return np.asarray(in_batches(draw, *rows, size=min(BATCH, len(numbers))))
+
+
+def _classes_of(model: LatentImageModel, conditions: np.ndarray) -> np.ndarray:
+    """The columns of properties that are classes, as rows."""
+    return conditions[:, len(model.kinds.numbers) :].T
 
 
 @eqx.filter_jit
@@ -223,7 +236,7 @@ def _conditions(
         wanted = {ID: id_column or ID} | {name: name for name in model.conditions}
         optional = [*model.conditions, *(() if id_column else (ID,))]
         found = read_table(table, columns=wanted, optional=optional)
-        columns = {name: _values(found, name) for name in model.conditions if name in found}
+        columns = {name: model.kinds.column(found, name) for name in model.conditions if name in found}
         if not columns:
             problem = f"has none of the columns {', '.join(model.conditions)}"
             raise TableError(found.name, problem, "name columns as the model does")
@@ -235,21 +248,13 @@ def _conditions(
     values = np.full((rows * n, len(model.conditions)), np.nan, np.float32)
     for place, name in enumerate(model.conditions):
         if name in given:
-            low, high = np.broadcast_to(given[name], 2)
+            low, high = given_ends(model, name, given[name])
             # By the property and the number of the image alone, however many are drawn.
             shares = np.random.default_rng([seed % 2**32, place]).random(rows * n)
             values[:, place] = low + (high - low) * shares
         elif name in columns:
             values[:, place] = np.repeat(columns[name], n)
     return values, np.repeat(ids, n), tuple(notes)
-
-
-def _values(table: Table, name: str) -> Float32[np.ndarray, " n"]:
-    """A column of properties; an infinite number would be taken for one that is not known."""
-    place = ColumnPlace(table.name, name)
-    values = numbers(table[name], place, "a number", MEND_NUMBER)
-    place.refuse(values, np.abs(values) > np.finfo(np.float32).max, "a finite number", MEND_NUMBER)
-    return values.astype(np.float32)
 
 
 def drawing(
@@ -270,27 +275,36 @@ def drawing(
 
 
 def check_given(known: Sequence[str], given: Given, where: str) -> None:
-    """Refuse properties that the model does not have, and what are no numbers or ends of a range."""
-    for name, value in given.items():
-        if name not in known:
-            problem = f"{name} is no property of the model; these are {', '.join(known)}"
-            raise TableError(where, problem, "name one of these")
-        if not np.all(np.isfinite(value)):
-            raise TableError(where, f"{name} is {value}, expected a number", "leave it out for any")
-        ends = np.ravel(value)
-        if len(ends) > 2 or ends[0] >= ends[-1] and len(ends) > 1:
-            problem = (
-                f"{name} goes from {ends[0]:g} to {ends[-1]:g}, expected the lower end and the upper one"
-            )
-            raise TableError(where, problem, "give these two, or one number")
+    """Refuse properties that the model does not have."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        problem = f"{unknown[0]} is no property of the model; these are {', '.join(known)}"
+        raise TableError(where, problem, "name one of these")
+
+
+def given_ends(model: LatentImageModel, name: str, given: Any) -> tuple[float, float]:
+    """The lower and the upper end of the range of a property, the same if it is one value."""
+    if not isinstance(given, (tuple, list)):
+        value = model.kinds.value(name, given, "given")
+        return value, value
+    if name not in model.kinds.numbers:
+        problem = f"{name} goes from {given[0]} to {given[-1]}, but is a class"
+        raise TableError("given", problem, "give the name of one class")
+    ends = [model.kinds.value(name, end, "given") for end in given]
+    if len(ends) != 2 or ends[0] >= ends[1]:
+        problem = f"{name} goes from {ends[0]:g} to {ends[-1]:g}, expected the lower end and the upper one"
+        raise TableError("given", problem, "give these two, or one number")
+    return ends[0], ends[1]
 
 
 def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableError:
     """The error for properties that no galaxies of the training had."""
+    kinds = found.model.kinds
+    values = {name: kinds.shown(name, conditions[[place]])[0] for place, name in enumerate(kinds.names)}
     shown = ", ".join(
-        f"{name} {value:.4g}"
-        for name, value in zip(found.model.conditions, conditions, strict=True)
-        if np.isfinite(value)
+        f"{name} {value:.4g}" if name in kinds.numbers else f"{name} {value}"
+        for (name, value), number in zip(values.items(), conditions, strict=True)
+        if np.isfinite(number)
     )
     problem = (
         f"has learned from no galaxies like {number:,} of those asked for, the first {shown}: their images "
@@ -348,7 +362,8 @@ def _chunks(
         # Filled up, so that the last batch compiles nothing again; what is filled up has numbers of its own.
         flux = drawn_images(model, conditions[whole], first + np.arange(len(whole)), **how)[: len(rows)]
         scatter = map_galaxies(model.noise.scatter, flux, batch=len(whole))
-        columns = dict(zip(model.conditions, conditions[rows].T, strict=True))
+        named = zip(model.conditions, conditions[rows].T, strict=True)
+        columns = {name: model.kinds.shown(name, values) for name, values in named}
         beside = {ID: rows, **({"source_id": ids[rows]} if len(ids) else {}), **columns}
         yield Images(
             rows,

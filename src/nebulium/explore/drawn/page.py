@@ -23,7 +23,6 @@ ABOUT = (
     "properties change. A property that is not ticked may have any value. The sliders go from where 2 % of "
     "the training galaxies lie below to where 98 % do."
 )
-ANY = "any"
 
 
 def make_model_app(model: str | Path) -> Dash:
@@ -75,7 +74,7 @@ def application(galaxies: DrawnGalaxies) -> Dash:
         if not isinstance(clicks, int) or clicks < 0:
             raise PreventUpdate
         made = galaxies.draw(known, clicks)
-        said = [ANY if value is None else f"{value:.4g}" for value in known]
+        said = [slider.said(value) for slider, value in zip(sliders, known, strict=True)]
         return _figures(made), "" if made.in_domain else OUTSIDE, said
 
     guard(app)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.nn.small_matrices import whitened
+from nebulium.nn.small_matrices import inverse_of_known
 
 Coefficients = Float[Array, " component"]
 Conditions = Float[Array, " condition"]
@@ -47,7 +47,7 @@ class ConditionalGaussian(eqx.Module):
 
     def given(self, conditions: Conditions, known: Conditions) -> tuple[Coefficients, Coefficients]:
         """Means and variances of the coefficients, given those conditions whose `known` is 1, not 0."""
-        gain = self.cross @ _inverse(self.covariance, known)
+        gain = self.cross @ inverse_of_known(self.covariance, known)
         explained = jnp.sum(gain * self.cross * known[None, :], axis=1)
         return gain @ jnp.where(known > 0, conditions, 0.0), jnp.maximum(1.0 - explained, _LEAST_VARIANCE)
 
@@ -97,13 +97,6 @@ class LearnedGaussian(eqx.Module):
         """Negative logarithm of the density of coefficients, up to a constant."""
         mean, variance = self.given(conditions, known)
         return 0.5 * jnp.sum((coefficients - mean) ** 2 / variance + jnp.log(variance))
-
-
-def _inverse(covariance: Float[Array, "c c"], known: Float[Array, " c"]) -> Float[Array, "c c"]:
-    """Inverse of the covariance of the known conditions; zero for the others."""
-    both = known[:, None] * known[None, :]
-    roots, _ = whitened(both * covariance + jnp.diag(1.0 - known), jnp.eye(len(known), dtype=jnp.float32))
-    return both * (roots.T @ roots)
 
 
 def fit_gaussian(
