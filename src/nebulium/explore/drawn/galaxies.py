@@ -49,7 +49,8 @@ class Slider:
         if classes:
             return cls(name, unit, 1.0, 0.0, 0.0, len(classes) - 1.0, tuple(classes))
         power = int(np.floor(np.log10(max(ends[2] - ends[0], 1e-6) / 50.0)))
-        return cls(name, unit, 10.0**power, *(round(float(value), -power) for value in ends))
+        low, middle, high = (round(float(value), -power) for value in ends)
+        return cls(name, unit, 10.0**power, low, middle, high)
 
     def said(self, value: float | None) -> str:
         """What it stands at, in words."""
