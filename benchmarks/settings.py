@@ -44,7 +44,9 @@ class Settings:
     memory_images: int = option(200_000, "images of the set of `properties_memory`")
     mock_survey: Path | None = option(None, "survey that `properties_mock` takes: sdss, seed 4, n 20,000")
     generate_survey: Path | None = option(None, "mock of SDSS that the benchmarks of `generate` take")
-    generate_model: Path | None = option(None, "model that `generate_mock` scores in place of the packaged one")
+    generate_model: Path | None = option(
+        None, "model that `generate_mock` scores in place of the packaged one"
+    )
     photoz_runs: Path | None = option(None, "folder of `make bench-train`")
     explore_galaxies: int = option(1_000_000, "mock galaxies that `explore` shows")
     explore_seconds: float = option(120.0, "how long the visitors of `explore` click")

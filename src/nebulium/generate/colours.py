@@ -11,7 +11,6 @@ from nebulium.data.images.parquet import zero_points
 from nebulium.data.images.preparation import ImageForm
 from nebulium.data.images.stretches import DISPLAY_UNIT, core_light, lupton_rgb, scaled_colours
 from nebulium.errors import NebuliumError
-from nebulium.generate.latent.noise import unstretched
 from nebulium.generate.model import LatentImageModel
 
 #: AB magnitude of a nanomaggy.
@@ -36,7 +35,7 @@ def colour_pictures(
     upright = flux[:, ::-1]
     if _as_skyserver(form):
         return np.stack([lupton_rgb(image) for image in upright])
-    average = unstretched(model.basis.image(jnp.zeros(model.basis.size)), form.preparation.stretch)
+    average = model.rebuilt(jnp.zeros(model.basis.size))
     noise = np.sqrt(np.asarray(model.noise.sky_variance))
     return scaled_colours(upright, core_light(np.asarray(average)[None])[0], noise.tolist())
 
