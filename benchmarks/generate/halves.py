@@ -32,7 +32,7 @@ def measure(settings: Settings) -> list[Result]:
     with tempfile.TemporaryDirectory() as scratch:
         survey = settings.generate_survey or Path(scratch) / "survey"
         if settings.generate_survey is None:
-            make_survey(survey, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
+            make_survey("sdss", survey, n=GALAXIES, seed=SEED, processes=2)
         source = open_images(survey)
         if source.table is None:
             raise ValueError(f"{survey} has no table beside its images")

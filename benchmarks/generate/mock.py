@@ -45,7 +45,7 @@ def measure(settings: Settings) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as scratch:
         survey, table = settings.generate_survey or Path(scratch) / "survey", Path(scratch) / "true.parquet"
         if settings.generate_survey is None:
-            make_survey(survey, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
+            make_survey("sdss", survey, n=GALAXIES, seed=SEED, processes=2)
         write_properties(survey, table)
         folder = settings.generate_model or MODEL
         found = evaluate_file(survey, model=folder, table=table, drawn=DRAWN, seed=1)

@@ -64,7 +64,7 @@ def measure(settings: Settings) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as scratch:
         survey = settings.generate_survey or Path(scratch) / "survey"
         if settings.generate_survey is None:
-            make_survey(survey, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
+            make_survey("sdss", survey, n=GALAXIES, seed=SEED, processes=2)
         folder, start = Path(scratch) / "model", time.process_time()
         images.train_file(survey, folder, properties=PROPERTIES)
         took = time.process_time() - start

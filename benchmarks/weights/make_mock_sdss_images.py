@@ -18,7 +18,7 @@ from nebulium.generate import LatentConfig, train_file
 from nebulium.mock.survey.making import make_survey
 
 DESTINATION = REPOSITORY / "src/nebulium/generate/weights" / MODEL
-EPOCHS = 240
+EPOCHS = 150
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         survey = settings.survey or Path(scratch) / "survey"
         if settings.survey is None:
-            make_survey(survey, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
+            make_survey("sdss", survey, n=GALAXIES, seed=SEED, processes=2)
         table = Path(scratch) / "properties.parquet"
         write_properties(survey, table)
         output = Path(scratch) / DESTINATION.name

@@ -194,7 +194,8 @@ def _is_done(state: FitState, task: _Task) -> bool:
 def _one_epoch(state: FitState, task: _Task) -> tuple[FitState, EpochRecord]:
     began = time.perf_counter()
     config, epoch = task.config, int(state.epoch) + 1
-    key, validation_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), epoch))
+    # What is drawn in validation is the same in all epochs, so that the best of them is better, not luckier.
+    key, validation_key = (jax.random.fold_in(jax.random.key(config.seed), at) for at in (epoch, 0))
     state, loss = train_epoch(state, task.training, key, config)
     _check_finite(loss, "training", epoch)
     if task.validation is None:

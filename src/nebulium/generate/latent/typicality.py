@@ -57,7 +57,7 @@ class Typicality(eqx.Module):
     >>> seen = np.random.default_rng(0).normal(size=(999, 2)).astype(np.float32)
     >>> typicality = measured_typicality(seen, 999)
     >>> [round(float(typicality.of(jnp.array(one)).all), 1) for one in ([0.1, 0.2], [5.0, -5.0])]
-    [0.9, 0.0]
+    [1.0, 0.0]
     """
 
     of_each: Float[Array, "statistic reference"]

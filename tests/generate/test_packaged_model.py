@@ -1,0 +1,38 @@
+"""The packaged model draws galaxies, and knows those of another mock."""
+
+import numpy as np
+import pytest
+
+from nebulium.data.tables.reading import read_table
+from nebulium.generate import posterior_file, sample_file, score_file
+from nebulium.mock import make_survey
+
+MODEL = "mock-sdss-images"
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    """Galaxies that the model has never seen."""
+    folder = tmp_path_factory.mktemp("packaged") / "survey"
+    make_survey("sdss", folder, n=48, seed=977)
+    return folder
+
+
+def test_galaxies_are_drawn_by_name(tmp_path):
+    run = sample_file(tmp_path / "drawn.parquet", model=MODEL, given={"log_mstar": 10.5}, n=2, steps=8)
+    assert (run.images, run.out_of_domain) == (2, 0)
+
+
+def test_it_knows_galaxies_that_it_has_never_seen(survey, tmp_path):
+    true = read_table(survey / "catalogue.parquet")
+    found = read_table(posterior_file(survey, tmp_path / "p.parquet", model=MODEL).output)
+    for name, truth in (("log_redshift", np.log10(true["redshift"])), ("log_mstar", true["log_mstar"])):
+        deviation = (found[name] - truth) / found[f"{name}_sigma"]
+        assert np.std(found[name] - truth) < 0.75 * np.std(truth)
+        assert 0.5 < np.std(deviation) < 1.6
+    assert np.mean(found["in_domain"]) > 0.8
+
+
+def test_its_galaxies_are_typical_and_noise_is_not(survey, tmp_path):
+    scores = read_table(score_file(survey, tmp_path / "s.parquet", model=MODEL).output)
+    assert np.mean(scores["typicality_p"] > 0.05) > 0.8
