@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from nebulium.data.tables.reading import read_table
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import write_table
 from nebulium.generate import posterior_file, sample_file, score_file
 from nebulium.mock import make_survey
 
@@ -33,6 +35,11 @@ def test_it_knows_galaxies_that_it_has_never_seen(survey, tmp_path):
     assert np.mean(found["in_domain"]) > 0.8
 
 
-def test_its_galaxies_are_typical_and_noise_is_not(survey, tmp_path):
-    scores = read_table(score_file(survey, tmp_path / "s.parquet", model=MODEL).output)
+def test_galaxies_of_the_survey_are_typical_and_likelier_with_their_properties(survey, tmp_path):
+    true = read_table(survey / "catalogue.parquet")
+    ids = {"target_id": true["target_id"], "log_mstar": true["log_mstar"]}
+    write_table(Table(ids | {"log_redshift": np.log10(true["redshift"])}), tmp_path / "true.parquet")
+    options = {"model": MODEL, "table": tmp_path / "true.parquet"}
+    scores = read_table(score_file(survey, tmp_path / "s.parquet", **options).output)
     assert np.mean(scores["typicality_p"] > 0.05) > 0.8
+    assert np.mean(scores["log_ratio"]) > 0.5
