@@ -36,6 +36,17 @@ def spots(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def trained_pixels(spots, tmp_path_factory) -> Path:
+    """A model of their pixels, small and hardly trained: most of what it knows is its Gaussian."""
+    from nebulium.generate import PixelConfig, train_file
+
+    folder = tmp_path_factory.mktemp("models") / "pixels"
+    config = PixelConfig(components=16, channels=(8, 8), depth=1, epochs=6, batch_size=32)
+    train_file(spots, folder, properties=["log_mass", "log_size"], config=config)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained(spots, tmp_path_factory) -> Path:
     """A model of them, small and soon trained."""
     from nebulium.generate import LatentConfig, train_file

@@ -1,4 +1,6 @@
 from .model import LatentImageModel as LatentImageModel
+from .pixels.model import PixelImageModel as PixelImageModel
+from .pixels.recipe import PixelConfig as PixelConfig
 from .predict import posterior_file as posterior_file
 from .predict import score_file as score_file
 from .recipe import LatentConfig as LatentConfig

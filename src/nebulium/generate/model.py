@@ -6,31 +6,22 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
+from nebulium.generate.image_model import DOMAIN_REFERENCES, GRID, MOST_AXES, Conditions, Image, ImageModel
 from nebulium.generate.latent.basis import Basis
-from nebulium.generate.latent.diffusion import Known, LatentDiffusion
+from nebulium.generate.latent.diffusion import LatentDiffusion
 from nebulium.generate.latent.noise import PixelNoise, stretched, unstretched
 from nebulium.generate.latent.reader import Reader, log_posterior
 from nebulium.modelfile import register
-from nebulium.nn.training_domain import NEIGHBOUR, TrainingDomain
+from nebulium.nn.training_domain import TrainingDomain
 
-Image = Float[Array, "side side band"]
 Coefficients = Float[Array, " component"]
-Conditions = Float[Array, " condition"]
-
-DOMAIN_REFERENCES = 2048
-#: Coefficients, the same in all orientations, by which images are told apart from those of the training.
-MOST_AXES = 12
-_LEAST_LEFT = 1e-4
-#: Places, in scatters of the training galaxies, at which the density of a property is taken.
-GRID = np.linspace(-8.0, 8.0, 641).astype(np.float32)
 
 
 @register
-class LatentImageModel(eqx.Module):
+class LatentImageModel(ImageModel):
     """A model of images given properties of the galaxies, any of which may be missing.
 
     An image is a mean and principal components of the training set in its eight orientations, whose
@@ -128,14 +119,6 @@ class LatentImageModel(eqx.Module):
         self.image_domain = TrainingDomain(min(MOST_AXES, self.basis.components[0]) + 1, domain_references)
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
 
-    def known(self, conditions: Conditions) -> Known:
-        """Properties in their own units, NaN where not known, as the diffusion is told them."""
-        there = jnp.isfinite(conditions)
-        standard = (jnp.where(there, conditions, self.condition_mean) - self.condition_mean) / (
-            self.condition_scale
-        )
-        return Known(standard, there.astype(jnp.float32))
-
     def drawn(
         self,
         conditions: Conditions,
@@ -194,18 +177,3 @@ class LatentImageModel(eqx.Module):
         """
         coefficients = self.basis.coefficients(image)
         return self.diffusion.log_densities(coefficients, jax.vmap(self.known)(conditions), draws, key)
-
-    def in_domain(self, conditions: Conditions) -> Bool[Array, ""]:
-        """Whether such galaxies were among those of the training; properties may be missing."""
-        given, domain = self.known(conditions), self.condition_domain
-        # What is missing cannot be unlike that of any galaxy: it has no part in the distance.
-        apart = (domain.reference - given.conditions[None, :]) * given.known[None, :]
-        squares = jnp.sum(apart**2, axis=1) / jnp.maximum(jnp.sum(given.known), 1.0)
-        return jnp.sum(squares <= domain.most_distance**2) >= NEIGHBOUR
-
-    def image_axes(self, image: Image) -> Float[Array, " axis"]:
-        """Where an image lies among those of the training, in scatters of these."""
-        coefficients = self.basis.coefficients(image)
-        left = jnp.log(jnp.std(image - self.basis.image(coefficients)) + _LEAST_LEFT)
-        first = coefficients[: min(MOST_AXES, self.basis.components[0])]
-        return jnp.append(first, (left - self.left_mean) / self.left_scale)

@@ -19,7 +19,9 @@ from nebulium.data.images.preparation import PreparedImages, prepared_chunks
 from nebulium.data.images.source import ImageSource
 from nebulium.data.rejects import Rejects
 from nebulium.errors import ImageError, TableError
-from nebulium.generate.model import GRID, LatentImageModel
+from nebulium.generate.image_model import GRID, ImageModel
+from nebulium.generate.model import LatentImageModel
+from nebulium.generate.pixels.model import PixelImageModel
 from nebulium.nn.mapping import map_galaxies
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor, predicts_for
 from nebulium.verbs.labels.joining import join_labels, read_labels
@@ -60,7 +62,7 @@ class PosteriorPredictor(Predictor[KnownImages]):
         ids: np.ndarray | None = None,
     ) -> Opened[KnownImages]:
         """Open images of any format; they must suit the model. Given properties come from a table."""
-        model: LatentImageModel = self.model
+        model: ImageModel = self.model
         matched = open_for_model(source, model.form, bands=bands)
         check_instrument(matched.source, model)
         rejects, notes = Rejects(), list(matched.supposed)
@@ -109,7 +111,7 @@ class PosteriorPredictor(Predictor[KnownImages]):
 
     def one(self, image: Array, conditions: Array) -> dict[str, Array]:
         """Quantiles of the properties of one galaxy."""
-        model: LatentImageModel = self.model
+        model: ImageModel = self.model
         density = model.posterior(image, conditions)
         quantile = {
             part: model.condition_mean + model.condition_scale * _quantiles(density, share)
@@ -122,7 +124,8 @@ class PosteriorPredictor(Predictor[KnownImages]):
         return {"properties": list(self.model.conditions)}
 
 
-predicts_for(LatentImageModel)(PosteriorPredictor)
+for _of in (LatentImageModel, PixelImageModel):
+    predicts_for(_of)(PosteriorPredictor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +143,7 @@ class ScorePredictor(PosteriorPredictor):
 
     def one(self, image: Array, conditions: Array) -> dict[str, Array]:
         """The ratio of one galaxy."""
-        model: LatentImageModel = self.model
+        model: ImageModel = self.model
         inside = model.image_domain.contains(model.image_axes(image)) & model.in_domain(conditions)
         return {"log_ratio": model.log_ratios(image, conditions[None, :])[0], "in_domain": inside}
 
@@ -245,7 +248,7 @@ def score_file(
     return verbs.predict_file(images, output, model=predictor, options=options, progress=progress)
 
 
-def check_instrument(source: ImageSource, model: LatentImageModel) -> None:
+def check_instrument(source: ImageSource, model: ImageModel) -> None:
     """Refuse images with other pixels, or another point-spread function, than those of the training."""
     for name, most, what in (
         ("pixel_scale_arcsec", MOST_SCALE, "pixels"),

@@ -1,9 +1,9 @@
 """From images and properties to a saved model of images: the settings, the loss, the steps."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -11,21 +11,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_parts
+from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.preparation import Preparation, measure_preparation
 from nebulium.data.images.source import ImageSource
 from nebulium.data.splits import Split
 from nebulium.errors import ImageError
 from nebulium.generate.card import described
-from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis, with_tails
+from nebulium.generate.image_model import DOMAIN_REFERENCES, ImageModel
+from nebulium.generate.latent.basis import MOST_VALUES, Basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
 from nebulium.generate.latent.gaussian import fit_gaussian
-from nebulium.generate.latent.noise import PixelNoise, fit_noise
-from nebulium.generate.latent.reader import Reader
-from nebulium.generate.model import DOMAIN_REFERENCES, LatentImageModel
-from nebulium.nn.joint_mixture import parameter_count
+from nebulium.generate.measuring import BATCH, basis_of, first_population, known_of, measured
+from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import map_galaxies
-from nebulium.nn.training_domain import measure_domain
 from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
@@ -34,16 +32,33 @@ from nebulium.verbs.labels.joining import LabelledRows
 #: Softening of the stretch, in scatters of the sky. Of 3, 10, 30 and 100 it rebuilds galaxies best with as
 #: many components, and lets properties be read best.
 SOFTENING = 30.0
-#: Images that the components, and the noise, are measured on.
-MOST_FOR_BASIS, MOST_FOR_NOISE = 20_000, 512
 #: Fewer images than this in a part of the split cannot be told from their average.
 LEAST_TRAINING, LEAST_VALIDATION = 200, 20
 #: Pixels on a side.
 LEAST_SIDE = 8
-BATCH = 128
 #: Shares of the training galaxies that tell none, one and all of their conditions; of the rest each
 #: condition is told with the last probability.
 NONE, ONE, ALL, EACH = 0.15, 0.35, 0.2, 0.6
+
+
+@runtime_checkable
+class ImageConfig(Protocol):
+    """What the settings of every model of images have."""
+
+    @property
+    def components(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int | None: ...  # noqa: D102
+    @property
+    def binning(self) -> int: ...  # noqa: D102
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Keywords of the model that build its networks."""
+
+    @property
+    def summary(self) -> str:
+        """What the model card says of its networks."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,16 @@ class LatentConfig:
                 raise ValueError(f"LatentConfig: {name} must be at least {least}, got {value!r}")
 
     @property
+    def network(self) -> dict[str, Any]:
+        """Keywords of the model that build its networks."""
+        return {"width": self.width, "depth": self.depth}
+
+    @property
+    def summary(self) -> str:
+        """What the model card says of its networks."""
+        return f"diffusion by {self.depth} blocks of width {self.width}"
+
+    @property
     def fitting(self) -> FitConfig:
         """Settings of the training loop."""
         return fit_config_of(self, averaging=0.999)
@@ -133,8 +158,8 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
         way_key, hidden_key = jax.random.split(key)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
-        told = known * _told(hidden_key, len(known))
-        return learner.network.loss(turned, conditions * told, told)
+        shown = known * told(hidden_key, len(known))
+        return learner.network.loss(turned, conditions * shown, shown)
 
     keys = jax.random.split(key, len(galaxies["known"]))
     return jax.vmap(one)(galaxies["coefficients"], galaxies["conditions"], galaxies["known"], keys)
@@ -145,20 +170,25 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
     coefficients, n = galaxies["coefficients"], len(galaxies["coefficients"])
     level_key, order_key, key = jax.random.split(key, 3)
     lowest, highest = learner.network.log_levels
-    even = (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(level_key, (n,))) / n
-    levels = lowest + (highest - lowest) * jax.random.permutation(order_key, even)
+    levels = lowest + (highest - lowest) * even_shares(level_key, order_key, n)
 
     def one(coefficients: Array, conditions: Array, known: Array, level: Array, key: Array) -> Array:
         way_key, hidden_key, noise_key = jax.random.split(key, 3)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
-        told = known * _told(hidden_key, len(known))
-        return learner.network.loss(turned, Known(conditions * told, told), level, noise_key)
+        shown = known * told(hidden_key, len(known))
+        return learner.network.loss(turned, Known(conditions * shown, shown), level, noise_key)
 
     keys = jax.random.split(key, n)
     return jax.vmap(one)(coefficients, galaxies["conditions"], galaxies["known"], levels, keys)
 
 
-def _told(key: Key[Array, ""], conditions: int) -> Float[Array, " condition"]:
+def even_shares(key: Key[Array, ""], order_key: Key[Array, ""], n: int) -> Float[Array, " galaxy"]:
+    """Numbers between 0 and 1, one in each of n equal parts, in any order."""
+    even = (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(key, (n,))) / n
+    return jax.random.permutation(order_key, even)
+
+
+def told(key: Key[Array, ""], conditions: int) -> Float[Array, " condition"]:
     """Which conditions a galaxy in training tells, 1 or 0."""
     kind_key, which_key, each_key = jax.random.split(key, 3)
     which = jax.random.randint(which_key, (), 0, conditions)
@@ -169,9 +199,15 @@ def _told(key: Key[Array, ""], conditions: int) -> Float[Array, " condition"]:
 
 
 def train_on_images(
-    source: ImageSource, labelled: LabelledRows, split: Split, config: LatentConfig, run: Training
+    source: ImageSource,
+    labelled: LabelledRows,
+    split: Split,
+    config: ImageConfig,
+    run: Training,
+    *,
+    learn: Callable[..., tuple[ImageModel, list[FitResult[Any]]]],
 ) -> TrainedModel:
-    """Prepare images and train a model on those of the training part."""
+    """Prepare images and train a model on those of the training part, as a recipe does."""
     part = split.parts(labelled.ids)
     preparation = _preparation(source, labelled.rows[part == "train"], config)
     parts = prepare_parts(
@@ -186,7 +222,7 @@ def train_on_images(
     rows = {name: one.images.rows for name, one in parts.items()}
     split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=str(source.path))
     of_images = {name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")}
-    model, results = train_on_store(parts, labelled.targets, config=config, of_images=of_images, run=run)
+    model, results = learn(parts, labelled.targets, config=config, of_images=of_images, run=run)
     return described(
         model,
         config,
@@ -202,7 +238,7 @@ def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
     return None if values is None else [float(f"{value:.6g}") for value in values]
 
 
-def _preparation(source: ImageSource, rows: np.ndarray, config: LatentConfig) -> Preparation:
+def _preparation(source: ImageSource, rows: np.ndarray, config: ImageConfig) -> Preparation:
     """How images are prepared; their sides must be even, and small enough for components."""
     measured = measure_preparation(source, rows, size=config.size, binning=config.binning)
     side, bands, mend = (
@@ -235,10 +271,11 @@ def train_on_store(
 ) -> tuple[LatentImageModel, list[FitResult[Any]]]:
     """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
     training = parts["train"]
-    basis = fit_basis(_chunks(training.images, MOST_FOR_BASIS), config.components)
-    basis = with_tails(basis, _mapped(basis.amplitudes, training.images))
+    basis = basis_of(training, config.components)
     settings = hyperparameters(training, basis, conditions, config, of_images or {})
-    model = _with_statistics(training, basis, settings, config.seed)
+    model = measured(LatentImageModel(**settings, key=jax.random.key(config.seed)), basis, parts)
+    scale = jnp.asarray(coefficient_scale(basis.all_scales))
+    model = eqx.tree_at(lambda m: m.diffusion.scale, model, scale)
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
     gaussian = fit_gaussian(
         data["train"]["coefficients"],
@@ -246,13 +283,6 @@ def train_on_store(
         basis.components[0],
     )
     model = eqx.tree_at(lambda m: m.diffusion.gaussian.closed, model, gaussian)
-    model = eqx.tree_at(lambda m: m.noise, model, _noise(model, parts["validation"].images))
-    domain = measure_domain(
-        *(jnp.asarray(data[name]["conditions"]) for name in ("train", "validation")),
-        n_reference=model.condition_domain.reference.shape[0],
-    )
-    model = eqx.tree_at(lambda m: m.condition_domain, model, domain)
-    model = _with_image_domain(model, parts)
     results = []
 
     def fitted(name: str, network: Any, loss: Any, fitting: FitConfig, trained: Callable[[Any], Any]) -> Any:
@@ -270,7 +300,8 @@ def train_on_store(
         results.append(result)
         return result.model.network
 
-    reader = _started(model.reader, data["train"])
+    start = first_population(data["train"]["conditions"])
+    reader = eqx.tree_at(lambda one: one.of_all, model.reader, start)
     reader = fitted("reader", reader, reading_loss, config.reading, lambda network: network)
     learned = fitted(
         "gaussian", model.diffusion.gaussian, gaussian_loss, config.reading, lambda network: network.layers
@@ -282,31 +313,11 @@ def train_on_store(
     return eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion)), results
 
 
-def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
-    """The model with the domain of its images."""
-    axes = {name: _mapped(model.image_axes, parts[name].images) for name in ("train", "validation")}
-    left = axes["train"][:, -1]
-    mean, scale = np.mean(left), max(float(np.std(left)), 1e-3)
-    standard = [jnp.asarray(np.column_stack([a[:, :-1], (a[:, -1] - mean) / scale])) for a in axes.values()]
-    domain = measure_domain(*standard, n_reference=model.image_domain.reference.shape[0])
-    measured = (domain, jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32))
-    return eqx.tree_at(lambda m: (m.image_domain, m.left_mean, m.left_scale), model, measured)
-
-
-def _started(reader: Reader, data: Mapping[str, np.ndarray]) -> Reader:
-    """The density of all galaxies begins with normal distributions about some of them."""
-    conditions = data["conditions"]
-    components = len(reader.of_all) // parameter_count(1, conditions.shape[1])
-    start = np.zeros((components, parameter_count(1, conditions.shape[1])), np.float32)
-    start[:, 1 : 1 + conditions.shape[1]] = conditions[np.arange(components) * len(conditions) // components]
-    return eqx.tree_at(lambda one: one.of_all, reader, jnp.asarray(start.ravel()))
-
-
 def hyperparameters(
     training: LabelledImages,
     basis: Basis,
     conditions: tuple[str, ...],
-    config: LatentConfig,
+    config: ImageConfig,
     of_images: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Keywords of the model."""
@@ -315,58 +326,12 @@ def hyperparameters(
         **of_images,
         "conditions": list(conditions),
         "components": list(basis.components),
-        "width": config.width,
-        "depth": config.depth,
+        **config.network,
         "domain_references": min(DOMAIN_REFERENCES, len(training)),
     }
-
-
-def _with_statistics(
-    training: LabelledImages, basis: Basis, settings: Mapping[str, Any], seed: int
-) -> LatentImageModel:
-    """A model before training, with what is measured on the training galaxies."""
-    values = training.labels["value"]
-    model = LatentImageModel(**settings, key=jax.random.key(seed))
-    scale = coefficient_scale(basis.all_scales)
-    measured = (
-        basis,
-        jnp.asarray(scale),
-        jnp.asarray(np.nanmean(values, axis=0), jnp.float32),
-        jnp.asarray(np.nanstd(values, axis=0), jnp.float32),
-    )
-    where = lambda m: (m.basis, m.diffusion.scale, m.condition_mean, m.condition_scale)  # noqa: E731
-    return eqx.tree_at(where, model, measured)
 
 
 def _coefficients(model: LatentImageModel, images: LabelledImages) -> dict[str, np.ndarray]:
     """What the diffusion is trained on."""
     coefficients = map_galaxies(model.basis.coefficients, images.images, batch=BATCH)
-    known = map_galaxies(model.known, images.labels["value"].astype(np.float32), batch=BATCH)
-    return {"coefficients": coefficients, "conditions": known.conditions, "known": known.known}
-
-
-def _noise(model: LatentImageModel, images: StoredImages) -> PixelNoise:
-    """Noise as it is left of images that components were not fitted to."""
-    stretch = model.form.preparation.stretch
-    rebuilt = lambda image: model.basis.image(model.basis.coefficients(image))  # noqa: E731
-
-    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for chunk in _chunks(images, MOST_FOR_NOISE):
-            modelled = map_galaxies(rebuilt, chunk, batch=BATCH)
-            yield stretch.invert(chunk), stretch.invert(modelled)
-
-    pixels = model.form.preparation.side**2 * len(model.form.bands)
-    return fit_noise(pairs(), model.basis.size / pixels)
-
-
-def _mapped(function: Callable[..., Array], images: StoredImages) -> np.ndarray:
-    """What is measured of those images that the components are measured on."""
-    chunks = _chunks(images, MOST_FOR_BASIS)
-    return np.concatenate([map_galaxies(function, one, batch=BATCH) for one in chunks])
-
-
-def _chunks(images: StoredImages, most: int) -> Iterator[np.ndarray]:
-    """Some of the images, spread evenly over the set."""
-    rows = np.arange(min(len(images), most)) * len(images) // min(len(images), most)
-    for first in range(0, len(rows), BATCH):
-        yield images[rows[first : first + BATCH]]
+    return {"coefficients": coefficients, **known_of(model, images)}

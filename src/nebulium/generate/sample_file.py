@@ -19,7 +19,7 @@ from nebulium.data.output import check_not_input, check_place, replace_on_succes
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
-from nebulium.generate.model import LatentImageModel
+from nebulium.generate.image_model import ImageModel
 from nebulium.nn.mapping import in_batches, map_galaxies
 from nebulium.verbs.predict import ID, NamedModel, named_model
 
@@ -113,7 +113,7 @@ def sample_file(
         raise OutputError(str(output), problem, f"choose a name that ends in {ENDING}")
     if table is not None:
         check_not_input(Path(table), Path(output))
-    found = named_model(model, of=LatentImageModel)
+    found = named_model(model, of=ImageModel)
     conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column)
     inside = map_galaxies(found.model.in_domain, conditions, batch=BATCH)
     if not outside and not np.all(inside):
@@ -133,7 +133,7 @@ def sample_file(
 
 
 def sample_images(
-    model: LatentImageModel,
+    model: ImageModel,
     conditions: Float[np.ndarray, "n condition"],
     *,
     first: int = 0,
@@ -145,7 +145,7 @@ def sample_images(
 
     Parameters
     ----------
-    model : LatentImageModel
+    model : LatentImageModel or PixelImageModel
     conditions : ndarray of shape (n, condition), float32
         Properties in the order of ``model.conditions``, in its units; NaN for any value.
     first : int
@@ -160,6 +160,7 @@ def sample_images(
 
     Examples
     --------
+    >>> from nebulium.generate import LatentImageModel
     >>> model = LatentImageModel(
     ...     conditions=["log_mstar"], components=[2, 1, 1, 1, 1], width=8, depth=1, bands=["r"], unit="",
     ...     size=8, stretch={"kind": "none", "softening": []},
@@ -182,7 +183,7 @@ def sample_images(
 
 @eqx.filter_jit
 def _drawn(
-    model: LatentImageModel, key: Array, conditions: Array, numbers: Array, *, steps: int, guidance: Any
+    model: ImageModel, key: Array, conditions: Array, numbers: Array, *, steps: int, guidance: Any
 ) -> Array:
     """A batch of images, each by a key of its own."""
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
@@ -190,11 +191,7 @@ def _drawn(
 
 
 def _conditions(
-    model: LatentImageModel,
-    table: str | Path | None,
-    given: Mapping[str, float],
-    n: int,
-    id_column: str | None,
+    model: ImageModel, table: str | Path | None, given: Mapping[str, float], n: int, id_column: str | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Properties of each image, the id of its row in the table, and what was supposed."""
     _check_names(model.conditions, given, "given")
@@ -277,7 +274,7 @@ def _chunks(
     seed: int,
 ) -> Iterator[Images]:
     """The images, a batch at a time."""
-    model: LatentImageModel = found.model
+    model: ImageModel = found.model
     bands, n = model.form.bands, len(conditions)
     of_model = {name: getattr(model, name) for name in ("psf_fwhm_arcsec", "pixel_scale_arcsec")}
     about = {

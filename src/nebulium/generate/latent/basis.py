@@ -9,6 +9,7 @@ pixels.
 from collections.abc import Iterable, Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
@@ -144,6 +145,23 @@ class Basis(eqx.Module):
     def all_scales(self) -> Float[np.ndarray, " component"]:
         """Standard deviations of all coefficients."""
         return np.concatenate([np.asarray(one) for one in (*self.scales, self.scales[-1])])
+
+    @property
+    def every_scale(self) -> Coefficients:
+        """The same, inside a compiled function."""
+        return _joined(self.scales)
+
+    @property
+    def planes(self) -> Float[Array, "component side side band"]:
+        """The components as images: orthonormal."""
+        single = jnp.diag(1.0 / self.every_scale)
+        return jax.vmap(lambda one: join(self._across(one), self.side))(single)
+
+    @property
+    def mean_image(self) -> Image:
+        """The stretched mean image."""
+        rest = [jnp.zeros_like(block) for block in self._across(jnp.zeros(self.size))[1:]]
+        return join([self.mean, *rest], self.side)
 
     def coefficients(self, image: Image) -> Coefficients:
         """Coefficients of a stretched image: of mean 0 and unit variance over the set."""
