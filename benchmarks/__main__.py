@@ -38,6 +38,7 @@ MODULES = {
     "properties_sdss": "properties.sdss",
     "properties_galaxy_zoo": "properties.galaxy_zoo",
     "generate_mock": "generate.mock",
+    "generate_pixels": "generate.pixels",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

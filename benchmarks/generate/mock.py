@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -12,6 +12,7 @@ from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.opening import open_images
+from nebulium.data.images.preparation import Preparation
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.generate.model import LatentImageModel
@@ -47,24 +48,26 @@ def measure(settings: Settings) -> Iterator[Result]:
             train_file(folder, Path(scratch) / "model", properties=PROPERTIES, config=LatentConfig())
         seconds = time.process_time() - start
         model = load_model(settings.generate_model or Path(scratch) / "model", of=LatentImageModel)
-        parts = _parts(model, folder, Path(scratch) / "images")
+        parts = parts_of(folder, Path(scratch) / "images", model.conditions, model.form.preparation)
         yield _posteriors(model, parts)
         yield from _likeness(model, parts["test"], seconds if settings.generate_model is None else None)
 
 
-def _parts(model: LatentImageModel, folder: Path, scratch: Path) -> dict[str, LabelledImages]:
-    """The images as the model takes them, with the properties, by part."""
+def parts_of(
+    folder: Path, scratch: Path, properties: Sequence[str], preparation: Preparation
+) -> dict[str, LabelledImages]:
+    """Prepared images of a survey, with the properties, by part."""
     source = open_images(folder)
     if source.table is None:
         raise ValueError(f"{folder} has no table beside its images")
-    values = np.stack([source.table[name] for name in model.conditions], axis=1).astype(np.float32)
+    values = np.stack([source.table[name] for name in properties], axis=1).astype(np.float32)
     return prepare_parts(
         source,
         np.arange(len(source)),
         Split().parts(source.ids),
         {"value": values},
         scratch,
-        preparation=model.form.preparation,
+        preparation=preparation,
         rejects=Rejects(),
     )
 

@@ -209,7 +209,7 @@ def train_on_images(
 ) -> TrainedModel:
     """Prepare images and train a model on those of the training part, as a recipe does."""
     part = split.parts(labelled.ids)
-    preparation = _preparation(source, labelled.rows[part == "train"], config)
+    preparation = preparation_of(source, labelled.rows[part == "train"], config)
     parts = prepare_parts(
         source,
         labelled.rows,
@@ -238,9 +238,9 @@ def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
     return None if values is None else [float(f"{value:.6g}") for value in values]
 
 
-def _preparation(source: ImageSource, rows: np.ndarray, config: ImageConfig) -> Preparation:
+def preparation_of(source: ImageSource, rows: np.ndarray, config: ImageConfig) -> Preparation:
     """How images are prepared; their sides must be even, and small enough for components."""
-    measured = measure_preparation(source, rows, size=config.size, binning=config.binning)
+    measured = measurepreparation_of(source, rows, size=config.size, binning=config.binning)
     side, bands, mend = (
         measured.side,
         len(source.bands),

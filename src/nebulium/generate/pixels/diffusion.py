@@ -16,6 +16,7 @@ from nebulium.generate.pixels.base import Base, Frame, PixelGaussian
 from nebulium.generate.pixels.schedules import SCHEDULES, Diffusion, Schedule, linear_log_levels
 from nebulium.generate.pixels.unet import UNet
 from nebulium.generate.samplers import Sampler, denoised
+from nebulium.nn.convolution import normal_numbers
 from nebulium.nn.encoders import halved
 
 Image = Float[Array, "side side band"]
@@ -117,7 +118,7 @@ class PixelDiffusion(eqx.Module):
 
         def one(now: tuple[Number, Key[Array, ""]]) -> Float[Array, " way"]:
             log_level, key = lowest + (highest - lowest) * now[0], now[1]
-            noise = jax.random.normal(key, image.shape)
+            noise = normal_numbers(key, *image.shape)
 
             def bound(known: Known) -> Number:
                 base = self.gaussian.given(frame, known)
@@ -139,14 +140,14 @@ class PixelDiffusion(eqx.Module):
         steps: int,
         key: Key[Array, ""],
         guidance: Number | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler = "heun",
     ) -> Image:
         """Draw a stretched image; guidance above 1 draws what is more typical than galaxies are."""
         lowest, highest = self.ends(frame)
         nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
         base, free_base = (self.gaussian.given(frame, known) for known in (given, nothing))
         start_key, key = jax.random.split(key)
-        noise = jax.random.normal(start_key, base.mean.shape)
+        noise = normal_numbers(start_key, *base.mean.shape)
         start = base.mean + base.scaled(noise, lambda v: jnp.sqrt(v + jnp.exp(2.0 * highest)))
 
         def denoise(noisy: Image, log_level: Number) -> Image:
@@ -157,4 +158,4 @@ class PixelDiffusion(eqx.Module):
             return free + guidance * (clean - free)
 
         levels = self.schedule.drawing(steps, lowest, highest)
-        return denoised(sampler or self.schedule.sampler, denoise, start, levels, key)
+        return denoised(sampler, denoise, start, levels, key)

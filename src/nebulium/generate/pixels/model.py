@@ -147,12 +147,9 @@ class PixelImageModel(ImageModel):
         *,
         steps: int,
         guidance: Number | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler = "heun",
     ) -> Image:
-        """An image of a galaxy with these properties, in the unit of the pixels, with noise.
-
-        The sampler is that of the diffusion, if not given: Heun's method for "edm", else the ancestral one.
-        """
+        """An image of a galaxy with these properties, in the unit of the pixels, with noise."""
         given, frame = self.known(conditions), frame_of(self.basis)
         image = self.diffusion.sample(given, frame, steps, key, guidance, sampler)
         return unstretched(image, self.form.preparation.stretch)

@@ -28,6 +28,7 @@ from nebulium.generate.pixels.base import PixelGaussian, frame_of
 from nebulium.generate.pixels.model import PixelImageModel
 from nebulium.generate.pixels.schedules import NAMES, Diffusion
 from nebulium.generate.recipe import LEAST_SIDE, even_shares, hyperparameters, told
+from nebulium.nn.convolution import normal_numbers
 from nebulium.nn.encoders import computes_in_half
 from nebulium.nn.joint_mixture import log_density
 from nebulium.training import FitConfig, FitResult, trained_part
@@ -158,7 +159,7 @@ def pixel_loss(learner: PixelLearner, galaxies: dict[str, Array], key: Key[Array
         shown = known.known * told(hidden_key, values.size)
         given = Known(known.conditions * shown, shown)
         image, base = random_orientation(image, way_key), diffusion.gaussian.given(frame, given)
-        noise = jax.random.normal(noise_key, image.shape)
+        noise = normal_numbers(noise_key, *image.shape)
         error = diffusion.error(image, noise, level, given, base, in_half=learner.in_half)
         return diffusion.schedule.cost(error)
 
@@ -174,13 +175,8 @@ def train_pixels(
     run: Training | None = None,
 ) -> tuple[PixelImageModel, list[FitResult[Any]]]:
     """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
-    training, run = parts["train"], run or Training()
-    basis = basis_of(training, config.components)
-    settings = hyperparameters(training, basis, conditions, config, of_images or {})
-    model = measured(PixelImageModel(**settings, key=jax.random.key(config.seed)), basis, parts)
-    gaussian = fit_base(model, parts)
-    model = eqx.tree_at(lambda m: m.diffusion.gaussian, model, gaussian)
-    about = dataclasses.asdict(config)
+    run, about = run or Training(), dataclasses.asdict(config)
+    model = begun(parts, conditions, config=config, of_images=of_images)
     known = {name: known_of(model, parts[name]) for name in ("train", "validation")}
     population = run.fit(
         "population",
@@ -192,6 +188,11 @@ def train_pixels(
         about=about,
     )
     model = eqx.tree_at(lambda m: m.population, model, population.model.parameters)
+    if config.batch_size % jax.local_device_count():
+        run.warn(
+            f"one of {jax.local_device_count()} devices does all: a batch of {config.batch_size} cannot be "
+            "shared out evenly; choose another --batch-size (batch_size)"
+        )
     learner = PixelLearner(model, computes_in_half(config.half_precision))
     result = run.fit(
         "diffusion",
@@ -204,6 +205,21 @@ def train_pixels(
         about=about,
     )
     return result.model.model, [population, result]
+
+
+def begun(
+    parts: Mapping[str, LabelledImages],
+    conditions: tuple[str, ...],
+    *,
+    config: PixelConfig,
+    of_images: Mapping[str, Any] | None = None,
+) -> PixelImageModel:
+    """A model before its network has learned anything: it draws Gaussian galaxies."""
+    training = parts["train"]
+    basis = basis_of(training, config.components)
+    settings = hyperparameters(training, basis, conditions, config, of_images or {})
+    model = measured(PixelImageModel(**settings, key=jax.random.key(config.seed)), basis, parts)
+    return eqx.tree_at(lambda m: m.diffusion.gaussian, model, fit_base(model, parts))
 
 
 def fit_base(model: PixelImageModel, parts: Mapping[str, LabelledImages]) -> PixelGaussian:

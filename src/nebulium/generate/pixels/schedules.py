@@ -1,9 +1,9 @@
 """Two diffusions by name: which levels of noise there are, and what an error at one of them costs.
 
 "edm" is that of Karras et al. 2022 (arXiv:2206.00364): all levels, in training even in their logarithm,
-squared errors, Heun's method. "ddpm" is that of Ho et al. 2020 (arXiv:2006.11239): a thousand levels, whose
-steps grow linearly, and ancestral sampling, here with the absolute errors of Smith et al. 2022
-(arXiv:2111.01713).
+squared errors. "ddpm" is that of Ho et al. 2020 (arXiv:2006.11239): a thousand levels, whose
+steps grow linearly, here with the absolute errors of Smith et al. 2022 (arXiv:2111.01713); images are drawn
+by any of `nebulium.generate.samplers`.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,6 @@ from typing import Literal, get_args
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-
-from nebulium.generate.samplers import Sampler
 
 Number = Float[Array, ""]
 Levels = Float[Array, "*level"]
@@ -39,14 +37,11 @@ class Schedule:
         (steps, lowest, highest) -> levels from the highest to the lowest, as images are drawn.
     cost : callable
         Error of the noise, in its scatter -> loss.
-    sampler : {"heun", "ddim", "ancestral"}
-        That of the paper.
     """
 
     log_levels: Callable[[Levels, Number, Number], Levels]
     drawing: Callable[[int, Number, Number], Levels]
     cost: Callable[[Float[Array, "side side band"]], Number]
-    sampler: Sampler
 
 
 def linear_log_levels() -> Float[np.ndarray, " step"]:
@@ -70,13 +65,17 @@ def _stepped(share: Levels, lowest: Number, highest: Number) -> Levels:
     return lowest + jnp.asarray(linear_log_levels())[place]
 
 
-def _every_so_many(steps: int, lowest: Number, highest: Number) -> Levels:
-    # More steps than there are levels would do nothing at some of them.
-    places = np.round(np.linspace(STEPS - 1, 0, min(steps, STEPS))).astype(int)
-    return lowest + jnp.asarray(linear_log_levels()[places])
+def _of_steps(steps: int, lowest: Number, highest: Number) -> Levels:
+    """Those of the thousand that are nearest to levels even in their logarithm: fewer than asked for."""
+    levels = linear_log_levels()
+    # Even in the number of the step, forty of them would leave a fifth of the variance of the noise.
+    wanted = np.linspace(levels[0], levels[-1], steps)
+    nearest = np.unique(np.argmin(np.abs(levels[None, :] - wanted[:, None]), axis=1))
+    places = nearest if steps < STEPS else np.arange(STEPS)
+    return lowest + jnp.asarray(levels[places[::-1]])
 
 
 SCHEDULES: dict[str, Schedule] = {
-    "edm": Schedule(_even, _rooted, lambda error: jnp.mean(error**2), "heun"),
-    "ddpm": Schedule(_stepped, _every_so_many, lambda error: jnp.mean(jnp.abs(error)), "ancestral"),
+    "edm": Schedule(_even, _rooted, lambda error: jnp.mean(error**2)),
+    "ddpm": Schedule(_stepped, _of_steps, lambda error: jnp.mean(jnp.abs(error))),
 }
