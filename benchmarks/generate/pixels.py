@@ -53,23 +53,23 @@ def _told_apart(parts: dict[str, LabelledImages]) -> Result:
     truth = test.labels["value"]
     real = _features(model.form.preparation.stretch.invert(test.images[np.arange(len(test))]))
     names = feature_names(model.form.bands)
-    rows.append(["the Gaussian alone", 0.0, *_scores(model, real, truth, names)])
+    rows.append(["the Gaussian alone", "none", *_scores(model, real, truth, names)])
     for name, shown in DIFFUSIONS.items():
         start = time.process_time()
         trained, _ = train_pixels(parts, PROPERTIES, config=replace(CONFIG, diffusion=name))
         took = time.process_time() - start
         rows.append([shown, took, *_scores(trained, real, truth, names)])
     alone = real_told_apart(real, truth)
-    rows.append(["real against real", None, *alone.values(), None])
+    rows.append(["real against real", "", *alone.values(), ""])
     return Result(
         "generate/pixels",
         "The model of pixels after minutes on a processor",
-        f"{DRAWN} images of {CONFIG.binning} by {CONFIG.binning} binned pixels drawn at the properties of test "
-        f"galaxies of the mock of SDSS, in {STEPS} steps of Heun's method, by a network of "
+        f"{DRAWN} images of pixels binned {CONFIG.binning} by {CONFIG.binning}, drawn at the properties of "
+        f"test galaxies of the mock of SDSS in {STEPS} steps of Heun's method, by a network of "
         f"{' and '.join(map(str, CONFIG.channels))} channels that has seen {TRAINED:,} galaxies "
-        f"{CONFIG.epochs} times: area under the ROC curve, as above, and the mean of Wasserstein's distances. "
-        "Other images and fewer of them than above: the lines are to be compared with each other. The model is "
-        "for a GPU, on which it has not been trained.",
+        f"{CONFIG.epochs} times: area under the ROC curve, as above, and the mean of Wasserstein's "
+        "distances. Other images and fewer of them than above: the lines are to be compared with each other. "
+        "The model is for a GPU, on which it has not been trained.",
         ("drawn by", "training, CPU-seconds", *alone, "mean distance"),
         rows,
     )

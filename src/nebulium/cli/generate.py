@@ -73,7 +73,7 @@ def model_config(
         Literal["edm", "ddpm"] | None,
         typer.Option(
             "--diffusion",
-            help="Of pixels: of Karras et al. 2022, or of Ho et al. 2020 and Smith et al. 2022. [default: edm]",
+            help="Of pixels: Karras et al. 2022, or Ho et al. 2020 and Smith et al. 2022. [default: edm]",
         ),
     ] = None,
     components: Annotated[int, typer.Option("--components", min=16, help="Principal components.")] = 224,

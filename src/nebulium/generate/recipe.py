@@ -240,7 +240,7 @@ def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
 
 def preparation_of(source: ImageSource, rows: np.ndarray, config: ImageConfig) -> Preparation:
     """How images are prepared; their sides must be even, and small enough for components."""
-    measured = measurepreparation_of(source, rows, size=config.size, binning=config.binning)
+    measured = measure_preparation(source, rows, size=config.size, binning=config.binning)
     side, bands, mend = (
         measured.side,
         len(source.bands),

@@ -26,7 +26,7 @@ from nebulium.generate.measuring import (
 )
 from nebulium.generate.pixels.base import PixelGaussian, frame_of
 from nebulium.generate.pixels.model import PixelImageModel
-from nebulium.generate.pixels.schedules import NAMES, Diffusion
+from nebulium.generate.pixels.schedules import NAMES
 from nebulium.generate.recipe import LEAST_SIDE, even_shares, hyperparameters, told
 from nebulium.nn.convolution import normal_numbers
 from nebulium.nn.encoders import computes_in_half
@@ -69,7 +69,7 @@ class PixelConfig:
     (64, 128, 256, 256)
     """
 
-    diffusion: Diffusion = "edm"
+    diffusion: str = "edm"
     components: int = 224
     channels: tuple[int, ...] = (64, 128, 256, 256)
     depth: int = 2
@@ -104,9 +104,8 @@ class PixelConfig:
     def summary(self) -> str:
         """What the model card says of its networks."""
         channels = ", ".join(map(str, self.channels))
-        return (
-            f"diffusion of pixels ({self.diffusion}) by a U-Net of {self.depth} blocks of {channels} channels"
-        )
+        of_pixels = f"diffusion of pixels ({self.diffusion}) by a U-Net"
+        return f"{of_pixels} of {channels} channels, {self.depth} blocks a stage"
 
     @property
     def fitting(self) -> FitConfig:

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.generate.latent.reader import log_posterior
 from nebulium.generate.image_model import GRID
+from nebulium.generate.latent.reader import log_posterior
 from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import map_galaxies
 
