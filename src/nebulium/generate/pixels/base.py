@@ -6,8 +6,10 @@ drawn with it alone are Gaussian galaxies.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -17,6 +19,8 @@ from nebulium.generate.latent.gaussian import ConditionalGaussian
 
 Image = Float[Array, "side side band"]
 Variances = Float[Array, "..."]
+# Bright galaxies are a thousand times the noise: on a GPU the default precision would lose it in them.
+_tensordot = partial(jnp.tensordot, precision=jax.lax.Precision.HIGHEST)
 
 
 class Frame(eqx.Module):
@@ -63,8 +67,8 @@ class Base(eqx.Module):
     def scaled(self, image: Image, gain: Callable[[Variances], Variances]) -> Image:
         """An image whose part along each axis is multiplied by a function of the variance along it."""
         gains, rest = gain(self.along), gain(self.left)
-        amplitudes = jnp.tensordot(self.planes, image, 3)
-        return rest * image + jnp.tensordot((gains - rest) * amplitudes, self.planes, 1)
+        amplitudes = _tensordot(self.planes, image, 3)
+        return rest * image + _tensordot((gains - rest) * amplitudes, self.planes, 1)
 
 
 class PixelGaussian(eqx.Module):
@@ -93,5 +97,5 @@ class PixelGaussian(eqx.Module):
     def given(self, frame: Frame, known: Known) -> Base:
         """The Gaussian, given those conditions that are known."""
         mean, variance = self.closed.given(*known)
-        centre = frame.mean + jnp.tensordot(mean * frame.scales, frame.planes, 1)
+        centre = frame.mean + _tensordot(mean * frame.scales, frame.planes, 1)
         return Base(frame.planes, centre, variance * frame.scales**2, self.left_variance)

@@ -188,7 +188,7 @@ class PixelImageModel(ImageModel):
             log_prior = jax.vmap(prior)(jnp.asarray(GRID))
             mean, scatter = _moments(_density(first, likelihoods(first, FIRST_DRAWS), log_prior))
             # A posterior that is narrower than the places are apart looks too narrow, or none.
-            reach = ABOUT * jnp.maximum(scatter, first[1] - first[0])
+            reach = ABOUT * jnp.maximum(scatter, 0.5 * (first[1] - first[0]))
             second = mean + jnp.linspace(-reach, reach, PLACES)
             return _density(second, likelihoods(second, DRAWS), log_prior)
 
