@@ -95,6 +95,6 @@ def test_draws_are_as_they_were(unpacked):
 def test_images_are_drawn_as_they_were(unpacked):
     """What a posterior by the same weights says would take minutes."""
     model, conditions = load_model(unpacked("pixels-edm")), np.array([[0.08, 10.5], [np.nan, 10.0]])
-    drawn = sample_images(model, conditions.astype(np.float32), steps=4)
+    drawn = sample_images(model, conditions.astype(np.float32), steps=24)
     for image, wanted in zip(drawn, expected("pixels-edm").values(), strict=True):
         np.testing.assert_allclose(image[8, :, 1], wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())

@@ -28,7 +28,7 @@ from nebulium.nn.mapping import map_galaxies
 CONFIG = PixelConfig(
     binning=2, components=128, channels=(16, 32), depth=1, epochs=2, batch_size=32, learning_rate=2e-3
 )
-TRAINED, VALIDATED, DRAWN, STEPS = 2_000, 256, 400, 20
+TRAINED, VALIDATED, DRAWN, STEPS = 2_000, 256, 400, 40
 DIFFUSIONS = {"edm": "EDM", "ddpm": "DDPM"}
 
 
