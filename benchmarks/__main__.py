@@ -38,6 +38,8 @@ MODULES = {
     "properties_sdss": "properties.sdss",
     "properties_galaxy_zoo": "properties.galaxy_zoo",
     "generate_mock": "generate.mock",
+    "generate_speed": "generate.speed",
+    "generate_halves": "generate.halves",
     "generate_pixels": "generate.pixels",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",

@@ -45,6 +45,9 @@ class Settings:
     mock_survey: Path | None = option(None, "survey that `properties_mock` takes: sdss, seed 4, n 20,000")
     generate_survey: Path | None = option(None, "survey that `generate_mock` takes: sdss, seed 11, n 20,000")
     generate_model: Path | None = option(None, "model of it that `generate_mock` scores; else it is trained")
+    generate_seconds: float | None = option(
+        None, "CPU-seconds that rivals of it train for; as many as it took, if it is trained"
+    )
     photoz_runs: Path | None = option(None, "folder of `make bench-train`")
     explore_galaxies: int = option(1_000_000, "mock galaxies that `explore` shows")
     explore_seconds: float = option(120.0, "how long the visitors of `explore` click")

@@ -2,170 +2,221 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
+from benchmarks.generate.rivals import Rival, train_rivals
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings
-from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.opening import open_images
-from nebulium.data.images.preparation import Preparation
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.recipe import LatentConfig
-from nebulium.generate.sample_file import sample_images
-from nebulium.generate.scores.features import feature_names, image_features
-from nebulium.generate.scores.likeness import feature_likeness, real_told_apart, told_apart
-from nebulium.generate.scores.posteriors import bound_scores, fit_linear_gaussian, posterior_scores
+from nebulium.generate.scores.drawn import REAL
+from nebulium.generate.scores.evaluate import evaluate_file
+from nebulium.generate.scores.posteriors import LINEAR, POPULATION, bound_scores
 from nebulium.generate.training_file import train_file
 from nebulium.metrics.estimates import estimate
 from nebulium.mock.survey.making import make_survey
 from nebulium.modelfile import load_model
-from nebulium.nn.mapping import map_galaxies
+from nebulium.nn.image_model import model_images
+from nebulium.verbs import Evaluation
 
 GALAXIES, SEED = 20_000, 11
 PROPERTIES = ("redshift", "log_mstar", "log_sfr", "oh12", "av_mag")
 # Fixed before the training.
-DRAWN, BOUNDED, DRAWS = 2_000, 100, 128
+DRAWN, BOUNDED, DRAWS = 2_000, 100, 256
 APART = {"morphology": 0.62, "morphology, colour and noise": 0.60, "morphology and properties": 0.65}
-GAIN, GAINS = Target(least=0.15), ("redshift", "log_sfr")
-HOLDS = {0.68: Target(0.64, 0.75), 0.95: Target(0.92, 0.98)}
+GAIN, GAINS, BESIDE_RIVAL = Target(least=0.15), ("redshift", "log_sfr"), Target(least=-0.04)
+HOLDS = {68: Target(0.64, 0.75), 95: Target(0.92, 0.98)}
 BIAS, SCATTER, DISTANCE = Target(-0.2, 0.2), Target(0.8, 1.4), Target(most=0.10)
+ERROR, OWN, NEAREST = Target(most=0.3), Target(least=0.95), Target(least=0.95)
 
 
 def measure(settings: Settings) -> Iterator[Result]:
     """Train on the training galaxies, and look at the test galaxies once."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = settings.generate_survey or Path(scratch) / "survey"
+        survey = settings.generate_survey or Path(scratch) / "survey"
         if settings.generate_survey is None:
-            make_survey(folder, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
-        start = time.process_time()
+            make_survey(survey, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
+        folder, took = settings.generate_model or Path(scratch) / "model", settings.generate_seconds
         if settings.generate_model is None:
-            train_file(folder, Path(scratch) / "model", properties=PROPERTIES, config=LatentConfig())
-        seconds = time.process_time() - start
-        model = load_model(settings.generate_model or Path(scratch) / "model", of=LatentImageModel)
-        parts = parts_of(folder, Path(scratch) / "images", model.conditions, model.form.preparation)
-        yield _posteriors(model, parts)
-        yield from _likeness(model, parts["test"], seconds if settings.generate_model is None else None)
+            start = time.process_time()
+            train_file(survey, folder, properties=PROPERTIES, config=LatentConfig())
+            took = took or time.process_time() - start
+        if took is None:
+            raise ValueError("--generate-seconds: how long did the model train, and shall its rivals?")
+        model = load_model(folder, of=LatentImageModel)
+        rivals = train_rivals(survey, model, Path(scratch), took)
+        found = evaluate_file(survey, model=folder, rivals=[rivals[0].folder], drawn=DRAWN, seed=1)
+        name = next(iter(found.about["models"]))
+        yield _posteriors(found, name, rivals, took)
+        yield _differences(found, *_bound(model, survey))
+        yield from _likeness(found, name)
+        yield _nearest(found, name)
 
 
-def parts_of(
-    folder: Path, scratch: Path, properties: Sequence[str], preparation: Preparation
-) -> dict[str, LabelledImages]:
-    """Prepared images of a survey, with the properties, by part."""
-    source = open_images(folder)
-    if source.table is None:
-        raise ValueError(f"{folder} has no table beside its images")
-    values = np.stack([source.table[name] for name in properties], axis=1).astype(np.float32)
-    return prepare_parts(
-        source,
-        np.arange(len(source)),
-        Split().parts(source.ids),
-        {"value": values},
-        scratch,
-        preparation=preparation,
-        rejects=Rejects(),
-    )
-
-
-def _posteriors(model: LatentImageModel, parts: dict[str, LabelledImages]) -> Result:
-    """Scores of each property, the others not known."""
-    test, truth = parts["test"], parts["test"].labels["value"]
-    train = parts["train"]
-    linear = fit_linear_gaussian(model, train.images, train.labels["value"])
-    found = posterior_scores(model, test.images, truth, linear)
-    bound, error = bound_scores(
-        model,
-        test.images[np.arange(BOUNDED)],
-        truth[:BOUNDED],
-        parts["train"].labels["value"],
-        draws=DRAWS,
-        key=jax.random.key(0),
-    )
-    mean = lambda values: estimate(np.mean, values)  # noqa: E731
+def _posteriors(found: Evaluation, name: str, rivals: list[Rival], took: float) -> Result:
+    """Scores of each property, the others not known, and the gain over simpler methods and a rival."""
+    rival = rivals[0]
+    scores = {(one.target, one.method): one for one in found.of_all()}
+    gains = {(one.target, one.rival): one.difference for one in found.comparison if one.metric == "log_score"}
     rows = []
-    for place, name in enumerate(model.conditions):
-        by = {method: values[:, place] for method, values in found.log_density.items()}
-        gain = mean(by["model"] - by["Gaussian"])
-        off = np.abs(found.pit[:, place] - 0.5) * 2
+    for target in dict.fromkeys(one.target for one in found.of_all()):
+        gain, ours = gains[target, LINEAR], scores[target, name]
+        over_rival = gains[target, rival.encoder]
         rows.append([
-            name,
-            *(mean(values) for values in by.values()),
-            Check(f"{name}: gain", gain, GAIN) if name in GAINS else gain,
+            target,
+            *(scores[target, one]["log_score"] for one in (POPULATION, LINEAR, rival.encoder, name)),
+            Check(f"{target}: gain", gain, GAIN) if target in GAINS else gain,
+            Check(f"{target}: beside the network", over_rival, BESIDE_RIVAL),
             *(
-                Check(f"{name}: {share:.0%} hold", mean((off < share).astype(float)), target)
-                for share, target in HOLDS.items()
+                Check(f"{target}: {share} % hold", ours[f"coverage_{share}"], within)
+                for share, within in HOLDS.items()
             ),
-            mean(bound[:, place]),
-            float(np.median(error[:, place])),
         ])  # fmt: skip
+    trained = "; ".join(
+        f"{one.encoder} {one.epochs} epochs in {one.seconds:,.0f} s, {one.validation:.3f} in validation"
+        for one in rivals
+    )
     return Result(
         "generate/posteriors",
         "Properties from images by Bayes' rule",
-        f"A mock of SDSS, {len(truth):,} test galaxies, one property at a time, nothing else known. Mean "
-        "logarithms of the density at the truth, nats for one scatter of the training galaxies: of their "
-        "population; of a Gaussian of properties and coefficients; of the model, with its gain over that and "
-        f"the shares that its intervals hold; and, of {BOUNDED} galaxies, by the bound of the diffusion with "
-        f"{DRAWS} draws, with the error of a difference.",
-        (
-            "property",
-            "population",
-            "Gaussian",
-            "model",
-            "gain",
-            "68 % hold",
-            "95 % hold",
-            "bound",
-            "its error",
-        ),
+        f"A mock of SDSS, {found.about['galaxies_scored']:,} test galaxies, one property at a time, nothing "
+        "else known. Mean logarithms of the density at the truth, nats for one scatter of the training "
+        "galaxies: of their population; of a Gaussian of properties and coefficients; of a regression "
+        "network with a mixture density; of the model, with its gain over the last two, and the shares that "
+        f"its intervals hold. The model trained for {took:,.0f} CPU-seconds; of two networks of equal data "
+        f"and about that time ({trained}) the better one in validation stands here.",
+        ("property", "population", "Gaussian", "network", "model", "model − Gaussian", "model − network",
+         "68 % hold", "95 % hold"),
+        rows,
+    )  # fmt: skip
+
+
+def _bound(model: LatentImageModel, survey: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Scores by the bound of the diffusion of some test galaxies, and the errors of its differences."""
+    source = open_images(survey)
+    if source.table is None:
+        raise ValueError(f"{survey} has no table beside its images")
+    rows = Split().rows(source.ids)
+    known = np.stack([source.table[name] for name in model.conditions], axis=1).astype(np.float32)
+    some = rows["test"][:BOUNDED]
+    chunks = list(model_images(source, model, rejects=Rejects(), rows=some))
+    images, seen = (np.concatenate([getattr(one, name) for one in chunks]) for name in ("images", "rows"))
+    return bound_scores(model, images, known[seen], known[rows["train"]], draws=DRAWS, key=jax.random.key(0))
+
+
+def _differences(found: Evaluation, bound: np.ndarray, error: np.ndarray) -> Result:
+    """What likelihoods say of properties: own against another galaxy's, and by the bound."""
+    (ratios,) = found.tables["ratios"]
+    names = [one.target for one in found.of_all(next(iter(found.about["models"])))]
+    rows: list[list[Any]] = [
+        [
+            "own properties against another galaxy's, AUROC",
+            Check("own against another's, AUROC", ratios["auroc"], OWN),
+        ],
+        ["share of galaxies likelier with their own", ratios["own_likelier"]],
+        ["median difference of log p / nats", ratios["median_difference"]],
+    ]
+    for place, name in enumerate(names):
+        middle = float(np.median(error[:, place]))
+        rows += [
+            [f"{name}: log score by the bound", estimate(np.mean, bound[:, place])],
+            [
+                f"{name}: error of a difference by the bound / nats",
+                Check(f"{name}: error of a difference", middle, ERROR),
+            ],
+        ]
+    return Result(
+        "generate/ratios",
+        "How likely images are with their own properties",
+        f"Log of p(image given properties) / p(image) by Bayes' rule, which has no Monte-Carlo error: of "
+        f"{ratios['galaxies']:,} test galaxies with all their own properties, and with all of another one. "
+        f"Below it, of {len(bound)} galaxies and one property at a time, the bound of the diffusion with "
+        f"{DRAWS} draws: the logarithm of the posterior at the truth, and the error of the difference "
+        "between the truth and the middle of the range.",
+        ("quantity", "measured"),
         rows,
     )
 
 
-def _likeness(model: LatentImageModel, test: LabelledImages, seconds: float | None) -> Iterator[Result]:
+def _likeness(found: Evaluation, name: str) -> Iterator[Result]:
     """Images drawn at the properties of test galaxies, beside these."""
-    rows = np.arange(min(DRAWN, len(test)))
-    truth = test.labels["value"][rows]
-    start = time.perf_counter()
-    drawn = sample_images(model, truth, seed=1)
-    speed = time.perf_counter() - start
-    real = model.form.preparation.stretch.invert(test.images[rows])
-    features = [map_galaxies(image_features, images) for images in (drawn, real)]
-    apart, alone = told_apart(*features, truth), real_told_apart(features[1], truth)
-    took = "" if seconds is None else f" Training took {seconds:.0f} CPU-seconds."
+    told = found.tables["told_apart"]
+    areas: dict[str, Mapping[str, Any]] = {}
+    for row in told:
+        areas[row["features"]] = {**areas.get(row["features"], {}), row["images"]: row["auc"]}
+    others = [kind for kind in dict.fromkeys(row["images"] for row in told) if kind not in (name, REAL)]
     yield Result(
         "generate/told_apart",
         "Drawn and real galaxies told apart",
-        f"{len(rows):,} images drawn at the properties of test galaxies, and the images of these: area under "
-        "the ROC curve of boosted trees, five folds, a galaxy and its twin in one; beside it that of two "
-        f"halves of the real ones. Drawing took {speed:.0f} s.{took}",
-        ("features", "drawn against real", "target", "real against real"),
+        f"{told[0]['galaxies']:,} images drawn at the properties of test galaxies, and the images of these: "
+        "area under the ROC curve of boosted trees, five folds, a galaxy and its twin in one; beside it that "
+        "of two halves of the real ones, of images drawn by the Gaussian under the diffusion, and of "
+        "training galaxies of the nearest properties.",
+        (
+            "features",
+            "drawn against real",
+            "target",
+            "real against real",
+            *(f"{one} against real" for one in others),
+        ),
         [
-            [name, Check(f"AUC, {name}", area, target := Target(most=APART[name])), str(target), alone[name]]
-            for name, area in apart.items()
+            [
+                features,
+                Check(f"AUC, {features}", of[name], target := Target(most=APART[features])),
+                str(target),
+                of[REAL],
+                *(of[one] for one in others),
+            ]
+            for features, of in areas.items()
         ],
     )
-    likeness = feature_likeness(*features, truth, feature_names(model.form.bands))
-    distance = float(np.mean([one.wasserstein for one in likeness]))
+    rows = [row for row in found.tables["features"] if row["images"] == name]
+    distance = float(np.mean([row["wasserstein"] for row in rows]))
     yield Result(
         "generate/features",
         "Features of drawn galaxies",
         "The same images. Bias: median difference of drawn and real galaxies of equal properties, over the "
         "scatter of the real. Scatter: about what properties say of the feature, drawn over real. Distance: "
-        "Wasserstein's, over the scatter of the real.",
-        ("feature", "bias", "scatter", "distance"),
+        "Wasserstein's, over the scatter of the real; beside it that of two halves of the real.",
+        ("feature", "bias", "scatter", "distance", "distance of real halves"),
         [
             [
-                one.name,
-                Check(f"{one.name}: bias", one.bias, BIAS),
-                Check(f"{one.name}: scatter", one.scatter, SCATTER),
-                one.wasserstein,
+                row["feature"],
+                Check(f"{row['feature']}: bias", row["bias"], BIAS),
+                Check(f"{row['feature']}: scatter", row["scatter"], SCATTER),
+                row["wasserstein"],
+                row["wasserstein_real"],
             ]
-            for one in likeness
+            for row in rows
         ],
         further=[Check("mean distance", distance, DISTANCE)],
+    )
+
+
+def _nearest(found: Evaluation, name: str) -> Result:
+    """Whether drawn images are copies of the training images."""
+    rows = []
+    for row in found.tables["nearest_training_image"]:
+        ratio = row["over_held_out"]
+        check = Check(f"{row['distance']}: drawn over held out", ratio, NEAREST)
+        rows.append(
+            [row["distance"], row["images"], row["median"], check if row["images"] == name else ratio]
+        )
+    return Result(
+        "generate/nearest",
+        "The nearest training image",
+        f"Distances of {row['galaxies']:,} images to the nearest of the training, in stretched pixels "
+        "(averaged to 32 on a side, in the best of eight orientations) and in features: medians, and over "
+        "that of held-out real galaxies. A model that draws its training images again lies near 0, as the "
+        "training galaxies of the nearest properties do, far below 1.",
+        ("distance in", "images", "median", "over held out"),
+        rows,
     )

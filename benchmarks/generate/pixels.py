@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.generate.mock import GALAXIES, PROPERTIES, SEED, parts_of
+from benchmarks.generate.mock import GALAXIES, PROPERTIES, SEED
 from benchmarks.results import Result
 from benchmarks.settings import Settings
-from nebulium.data.images.labelled import LabelledImages
+from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.opening import open_images
+from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.generate.pixels.model import PixelImageModel
 from nebulium.generate.pixels.recipe import PixelConfig, begun, train_pixels
@@ -39,9 +40,19 @@ def measure(settings: Settings) -> Iterator[Result]:
         if settings.generate_survey is None:
             make_survey(folder, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
         source = open_images(folder)
-        train = np.flatnonzero(Split().parts(source.ids) == "train")
-        preparation = preparation_of(source, train, CONFIG)
-        parts = parts_of(folder, Path(scratch) / "images", PROPERTIES, preparation)
+        if source.table is None:
+            raise ValueError(f"{folder} has no table beside its images")
+        part = Split().parts(source.ids)
+        values = np.stack([source.table[name] for name in PROPERTIES], axis=1).astype(np.float32)
+        parts = prepare_parts(
+            source,
+            np.arange(len(source)),
+            part,
+            {"value": values},
+            Path(scratch) / "images",
+            preparation=preparation_of(source, np.flatnonzero(part == "train"), CONFIG),
+            rejects=Rejects(),
+        )
         most = {"train": TRAINED, "validation": VALIDATED, "test": DRAWN}
         parts = {name: parts[name].select(np.arange(n)) for name, n in most.items()}
         yield _told_apart(parts)

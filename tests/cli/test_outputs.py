@@ -27,6 +27,8 @@ FOLDERS = (
     ("photoz", "label-fraction", "none", "--method", "template"),
     ("photoz", "disagreements", "none", "--model", "none", "--photometry", "none"),
     ("generate", "train", "none", "--properties", "z"),
+    ("generate", "evaluate", "none", "--model", "none"),
+    ("generate", "sample", "--model", "none", "--kind", "fits"),
     ("mock", "make", "--survey", "sdss", "--n", "2"),
     ("explore", "none.parquet"),
 )
@@ -53,7 +55,7 @@ WRITING = {
 
 
 def test_all_that_write_are_known():
-    assert len(WRITING) == 23
+    assert len(WRITING) == 26
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -1,5 +1,9 @@
 """Made-up galaxies with names that would do harm if they were taken for code."""
 
+import os
+import shutil
+from typing import NoReturn
+
 import numpy as np
 import pytest
 
@@ -12,6 +16,7 @@ from nebulium.lines.continuum.line_list import LINES
 from nebulium.photoz.density.densities import RedshiftDensities
 from nebulium.photoz.density.grid import RedshiftGrid
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE_IDS = (
     "<img src=x onerror=window.harmed=1>",
     "__proto__",
@@ -63,3 +68,25 @@ def made_up(n: int) -> Explored:
 def explored() -> Explored:
     """More galaxies than are drawn one by one."""
     return made_up(24_000)
+
+
+def _cannot_start(message: str) -> NoReturn:
+    """Without a browser these tests skip, and with CI=true they fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        _cannot_start("no Chromium: install it (Debian: apt install chromium)")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        _cannot_start("playwright is not installed: pip install playwright")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -1,11 +1,8 @@
 """The page in a real browser: what is seen and done there, and that nothing comes from outside."""
 
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
-from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -13,7 +10,6 @@ import pytest
 
 from nebulium.explore.page.server import make_app, open_server
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: Long enough for a busy machine.
 PATIENCE_MS = 30_000
 MAP_DRAWN = "document.querySelector('#map .js-plotly-plot')?._fullData?.[0]?.type"
@@ -27,28 +23,6 @@ def address(explored) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.socket.getsockname()[1]}/"
     server.shutdown()
     thread.join()
-
-
-def _cannot_start(message: str) -> NoReturn:
-    """Without a browser these tests skip, and with CI=true they fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        _cannot_start("no Chromium: install it (Debian: apt install chromium)")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        _cannot_start("playwright is not installed: pip install playwright")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 class Visit:

@@ -15,24 +15,37 @@ SKY, ELECTRONS = 0.02, 400.0
 @pytest.fixture(scope="session")
 def spots(tmp_path_factory) -> Path:
     """A Parquet file of images, with properties beside them, some of which are missing."""
+    path = tmp_path_factory.mktemp("spots") / "spots.parquet"
+    write_spots(path, GALAXIES)
+    return path
+
+
+@pytest.fixture(scope="session")
+def many_spots(tmp_path_factory) -> Path:
+    """More of them: enough that those of the test part can be told apart."""
+    path = tmp_path_factory.mktemp("spots") / "many.parquet"
+    write_spots(path, 2700)
+    return path
+
+
+def write_spots(path: Path, n: int) -> None:
+    """Write so many galaxies."""
     random = np.random.default_rng(0)
-    log_mass, log_size = random.normal(0.0, 0.5, GALAXIES), random.normal(0.3, 0.12, GALAXIES)
+    log_mass, log_size = random.normal(0.0, 0.5, n), random.normal(0.3, 0.12, n)
     at = np.arange(SIDE) - 0.5 * (SIDE - 1)
     radius2 = at[:, None] ** 2 + at[None, :] ** 2
     profile = np.exp(-0.5 * radius2 / 10 ** (2 * log_size[:, None, None]))
     flux = 10 ** (log_mass[:, None, None] - 2 * log_size[:, None, None]) * profile
-    colour = 10 ** (0.2 * log_mass + 0.03 * random.normal(size=GALAXIES))
-    clean = flux[..., None] * np.stack([np.ones(GALAXIES), colour], axis=1)[:, None, None, :]
+    colour = 10 ** (0.2 * log_mass + 0.03 * random.normal(size=n))
+    clean = flux[..., None] * np.stack([np.ones(n), colour], axis=1)[:, None, None, :]
     noise = np.sqrt(SKY**2 + clean / ELECTRONS) * random.normal(size=clean.shape)
     pixels = (clean + noise).astype(np.float32)
-    known = np.where(random.random(GALAXIES) < 0.2, np.nan, log_size)
-    of_bands = np.ones((2, GALAXIES, len(BANDS)), np.float32)
+    known = np.where(random.random(n) < 0.2, np.nan, log_size)
+    of_bands = np.ones((2, n, len(BANDS)), np.float32)
     beside = Table({"log_mass": 10 + log_mass, "log_size": known})
     ivar = np.full(pixels.shape, SKY**-2, np.float32)
-    images = Images(np.arange(GALAXIES), BANDS, pixels, ivar, pixels > np.inf, *of_bands, table=beside)
-    path = tmp_path_factory.mktemp("spots") / "spots.parquet"
+    images = Images(np.arange(n), BANDS, pixels, ivar, pixels > np.inf, *of_bands, table=beside)
     write_images(images, path)
-    return path
 
 
 @pytest.fixture(scope="session")

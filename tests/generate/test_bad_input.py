@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from nebulium.cli import app
 from nebulium.data.images.mmu import Images, read_images, write_images
+from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, NebuliumError, OutputError
 from nebulium.generate import LatentConfig, posterior_file, sample_file, sample_images, score_file, train_file
+from nebulium.generate.predict import another_depth
 from nebulium.generate.recipe import LEAST_SIDE
 from nebulium.modelfile import describe_model, load_model
 from nebulium.training.run_folder import RunFolder
@@ -203,6 +205,7 @@ def test_arrays_that_cannot_be_drawn_are_refused(trained, conditions, options, m
     ("given", "message"),
     [
         (["log_mass"], "expected NAME=VALUE"),
+        (["log_mass=9:x"], "expected NAME=VALUE or NAME=LOW:HIGH"),
         (["log_mass=10", "log_mass=11"], "log_mass is given twice"),
         (["log_mass=inf"], "log_mass is inf, expected a number"),
     ],
@@ -230,7 +233,7 @@ def test_options_that_cannot_be_read_are_refused(trained, given, message):
 )
 def test_columns_that_cannot_be_learned_are_refused(spots, properties, message):
     columns = {"log_mass": 10.0, "word": "a", "same": 1, "none": "nan", "sentinel": -99}
-    rows = (f"{i},{10 + i},{'ab'[i % 2]},1,nan,{-99 if i % 7 == 0 else i}\n" for i in range(50))
+    rows = (f"{i},{10 + i},{('a', '1.5')[i % 2]},1,nan,{-99 if i % 7 == 0 else i}\n" for i in range(50))
     table = text("t.csv", f"target_id,{','.join(columns)}\n" + "".join(rows))
     with pytest.raises(NebuliumError, match=message):
         train_file(spots, "mine", properties=properties, table=table, config=SMALL)
@@ -309,3 +312,45 @@ def test_images_that_are_not_named_are_asked_for(arguments, tmp_path):
     assert done.exit_code == 2
     assert "Missing argument 'DATA...'" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_ids_without_a_table_are_refused(trained):
+    with pytest.raises(
+        NebuliumError, match="id_column: objid is not used, as there is no table.*--table TABLE"
+    ):
+        sample_file("drawn.parquet", model=trained, id_column="objid")
+
+
+def test_a_plain_string_is_one_property(spots):
+    with pytest.raises(NebuliumError, match="has no column 'log_mas' beside the images"):
+        train_file(spots, "mine", properties="log_mas", config=SMALL)
+
+
+def test_guidance_has_no_place_where_likelihoods_are_asked(trained):
+    for verb in ("score", "posterior"):
+        words = ["generate", verb, "x", "--model", str(trained), "-o", "out.csv", "--guidance", "2"]
+        found = CliRunner().invoke(app, words)
+        assert found.exit_code == 2
+        assert "No such option" in found.output
+
+
+@pytest.mark.parametrize("factor", [0.3, 4.0])
+def test_another_depth_is_said(few, trained, factor):
+    """Deeper images have less noise of the sky, shallower ones more."""
+    model = load_model(trained)
+    random = np.random.default_rng(2)
+    images = (factor * 0.02 * random.normal(size=few.flux.shape)).astype(np.float32)
+    stretched = model.form.preparation.stretch.apply(images)
+    (note,) = another_depth(stretched, model)
+    assert "that of the training images by 0.02" in note
+    own = model.form.preparation.stretch.apply((images / factor).astype(np.float32))
+    assert another_depth(own, model) == ()
+
+
+def test_a_property_that_is_the_same_for_all_that_are_trained_on_is_refused(spots):
+    """It varies among the other galaxies, whose images are not learned from."""
+    parts = Split().parts(np.arange(900))
+    rows = (f"{i},{10 + i % 5},{1 if part == 'train' else 2 + i % 3}\n" for i, part in enumerate(parts))
+    table = text("t.csv", "target_id,log_mass,same\n" + "".join(rows))
+    with pytest.raises(NebuliumError, match="column same: is 1 for every training galaxy"):
+        train_file(spots, "mine", properties=["log_mass", "same"], table=table, config=SMALL)

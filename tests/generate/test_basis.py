@@ -5,78 +5,87 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulium.generate.latent.basis import block_lengths, fit_basis, join, split, with_tails
+from nebulium.generate.latent.basis import WAYS, fit_basis, join, split
 from nebulium.nn.mapping import map_galaxies
-from nebulium.training.augmentation import WAYS, orientations
 
 SIDE, BANDS = 8, 2
 
 
 def images(seed: int, n: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(n, SIDE, SIDE, BANDS)).astype(np.float32)
+    """Round galaxies of many brightnesses and two colours, with noise that is stronger in some pixels."""
+    random = np.random.default_rng(seed)
+    at = np.arange(SIDE) - 0.5 * (SIDE - 1)
+    round_one = np.exp(-0.1 * (at[:, None] ** 2 + at[None, :] ** 2))
+    light = 10 ** random.normal(2.0, 0.4, (n, 1, 1, 1)) * round_one[None, :, :, None]
+    colour = 10 ** random.normal(0.0, 0.1, (n, 1, 1, BANDS))
+    strong = np.random.default_rng(9).exponential(size=(SIDE, SIDE, BANDS))
+    return (light * colour + strong * random.normal(size=(n, SIDE, SIDE, BANDS))).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def basis():
-    """Of images with more in some pixels than in others, so that components differ in strength."""
-    strong = np.random.default_rng(9).exponential(size=(SIDE, SIDE, BANDS)).astype(np.float32)
-    chunks = [strong * images(seed, 200) for seed in range(3)]
-    found = fit_basis(chunks, 24)
-    return with_tails(found, map_galaxies(found.amplitudes, np.concatenate(chunks)))
+def chosen() -> np.ndarray:
+    return np.concatenate([images(seed, 200) for seed in range(3)])
+
+
+@pytest.fixture(scope="module")
+def basis(chosen):
+    brightness = np.log10(np.abs(chosen).sum(axis=(1, 2, 3)))[:, None]
+    return fit_basis(lambda: np.split(chosen, 3), (brightness - brightness.mean()) / brightness.std(), 24)
 
 
 @given(seed=st.integers(0, 2**16))
 def test_blocks_hold_the_whole_image_and_its_length(seed):
     image = jnp.asarray(images(seed, 1)[0])
     blocks = split(image)
-    assert [block.shape[-2] for block in blocks] == list(block_lengths(SIDE))
-    np.testing.assert_allclose(join(blocks, SIDE), image, atol=1e-5)
+    np.testing.assert_allclose(join(blocks), image, atol=1e-3)
     squares = sum(float(jnp.sum(block**2)) for block in blocks)
     np.testing.assert_allclose(squares, float(jnp.sum(image**2)), rtol=1e-5)
 
 
-def test_coefficients_of_a_turned_image_are_turned_coefficients(basis):
+def test_coefficients_of_a_mirrored_image_are_mirrored_coefficients(basis):
     image = jnp.asarray(images(4, 1)[0])
     coefficients = basis.coefficients(image)
-    turned = jax.vmap(basis.coefficients)(orientations(image))
-    expected = jax.vmap(lambda way: basis.oriented(coefficients, way))(jnp.asarray(WAYS))
-    np.testing.assert_allclose(turned, expected, atol=2e-5)
+    mirrored = [image, image[::-1], image[:, ::-1], image[::-1, ::-1]]
+    for way, one in zip(WAYS, mirrored, strict=True):
+        np.testing.assert_allclose(
+            basis.coefficients(one), basis.oriented(coefficients, jnp.asarray(way)), atol=1e-3
+        )
 
 
-def test_coefficients_are_white_over_the_set_in_all_orientations(basis):
-    strong = np.random.default_rng(9).exponential(size=(SIDE, SIDE, BANDS)).astype(np.float32)
-    chosen = np.concatenate([strong * images(seed, 200) for seed in range(3)])
+def test_coefficients_are_standardised_over_the_set_mirrored_in_all_ways(basis, chosen):
     coefficients = map_galaxies(basis.coefficients, chosen)
     turned = lambda one: jax.vmap(lambda way: basis.oriented(one, way))(jnp.asarray(WAYS))  # noqa: E731
     ways = map_galaxies(turned, coefficients).reshape(-1, basis.size)
-    covariance = np.cov(ways.T, bias=True)
-    np.testing.assert_allclose(np.diag(covariance), 1.0, atol=0.02)
-    np.testing.assert_allclose(covariance, np.eye(basis.size), atol=0.1)
-    np.testing.assert_allclose(ways.mean(axis=0), 0.0, atol=0.01)
+    np.testing.assert_allclose(ways.std(axis=0), 1.0, atol=0.02)
+    np.testing.assert_allclose(ways.mean(axis=0), 0.0, atol=0.02)
 
 
-def test_components_are_those_of_a_plain_analysis_of_all_orientations(basis):
-    strong = np.random.default_rng(9).exponential(size=(SIDE, SIDE, BANDS)).astype(np.float32)
-    chosen = jnp.asarray(np.concatenate([strong * images(seed, 200) for seed in range(3)]))
-    every = np.asarray(jax.vmap(orientations)(chosen)).reshape(-1, SIDE * SIDE * BANDS)
-    values = np.linalg.eigvalsh(np.cov(every.T, bias=True))[::-1]
-    # A pair has the same variance twice, so that one more than asked for may be kept.
-    np.testing.assert_allclose(np.sort(basis.all_scales)[::-1] ** 2, values[: basis.size], rtol=1e-3)
+def test_components_are_those_of_a_plain_analysis_of_all_orientations(basis, chosen):
+    shape = lambda image: basis.shape(image, basis.brightness(image))  # noqa: E731
+    shapes = map_galaxies(shape, chosen)
+    every = np.concatenate([shapes, shapes[:, ::-1], shapes[:, :, ::-1], shapes[:, ::-1, ::-1]])
+    values = np.linalg.eigvalsh(np.cov(every.reshape(len(every), -1).T, bias=True))[::-1]
+    strengths = np.sort(np.asarray(basis.scales))[::-1] ** 2
+    np.testing.assert_allclose(strengths, values[: len(strengths)], rtol=2e-3)
 
 
-def test_what_components_hold_is_held(basis):
+def test_an_image_rebuilt_has_the_same_coefficients_and_what_is_left_none(basis):
     image = jnp.asarray(images(5, 1)[0])
-    once = basis.within(image)
-    np.testing.assert_allclose(basis.within(once), once, atol=2e-3)
-    rebuilt = basis.image(basis.coefficients(image))
-    np.testing.assert_allclose(basis.coefficients(rebuilt), basis.coefficients(image), atol=2e-3)
+    coefficients = basis.coefficients(image)
+    rebuilt = basis.image(coefficients)
+    np.testing.assert_allclose(basis.coefficients(rebuilt), coefficients, atol=5e-3)
+    noise = jnp.asarray(np.random.default_rng(1).normal(size=image.shape).astype(np.float32))
+    left = basis.beyond(noise, coefficients)
+    assert 0.2 < float(jnp.std(left)) < 0.95
+    np.testing.assert_allclose(basis.coefficients(rebuilt + left), coefficients, atol=5e-3)
 
 
 def test_components_end_where_the_set_does():
+    random = np.random.default_rng(2)
     few = np.zeros((50, SIDE, SIDE, BANDS), np.float32)
-    few[:, 3:5, 3:5] = np.random.default_rng(2).normal(size=(50, 2, 2, BANDS))
-    basis = fit_basis([few], 40)
-    # Four pixels in two bands; what is left of the border is nothing.
-    assert basis.size == 2 * 2 * BANDS
+    few[:, 3:5, 3:5] = 100 + random.normal(size=(50, 2, 2, BANDS))
+    basis = fit_basis(lambda: [few], np.zeros((50, 1)), 40)
+    # Four pixels in two bands: all but two brightnesses, in the components; what is left is nothing.
+    assert sum(basis.components) <= 2 * 2 * BANDS
     image = jnp.asarray(few[0])
-    np.testing.assert_allclose(basis.image(basis.coefficients(image)), image, atol=2e-3)
+    np.testing.assert_allclose(basis.image(basis.coefficients(image)), image, atol=0.2)

@@ -1,3 +1,5 @@
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -6,6 +8,7 @@ import pytest
 
 from nebulium.generate.latent.diffusion import Known, LatentDiffusion
 from nebulium.generate.latent.gaussian import ConditionalGaussian, fit_gaussian
+from nebulium.generate.samplers import SAMPLERS, STEPS
 
 COMPONENTS = 6
 SCALE = np.array([9.0, 5.0, 3.0, 2.0, 1.0, 1.0], np.float32)
@@ -58,13 +61,41 @@ def test_differences_of_the_bound_are_those_of_a_gaussian(linear):
     np.testing.assert_allclose(found, expected, atol=float(4 * jnp.max(error)) + 0.03)
 
 
-def test_what_is_drawn_has_the_means_and_variances_of_the_gaussian(linear):
-    given = conditions(1.5, np.nan)
-    draw = eqx.filter_jit(jax.vmap(lambda key: linear.sample(given, 24, key)))
+def variance_of_draws(sampler: str, levels: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """That of what a sampler makes of a Gaussian, for which each step is a factor and fresh noise."""
+    drawn = variance + levels[0] ** 2
+    for first, second in itertools.pairwise(levels):
+        noise, later = (level**2 / (variance + level**2) for level in (first, second))
+        if sampler == "heun":
+            forward, back = second / first - 1, 1 - first / second
+            drawn = drawn * (1 + 0.5 * (forward * noise + back * later * (1 + forward * noise))) ** 2
+        elif sampler == "ddim":
+            drawn = drawn * (1 - (1 - second / first) * noise) ** 2
+        else:
+            kept = (second / first) ** 2
+            drawn = drawn * (1 - (1 - kept) * noise) ** 2 + second**2 * (1 - kept)
+    return drawn * (variance / (variance + levels[-1] ** 2)) ** 2
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_is_drawn_has_the_means_and_variances_of_the_gaussian(linear, sampler):
+    given, steps = conditions(1.5, np.nan), 12
+    draw = eqx.filter_jit(jax.vmap(lambda key: linear.sample(given, steps, key, sampler=sampler)))
     drawn = np.asarray(draw(jax.random.split(jax.random.key(2), 4000)))
     mean, variance = linear.gaussian.given(*given)
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.06)
-    np.testing.assert_allclose(drawn.var(axis=0), variance, rtol=0.1)
+    # With few steps the samplers differ by much more than the error of a variance, 2 %.
+    scaled, lowest, highest = np.asarray(variance) * SCALE**2, *np.exp(linear.log_levels)
+    expected = variance_of_draws(sampler, np.geomspace(highest, lowest, steps), scaled) / SCALE**2
+    np.testing.assert_allclose(drawn.var(axis=0), expected, rtol=0.08)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_usual_steps_lose_little_of_the_variance(sampler):
+    for strongest in (30.0, 100.0):
+        variance = np.array([3.0, 10.0, strongest]) ** 2
+        found = variance_of_draws(sampler, np.geomspace(3 * strongest, 0.2, STEPS[sampler]), variance)
+        np.testing.assert_allclose(found, variance, rtol=0.05)
 
 
 def test_guidance_of_one_changes_nothing(linear):

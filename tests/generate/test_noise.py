@@ -8,10 +8,10 @@ from nebulium.generate.latent.noise import fit_noise, stretched, unstretched
 
 def test_sky_and_photons_are_told_apart():
     random = np.random.default_rng(0)
-    model = random.exponential(5.0, size=(40, 16, 16, 2)).astype(np.float32)
+    model = random.exponential(5.0, size=(80, 16, 16, 2)).astype(np.float32)
     variance = np.array([0.5, 2.0]) + np.array([0.1, 0.0]) * model
     pixels = (model + np.sqrt(variance) * random.normal(size=model.shape)).astype(np.float32)
-    found = fit_noise([(pixels[:20], model[:20]), (pixels[20:], model[20:])], 0.0)
+    found = fit_noise([(pixels[:40], model[:40]), (pixels[40:], model[40:])], np.zeros((16, 16, 2)))
     np.testing.assert_allclose(found.sky_variance, [0.5, 2.0], rtol=0.08)
     np.testing.assert_allclose(found.photon_variance, [0.1, 0.0], atol=0.012)
     scatter = found.scatter(jnp.full((2, 2, 2), 10.0))

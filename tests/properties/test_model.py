@@ -90,3 +90,28 @@ def test_networks_that_disagree_are_less_certain(models):
     variance = (agreed.sigma[0] / 0.2) ** 2 + 1.5**2
     np.testing.assert_allclose(disputed.sigma[0] / 0.2, jnp.sqrt(variance), rtol=0.02)
     np.testing.assert_allclose(disputed.sigma[1], agreed.sigma[1], rtol=1e-4)
+
+
+def test_the_density_is_that_of_all_networks_and_orientations(models):
+    image, places = images()[0], jnp.linspace(-60.0, 60.0, 4001)
+    for name in ("gaussian", "mixture", "two networks"):
+        # Stretched intervals stretch the density.
+        model = eqx.tree_at(lambda m: m.interval_factor, models[name], jnp.array([1.0, 1.7]))
+        scale = model.target_scale[:, None]
+        grid = (model.target_mean[:, None] + scale * places[None, :]).T
+        log = eqx.filter_jit(
+            lambda model, grid, image: jax.vmap(lambda at: model.log_density(image, at))(grid)
+        )
+        density = np.exp(np.asarray(log(model, grid, image)))
+        step = np.asarray(grid[1] - grid[0])
+        np.testing.assert_allclose(density.sum(axis=0) * step, 1.0, rtol=5e-3)
+        mean = (density * np.asarray(grid)).sum(axis=0) * step
+        np.testing.assert_allclose(mean, said_alone(model, image).median, atol=0.3)
+    assert bool(jnp.isnan(models["gaussian"].log_density(image, jnp.array([jnp.nan, 10.0]))[0]))
+
+
+@pytest.mark.parametrize("name", ["quantiles", "process"])
+def test_what_has_no_density_says_so(models, name):
+    assert not models[name].has_density
+    with pytest.raises(ValueError, match="gives no density"):
+        models[name].log_density(images()[0], jnp.zeros(2))

@@ -12,7 +12,7 @@ from nebulium.data.tables.table import Table
 from nebulium.errors import OutputError, TableError
 from nebulium.metrics.estimates import FEWEST, UNKNOWN, estimate
 from nebulium.metrics.point import bias_mean, rmse, spearman
-from nebulium.metrics.probabilistic import bootstrap
+from nebulium.metrics.probabilistic import Estimate, bootstrap
 from nebulium.verbs.comparison import compare_methods
 from nebulium.verbs.evaluation import Evaluation, evaluation_folder, galaxy_table, named_models, score_methods
 from nebulium.verbs.score import (
@@ -188,6 +188,20 @@ def test_more_columns_come_first(evaluation, tmp_path):
     assert list(table.columns)[0] == "label_fraction"
     assert found.markdown().splitlines()[2].startswith("| 0.5 | oh12 | all | mean |")
     assert not (tmp_path / "a" / "comparison.ecsv").exists()
+
+
+def test_further_tables_are_written_and_shown(evaluation, tmp_path):
+    rows = [
+        {"kind": "drawn", "n": 1200, "area": Estimate(0.6, 0.01)},
+        {"kind": "real", "n": 3, "area": UNKNOWN},
+    ]
+    found = Evaluation(evaluation.scores[:2], (), METRICS, {}, tables={"apart": rows})
+    folder = found.write(tmp_path / "a")
+    table = read_table(folder / "apart.ecsv")
+    assert (table["kind"][0], table["n"][0], table["area_error"][0]) == ("drawn", 1200, 0.01)
+    document = json.loads((folder / "scores.json").read_text(), parse_constant=pytest.fail)
+    assert document["apart"][0]["area"] == {"value": 0.6, "error": 0.01}
+    assert "| drawn | 1,200 | 0.6000 ± 0.0100 |" in (folder / "scores.md").read_text()
 
 
 def test_a_folder_that_fails_leaves_the_old_one(tmp_path):

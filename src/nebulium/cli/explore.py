@@ -1,13 +1,15 @@
 """``nebulium explore``."""
 
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from nebulium.cli.options import REPLACED, Columns, IdColumn, Missing, Seed
 from nebulium.cli.verb import going_on, say
+from nebulium.errors import NebuliumError
 
 
 def explore(
@@ -23,8 +25,9 @@ def explore(
         typer.Option(
             "--model",
             metavar="NAME_OR_DIR",
-            help="A model of lines, redshifts or properties. [default: the packaged models of lines "
-            "where there is a continuum]",
+            help="A model of lines, redshifts or properties; or, without TABLE, one of images, which draws "
+            "galaxies that follow sliders. [default: the packaged models of lines where there is a "
+            "continuum]",
         ),
     ] = None,
     embedding: Annotated[
@@ -59,11 +62,15 @@ def explore(
 ) -> None:
     """Look at galaxies in the browser: a map of them, spectra, images, diagrams, predictions of a model.
 
+    A model of images without a table draws galaxies as sliders of their properties move.
+
     The map and the predictions are computed once and kept beside the table, in TABLE.explore. Ctrl-C ends it.
 
     Example: `nebulium explore galaxies.parquet --open`
 
     Example: `nebulium explore mock --model photoz --embedding latent`
+
+    Example: `nebulium explore --model my-images`
 
     Example: `nebulium explore galaxies.parquet --export page`
 
@@ -77,6 +84,15 @@ def explore(
     from nebulium.explore.page.explored import explore as explored
     from nebulium.explore.page.server import make_app, serve
 
+    if table is None and model is not None and _draws_images(model):
+        others = {"--embedding": embedding, "--export": export, "--refit": refit, "--column": columns}
+        _refuse(model, others | {"--id": id_column, "--missing": missing})
+        from nebulium.explore.drawn.page import make_model_app
+
+        with going_on("getting the model ready"):
+            app = make_model_app(model)
+        serve(app, host=host, port=port, open_browser=open_browser, say=say)
+        return
     with going_on("reading the galaxies") as progress:
         galaxies = explored(
             table,
@@ -99,3 +115,19 @@ def explore(
             webbrowser.open(page.index.resolve().as_uri())
         return
     serve(make_app(galaxies), host=host, port=port, open_browser=open_browser, say=say)
+
+
+def _draws_images(model: str) -> bool:
+    """Whether a model is one of images."""
+    from nebulium.generate import LatentImageModel, PixelImageModel
+    from nebulium.modelfile import class_name, describe_model
+
+    return describe_model(model).class_name in map(class_name, (LatentImageModel, PixelImageModel))
+
+
+def _refuse(model: str, options: Mapping[str, Any]) -> None:
+    """Options of a table of galaxies."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        problem = f"is a model of images, for which there is no {given[0]}"
+        raise NebuliumError(f"model {model}", problem, "leave it out, or name a table of galaxies")

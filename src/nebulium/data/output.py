@@ -119,9 +119,12 @@ def input_name(source: str | Path | Sequence[str | Path]) -> str:
 
 
 def check_not_input(source: Path, output: Path) -> None:
-    """Refuse to replace the input, or a file in a folder that is the input."""
+    """Refuse to replace the input, a folder that it is in, or a file in a folder that is the input."""
     if source.exists() and output.exists() and source.samefile(output):
         raise OutputError(str(output), "is the input, which would be lost", "choose another name")
+    if output.is_dir() and output.resolve() in source.resolve().parents:
+        problem = f"is a folder with the input {source} in it, which would be lost"
+        raise OutputError(str(output), problem, "choose another name, or move the input")
     if source.is_dir() and output.exists() and source.resolve() in output.resolve().parents:
         problem = f"is a file of the input {source}, which might be lost"
         raise OutputError(str(output), problem, "choose another name, or remove it first")

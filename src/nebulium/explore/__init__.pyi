@@ -1,3 +1,4 @@
+from .drawn.page import make_model_app as make_model_app
 from .export.writing import ExportedPage as ExportedPage
 from .export.writing import export_page as export_page
 from .page.explored import Explored as Explored

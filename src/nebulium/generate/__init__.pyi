@@ -1,3 +1,5 @@
+from .figure_files import page_file as page_file
+from .figure_files import strip_file as strip_file
 from .model import LatentImageModel as LatentImageModel
 from .pixels.model import PixelImageModel as PixelImageModel
 from .pixels.recipe import PixelConfig as PixelConfig
@@ -7,4 +9,5 @@ from .recipe import LatentConfig as LatentConfig
 from .sample_file import SampleRun as SampleRun
 from .sample_file import sample_file as sample_file
 from .sample_file import sample_images as sample_images
+from .scores.evaluate import evaluate_file as evaluate_file
 from .training_file import train_file as train_file

@@ -26,13 +26,17 @@ def described(
     hyperparameters: Mapping[str, Any],
     split: Mapping[str, Any],
     units: Mapping[str, str],
+    counts: Mapping[str, Mapping[str, int]],
 ) -> TrainedModel:
-    """A trained model with what its folder says of it."""
+    """A trained model with what its folder says of it; `counts` are training galaxies of each class."""
     form, names = model.form, model.conditions
     units = {name: units.get(name, "") for name in names}
-    measured = zip(names, model.condition_mean, model.condition_scale, strict=True)
+    measured = zip(model.kinds.numbers, model.condition_mean, model.condition_scale, strict=True)
     learned = {name: {"mean": float(mean), "scatter": float(scale)} for name, mean, scale in measured}
     rows = [(name, units[name], f"{of['mean']:.4g}", f"{of['scatter']:.3g}") for name, of in learned.items()]
+    tables = [markdown_table(("property", "unit", "mean", "scatter"), rows)] if rows else []
+    of_classes = [(name, one, f"{count:,}") for name, of in counts.items() for one, count in of.items()]
+    tables += [markdown_table(("property", "class", "training galaxies"), of_classes)] if of_classes else []
     noise = {
         "sky_variance": model.noise.sky_variance.tolist(),
         "photon_variance": model.noise.photon_variance.tolist(),
@@ -49,7 +53,7 @@ def described(
             "stretch": preparation.stretch.as_dict(),
         },
         units=units,
-        training_domain={"in_domain": DOMAIN, "conditions": learned, "noise": noise},
+        training_domain={"in_domain": DOMAIN, "conditions": learned, "classes": counts, "noise": noise},
         split=split,
         settings=dataclasses.asdict(config),
         citation=CITATION,
@@ -59,9 +63,9 @@ def described(
             "any of which may be missing, and says how likely an image is given properties.",
             facts={
                 "Images": f"{preparation.size} pixels on a side, pixels in {form.unit or 'unknown units'}",
-                "Network": f"{model.basis.size} principal components of eight orientations; {config.summary}",
+                "Network": f"{model.basis.size} {config.summary}",
             },
-            details=markdown_table(("property", "unit", "mean", "scatter"), rows),
+            details="\n".join(tables),
             learned_from="images",
         ),
         results=results,

@@ -1,6 +1,6 @@
 """The density of images of galaxies given their properties, in the space of the set's components."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -9,28 +9,41 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
-from nebulium.generate.image_model import DOMAIN_REFERENCES, GRID, MOST_AXES, Conditions, Image, ImageModel
+from nebulium.generate.conditions import ConditionKinds
+from nebulium.generate.image_model import (
+    DOMAIN_REFERENCES,
+    GRID,
+    LEAST_LEFT,
+    MOST_AXES,
+    Coefficients,
+    Conditions,
+    Image,
+    ImageModel,
+)
 from nebulium.generate.latent.basis import Basis
 from nebulium.generate.latent.diffusion import LatentDiffusion
-from nebulium.generate.latent.noise import PixelNoise, stretched, unstretched
-from nebulium.generate.latent.reader import Reader, log_posterior
+from nebulium.generate.latent.frame import at_random, framed
+from nebulium.generate.latent.noise import PixelNoise, unstretched
+from nebulium.generate.latent.reader import OF_GALAXY, Reader, log_posterior
+from nebulium.generate.latent.typicality import DRAWS, LEVELS, Typical, Typicality
+from nebulium.generate.samplers import Sampler
 from nebulium.modelfile import register
+from nebulium.nn.classes import split_by_target
+from nebulium.nn.joint_mixture import draws, joined
 from nebulium.nn.training_domain import TrainingDomain
-
-Coefficients = Float[Array, " component"]
 
 
 @register
 class LatentImageModel(ImageModel):
     """A model of images given properties of the galaxies, any of which may be missing.
 
-    An image is a mean and principal components of the training set in its eight orientations, whose
-    coefficients a diffusion draws, and noise in flux on what the components leave out.
+    An image, turned to its major axis, is a brightness in each band and principal components of the training
+    set, whose coefficients a diffusion draws, and noise in flux on what the components leave out.
 
     Parameters
     ----------
     conditions : sequence of str
-        Names of the properties.
+        Names of the properties, those that are classes last.
     components : sequence of int
         In each block of the basis.
     width, depth : int
@@ -41,13 +54,20 @@ class LatentImageModel(ImageModel):
         Of the first weights.
     pixel_scale_arcsec, psf_fwhm_arcsec : sequence of float, optional
         Of the training images, one a band, where known.
+    classes : mapping of str to sequence of str, optional
+        Of the properties that are classes, what these are called. In arrays of properties a class is its
+        place among them.
+    typicality_references : int
+        Images held back that others are ranked among; 0 for a model that ranks none.
     bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
         The images: see `nebulium.data.Preparation`.
 
     Attributes
     ----------
-    condition_mean, condition_scale : (condition,) float32
-        Of the training galaxies.
+    condition_mean, condition_scale : (number,) float32
+        Of the training galaxies, of the properties that are numbers.
+    sky : (band,) float32
+        Scatter of the sky, in the unit of the pixels.
     basis : Basis
     diffusion : LatentDiffusion
     reader : Reader
@@ -58,6 +78,7 @@ class LatentImageModel(ImageModel):
         coefficients, and by what the components leave out.
     left_mean, left_scale : () float32
         Of the logarithm of the scatter that components leave out, over the training images.
+    typicality : Typicality, optional
 
     Examples
     --------
@@ -75,8 +96,9 @@ class LatentImageModel(ImageModel):
     (16, 16, 3)
     """
 
-    condition_mean: Conditions
-    condition_scale: Conditions
+    condition_mean: Float[Array, " number"]
+    condition_scale: Float[Array, " number"]
+    sky: Float[Array, " band"]
     basis: Basis
     diffusion: LatentDiffusion
     reader: Reader
@@ -85,8 +107,10 @@ class LatentImageModel(ImageModel):
     image_domain: TrainingDomain
     left_mean: Float[Array, ""]
     left_scale: Float[Array, ""]
+    typicality: Typicality | None
     form: ImageForm = eqx.field(static=True)
     conditions: tuple[str, ...] = eqx.field(static=True)
+    kinds: ConditionKinds = eqx.field(static=True)
     pixel_scale_arcsec: tuple[float, ...] | None = eqx.field(static=True)
     psf_fwhm_arcsec: tuple[float, ...] | None = eqx.field(static=True)
 
@@ -100,24 +124,31 @@ class LatentImageModel(ImageModel):
         domain_references: int = DOMAIN_REFERENCES,
         pixel_scale_arcsec: Sequence[float] | None = None,
         psf_fwhm_arcsec: Sequence[float] | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
+        typicality_references: int = 0,
         key: Key[Array, ""] | None = None,
         **images: Any,
     ):
         self.form, self.conditions = ImageForm.of(**images), tuple(conditions)
         self.pixel_scale_arcsec = None if pixel_scale_arcsec is None else tuple(pixel_scale_arcsec)
         self.psf_fwhm_arcsec = None if psf_fwhm_arcsec is None else tuple(psf_fwhm_arcsec)
-        bands, number = len(self.form.bands), len(self.conditions)
+        self.kinds = ConditionKinds.of(self.conditions, classes)
+        bands, number = len(self.form.bands), len(self.kinds.numbers)
         self.condition_mean, self.condition_scale = jnp.zeros(number), jnp.ones(number)
+        columns, counts = sum(self.kinds.columns), self.kinds.counts
         self.basis = Basis(side=self.form.preparation.side, bands=bands, components=components)
+        self.sky = jnp.ones(bands)
         first, second = jax.random.split(jax.random.key(0) if key is None else key)
         of_network: dict[str, Any] = {"width": width, "depth": depth}
-        even = self.basis.components[0]
-        self.diffusion = LatentDiffusion(self.basis.size, number, even=even, **of_network, key=first)
-        self.reader = Reader(self.basis.size, number, **of_network, key=second)
+        even = self.basis.even
+        self.diffusion = LatentDiffusion(self.basis.size, columns, even=even, **of_network, key=first)
+        self.reader = Reader(self.basis.size, columns, classes=counts, **of_network, key=second)
         self.noise = PixelNoise(bands)
-        self.condition_domain = TrainingDomain(number, domain_references)
-        self.image_domain = TrainingDomain(min(MOST_AXES, self.basis.components[0]) + 1, domain_references)
+        self.condition_domain = TrainingDomain(columns, domain_references)
+        self.image_domain = TrainingDomain(min(MOST_AXES, even) + 1, domain_references)
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
+        ranked = typicality_references
+        self.typicality = Typicality(LEVELS + bands, ranked) if ranked else None
 
     def drawn(
         self,
@@ -126,46 +157,96 @@ class LatentImageModel(ImageModel):
         *,
         steps: int,
         guidance: Float[Array, ""] | None = None,
+        sampler: Sampler = "heun",
     ) -> Image:
         """An image of a galaxy with these properties, in the unit of the pixels, with noise."""
         coefficient_key, noise_key = jax.random.split(key)
-        coefficients = self.diffusion.sample(self.known(conditions), steps, coefficient_key, guidance)
+        given = self.known(conditions)
+        coefficients = self.diffusion.sample(given, steps, coefficient_key, guidance, sampler)
         return self.with_noise(coefficients, noise_key)
 
     def with_noise(self, coefficients: Coefficients, key: Key[Array, ""]) -> Image:
-        """The image of coefficients, with noise on what these cannot hold."""
-        stretch, clean = self.form.preparation.stretch, self.basis.image(coefficients)
-        pixels = unstretched(clean, stretch)
-        noisy = pixels + self.noise.scatter(pixels) * jax.random.normal(key, pixels.shape)
-        left = stretched(noisy, stretch) - clean
-        return unstretched(clean + left - self.basis.within(left), stretch)
+        """The image of coefficients, with noise on what these cannot hold, turned at random."""
+        noise_key, turn_key = jax.random.split(key)
+        clean, sky = self.rebuilt(coefficients), self.sky[None, None, :]
+        noise = self.noise.scatter(clean) * jax.random.normal(noise_key, clean.shape) / sky
+        return at_random(clean + self.basis.beyond(noise, coefficients) * sky, turn_key)
+
+    def in_frame(self, image: Image) -> Image:
+        """A prepared image in the unit of the pixels, turned to its major axis."""
+        sky = self.sky[None, None, :]
+        return framed(unstretched(image, self.form.preparation.stretch) / sky) * sky
+
+    def coefficients(self, image: Image) -> Coefficients:
+        """Of a prepared image."""
+        return self.basis.coefficients(self.in_frame(image) / self.sky[None, None, :])
+
+    def rebuilt(self, coefficients: Coefficients) -> Image:
+        """The image of coefficients in its frame, without further noise, in the unit of the pixels."""
+        return self.basis.image(coefficients) * self.sky[None, None, :]
 
     def log_ratios(self, image: Image, conditions: Float[Array, "way condition"]) -> Float[Array, " way"]:
         """Log of p(image given properties) / p(image) by Bayes' rule, for several sets of properties."""
-        read = self.reader.read(self.basis.coefficients(image), self.basis)
+        read = self.reader.read(self.coefficients(image), self.basis)
 
         def one(conditions: Conditions) -> Float[Array, ""]:
             given = self.known(conditions)
-            return log_posterior(read, *given) - self.reader.prior(*given)
+            return log_posterior(read, *given, self.kinds.counts) - self.reader.prior(*given)
 
         return jax.vmap(one)(conditions)
 
-    def posterior(self, image: Image, conditions: Conditions) -> Float[Array, "condition place"]:
-        """Densities of each property at the places of `GRID`, given the image and the others that are known.
+    def posterior(self, image: Image, conditions: Conditions) -> Float[Array, "number place"]:
+        """Densities of each number at the places of `GRID`, given the image and the others that are known.
 
         The prior is the density of properties of the training galaxies.
         """
-        read, given = self.reader.read(self.basis.coefficients(image), self.basis), self.known(conditions)
+        read, given = self.reader.read(self.coefficients(image), self.basis), self.known(conditions)
+        columns, counts = len(given.known), self.kinds.counts
 
         def of_one(place: Array) -> Float[Array, " place"]:
-            own = jax.nn.one_hot(place, len(self.conditions), dtype=jnp.float32)
+            own = jax.nn.one_hot(place, columns, dtype=jnp.float32)
             known = jnp.maximum(given.known, own)
             at = lambda value: jnp.where(own > 0, value, given.conditions)  # noqa: E731
-            log = jax.vmap(lambda value: log_posterior(read, at(value), known))(jnp.asarray(GRID))
+            log = jax.vmap(lambda value: log_posterior(read, at(value), known, counts))(jnp.asarray(GRID))
             density = jnp.exp(log - jnp.max(log))
             return density / (jnp.sum(density) * (GRID[1] - GRID[0]))
 
-        return jax.vmap(of_one)(jnp.arange(len(self.conditions)))
+        return jax.vmap(of_one)(jnp.arange(len(self.condition_mean)))
+
+    def class_probabilities(self, image: Image, conditions: Conditions) -> list[Float[Array, " class"]]:
+        """Probabilities of the classes of each property that is one, given the image and what else is known.
+
+        The prior is as in `posterior`.
+        """
+        read = self.reader.read(self.coefficients(image), self.basis)
+        found, first = [], len(self.condition_mean)
+        for place, count in enumerate(self.kinds.counts, first):
+
+            def one(chosen: Array, place: int = place) -> Float[Array, ""]:
+                given = self.known(conditions.at[place].set(chosen))
+                return log_posterior(read, *given, self.kinds.counts)
+
+            found.append(jax.nn.softmax(jax.vmap(one)(jnp.arange(count, dtype=jnp.float32))))
+        return found
+
+    def draws(
+        self, image: Image, conditions: Conditions, n: int, key: Key[Array, ""]
+    ) -> Float[Array, "n column"]:
+        """Draws of all properties given the image and those that are known, as `known` has them.
+
+        They come from the mixture of the posterior itself, without a chain.
+        """
+        read, given = self.reader.read(self.coefficients(image), self.basis), self.known(conditions)
+        mixture = joined(read, OF_GALAXY)
+        return draws(mixture, *given, len(read) * OF_GALAXY, n, key, self.kinds.counts)
+
+    def in_units(self, columns: Float[Array, "n column"]) -> Float[Array, "n condition"]:
+        """The inverse of `known`: properties in their own units, and places of classes."""
+        numbers = len(self.condition_mean)
+        values = [self.condition_mean[None, :] + self.condition_scale[None, :] * columns[:, :numbers]]
+        for part in split_by_target(columns[:, numbers:], self.kinds.counts):
+            values.append(jnp.argmax(part, axis=1)[:, None].astype(jnp.float32))
+        return jnp.concatenate(values, axis=1)
 
     def bounds(
         self, image: Image, conditions: Float[Array, "way condition"], key: Key[Array, ""], *, draws: int
@@ -175,5 +256,23 @@ class LatentImageModel(ImageModel):
         Of all properties NaN it is that on log p(image). Draws of different properties go together: the
         error of a difference is that of the mean of their differences.
         """
-        coefficients = self.basis.coefficients(image)
+        coefficients = self.coefficients(image)
         return self.diffusion.log_densities(coefficients, jax.vmap(self.known)(conditions), draws, key)
+
+    def unusual(self, image: Image) -> Float[Array, " statistic"]:
+        """What typicality is judged by: nats that noise costs at each level, and what is left of each band.
+
+        The noise is the same for all images. What is left is the logarithm of the chi-square of a pixel.
+        """
+        nothing = jnp.full((1, len(self.conditions)), jnp.nan, jnp.float32)
+        costs = -self.bounds(image, nothing, jax.random.key(0), draws=LEVELS * DRAWS)
+        clean = self.rebuilt(self.coefficients(image))
+        left = (self.in_frame(image) - clean) / self.noise.scatter(clean)
+        chi_square = jnp.log(jnp.mean(left**2, axis=(0, 1)) + LEAST_LEFT)
+        return jnp.append(jnp.mean(costs.reshape(LEVELS, DRAWS), axis=1), chi_square)
+
+    def typical(self, image: Image) -> Typical:
+        """How often images like those of the training are as unusual as this one, to either side."""
+        if self.typicality is None:
+            raise ValueError("the model ranks no images: train it anew")
+        return self.typicality.of(self.unusual(image))

@@ -1,12 +1,12 @@
 """What images say of properties, and how likely they are given properties: images in, tables out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -15,23 +15,33 @@ from nebulium.data.column_checks import Missing
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
-from nebulium.data.images.preparation import PreparedImages, prepared_chunks
+from nebulium.data.images.preparation import MOST_FOR_SOFTENING, PreparedImages, prepared_chunks
 from nebulium.data.images.source import ImageSource
+from nebulium.data.images.stretches import sky_and_noise
+from nebulium.data.output import check_not_input
 from nebulium.data.rejects import Rejects
+from nebulium.data.tables.table import Table
+from nebulium.data.tables.writer import TableWriter
 from nebulium.errors import ImageError, TableError
-from nebulium.generate.image_model import GRID, ImageModel
+from nebulium.generate.image_model import ImageModel
+from nebulium.generate.latent.typicality import LEVELS
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.pixels.model import PixelImageModel
+from nebulium.generate.population import Population, read_population
+from nebulium.generate.posterior import LEAST_EFFECTIVE, QUANTILES, of_population, of_training_prior
 from nebulium.nn.mapping import map_galaxies
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor, predicts_for
-from nebulium.verbs.labels.joining import join_labels, read_labels
+from nebulium.verbs.labels.classes import probability_column
+from nebulium.verbs.labels.joining import as_names, join_labels, read_labels
 
 #: Images that go through the networks at a time.
 BATCH = 64
-#: Columns of a property, by what they add to its name, and the quantile of each.
-QUANTILES = {"": 0.5, "_q16": 0.16, "_q84": 0.84}
+#: How often images of the survey are as unusual as one.
+TYPICALITY = "typicality_p"
 #: By how much pixels, and widths of point sources, may differ from those of the training.
 MOST_SCALE, MOST_PSF = 0.02, 0.15
+#: By which factor the noise of their sky may differ.
+MOST_DEPTH = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +53,29 @@ class KnownImages:
 
 
 @dataclass(frozen=True, eq=False)
+class Draws:
+    """Properties drawn from the posterior of each galaxy, as the model has them."""
+
+    values: Float[np.ndarray, "n draw condition"]
+
+
+@dataclass(frozen=True, eq=False)
 class PosteriorPredictor(Predictor[KnownImages]):
-    """Properties of galaxies from their images, by Bayes' rule."""
+    """Properties of galaxies from their images, by Bayes' rule.
+
+    Attributes
+    ----------
+    kept : int
+        Draws of each galaxy that are kept.
+    prior : Population, optional
+        In place of that of the training galaxies.
+    seed : int
+        Of the draws.
+    """
+
+    kept: int = 0
+    prior: Population | None = None
+    seed: int = 0
 
     predicts = "properties, by a model of images"
     needs_properties = False
@@ -55,7 +86,7 @@ class PosteriorPredictor(Predictor[KnownImages]):
         source: ImagePaths,
         *,
         bands: Sequence[str] | None = None,
-        given: Sequence[str] | None = None,
+        given: str | Sequence[str] | None = None,
         table: str | Path | None = None,
         id_column: str | None = None,
         missing: Missing = None,
@@ -66,7 +97,7 @@ class PosteriorPredictor(Predictor[KnownImages]):
         matched = open_for_model(source, model.form, bands=bands)
         check_instrument(matched.source, model)
         rejects, notes = Rejects(), list(matched.supposed)
-        names = model.conditions if self.needs_properties else tuple(given or ())
+        names = model.conditions if self.needs_properties else tuple(as_names(given))
         _check_given(names, model.conditions, needed=self.needs_properties)
         if table is not None and not names:
             problem = "is not used, as no property is given"
@@ -79,49 +110,92 @@ class PosteriorPredictor(Predictor[KnownImages]):
             found = read_labels(
                 table, matched.source, names, id_column=id_column, missing=missing, naming=self.naming
             )
+            classes = {name: of for name, of in model.kinds.classes if name in names}
             labelled = join_labels(
-                matched.source, found, names, rejects, missing=missing, classes={}, learned=False
+                matched.source, found, names, rejects, missing=missing, classes=classes, learned=False
             )
             places = [model.conditions.index(name) for name in labelled.targets]
             values[labelled.rows[:, None], places] = labelled.values
             rows = rows[np.isin(rows, labelled.rows)]
 
         def chunks() -> Iterator[KnownImages]:
-            form = model.form.preparation
+            form, depth = model.form.preparation, None
             for chunk in prepared_chunks(matched.source, form, rejects=rejects, rows=rows):
+                depth = another_depth(chunk.images, model) if depth is None else depth
                 yield KnownImages(chunk, values[chunk.rows])
-            notes[:] = matched.notes(form.size, rejects)
+            notes[:] = [*matched.notes(form.size, rejects), *(depth or ()), *self.remarks()]
 
         return Opened(str(matched.source.path), chunks(), matched.source.id_column, rejects, notes)
 
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of what comes out."""
+        if self.prior is None:
+            return ()
+        said = (
+            f"the prior is {self.prior.name}, as which {self.prior.share:.0%} of the training galaxies count"
+        )
+        return (said,)
+
     def __call__(self, chunk: KnownImages) -> Prediction:
-        """Median, half of the central 68 %, and its ends, of each property that is not given."""
-        images = chunk.prepared.images
-        found = map_galaxies(self.one, images, chunk.conditions, batch=BATCH)
+        """Median, half of the central 68 %, and its ends, of each number, and probabilities of classes."""
+        prepared = chunk.prepared
+        rows = prepared.rows.astype(np.int32)
+        found = map_galaxies(self.of_one, prepared.images, chunk.conditions, rows, batch=BATCH)
+        kinds = self.model.kinds
         columns: dict[str, np.ndarray] = {}
         units: dict[str, str] = {}
-        for place, name in enumerate(self.model.conditions):
+        for place, name in enumerate(kinds.numbers):
             ends = {part: found[part][:, place] for part in QUANTILES}
             parts = {"": ends[""], "_sigma": 0.5 * (ends["_q84"] - ends["_q16"])} | ends
             columns |= {name + part: values for part, values in parts.items()}
             unit = self.config.get("units", {}).get(name)
             units |= {name + part: unit for part in parts} if unit else {}
+        for (name, names), probability in zip(kinds.classes, found["classes"], strict=True):
+            columns[name] = np.array(names)[np.argmax(probability, axis=1)]
+            of_classes = zip(names, probability.T, strict=True)
+            columns |= {probability_column(name, one): values for one, values in of_classes}
+        if self.prior is not None:
+            columns["effective_draws"] = found["effective"]
         columns["in_domain"] = found["in_domain"]
-        return Prediction(chunk.prepared.ids, columns | chunk.prepared.beside, units)
+        detail = Draws(found["kept"]) if self.kept else None
+        return Prediction(prepared.ids, columns | prepared.beside, units, detail)
 
-    def one(self, image: Array, conditions: Array) -> dict[str, Array]:
-        """Quantiles of the properties of one galaxy."""
+    def of_one(self, image: Array, conditions: Array, row: Array) -> dict[str, Any]:
+        """The posterior of one galaxy; what is drawn is that of its row."""
         model: ImageModel = self.model
-        density = model.posterior(image, conditions)
-        quantile = {
-            part: model.condition_mean + model.condition_scale * _quantiles(density, share)
-            for part, share in QUANTILES.items()
-        }
-        return {**quantile, "in_domain": model.image_domain.contains(model.image_axes(image))}
+        key = jax.random.fold_in(jax.random.key(self.seed), row)
+        inside = model.image_domain.contains(model.image_axes(image))
+        if self.prior is None:
+            found = of_training_prior(model, image, conditions) | {"in_domain": inside}
+            if self.kept:
+                drawn = self.model.draws(image, conditions, self.kept, key)
+                found["kept"] = self.model.in_units(drawn)
+            return found
+        found = of_population(self.model, image, conditions, self.prior, self.kept, key)
+        return found | {"in_domain": inside & (found["effective"] >= LEAST_EFFECTIVE)}
+
+    def writers(self) -> dict[str, Callable[..., Any]]:
+        """The draws as a table, a row a draw."""
+        return {"draws": self._draws}
+
+    @contextmanager
+    def _draws(self, path: Path, id_column: str) -> Iterator[Callable[[Prediction], None]]:
+        kinds, units = self.model.kinds, {name: unit for name, unit in self.config["units"].items() if unit}
+
+        def table(prediction: Prediction) -> Table:
+            values = prediction.detail.values
+            n, kept, _ = values.shape
+            columns = {id_column: np.repeat(prediction.ids, kept), "draw": np.tile(np.arange(kept), n)}
+            by_name = zip(kinds.names, values.reshape(n * kept, -1).T, strict=True)
+            return Table(columns | {name: kinds.shown(name, one) for name, one in by_name}, units, str(path))
+
+        with TableWriter(path, metadata={"models": {self.models[0].name: self.models[0].fingerprint}}) as to:
+            yield lambda prediction: to.append(table(prediction))
 
     def about(self) -> dict[str, Any]:
-        """The properties."""
-        return {"properties": list(self.model.conditions)}
+        """The properties, and whose density is the prior."""
+        prior = {} if self.prior is None else {"prior": self.prior.name}
+        return {"properties": list(self.model.conditions), **prior}
 
 
 for _of in (LatentImageModel, PixelImageModel):
@@ -137,15 +211,34 @@ class ScorePredictor(PosteriorPredictor):
     naming = "name columns as the model does; nan stands for a property that is not known"
 
     def __call__(self, chunk: KnownImages) -> Prediction:
-        """The logarithm of p(image given properties) / p(image), nats."""
-        found = map_galaxies(self.one, chunk.prepared.images, chunk.conditions, batch=BATCH)
-        return Prediction(chunk.prepared.ids, found | chunk.prepared.beside)
+        """The logarithm of p(image given properties) / p(image), nats, and how typical the image is."""
+        found = map_galaxies(self.scored, chunk.prepared.images, chunk.conditions, batch=BATCH)
+        columns = {"log_ratio": found["log_ratio"]}
+        if typical := found.get("typical"):
+            bands = [f"left_{band}" for band in self.model.form.bands]
+            parts = [*(f"level_{place}" for place in range(1, LEVELS + 1)), *bands]
+            columns[TYPICALITY] = typical.all
+            columns |= {f"{TYPICALITY}_{part}": p for part, p in zip(parts, typical.each.T, strict=True)}
+        columns["in_domain"] = found["in_domain"]
+        return Prediction(chunk.prepared.ids, columns | chunk.prepared.beside)
 
-    def one(self, image: Array, conditions: Array) -> dict[str, Array]:
-        """The ratio of one galaxy."""
+    def remarks(self) -> tuple[str, ...]:
+        """Of older models, and of those of pixels, nothing is known of images held back."""
+        if not isinstance(self.model, LatentImageModel):
+            return (f"no {TYPICALITY}: models of pixels rank no images",)
+        if self.model.typicality is not None:
+            return ()
+        name = self.models[0].name
+        return (f"no {TYPICALITY}: {name} keeps nothing of images held back, as models trained anew do",)
+
+    def scored(self, image: Array, conditions: Array) -> dict[str, Any]:
+        """The ratio of one galaxy, and how typical its image is."""
         model: ImageModel = self.model
         inside = model.image_domain.contains(model.image_axes(image)) & model.in_domain(conditions)
-        return {"log_ratio": model.log_ratios(image, conditions[None, :])[0], "in_domain": inside}
+        found = {"log_ratio": model.log_ratios(image, conditions[None, :])[0], "in_domain": inside}
+        if not isinstance(model, LatentImageModel) or model.typicality is None:
+            return found
+        return {**found, "typical": model.typical(image)}
 
 
 def posterior_file(
@@ -153,7 +246,10 @@ def posterior_file(
     output: str | Path,
     *,
     model: str | Path,
-    given: Sequence[str] | None = None,
+    given: str | Sequence[str] | None = None,
+    prior: str | Path | None = None,
+    draws: int = 0,
+    seed: int = 0,
     table: str | Path | None = None,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
@@ -168,11 +264,21 @@ def posterior_file(
         As in `nebulium.data.open_images`.
     output : str or Path
         A table ending in .parquet, .fits, .ecsv or .csv: for each property its median, `_sigma` (half of the
-        central 68 %), `_q16` and `_q84`, and `in_domain`.
+        central 68 %), `_q16` and `_q84`; of one that is a class the most probable, and in `NAME_p_CLASS` the
+        probabilities; and `in_domain`.
     model : str or Path
         Name of a packaged model of images, or a model folder.
-    given : sequence of str, optional
+    given : str or sequence of str, optional
         Properties that are known, columns of the table: the others are inferred given these.
+    prior : str or Path, optional
+        A table of properties of a population, any of those of the model, whose density is the prior in place
+        of that of the training galaxies: draws of the latter's posterior are weighed. `effective_draws` says
+        how many count of a galaxy; with few it is flagged.
+    draws : int
+        Draws of all properties of each galaxy at once, written beside the output in
+        ``<stem>.draws.parquet``, a row a draw.
+    seed : int
+        Of the draws.
     table : str or Path, optional
         Where the given properties are; the columns beside the images, if not given.
     id_column : str, optional
@@ -197,9 +303,23 @@ def posterior_file(
     --------
     >>> posterior_file("cutouts", "inferred.parquet", model="mine", given=["redshift"])  # doctest: +SKIP
     """
-    predictor = find_predictor(model, of=PosteriorPredictor)
+    if draws < 0:
+        raise TableError("draws", f"is {draws}, expected a whole number, 0 or more", "choose another")
+    found = find_predictor(model, of=PosteriorPredictor)
+    for option, asked in (("draws", draws), ("prior", prior is not None)):
+        if asked and not isinstance(found.model, LatentImageModel):
+            problem = f"model {model} is one of pixels, which has no draws and takes no other prior"
+            raise TableError(option, problem, "leave it out, or choose a model of components")
+    population = None if prior is None else read_population(prior, found.model)
+    predictor = replace(found, kept=draws, prior=population, seed=seed)
     options = {"bands": bands, "given": given, "table": table, "id_column": id_column, "missing": missing}
-    return verbs.predict_file(images, output, model=predictor, options=options, progress=progress)
+    output = Path(output)
+    further = {"draws": output.with_name(f"{output.stem}.draws.parquet")} if draws else None
+    if prior is not None:
+        check_not_input(Path(prior), output)
+    return verbs.predict_file(
+        images, output, model=predictor, options=options, further=further, progress=progress
+    )
 
 
 def score_file(
@@ -267,6 +387,23 @@ def check_instrument(source: ImageSource, model: ImageModel) -> None:
             raise ImageError(str(source.path), problem, "train a model on images of this survey")
 
 
+def another_depth(images: Float[np.ndarray, "n side side band"], model: ImageModel) -> tuple[str, ...]:
+    """A note where the first images have another noise of the sky than those of the training."""
+    stretch = model.form.preparation.stretch
+    if stretch.kind != "asinh":
+        return ()
+    skies = [sky_and_noise(image)[1] for image in stretch.invert(images[:MOST_FOR_SOFTENING])]
+    found, known = np.median(skies, axis=0), np.sqrt(np.asarray(model.noise.sky_variance))
+    off = np.abs(np.log(np.maximum(found, 1e-30) / known))
+    if np.max(off) <= np.log(MOST_DEPTH):
+        return ()
+    band = int(np.argmax(off))
+    return (
+        f"the sky scatters by {found[band]:.3g} in {model.form.bands[band]}, that of the training images by "
+        f"{known[band]:.3g}: what is said of images of another depth may be wrong",
+    )
+
+
 def _check_given(names: Sequence[str], known: Sequence[str], *, needed: bool) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -276,11 +413,3 @@ def _check_given(names: Sequence[str], known: Sequence[str], *, needed: bool) ->
         raise TableError("given", f"{', '.join(names)}: one comes twice", "give each once")
     if not needed and set(names) == set(known):
         raise TableError("given", "all properties of the model are", "leave out those to infer")
-
-
-def _quantiles(density: Float[Array, "condition place"], share: float) -> Float[Array, " condition"]:
-    """Where a share of each density lies below, in standardised units."""
-    step = jnp.asarray(GRID[1] - GRID[0])
-    below = jnp.cumsum(density, axis=1) * step
-    places = jnp.asarray(GRID) + 0.5 * step
-    return jax.vmap(lambda one: jnp.interp(jnp.asarray(share, jnp.float32), one, places))(below)

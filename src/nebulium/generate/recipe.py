@@ -1,7 +1,7 @@
 """From images and properties to a saved model of images: the settings, the loss, the steps."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,27 +11,43 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.data.images.labelled import LabelledImages, prepare_parts
+from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_parts
 from nebulium.data.images.preparation import Preparation, measure_preparation
 from nebulium.data.images.source import ImageSource
+from nebulium.data.images.stretches import MAD_TO_SIGMA, Stretch
 from nebulium.data.splits import Split
-from nebulium.errors import ImageError
+from nebulium.errors import ImageError, TableError
 from nebulium.generate.card import described
 from nebulium.generate.image_model import DOMAIN_REFERENCES, ImageModel
-from nebulium.generate.latent.basis import MOST_VALUES, Basis
+from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
+from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
-from nebulium.generate.measuring import BATCH, basis_of, first_population, known_of, measured
+from nebulium.generate.latent.reader import starting_mixture
+from nebulium.generate.latent.typicality import MOST_REFERENCES, measured_typicality
+from nebulium.generate.measuring import (
+    BATCH,
+    MOST_FOR_BASIS,
+    MOST_FOR_NOISE,
+    chunks_of,
+    known_of,
+    mapped,
+    measured,
+    rows_of,
+    with_scales,
+)
 from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import map_galaxies
 from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
+from nebulium.verbs.labels.classes import check_classes_to_learn, class_counts, few_of_a_class
 from nebulium.verbs.labels.joining import LabelledRows
 
-#: Softening of the stretch, in scatters of the sky. Of 3, 10, 30 and 100 it rebuilds galaxies best with as
-#: many components, and lets properties be read best.
+#: Softening of the stretch, in scatters of the sky, in which images are kept: nearly the flux itself.
 SOFTENING = 30.0
+#: Rows along the edges that show the sky, whose scatter is no less than this share of that of all pixels.
+EDGE, LEAST_SKY = 2, 1e-3
 #: Fewer images than this in a part of the split cannot be told from their average.
 LEAST_TRAINING, LEAST_VALIDATION = 200, 20
 #: Pixels on a side.
@@ -58,7 +74,10 @@ class ImageConfig(Protocol):
 
     @property
     def summary(self) -> str:
-        """What the model card says of its networks."""
+        """What the model card says of its numbers of an image, after how many they are, and networks."""
+
+    def kept(self, held_back: int) -> dict[str, Any]:
+        """Keywords of the model for what it keeps of so many images held back."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +104,10 @@ class LatentConfig:
     Examples
     --------
     >>> LatentConfig(epochs=5).components
-    224
+    160
     """
 
-    components: int = 224
+    components: int = 160
     width: int = 256
     depth: int = 4
     size: int | None = None
@@ -114,8 +133,15 @@ class LatentConfig:
 
     @property
     def summary(self) -> str:
-        """What the model card says of its networks."""
-        return f"diffusion by {self.depth} blocks of width {self.width}"
+        """What the model card says of its numbers of an image, after how many they are, and networks."""
+        return (
+            "brightnesses and components of images turned to their major axis; diffusion by "
+            f"{self.depth} blocks of width {self.width}"
+        )
+
+    def kept(self, held_back: int) -> dict[str, Any]:
+        """Keywords of the model for what it keeps of so many images held back."""
+        return {"typicality_references": min(MOST_REFERENCES, held_back)}
 
     @property
     def fitting(self) -> FitConfig:
@@ -135,17 +161,21 @@ class LatentConfig:
 
 
 class Learner(eqx.Module):
-    """A network in training, with the basis that knows how coefficients turn."""
+    """A network in training, with the basis that knows how coefficients turn.
+
+    `columns` is how many columns each condition takes.
+    """
 
     network: Any
     basis: Basis
+    columns: tuple[int, ...] = eqx.field(static=True)
 
 
 def reading_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
     """Of the properties of each galaxy, in a random orientation."""
 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
-        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(key, shape=(3,)))
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(key, shape=(2,)))
         return learner.network.loss(turned, conditions, known)
 
     keys = jax.random.split(key, len(galaxies["known"]))
@@ -157,8 +187,8 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
         way_key, hidden_key = jax.random.split(key)
-        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
-        shown = known * told(hidden_key, len(known))
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
+        shown = known * told(hidden_key, learner.columns)
         return learner.network.loss(turned, conditions * shown, shown)
 
     keys = jax.random.split(key, len(galaxies["known"]))
@@ -166,7 +196,11 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
 
 
 def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
-    """Nats of each galaxy at a level of its own, in a random orientation, some of its conditions hidden."""
+    """Nats of each galaxy at a level of its own, in a random orientation, some of its conditions hidden.
+
+    They are counted in those that a Gaussian would cost: levels that decide about few coefficients count as
+    much as those of many.
+    """
     coefficients, n = galaxies["coefficients"], len(galaxies["coefficients"])
     level_key, order_key, key = jax.random.split(key, 3)
     lowest, highest = learner.network.log_levels
@@ -174,9 +208,10 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
 
     def one(coefficients: Array, conditions: Array, known: Array, level: Array, key: Array) -> Array:
         way_key, hidden_key, noise_key = jax.random.split(key, 3)
-        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(3,)))
-        shown = known * told(hidden_key, len(known))
-        return learner.network.loss(turned, Known(conditions * shown, shown), level, noise_key)
+        turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
+        shown = known * told(hidden_key, learner.columns)
+        nats = learner.network.loss(turned, Known(conditions * shown, shown), level, noise_key)
+        return nats / learner.network.hidden(level)
 
     keys = jax.random.split(key, n)
     return jax.vmap(one)(coefficients, galaxies["conditions"], galaxies["known"], levels, keys)
@@ -188,14 +223,16 @@ def even_shares(key: Key[Array, ""], order_key: Key[Array, ""], n: int) -> Float
     return jax.random.permutation(order_key, even)
 
 
-def told(key: Key[Array, ""], conditions: int) -> Float[Array, " condition"]:
-    """Which conditions a galaxy in training tells, 1 or 0."""
+def told(key: Key[Array, ""], columns: tuple[int, ...]) -> Float[Array, " column"]:
+    """Which conditions a galaxy in training tells, 1 or 0, in all columns of each."""
+    conditions = len(columns)
     kind_key, which_key, each_key = jax.random.split(key, 3)
     which = jax.random.randint(which_key, (), 0, conditions)
     single = jax.nn.one_hot(which, conditions, dtype=jnp.float32)
     several = jax.random.bernoulli(each_key, EACH, (conditions,)).astype(jnp.float32)
     kind = jnp.searchsorted(jnp.cumsum(jnp.array([NONE, ONE, ALL])), jax.random.uniform(kind_key))
-    return jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+    shown = jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+    return jnp.repeat(shown, np.array(columns), total_repeat_length=sum(columns))
 
 
 def train_on_images(
@@ -221,16 +258,39 @@ def train_on_images(
     )
     rows = {name: one.images.rows for name, one in parts.items()}
     split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=str(source.path))
-    of_images = {name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")}
-    model, results = learn(parts, labelled.targets, config=config, of_images=of_images, run=run)
+    classes = labelled.classes
+    counts = class_counts(classes, parts["train"].labels["value"][:, len(labelled.targets) - len(classes) :])
+    check_classes_to_learn(counts, str(source.path))
+    _check_varied(parts["train"].labels["value"], labelled, str(source.path))
+    for note in few_of_a_class(counts):
+        run.warn(note)
+    settings: dict[str, Any] = {
+        name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")
+    }
+    settings |= config.kept(len(parts["validation"]))
+    if classes:
+        settings["classes"] = {name: list(names) for name, names in classes.items()}
+    model, results = learn(parts, labelled.targets, config=config, settings=settings, run=run)
     return described(
         model,
         config,
         results,
-        hyperparameters=hyperparameters(parts["train"], model.basis, labelled.targets, config, of_images),
+        hyperparameters=hyperparameters(
+            parts["train"], model.basis.components, labelled.targets, config, settings
+        ),
         split=split.as_dict(rows),
         units=labelled.units,
+        counts=counts,
     )
+
+
+def _check_varied(values: np.ndarray, labelled: LabelledRows, where: str) -> None:
+    """A number may vary among the galaxies, but be the same for all that are trained on."""
+    for name, column in zip(labelled.targets, values.T, strict=True):
+        known = column[np.isfinite(column)]
+        if name not in labelled.classes and (len(known) < 2 or not np.std(known) > 0):
+            found = f"is {known[0]:g} for every training galaxy" if len(known) else "is known of none"
+            raise TableError(f"{where}, column {name}", found, "give more of it, or leave it out")
 
 
 def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
@@ -266,27 +326,28 @@ def train_on_store(
     conditions: tuple[str, ...],
     *,
     config: LatentConfig,
-    of_images: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     run: Training | None = None,
 ) -> tuple[LatentImageModel, list[FitResult[Any]]]:
-    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
+    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition).
+
+    The settings are further keywords of the model: what is known of the images, and the `classes`.
+    """
     training = parts["train"]
-    basis = basis_of(training, config.components)
-    settings = hyperparameters(training, basis, conditions, config, of_images or {})
-    model = measured(LatentImageModel(**settings, key=jax.random.key(config.seed)), basis, parts)
-    scale = jnp.asarray(coefficient_scale(basis.all_scales))
-    model = eqx.tree_at(lambda m: m.diffusion.scale, model, scale)
+    model = _with_statistics(training, conditions, config, settings or {})
+    basis = model.basis
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
     gaussian = fit_gaussian(
         data["train"]["coefficients"],
         np.where(data["train"]["known"] > 0, data["train"]["conditions"], np.nan),
-        basis.components[0],
+        basis.even,
     )
     model = eqx.tree_at(lambda m: m.diffusion.gaussian.closed, model, gaussian)
+    model = measured(model, parts, data)
     results = []
 
     def fitted(name: str, network: Any, loss: Any, fitting: FitConfig, trained: Callable[[Any], Any]) -> Any:
-        learner = Learner(network, basis)
+        learner = Learner(network, basis, model.kinds.columns)
         result = (run or Training()).fit(
             name,
             learner,
@@ -300,7 +361,7 @@ def train_on_store(
         results.append(result)
         return result.model.network
 
-    start = first_population(data["train"]["conditions"])
+    start = starting_mixture(data["train"]["conditions"], model.reader.classes)
     reader = eqx.tree_at(lambda one: one.of_all, model.reader, start)
     reader = fitted("reader", reader, reading_loss, config.reading, lambda network: network)
     learned = fitted(
@@ -310,28 +371,72 @@ def train_on_store(
     diffusion = fitted(
         "diffusion", diffusion, diffusion_loss, config.fitting, lambda network: network.denoiser
     )
-    return eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion)), results
+    model = eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion))
+    if model.typicality is not None:
+        held_back = mapped(model.unusual, parts["validation"].images)
+        ranked = measured_typicality(held_back, len(model.typicality.of_all))
+        model = eqx.tree_at(lambda m: m.typicality, model, ranked)
+    return model, results
 
 
 def hyperparameters(
     training: LabelledImages,
-    basis: Basis,
+    components: Sequence[int],
     conditions: tuple[str, ...],
     config: ImageConfig,
-    of_images: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Keywords of the model."""
     return {
         **training.images.store.form.as_dict(),
-        **of_images,
+        **settings,
         "conditions": list(conditions),
-        "components": list(basis.components),
+        "components": list(components),
         **config.network,
         "domain_references": min(DOMAIN_REFERENCES, len(training)),
     }
 
 
+def _with_statistics(
+    training: LabelledImages, conditions: tuple[str, ...], config: LatentConfig, settings: Mapping[str, Any]
+) -> LatentImageModel:
+    """A model before training, with what is measured on the training galaxies."""
+    stretch = training.images.store.form.preparation.stretch
+    sky = _sky(training.images, stretch)
+    # Their frames are found once; half precision holds a part in two thousand.
+    in_frame = [
+        map_galaxies(lambda image: framed(image / sky[None, None, :]), stretch.invert(chunk), batch=BATCH)
+        for chunk in chunks_of(training.images, MOST_FOR_BASIS)
+    ]
+    halves = [chunk.astype(np.float16) for chunk in in_frame]
+    values = training.labels["value"]
+    of_them = values[rows_of(len(values), MOST_FOR_BASIS)]
+    basis = fit_basis(
+        lambda: (half.astype(np.float32) for half in halves), _standardised(of_them), config.components
+    )
+    keywords = hyperparameters(training, basis.components, conditions, config, settings)
+    model = LatentImageModel(**keywords, key=jax.random.key(config.seed))
+    scale = jnp.asarray(coefficient_scale(np.asarray(basis.strengths)))
+    found = (basis, jnp.asarray(sky), scale)
+    model = eqx.tree_at(lambda m: (m.basis, m.sky, m.diffusion.scale), model, found)
+    return with_scales(model, values)
+
+
+def _standardised(values: Float[np.ndarray, "n condition"]) -> Float[np.ndarray, "n condition"]:
+    """Properties of mean 0 and unit variance, 0 where they are missing; of classes their places."""
+    return np.nan_to_num((values - np.nanmean(values, axis=0)) / np.maximum(np.nanstd(values, axis=0), 1e-30))
+
+
+def _sky(images: StoredImages, stretch: Stretch) -> Float[np.ndarray, " band"]:
+    """Scatter of the pixels along the edges, band by band; of images without noise, little."""
+    pixels = np.concatenate([stretch.invert(chunk) for chunk in chunks_of(images, MOST_FOR_NOISE)])
+    edges = np.concatenate([pixels[:, :EDGE], pixels[:, -EDGE:]]).reshape(-1, pixels.shape[-1])
+    scatter = MAD_TO_SIGMA * np.median(np.abs(edges - np.median(edges, axis=0)), axis=0)
+    least = LEAST_SKY * np.std(pixels, axis=(0, 1, 2)) + 1e-30
+    return np.maximum(scatter, least).astype(np.float32)
+
+
 def _coefficients(model: LatentImageModel, images: LabelledImages) -> dict[str, np.ndarray]:
     """What the diffusion is trained on."""
-    coefficients = map_galaxies(model.basis.coefficients, images.images, batch=BATCH)
+    coefficients = map_galaxies(model.coefficients, images.images, batch=BATCH)
     return {"coefficients": coefficients, **known_of(model, images)}

@@ -1,34 +1,40 @@
 """Images of galaxies with given properties, drawn into a file."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Int
 
-from nebulium.data.column_checks import ColumnPlace, numbers
-from nebulium.data.images.mmu import Images, image_writer, images_to_arrow
-from nebulium.data.output import check_not_input, check_place, replace_on_success
+from nebulium.data.images.mmu import Images, parquet_images
+from nebulium.data.output import check_not_input, check_place
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
+from nebulium.generate.colours import colour_pictures
+from nebulium.generate.conditions import MEND_NUMBER
+from nebulium.generate.folders import TABLE, Write, fits_folder, jpeg_folder
 from nebulium.generate.image_model import ImageModel
+from nebulium.generate.samplers import Sampler, steps_of
 from nebulium.nn.mapping import in_batches, map_galaxies
 from nebulium.verbs.predict import ID, NamedModel, named_model
 
 #: Images that are drawn at a time.
 BATCH = 64
-#: Steps of Heun's method.
-STEPS = 40
 ENDING = ".parquet"
-MEND_NUMBER = "write nan where any value is to be drawn for"
+#: Properties by name: a number, the ends of a range, or the name of a class.
+Given = Mapping[str, float | int | str | tuple[float, ...]]
+
+
+Kind = Literal["parquet", "fits", "jpeg"]
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,13 @@ def sample_file(
     output: str | Path,
     *,
     model: str | Path,
+    kind: Kind | None = None,
     table: str | Path | None = None,
-    given: Mapping[str, float] | None = None,
+    given: Given | None = None,
     n: int = 1,
     id_column: str | None = None,
-    steps: int = STEPS,
+    sampler: Sampler = "heun",
+    steps: int | None = None,
     guidance: float | None = None,
     outside: bool = False,
     seed: int = 0,
@@ -71,20 +79,28 @@ def sample_file(
     Parameters
     ----------
     output : str or Path
-        A Parquet file in the layout of the Multimodal Universe, with the properties beside the images.
+        A file ending in .parquet, in the layout of the Multimodal Universe, with the properties beside the
+        images; or a folder, see `kind`, with the properties in its ``properties.ecsv``.
     model : str or Path
         Name of a packaged model, or a model folder.
+    kind : {"parquet", "fits", "jpeg"}, optional
+        Of the output, if its name does not end in .parquet: a folder of FITS, a file a galaxy with an
+        extension a band; or a folder of colour JPEGs, of SDSS as SkyServer makes them, of others in a like
+        manner.
     table : str or Path, optional
         Properties of the galaxies to draw, a row each, in the units of the model; of columns that are not
         there, and where NaN, any value is drawn for.
-    given : mapping of str to float, optional
-        Properties that all galaxies have.
+    given : mapping of str to number, (float, float) or str, optional
+        Properties that all galaxies have; of a range each galaxy gets a value of its own, drawn evenly; of
+        one that is a class its name.
     n : int
         Images of each row of the table; without a table, images in all.
     id_column : str, optional
         Ids of the table, kept as `source_id`; `target_id` if not given.
-    steps : int
-        Of the sampler; more are slower and closer to the model.
+    sampler : {"heun", "ddim", "ancestral"}
+        Heun's method; the deterministic or the random steps of Song et al. 2021, which need more of them.
+    steps : int, optional
+        Of the sampler, 40, 160 or 320 if not given; more are slower and closer to the model.
     guidance : float, optional
         Above 1: images more typical of their properties than galaxies are. Not for inference.
     outside : bool
@@ -107,28 +123,24 @@ def sample_file(
     --------
     >>> sample_file("drawn.parquet", model="mine", given={"log_mstar": 10.5}, n=16)  # doctest: +SKIP
     """
-    _check_numbers(steps, guidance, n)
-    if Path(output).suffix != ENDING:
-        problem = f"cannot be written as images: the ending is {Path(output).suffix!r}, not {ENDING}"
-        raise OutputError(str(output), problem, f"choose a name that ends in {ENDING}")
+    how = drawing(sampler, steps, guidance, seed, n)
+    kind = _kind_of(output, kind)
     if table is not None:
         check_not_input(Path(table), Path(output))
+    elif id_column is not None:
+        problem = f"{id_column} is not used, as there is no table"
+        raise TableError("id_column", problem, "name the table: --table TABLE (table=...)")
+    check_place(output, folder_with=None if kind == "parquet" else TABLE)
     found = named_model(model, of=ImageModel)
-    conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column)
+    conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column, seed)
     inside = map_galaxies(found.model.in_domain, conditions, batch=BATCH)
     if not outside and not np.all(inside):
         raise _stranger(found, conditions[np.argmin(inside)], int(np.sum(~inside)))
-    check_place(output)
-    with replace_on_success(output) as partial_file:
-        writer = None
-        for chunk in _chunks(found, conditions, ids, inside, steps, guidance, seed):
-            arrow = images_to_arrow(chunk)
-            writer = image_writer(partial_file, arrow.schema) if writer is None else writer
-            writer.write_table(arrow)
+    with _written(found.model, output, kind) as write:
+        for chunk in _chunks(found, conditions, ids, inside, how):
+            write(chunk)
             if progress is not None:
                 progress(int(chunk.ids[-1]) + 1)
-        if writer is not None:
-            writer.close()
     return SampleRun(Path(output), len(conditions), int(np.sum(~inside)), notes)
 
 
@@ -137,7 +149,8 @@ def sample_images(
     conditions: Float[np.ndarray, "n condition"],
     *,
     first: int = 0,
-    steps: int = STEPS,
+    sampler: Sampler = "heun",
+    steps: int | None = None,
     guidance: float | None = None,
     seed: int = 0,
 ) -> Float[np.ndarray, "n side side band"]:
@@ -147,10 +160,11 @@ def sample_images(
     ----------
     model : LatentImageModel or PixelImageModel
     conditions : ndarray of shape (n, condition), float32
-        Properties in the order of ``model.conditions``, in its units; NaN for any value.
+        Properties in the order of ``model.conditions``, in its units; of one that is a class its place in
+        ``model.kinds.classes``; NaN for any value.
     first : int
         Number of the first image: image i of a seed is always the same.
-    steps, guidance, seed
+    sampler, steps, guidance, seed
         As in `sample_file`.
 
     Returns
@@ -168,40 +182,62 @@ def sample_images(
     >>> sample_images(model, np.array([[10.0], [np.nan]], np.float32), steps=2).shape
     (2, 8, 8, 1)
     """
-    _check_numbers(steps, guidance)
+    how = drawing(sampler, steps, guidance, seed)
     if np.ndim(conditions) != 2 or np.shape(conditions)[1] != len(model.conditions):
         problem = f"have the shape {np.shape(conditions)}, expected (n, {len(model.conditions)})"
         raise TableError("conditions", problem, f"give {', '.join(model.conditions)} of each galaxy")
     if np.any(np.isinf(conditions)):
         raise TableError("conditions", "hold an infinite number", MEND_NUMBER)
-    key = jax.random.key(seed)
-    numbers = first + np.arange(len(conditions), dtype=np.int32)
+    for (name, names), column in zip(model.kinds.classes, _classes_of(model, conditions), strict=True):
+        if not np.all(np.isnan(column) | np.isin(column, np.arange(len(names)))):
+            problem = f"hold a {name} that is no place among {', '.join(names)}"
+            raise TableError("conditions", problem, "count from 0")
+    return drawn_images(model, conditions, first + np.arange(len(conditions)), **how)
+
+
+def drawn_images(
+    model: ImageModel,
+    conditions: Float[np.ndarray, "n condition"],
+    numbers: Int[np.ndarray, " n"],
+    *,
+    sampler: Sampler,
+    steps: int,
+    guidance: float | None,
+    seed: int,
+) -> Float[np.ndarray, "n side side band"]:
+    """Images by their number: those of one number have the same noise."""
     strength = None if guidance is None else jnp.asarray(guidance, jnp.float32)
-    draw = partial(_drawn, model, key, steps=steps, guidance=strength)
-    return np.asarray(in_batches(draw, conditions.astype(np.float32), numbers, size=min(BATCH, len(numbers))))
+    draw = partial(_drawn, model, jax.random.key(seed), sampler=sampler, steps=steps, guidance=strength)
+    rows = conditions.astype(np.float32), numbers.astype(np.int32)
+    return np.asarray(in_batches(draw, *rows, size=min(BATCH, len(numbers))))
+
+
+def _classes_of(model: ImageModel, conditions: np.ndarray) -> np.ndarray:
+    """The columns of properties that are classes, as rows."""
+    return conditions[:, len(model.kinds.numbers) :].T
 
 
 @eqx.filter_jit
 def _drawn(
-    model: ImageModel, key: Array, conditions: Array, numbers: Array, *, steps: int, guidance: Any
+    model: ImageModel, key: Array, conditions: Array, numbers: Array, *, guidance: Any, **how: Any
 ) -> Array:
     """A batch of images, each by a key of its own."""
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
-    return jax.vmap(lambda one, key: model.drawn(one, key, steps=steps, guidance=guidance))(conditions, keys)
+    return jax.vmap(lambda one, key: model.drawn(one, key, guidance=guidance, **how))(conditions, keys)
 
 
 def _conditions(
-    model: ImageModel, table: str | Path | None, given: Mapping[str, float], n: int, id_column: str | None
+    model: ImageModel, table: str | Path | None, given: Given, n: int, id_column: str | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Properties of each image, the id of its row in the table, and what was supposed."""
-    _check_names(model.conditions, given, "given")
+    check_given(model.conditions, given, "given")
     rows, ids, notes = 1, np.zeros(0, np.int64), []
     columns: dict[str, np.ndarray] = {}
     if table is not None:
         wanted = {ID: id_column or ID} | {name: name for name in model.conditions}
         optional = [*model.conditions, *(() if id_column else (ID,))]
         found = read_table(table, columns=wanted, optional=optional)
-        columns = {name: _values(found, name) for name in model.conditions if name in found}
+        columns = {name: model.kinds.column(found, name) for name in model.conditions if name in found}
         if not columns:
             problem = f"has none of the columns {', '.join(model.conditions)}"
             raise TableError(found.name, problem, "name columns as the model does")
@@ -210,48 +246,66 @@ def _conditions(
         absent = [name for name in model.conditions if name not in (*columns, *given)]
         if absent:
             notes.append(f"not among the columns, so that any value is drawn for: {', '.join(absent)}")
-    values = np.full((rows, len(model.conditions)), np.nan, np.float32)
+    values = np.full((rows * n, len(model.conditions)), np.nan, np.float32)
     for place, name in enumerate(model.conditions):
         if name in given:
-            values[:, place] = given[name]
+            low, high = given_ends(model, name, given[name])
+            # By the property and the number of the image alone, however many are drawn.
+            shares = np.random.default_rng([seed % 2**32, place]).random(rows * n)
+            values[:, place] = low + (high - low) * shares
         elif name in columns:
-            values[:, place] = columns[name]
-    return np.repeat(values, n, axis=0), np.repeat(ids, n), tuple(notes)
+            values[:, place] = np.repeat(columns[name], n)
+    return values, np.repeat(ids, n), tuple(notes)
 
 
-def _values(table: Table, name: str) -> Float32[np.ndarray, " n"]:
-    """A column of properties; an infinite number would be taken for one that is not known."""
-    place = ColumnPlace(table.name, name)
-    values = numbers(table[name], place, "a number", MEND_NUMBER)
-    place.refuse(values, np.abs(values) > np.finfo(np.float32).max, "a finite number", MEND_NUMBER)
-    return values.astype(np.float32)
-
-
-def _check_numbers(steps: int, guidance: float | None, n: int = 1) -> None:
-    """Numbers that the command line refuses by itself."""
-    for name, value, least in (("n", n, 1), ("steps", steps, 2)):
+def drawing(
+    sampler: Sampler = "heun",
+    steps: int | None = None,
+    guidance: float | None = None,
+    seed: int = 0,
+    n: int = 1,
+) -> dict[str, Any]:
+    """How images are drawn; the numbers are those that the command line refuses by itself."""
+    chosen = steps_of(sampler, steps)
+    for name, value, least in (("n", n, 1), ("steps", chosen, 2)):
         if value < least:
             raise ImageError(name, f"is {value}, expected a whole number, {least} or more", "choose another")
     if guidance is not None and not 1 <= guidance < np.inf:
         raise ImageError("guidance", f"is {guidance}, expected a number, 1 or more", "leave it out for none")
+    return {"sampler": sampler, "steps": chosen, "guidance": guidance, "seed": seed}
 
 
-def _check_names(known: Sequence[str], given: Mapping[str, float], where: str) -> None:
+def check_given(known: Sequence[str], given: Given, where: str) -> None:
+    """Refuse properties that the model does not have."""
     unknown = [name for name in given if name not in known]
     if unknown:
         problem = f"{unknown[0]} is no property of the model; these are {', '.join(known)}"
         raise TableError(where, problem, "name one of these")
-    wrong = [name for name, value in given.items() if not np.isfinite(value)]
-    if wrong:
-        raise TableError(where, f"{wrong[0]} is {given[wrong[0]]}, expected a number", "leave it out for any")
+
+
+def given_ends(model: ImageModel, name: str, given: Any) -> tuple[float, float]:
+    """The lower and the upper end of the range of a property, the same if it is one value."""
+    if not isinstance(given, (tuple, list)):
+        value = model.kinds.value(name, given, "given")
+        return value, value
+    if name not in model.kinds.numbers:
+        problem = f"{name} goes from {given[0]} to {given[-1]}, but is a class"
+        raise TableError("given", problem, "give the name of one class")
+    ends = [model.kinds.value(name, end, "given") for end in given]
+    if len(ends) != 2 or ends[0] >= ends[1]:
+        problem = f"{name} goes from {ends[0]:g} to {ends[-1]:g}, expected the lower end and the upper one"
+        raise TableError("given", problem, "give these two, or one number")
+    return ends[0], ends[1]
 
 
 def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableError:
     """The error for properties that no galaxies of the training had."""
+    kinds = found.model.kinds
+    values = {name: kinds.shown(name, conditions[[place]])[0] for place, name in enumerate(kinds.names)}
     shown = ", ".join(
-        f"{name} {value:.4g}"
-        for name, value in zip(found.model.conditions, conditions, strict=True)
-        if np.isfinite(value)
+        f"{name} {value:.4g}" if name in kinds.numbers else f"{name} {value}"
+        for (name, value), number in zip(values.items(), conditions, strict=True)
+        if np.isfinite(number)
     )
     problem = (
         f"has learned from no galaxies like {number:,} of those asked for, the first {shown}: their images "
@@ -264,24 +318,41 @@ def _stranger(found: NamedModel, conditions: np.ndarray, number: int) -> TableEr
     raise TableError(f"model {found.name}", problem, mend)
 
 
+def _kind_of(output: str | Path, kind: Kind | None) -> Kind:
+    """What is to be written under a name."""
+    ending = Path(output).suffix
+    if kind is None and ending != ENDING:
+        problem = f"does not say what to write: the ending is {ending!r}, not {ENDING}"
+        mend = f"choose a name that ends in {ENDING}, or ask for a folder: --kind fits or jpeg (kind=...)"
+        raise OutputError(str(output), problem, mend)
+    if kind is not None and (kind == "parquet") != (ending == ENDING):
+        problem = f"has the ending {ending!r}, and {kind} is asked for"
+        raise OutputError(
+            str(output), problem, f"names of Parquet files end in {ENDING}, of folders they do not"
+        )
+    return kind or "parquet"
+
+
+def _written(model: ImageModel, output: str | Path, kind: Kind) -> AbstractContextManager[Write]:
+    """Takes chunks of images; what is asked for is there once all are written."""
+    if kind == "fits":
+        return fits_folder(output, model.form.unit)
+    return jpeg_folder(output, partial(colour_pictures, model)) if kind == "jpeg" else parquet_images(output)
+
+
 def _chunks(
-    found: NamedModel,
-    conditions: np.ndarray,
-    ids: np.ndarray,
-    inside: np.ndarray,
-    steps: int,
-    guidance: float | None,
-    seed: int,
+    found: NamedModel, conditions: np.ndarray, ids: np.ndarray, inside: np.ndarray, how: Mapping[str, Any]
 ) -> Iterator[Images]:
     """The images, a batch at a time."""
     model: ImageModel = found.model
     bands, n = model.form.bands, len(conditions)
-    of_model = {name: getattr(model, name) for name in ("psf_fwhm_arcsec", "pixel_scale_arcsec")}
+    # Pixels that are averages are larger than those of the training images.
+    scale = np.array(model.pixel_scale_arcsec or [np.nan], np.float32) * model.form.preparation.binning
+    of_model = {"psf_fwhm_arcsec": model.psf_fwhm_arcsec or np.nan, "pixel_scale_arcsec": scale}
     about = {
         "drawn by": {found.name: found.fingerprint},
-        "seed": seed,
-        "steps": steps,
-        "guidance": guidance,
+        **({"unit": model.form.unit} if model.form.unit else {}),
+        **how,
         "citation": found.config["citation"],
         "nebulium": version("nebulium"),
     }
@@ -289,10 +360,11 @@ def _chunks(
     for first in range(0, n, BATCH):
         rows = np.arange(first, min(first + BATCH, n))
         whole = np.minimum(np.arange(first, first + BATCH), n - 1) if n > BATCH else rows
-        options: dict[str, Any] = {"steps": steps, "guidance": guidance, "seed": seed}
-        flux = sample_images(model, conditions[whole], first=first, **options)[: len(rows)]
+        # Filled up, so that the last batch compiles nothing again; what is filled up has numbers of its own.
+        flux = drawn_images(model, conditions[whole], first + np.arange(len(whole)), **how)[: len(rows)]
         scatter = map_galaxies(model.noise.scatter, flux, batch=len(whole))
-        columns = dict(zip(model.conditions, conditions[rows].T, strict=True))
+        named = zip(model.conditions, conditions[rows].T, strict=True)
+        columns = {name: model.kinds.shown(name, values) for name, values in named}
         beside = {ID: rows, **({"source_id": ids[rows]} if len(ids) else {}), **columns}
         yield Images(
             rows,
@@ -301,7 +373,7 @@ def _chunks(
             1.0 / scatter**2,
             np.zeros(flux.shape, bool),
             **{
-                name: np.tile(np.array(values or [np.nan] * len(bands), np.float32), (len(rows), 1))
+                name: np.broadcast_to(np.asarray(values, np.float32), (len(rows), len(bands)))
                 for name, values in of_model.items()
             },
             table=Table(beside | {"in_domain": inside[rows]}, units),

@@ -42,8 +42,7 @@ def denoised(
         return noisy - denoise(noisy, log_level)  # with respect to the logarithm of the level
 
     def heun(noisy: Noisy, first: Number, second: Number, key: Key[Array, ""]) -> Noisy:
-        # In the level, not in its logarithm: twenty steps then leave a twelfth too much of the variance of
-        # the noise, not a half, and four do not run away.
+        # In the level, not in its logarithm: with few steps the variance of what is drawn is far closer.
         before = slope(noisy, first)
         after = slope(noisy + (jnp.exp(second - first) - 1.0) * before, second)
         return noisy + 0.5 * (

@@ -10,7 +10,7 @@ from nebulium.data.splits import Split
 from nebulium.generate.pixels.recipe import PixelConfig, train_pixels
 from nebulium.generate.recipe import LatentConfig, train_on_images, train_on_store
 from nebulium.verbs import TrainingRun, save_trained, training_run
-from nebulium.verbs.labels.joining import join_labels, read_labels
+from nebulium.verbs.labels.joining import as_names, join_labels, read_labels
 from nebulium.verbs.predict import ID
 
 NAME_PROPERTIES = "check the names of the properties: --properties A,B,... (properties=...)"
@@ -20,7 +20,8 @@ def train_file(
     images: ImagePaths,
     output: str | Path,
     *,
-    properties: Sequence[str],
+    properties: str | Sequence[str],
+    classes: str | Sequence[str] | None = None,
     table: str | Path | None = None,
     config: LatentConfig | PixelConfig | None = None,
     id_column: str | None = None,
@@ -37,9 +38,11 @@ def train_file(
         As in `nebulium.data.open_images`: a mock survey, a folder of cutouts, Parquet ...
     output : str or Path
         Folder of the model; images set aside are listed beside it in ``<name>.rejects.csv``.
-    properties : sequence of str
-        Columns of the table, numbers, that images will be drawn from; NaN where one is not known. A galaxy
-        needs one of them at least.
+    properties : str or sequence of str
+        Columns of the table that images will be drawn from: numbers, NaN where one is not known, or classes,
+        which are text, true and false, or 0 and 1. A galaxy needs one of them at least.
+    classes : str or sequence of str, optional
+        Further columns, whose whole numbers are classes.
     table : str or Path, optional
         A table with the ids and the properties, in any order and number; the columns beside the images, if
         they have some, where it is not given.
@@ -71,13 +74,14 @@ def train_file(
     >>> train_file("mock", "mine", properties=["log_mstar", "log_sfr"])  # doctest: +SKIP
     """
     config = config or LatentConfig()
+    classes = as_names(classes)
+    columns = [*as_names(properties), *classes]
     with training_run(output, resume=resume, progress=progress) as run:
         matched = open_for_model(images, None, bands=bands)
         found = read_labels(
-            table, matched.source, properties, id_column=id_column, missing=missing, naming=NAME_PROPERTIES
+            table, matched.source, columns, id_column=id_column, missing=missing, naming=NAME_PROPERTIES
         )
-        # Classes are numbers here, as those that are 0 and 1.
-        labelled = join_labels(matched.source, found, properties, run.rejects, missing=missing, classes={})
+        labelled = join_labels(matched.source, found, columns, run.rejects, missing=missing, classes=classes)
         split = Split(config.split_seed, id_column=id_column or ID)
         learn = train_pixels if isinstance(config, PixelConfig) else train_on_store
         trained = train_on_images(matched.source, labelled, split, config, run, learn=learn)

@@ -179,11 +179,20 @@ class QuantileHead(_Head):
 
 Head: TypeAlias = GaussianHead | MixtureHead | QuantileHead
 
+#: Heads whose loss is the negative logarithm of a density.
+WITH_DENSITY = ("gaussian", "mixture")
+
 HEADS: Mapping[str, type[Head]] = {
     "gaussian": GaussianHead,
     "mixture": MixtureHead,
     "quantiles": QuantileHead,
 }
+
+
+def log_density(head: Head, vector: Float[Array, " input"], label: Targets) -> Targets:
+    """Logarithm of the density that a head `WITH_DENSITY` gives each label; NaN where it is missing."""
+    log = -head.loss(vector, label, jnp.zeros_like(label)) - 0.5 * jnp.log(2.0 * jnp.pi)
+    return jnp.where(jnp.isfinite(label), log, jnp.nan)
 
 
 def _of_present(label: Targets, loss: Callable[[Targets], Targets]) -> Targets:

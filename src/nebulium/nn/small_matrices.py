@@ -26,3 +26,10 @@ def whitened(
         root.append(row)
     half = sum((jnp.log(row[-1]) for row in root), jnp.zeros(()))
     return jnp.stack(white), half
+
+
+def inverse_of_known(covariance: Float[Array, "n n"], known: Float[Array, " n"]) -> Float[Array, "n n"]:
+    """Inverse of the covariance of those numbers whose `known` is 1, not 0; zero for the others."""
+    both = known[:, None] * known[None, :]
+    roots, _ = whitened(both * covariance + jnp.diag(1.0 - known), jnp.eye(len(known), dtype=jnp.float32))
+    return both * (roots.T @ roots)

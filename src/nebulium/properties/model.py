@@ -14,7 +14,7 @@ from nebulium.data.images.preparation import ImageForm
 from nebulium.modelfile import register
 from nebulium.nn.classes import Probabilities, normalised, split_by_target
 from nebulium.nn.convolution import Image
-from nebulium.nn.densities import Interval, Targets
+from nebulium.nn.densities import WITH_DENSITY, Interval, Targets, log_density
 from nebulium.nn.image_model import Standardisation
 from nebulium.properties.domain import ProfileDomain, Profiles
 from nebulium.properties.features.names import PROFILES, check_features, feature_counts, measure_of
@@ -241,6 +241,32 @@ class PropertyModel(eqx.Module):
             probability=self._tempered(probability),
             in_domain=self._in_domain(known),
         )
+
+    @property
+    def has_density(self) -> bool:
+        """Whether an image is enough for a density of each property that is a number."""
+        networks = not self.on_features and self.head in WITH_DENSITY
+        return networks and bool(self.targets) and self.form is not None and self.sight is None
+
+    def log_density(self, image: Image, label: Targets) -> Targets:
+        """Logarithm of the density of each property at a value, in its unit; NaN where that is NaN.
+
+        Densities are averaged over networks and orientations of the image.
+        """
+        if not self.has_density or self.standardisation is None:
+            raise ValueError("the model gives no density of properties from an image")
+        known, factor = self.measured(image), self.interval_factor
+        median = _pooled(self._said(image, known)[0]).median
+        value = median + ((label - self.target_mean) / self.target_scale - median) / factor
+        ways = orientations(self.standardisation.image(image))
+
+        def of_network(network: PropertyNetwork) -> Float[Array, "way target"]:
+            seen = lambda way: network.vector(network.encoded(way), known.profiles, known.embedding)  # noqa: E731
+            return jax.vmap(lambda way: log_density(network.head, seen(way), value))(ways)
+
+        logs = jnp.concatenate([of_network(network) for network in self.networks])
+        mean = jax.nn.logsumexp(logs, axis=0) - jnp.log(jnp.asarray(len(logs), jnp.float32))
+        return mean - jnp.log(factor * self.target_scale)
 
     def measured(self, image: Image | None, embedding: Embedding | None = None) -> Measured:
         """What the model measures of a galaxy."""

@@ -60,6 +60,8 @@ class Evaluation:
         More columns of the table of scores, which come first.
     more : mapping
         More entries of ``scores.json``.
+    tables : mapping of str to sequence of mapping
+        What else was measured, by name: rows with the same columns, numbers or estimates.
 
     Examples
     --------
@@ -83,6 +85,7 @@ class Evaluation:
     rejects: Rejects = field(default_factory=Rejects)
     columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     def of_all(self, method: str | None = None) -> list[Score]:
         """The scores of all galaxies, target by target, of one method or of each."""
@@ -100,7 +103,8 @@ class Evaluation:
         -------
         Path
             The folder, with ``scores.json``, ``scores.ecsv``, ``scores.md``, the figures as PNG and, where
-            there are any, ``comparison.ecsv``, ``galaxies.parquet`` and ``scores.rejects.csv``.
+            there are any, ``comparison.ecsv``, ``galaxies.parquet``, ``scores.rejects.csv`` and further
+            tables as ECSV.
 
         Raises
         ------
@@ -108,6 +112,7 @@ class Evaluation:
             If the folder is of another kind or cannot be written.
         """
         tables = {"scores.ecsv": self._table(self._rows())}
+        tables |= {f"{name}.ecsv": self._table(rows) for name, rows in self.tables.items()}
         if self.comparison:
             tables["comparison.ecsv"] = self._table([one.record() for one in self.comparison])
         if self.galaxies is not None:
@@ -126,6 +131,7 @@ class Evaluation:
             "scores": plain(self._rows()),
             "comparison": plain([one.record() for one in self.comparison]),
             **plain(self.more),
+            **plain(self.tables),
         }
 
     def markdown(self) -> str:
@@ -147,6 +153,9 @@ class Evaluation:
         if compared:
             headings = ["target", "method", "better than", "metric", "less by", "less by / %"]
             parts.append(markdown_table(headings, compared))
+        for table in self.tables.values():
+            cells = [[_text(cell) for cell in row.values()] for row in table]
+            parts.append(markdown_table([*table[0]], cells))
         return "\n".join(parts)
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -404,6 +413,13 @@ def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
         estimated = isinstance(value, Estimate)
         cells |= {name: value.value, f"{name}_error": value.error} if estimated else {name: value}
     return cells
+
+
+def _text(value: Any) -> str:
+    """A cell of a further table, to read."""
+    if isinstance(value, Estimate):
+        return _written(value)
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
 
 
 def _cell(one: Score, metric: str) -> str:

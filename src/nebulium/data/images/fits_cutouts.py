@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from nebulium.data.files import native, opened_fits
+from nebulium.data.images.mmu import Images
+from nebulium.data.images.parquet import zero_points
 from nebulium.data.images.pictures import ids_of_files
 from nebulium.data.images.source import ImageSource, some_readable
 from nebulium.errors import TableError
@@ -49,6 +51,31 @@ def open_fits_cutouts(path: Path, files: Sequence[Path]) -> ImageSource:
         opened=lambda: nullcontext(lambda rows: [_pixels(_read(files[row]), first) for row in rows]),
         **first.about,
     )
+
+
+def write_cutout(images: Images, row: int, unit: str, path: Path) -> None:
+    """Write one of some images: an extension a band, with what is known of it, and IVAR with all bands."""
+    from astropy.io import fits
+
+    points = zero_points(unit, images.bands)
+    hdus: list[fits.PrimaryHDU | fits.ImageHDU] = [fits.PrimaryHDU()]
+    for place, band in enumerate(images.bands):
+        light = fits.ImageHDU(np.where(images.bad[row], np.nan, images.flux[row])[..., place], name=band)
+        # The name of an extension is in capitals.
+        light.header["BAND"] = band
+        known = {
+            "PIXSCALE": (images.pixel_scale_arcsec[row, place], "arcsec"),
+            "PSF_FWHM": (images.psf_fwhm_arcsec[row, place], "arcsec"),
+            "MAGZERO": (points[place] if points else np.nan, "AB magnitude of 1"),
+        }
+        for name, (value, comment) in known.items():
+            if np.isfinite(value):
+                light.header[name] = (float(value), comment)
+        if unit:
+            light.header["BUNIT"] = unit
+        hdus.append(light)
+    hdus.append(fits.ImageHDU(np.moveaxis(images.ivar[row], -1, 0), name="IVAR"))
+    fits.HDUList(hdus).writeto(path)
 
 
 @dataclass(frozen=True)

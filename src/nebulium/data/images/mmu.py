@@ -1,7 +1,8 @@
 """Images in Parquet, in the layout of the Multimodal Universe."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -180,9 +181,23 @@ def write_images(images: Images, path: str | Path) -> None:
     ...     read_images(f"{scratch}/images.parquet").ids.tolist()
     [0, 1]
     """
-    table = images_to_arrow(images)
-    with replace_on_success(path) as partial, image_writer(partial, table.schema) as writer:
-        writer.write_table(table)
+    with parquet_images(path) as write:
+        write(images)
+
+
+@contextmanager
+def parquet_images(path: str | Path) -> Iterator[Callable[[Images], None]]:
+    """Write images to Parquet chunk by chunk, each a row group; whole or not at all."""
+    with replace_on_success(path) as partial, ExitStack() as stack:
+        writers: list[pyarrow.parquet.ParquetWriter] = []
+
+        def write(images: Images) -> None:
+            table = images_to_arrow(images)
+            if not writers:
+                writers.append(stack.enter_context(image_writer(partial, table.schema)))
+            writers[0].write_table(table)
+
+        yield write
 
 
 def image_writer(path: Path, schema: pa.Schema) -> pyarrow.parquet.ParquetWriter:

@@ -58,7 +58,7 @@ def open_parquet_images(path: Path, files: Sequence[Path]) -> ImageSource:
         unit=unit,
         pixel_scale_arcsec=_if_known(first.pixel_scale_arcsec[0]),
         psf_fwhm_arcsec=_if_known(first.psf_fwhm_arcsec[0]),
-        zero_point_ab=_zero_points(unit, first.bands),
+        zero_point_ab=zero_points(unit, first.bands),
         beside=(lambda: _table(shards)) if shards[0].beside else None,
         id_column=ID if shards[0].ids and TARGET_ID not in shards[0].beside else TARGET_ID,
         of_files=several,
@@ -249,7 +249,7 @@ def _if_known(values: np.ndarray) -> tuple[float, ...] | None:
     return tuple(values.tolist()) if np.all(np.isfinite(values) & (values > 0)) else None
 
 
-def _zero_points(unit: str, bands: Sequence[str]) -> tuple[float, ...] | None:
+def zero_points(unit: str, bands: Sequence[str]) -> tuple[float, ...] | None:
     """From a unit such as "1 is the AB magnitude of the zero point: g 22.5, r 22.5", as the mocks have it."""
     zero_points = dict(re.findall(r"([\w-]+) (-?\d+(?:\.\d+)?)(?=,|$)", unit.partition("zero point:")[2]))
     return tuple(float(zero_points[band]) for band in bands) if set(bands) <= set(zero_points) else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Float, Num, UInt8
 
 from nebulium.data.images.sizes import border_pixels
 from nebulium.errors import ImageError
@@ -22,6 +22,11 @@ SDSS_SCALES = (4.9, 5.7, 7.8)
 #: Level and softening: those at which mock galaxies have the profiles of brightness of 400 real JPEGs of
 #: SkyServer.
 SDSS_STRETCH, SDSS_SOFTENING = 0.34, 2.36
+#: Noise of the sky in colour pictures of any bands, where 1 is white, and their softening: what is a hundred
+#: times as bright as the noise is then nearly white.
+SKY_SHOWN, SOFTENING_SHOWN = 0.12, 1.5
+#: Of a picture, where the light of a galaxy sits.
+CORE = 0.25
 #: Of the median absolute deviation to the standard deviation of a Gaussian.
 MAD_TO_SIGMA = 1.4826
 
@@ -260,6 +265,34 @@ def lupton_rgb(
     # Past white all three are lowered alike, so that bright centres keep their colour.
     colours = colours / np.maximum(colours.max(axis=-1, keepdims=True), 1.0)
     return np.round(255.0 * colours).astype(np.uint8)
+
+
+def core_light(flux: Float[np.ndarray, "n height width band"]) -> Float[np.ndarray, "n band"]:
+    """Mean flux of the pixels in the middle of each image."""
+    edge = int(0.5 * (1 - CORE) * flux.shape[1])
+    return flux[:, edge : flux.shape[1] - edge, edge : flux.shape[2] - edge].mean(axis=(1, 2))
+
+
+def scaled_colours(
+    flux: Float[np.ndarray, "n height width band"],
+    typical: Float[np.ndarray, " band"],
+    noise: Sequence[float],
+) -> UInt8[np.ndarray, "n height width 3"]:
+    """Images as colours, all on one scale, from the core of a typical galaxy and the noise of the sky.
+
+    The first band, that in the middle and the last one become blue, green and red. Each is scaled so that the
+    typical galaxy is white; the level is set by the noise (Lupton et al. 2004, PASP 116, 133).
+    """
+    last = flux.shape[-1] - 1
+    chosen = [0, last // 2, last]
+    sky = np.asarray(noise, np.float64)[chosen]
+    # A band in which the typical galaxy is not seen is scaled by its noise.
+    white = np.where(typical[chosen] > 0, typical[chosen], sky)
+    level = SKY_SHOWN / np.exp(np.mean(np.log(sky / white)))
+    blue, green, red = level / white
+    shown = np.asarray(flux, np.float64)[..., chosen]
+    pictures = [lupton_rgb(one, (red, green, blue), stretch=1.0, softening=SOFTENING_SHOWN) for one in shown]
+    return np.stack(pictures) if pictures else np.zeros((*flux.shape[:3], 3), np.uint8)
 
 
 def sky_and_noise(

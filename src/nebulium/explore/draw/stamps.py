@@ -58,8 +58,8 @@ def measure_levels(images: Sequence[Picture]) -> Levels:
 def stamp(image: Picture, stretch: float, levels: Levels, unit: str = "") -> str:
     """A picture of one galaxy as an address for the browser."""
     if unit == DISPLAY_UNIT:
-        return _png(_brightened(image, stretch))
-    return _png(stamp_pixels(image, stretch, levels)[::-1])
+        return png_address(_brightened(image, stretch))
+    return png_address(stamp_pixels(image, stretch, levels)[::-1])
 
 
 def stamp_pixels(image: Picture, stretch: float, levels: Levels) -> UInt8[np.ndarray, "height width 3"]:
@@ -117,7 +117,8 @@ def _between(ends: tuple[float, float], place: float) -> float:
     return float(np.exp(logs[0] + (logs[1] - logs[0]) * np.clip(place, 0.0, 1.0)))
 
 
-def _png(colours: UInt8[np.ndarray, "height width 3"]) -> str:
+def png_address(colours: UInt8[np.ndarray, "height width 3"]) -> str:
+    """Red, green and blue as an address for the browser, made smaller if they are large."""
     picture = Image.fromarray(np.ascontiguousarray(colours))
     picture.thumbnail((LONGEST, LONGEST))
     file = io.BytesIO()

@@ -60,17 +60,7 @@ def make_app(explored: Explored) -> Dash:
     >>> make_app(Explored(galaxies, None)).title
     'nebulium: mine.parquet'
     """
-    app = Dash(
-        "nebulium.explore",
-        # The title is the one text that Dash writes into the document as it is.
-        title=html.escape(f"nebulium: {explored.galaxies.name}"),
-        update_title="",
-        assets_folder=str(ASSETS),
-        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
-        add_log_handler=False,
-        prevent_initial_callbacks=True,
-        on_error=_report_error,
-    )
+    app = new_application(explored.galaxies.name)
     choices, galaxies = choices_of(explored), explored.galaxies
     app.layout = page(
         galaxies.name,
@@ -84,6 +74,28 @@ def make_app(explored: Explored) -> Dash:
     register(app, explored, choices)
     # The first visitor's first click would wait for it.
     explored.finder(MAP, "")
+    guard(app)
+    return app
+
+
+def new_application(name: str, *, prevent_initial_callbacks: bool = True, assets_ignore: str = "") -> Dash:
+    """A page without layout and answers, in the look of all."""
+    return Dash(
+        "nebulium.explore",
+        # The title is the one text that Dash writes into the document as it is.
+        title=html.escape(f"nebulium: {name}"),
+        update_title="",
+        assets_folder=str(ASSETS),
+        assets_ignore=assets_ignore,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        add_log_handler=False,
+        prevent_initial_callbacks=prevent_initial_callbacks,
+        on_error=_report_error,
+    )
+
+
+def guard(app: Dash) -> None:
+    """Let nothing from elsewhere into a page that is complete."""
     app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     policy = POLICY.format(hashes=" ".join(app.csp_hashes()))
 
@@ -93,8 +105,6 @@ def make_app(explored: Explored) -> Dash:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
-
-    return app
 
 
 def open_server(app: Dash, *, host: str = "127.0.0.1", port: int = 8050) -> BaseWSGIServer:

@@ -67,7 +67,7 @@ class Denoiser(eqx.Module):
         )
         self.blocks = tuple(ToldBlock(width, key=key) for key in keys)
         # At first the network says nothing, and the Gaussian under it everything.
-        last = eqx.nn.Linear(width, components, key=four)
+        last = eqx.nn.Linear(width, 2 * components, key=four)
         self.last = jax.tree.map(jnp.zeros_like, last)
 
     def __call__(
@@ -79,7 +79,10 @@ class Denoiser(eqx.Module):
         hidden = self.first(coefficients)
         for block in self.blocks:
             hidden = block(hidden, told)
-        return self.last(normalised(hidden))
+        # Noise is a larger part of faint galaxies than of bright ones: how much of each coefficient to
+        # believe depends on the others.
+        added, gain = jnp.split(self.last(normalised(hidden)), 2)
+        return added + gain * coefficients
 
 
 def told_numbers(log_level: Float[Array, ""], conditions: Vector, known: Vector) -> Vector:

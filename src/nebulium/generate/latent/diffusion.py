@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.generate.latent.denoiser import Denoiser
 from nebulium.generate.latent.gaussian import LearnedGaussian
+from nebulium.generate.samplers import Sampler, denoised
 
 Vector = Float[Array, " _"]
 Number = Float[Array, ""]
@@ -96,6 +97,16 @@ class LatentDiffusion(eqx.Module):
         noise = jax.random.normal(key, clean.shape)
         return self._cost(clean, noise, given, log_level, self._base(given))
 
+    def hidden(self, log_level: Number) -> Number:
+        """The share of the coefficients' information that noise of a level hides, were all Gaussian.
+
+        Few coefficients, but those that a galaxy is known by, are hidden by strong noise alone.
+        """
+        nothing = jnp.zeros(self.gaussian.closed.cross.shape[1])
+        _, left = self.gaussian.closed.given(nothing, jnp.ones_like(nothing))
+        variance = left * self.scale**2
+        return jnp.mean(variance / (variance + jnp.exp(2.0 * log_level)))
+
     def _cost(
         self, clean: Vector, noise: Vector, given: Known, log_level: Number, base: tuple[Vector, Vector]
     ) -> Number:
@@ -130,36 +141,36 @@ class LatentDiffusion(eqx.Module):
 
         return jax.vmap(one, out_axes=1)(levels, jax.random.split(noise_key, draws))
 
-    def sample(self, given: Known, steps: int, key: Key[Array, ""], guidance: Number | None = None) -> Vector:
-        """Draw coefficients by Heun's method (Karras et al. 2022, algorithm 1), levels even in logarithm.
+    def sample(
+        self,
+        given: Known,
+        steps: int,
+        key: Key[Array, ""],
+        guidance: Number | None = None,
+        sampler: Sampler = "heun",
+    ) -> Vector:
+        """Draw coefficients, levels even in logarithm; see `nebulium.generate.samplers`.
 
         Guidance above 1 draws what is more typical of the conditions than galaxies are (Ho and Salimans
         2022, arXiv:2207.12598).
         """
         lowest, highest = self.log_levels
-        levels = jnp.linspace(highest, lowest, steps)
         mean, variance = base = self._base(given)
-        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(key, mean.shape)
+        first, others = jax.random.split(key)
+        start = mean + jnp.sqrt(variance + jnp.exp(2.0 * highest)) * jax.random.normal(first, mean.shape)
         nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
         base_of_nothing = self._base(nothing)
 
-        def slope(noisy: Vector, log_level: Number) -> Vector:
+        def denoise(noisy: Vector, log_level: Number) -> Vector:
             clean = self._denoised(noisy, log_level, given, base)
-            if guidance is not None:
-                free = self._denoised(noisy, log_level, nothing, base_of_nothing)
-                clean = free + guidance * (clean - free)
-            return noisy - clean  # with respect to the logarithm of the level
+            if guidance is None:
+                return clean
+            free = self._denoised(noisy, log_level, nothing, base_of_nothing)
+            return free + guidance * (clean - free)
 
-        def step(noisy: Vector, ends: tuple[Number, Number]) -> tuple[Vector, None]:
-            first, second = ends
-            length = second - first
-            before = slope(noisy, first)
-            after = slope(noisy + length * before, second)
-            return noisy + 0.5 * length * (before + after), None
-
-        noisy, _ = jax.lax.scan(step, start, (levels[:-1], levels[1:]))
+        levels = jnp.linspace(highest, lowest, steps)
         # The weakest coefficients lose LOWEST squared of their variance with the last noise.
-        return (noisy - slope(noisy, lowest)) / self.scale
+        return denoised(sampler, denoise, start, levels, others) / self.scale
 
 
 def coefficient_scale(scales: Float[np.ndarray, " component"]) -> Float[np.ndarray, " component"]:

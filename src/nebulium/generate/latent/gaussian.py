@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.nn.small_matrices import whitened
+from nebulium.nn.small_matrices import inverse_of_known
 
 Coefficients = Float[Array, " component"]
 Conditions = Float[Array, " condition"]
@@ -47,7 +47,7 @@ class ConditionalGaussian(eqx.Module):
 
     def given(self, conditions: Conditions, known: Conditions) -> tuple[Coefficients, Coefficients]:
         """Means and variances of the coefficients, given those conditions whose `known` is 1, not 0."""
-        gain = self.cross @ _inverse(self.covariance, known)
+        gain = self.cross @ inverse_of_known(self.covariance, known)
         explained = jnp.sum(gain * self.cross * known[None, :], axis=1)
         return gain @ jnp.where(known > 0, conditions, 0.0), jnp.maximum(1.0 - explained, _LEAST_VARIANCE)
 
@@ -99,19 +99,12 @@ class LearnedGaussian(eqx.Module):
         return 0.5 * jnp.sum((coefficients - mean) ** 2 / variance + jnp.log(variance))
 
 
-def _inverse(covariance: Float[Array, "c c"], known: Float[Array, " c"]) -> Float[Array, "c c"]:
-    """Inverse of the covariance of the known conditions; zero for the others."""
-    both = known[:, None] * known[None, :]
-    roots, _ = whitened(both * covariance + jnp.diag(1.0 - known), jnp.eye(len(known), dtype=jnp.float32))
-    return both * (roots.T @ roots)
-
-
 def fit_gaussian(
     coefficients: Float[np.ndarray, "n component"], conditions: Float[np.ndarray, "n condition"], even: int
 ) -> ConditionalGaussian:
-    """The Gaussian of a set in all eight orientations; NaN stands for a missing condition.
+    """The Gaussian of a set mirrored in all ways; NaN stands for a missing condition.
 
-    Of the coefficients only the first ones, `even` and alike when transposed, are the same in all
+    Of the coefficients only the first ones, `even`, are the same in all
     orientations: conditions say nothing of the mean of the others.
     """
     known = np.isfinite(conditions).astype(np.float64)

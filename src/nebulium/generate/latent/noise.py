@@ -8,12 +8,12 @@ import numpy as np
 import scipy.optimize
 from jaxtyping import Array, Float
 
-from nebulium.data.images.stretches import Stretch
+from nebulium.data.images.stretches import MAD_TO_SIGMA, Stretch
 
 Image = Float[Array, "side side band"]
 
-#: Bins of brightness in which the scatter is measured, each with as many pixels.
-BINS = 24
+#: Bins of brightness in which the scatter is measured, and the share of the pixels in the brightest.
+BINS, LEAST_SHARE = 24, 1e-3
 
 
 class PixelNoise(eqx.Module):
@@ -61,27 +61,35 @@ def _softening(stretch: Stretch) -> Image:
     return jnp.asarray(stretch.softening, jnp.float32)[None, None, :]
 
 
-def fit_noise(chunks: Iterable[tuple[np.ndarray, np.ndarray]], share: float) -> PixelNoise:
+def fit_noise(
+    chunks: Iterable[tuple[np.ndarray, np.ndarray]], held: Float[np.ndarray, "side side band"]
+) -> PixelNoise:
     """Noise of pixels (n, side, side, band), from chunks of them with what components make of them.
 
-    Components have taken the `share` of the noise with them.
+    Components have taken the share `held` of the variance of each pixel with them.
     """
     pairs = list(chunks)
     modelled = np.concatenate([model.reshape(-1, model.shape[-1]) for _, model in pairs])
-    left = np.concatenate([(pixels - model).reshape(-1, model.shape[-1]) for pixels, model in pairs])
-    fits = [_fit_band(one, rest) for one, rest in zip(modelled.T, left.T, strict=True)]
-    sky, photons = np.array(fits, np.float32).T / np.float32(1.0 - share)
-    values = (jnp.asarray(sky), jnp.asarray(photons))
+    left = [(pixels - model) / np.sqrt(1.0 - held) for pixels, model in pairs]
+    rest = np.concatenate([one.reshape(-1, one.shape[-1]) for one in left])
+    fits = np.array([_fit_band(*of_band) for of_band in zip(modelled.T, rest.T, strict=True)], np.float32)
     empty = PixelNoise(len(fits))
-    return eqx.tree_at(lambda noise: (noise.sky_variance, noise.photon_variance), empty, values)
+    where = lambda noise: (noise.sky_variance, noise.photon_variance)  # noqa: E731
+    return eqx.tree_at(where, empty, tuple(map(jnp.asarray, fits.T)))
 
 
 def _fit_band(modelled: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """Variance at brightness zero, and its rise with brightness; neither is negative."""
-    bins = np.array_split(np.argsort(modelled), BINS)
+    """Variance at brightness zero, and its rise with brightness; neither is negative.
+
+    Medians: what components miss of a few galaxies is no noise.
+    """
+    order = np.argsort(modelled)[::-1]
+    # Few pixels are bright: each bin holds a larger share of them than the next.
+    ends = np.unique((len(order) * np.geomspace(LEAST_SHARE, 1.0, BINS)).astype(int))
+    bins = [rows for rows in np.split(order, ends[:-1]) if len(rows)]
     bright = np.array([max(float(np.mean(modelled[rows])), 0.0) for rows in bins])
-    variance = np.array([float(np.mean(left[rows].astype(np.float64) ** 2)) for rows in bins])
+    variance = np.array([(MAD_TO_SIGMA * float(np.median(np.abs(left[rows])))) ** 2 for rows in bins])
     # The scatter of a variance goes with the variance itself.
-    weight = 1.0 / np.maximum(variance, 1e-30)
-    columns = np.stack([np.ones(BINS), bright], axis=1)
+    weight = np.sqrt([len(rows) for rows in bins]) / np.maximum(variance, 1e-30)
+    columns = np.stack([np.ones(len(bins)), bright], axis=1)
     return scipy.optimize.nnls(columns * weight[:, None], variance * weight)[0]

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nebulium.generate.latent.basis import Basis
 from nebulium.generate.latent.diffusion import Known
 from nebulium.generate.latent.gaussian import ConditionalGaussian
+from nebulium.generate.pixels.planes import Planes
 
 Image = Float[Array, "side side band"]
 Variances = Float[Array, "..."]
@@ -40,9 +40,9 @@ class Frame(eqx.Module):
     scales: Float[Array, " component"]
 
 
-def frame_of(basis: Basis) -> Frame:
-    """The frame of a basis, which is made once for many images."""
-    return Frame(basis.planes, basis.mean_image, basis.every_scale)
+def frame_of(planes: Planes) -> Frame:
+    """The frame of components, which is made once for many images."""
+    return Frame(planes.every(), planes.mean_image, planes.scales)
 
 
 class Base(eqx.Module):

@@ -1,6 +1,6 @@
 """The density of images of galaxies given their properties, by diffusion of their pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -9,12 +9,21 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
-from nebulium.generate.image_model import DOMAIN_REFERENCES, GRID, MOST_AXES, Conditions, Image, ImageModel
-from nebulium.generate.latent.basis import Basis
+from nebulium.generate.conditions import ConditionKinds
+from nebulium.generate.image_model import (
+    DOMAIN_REFERENCES,
+    GRID,
+    MOST_AXES,
+    Coefficients,
+    Conditions,
+    Image,
+    ImageModel,
+)
 from nebulium.generate.latent.noise import PixelNoise, unstretched
 from nebulium.generate.latent.reader import OF_ALL
 from nebulium.generate.pixels.base import frame_of
 from nebulium.generate.pixels.diffusion import PixelDiffusion
+from nebulium.generate.pixels.planes import Planes
 from nebulium.generate.pixels.schedules import Diffusion
 from nebulium.generate.samplers import Sampler
 from nebulium.modelfile import register
@@ -40,7 +49,7 @@ class PixelImageModel(ImageModel):
     Parameters
     ----------
     conditions : sequence of str
-        Names of the properties.
+        Names of the properties, those that are classes last.
     components : sequence of int
         In each block of the basis, along which the Gaussian varies.
     diffusion : {"edm", "ddpm"}
@@ -53,6 +62,9 @@ class PixelImageModel(ImageModel):
         Galaxies that the training domain is measured by.
     pixel_scale_arcsec, psf_fwhm_arcsec : sequence of float, optional
         Of the training images, one a band, where known.
+    classes : mapping of str to sequence of str, optional
+        Of the properties that are classes, what these are called. In arrays of properties a class is its
+        place among them.
     key : key, optional
         Of the first weights.
     bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
@@ -60,11 +72,11 @@ class PixelImageModel(ImageModel):
 
     Attributes
     ----------
-    condition_mean, condition_scale : (condition,) float32
-        Of the training galaxies.
+    condition_mean, condition_scale : (number,) float32
+        Of the training galaxies, of the properties that are numbers.
     population : (parameter,) float32
-        The density of properties of the training galaxies, a mixture of normal distributions.
-    basis : Basis
+        The density of properties of the training galaxies, a mixture.
+    basis : Planes
     diffusion : PixelDiffusion
     noise : PixelNoise
         What the components leave out; images have it already.
@@ -77,7 +89,7 @@ class PixelImageModel(ImageModel):
     --------
     >>> model = PixelImageModel(
     ...     conditions=["log_mstar"],
-    ...     components=[4, 2, 2, 1, 3],
+    ...     components=[4, 2, 2, 1],
     ...     diffusion="edm",
     ...     channels=[4, 8],
     ...     depth=1,
@@ -90,10 +102,10 @@ class PixelImageModel(ImageModel):
     (16, 16, 3)
     """
 
-    condition_mean: Conditions
-    condition_scale: Conditions
+    condition_mean: Float[Array, " number"]
+    condition_scale: Float[Array, " number"]
     population: Float[Array, " parameter"]
-    basis: Basis
+    basis: Planes
     diffusion: PixelDiffusion
     noise: PixelNoise
     condition_domain: TrainingDomain
@@ -102,6 +114,7 @@ class PixelImageModel(ImageModel):
     left_scale: Number
     form: ImageForm = eqx.field(static=True)
     conditions: tuple[str, ...] = eqx.field(static=True)
+    kinds: ConditionKinds = eqx.field(static=True)
     pixel_scale_arcsec: tuple[float, ...] | None = eqx.field(static=True)
     psf_fwhm_arcsec: tuple[float, ...] | None = eqx.field(static=True)
 
@@ -116,28 +129,31 @@ class PixelImageModel(ImageModel):
         domain_references: int = DOMAIN_REFERENCES,
         pixel_scale_arcsec: Sequence[float] | None = None,
         psf_fwhm_arcsec: Sequence[float] | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
         key: Key[Array, ""] | None = None,
         **images: Any,
     ):
         self.form, self.conditions = ImageForm.of(**images), tuple(conditions)
         self.pixel_scale_arcsec = None if pixel_scale_arcsec is None else tuple(pixel_scale_arcsec)
         self.psf_fwhm_arcsec = None if psf_fwhm_arcsec is None else tuple(psf_fwhm_arcsec)
-        bands, number = len(self.form.bands), len(self.conditions)
+        self.kinds = ConditionKinds.of(self.conditions, classes)
+        bands, number = len(self.form.bands), len(self.kinds.numbers)
         self.condition_mean, self.condition_scale = jnp.zeros(number), jnp.ones(number)
-        self.population = jnp.zeros(parameter_count(OF_ALL, number))
-        self.basis = Basis(side=self.form.preparation.side, bands=bands, components=components)
+        self.population = jnp.zeros(parameter_count(OF_ALL, number, self.kinds.counts))
+        columns = sum(self.kinds.columns)
+        self.basis = Planes(side=self.form.preparation.side, bands=bands, components=components)
         self.diffusion = PixelDiffusion(
             diffusion,
             bands=bands,
             components=self.basis.size,
-            conditions=number,
+            conditions=columns,
             channels=tuple(channels),
             depth=depth,
             key=jax.random.key(0) if key is None else key,
         )
         self.noise = PixelNoise(bands)
-        self.condition_domain = TrainingDomain(number, domain_references)
-        self.image_domain = TrainingDomain(min(MOST_AXES, self.basis.components[0]) + 1, domain_references)
+        self.condition_domain = TrainingDomain(columns, domain_references)
+        self.image_domain = TrainingDomain(min(MOST_AXES, self.basis.even) + 1, domain_references)
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
 
     def drawn(
@@ -154,6 +170,18 @@ class PixelImageModel(ImageModel):
         image = self.diffusion.sample(given, frame, steps, key, guidance, sampler)
         return unstretched(image, self.form.preparation.stretch)
 
+    def in_frame(self, image: Image) -> Image:
+        """A prepared image in the unit of the pixels, as it lies."""
+        return unstretched(image, self.form.preparation.stretch)
+
+    def coefficients(self, image: Image) -> Coefficients:
+        """Of a prepared image."""
+        return self.basis.coefficients(image)
+
+    def rebuilt(self, coefficients: Coefficients) -> Image:
+        """The image of coefficients, without further noise, in the unit of the pixels."""
+        return unstretched(self.basis.image(coefficients), self.form.preparation.stretch)
+
     def bounds(
         self, image: Image, conditions: Float[Array, "way condition"], key: Key[Array, ""], *, draws: int
     ) -> Float[Array, "way draw"]:
@@ -167,32 +195,42 @@ class PixelImageModel(ImageModel):
         bounds = self._mean_bounds(image, jnp.concatenate([conditions, nothing]), DRAWS)
         return bounds[:-1] - bounds[-1]
 
-    def posterior(self, image: Image, conditions: Conditions) -> Float[Array, "condition place"]:
-        """Densities of each property at the places of `GRID`; see `ImageModel.posterior`."""
-        given = self.known(conditions)
+    def posterior(self, image: Image, conditions: Conditions) -> Float[Array, "number place"]:
+        """Densities of each number at the places of `GRID`; see `ImageModel.posterior`."""
 
         def of_one(place: Array) -> Float[Array, " place"]:
-            own = jax.nn.one_hot(place, len(self.conditions), dtype=jnp.float32)
-            known = jnp.maximum(given.known, own)
-
-            def prior(value: Number) -> Number:
-                values = jnp.where(own > 0, value, given.conditions)
-                return log_density(self.population, values, known, OF_ALL)
+            def given(values: Float[Array, " some"]) -> Float[Array, "some condition"]:
+                physical = self.condition_mean[place] + self.condition_scale[place] * values
+                return jax.vmap(lambda value: conditions.at[place].set(value))(physical)
 
             def likelihoods(values: Float[Array, " some"], draws: int) -> Float[Array, " some"]:
-                physical = self.condition_mean[place] + self.condition_scale[place] * values
-                ways = jnp.where(own[None, :] > 0, physical[:, None], conditions[None, :])
-                return self._mean_bounds(image, ways, draws)
+                return self._mean_bounds(image, given(values), draws)
 
             first = jnp.linspace(-FARTHEST, FARTHEST, PLACES)
-            log_prior = jax.vmap(prior)(jnp.asarray(GRID))
+            log_prior = jax.vmap(self._prior)(given(jnp.asarray(GRID)))
             mean, scatter = _moments(_density(first, likelihoods(first, FIRST_DRAWS), log_prior))
             # A posterior that is narrower than the places are apart looks too narrow, or none.
             reach = ABOUT * jnp.maximum(scatter, 0.5 * (first[1] - first[0]))
             second = mean + jnp.linspace(-reach, reach, PLACES)
             return _density(second, likelihoods(second, DRAWS), log_prior)
 
-        return jax.lax.map(of_one, jnp.arange(len(self.conditions)))
+        if not self.kinds.numbers:
+            return jnp.zeros((0, len(GRID)))
+        return jax.lax.map(of_one, jnp.arange(len(self.kinds.numbers)))
+
+    def class_probabilities(self, image: Image, conditions: Conditions) -> list[Float[Array, " class"]]:
+        """Probabilities of the classes of each property that is one; see `ImageModel.class_probabilities`."""
+        found, first = [], len(self.kinds.numbers)
+        for place, count in enumerate(self.kinds.counts, first):
+            classes = jnp.arange(count, dtype=jnp.float32)
+            ways = jax.vmap(lambda one, place=place: conditions.at[place].set(one))(classes)
+            bounds = self._mean_bounds(image, ways, DRAWS)
+            found.append(jax.nn.softmax(bounds + jax.vmap(self._prior)(ways)))
+        return found
+
+    def _prior(self, conditions: Conditions) -> Number:
+        """Logarithm of the density of known properties among the training galaxies."""
+        return log_density(self.population, *self.known(conditions), OF_ALL, self.kinds.counts)
 
     def _mean_bounds(
         self, image: Image, conditions: Float[Array, "way condition"], draws: int

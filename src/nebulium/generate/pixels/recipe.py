@@ -14,18 +14,19 @@ from jaxtyping import Array, Float, Key
 from nebulium.data.images.labelled import LabelledImages
 from nebulium.generate.latent.diffusion import Known
 from nebulium.generate.latent.gaussian import fit_gaussian
-from nebulium.generate.latent.reader import OF_ALL
+from nebulium.generate.latent.reader import OF_ALL, starting_mixture
 from nebulium.generate.measuring import (
     MOST_FOR_BASIS,
-    basis_of,
-    first_population,
+    chunks_of,
     known_of,
     mapped,
     measured,
     rows_of,
+    with_scales,
 )
 from nebulium.generate.pixels.base import PixelGaussian, frame_of
 from nebulium.generate.pixels.model import PixelImageModel
+from nebulium.generate.pixels.planes import fit_planes
 from nebulium.generate.pixels.schedules import NAMES
 from nebulium.generate.recipe import LEAST_SIDE, even_shares, hyperparameters, told
 from nebulium.nn.convolution import normal_numbers
@@ -70,7 +71,7 @@ class PixelConfig:
     """
 
     diffusion: str = "edm"
-    components: int = 224
+    components: int = 160
     channels: tuple[int, ...] = (64, 128, 256, 256)
     depth: int = 2
     size: int | None = None
@@ -102,10 +103,14 @@ class PixelConfig:
 
     @property
     def summary(self) -> str:
-        """What the model card says of its networks."""
+        """What the model card says of its numbers of an image, after how many they are, and networks."""
         channels = ", ".join(map(str, self.channels))
-        of_pixels = f"diffusion of pixels ({self.diffusion}) by a U-Net"
+        of_pixels = f"principal components of images; diffusion of pixels ({self.diffusion}) by a U-Net"
         return f"{of_pixels} of {channels} channels, {self.depth} blocks a stage"
+
+    def kept(self, held_back: int) -> dict[str, Any]:
+        """Keywords of the model for what it keeps of images held back: nothing."""
+        return {}
 
     @property
     def fitting(self) -> FitConfig:
@@ -134,13 +139,14 @@ class Population(eqx.Module):
     """The density of properties in training."""
 
     parameters: Float[Array, " parameter"]
+    classes: tuple[int, ...] = eqx.field(static=True)
 
 
 def population_loss(learner: Population, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
     """Negative logarithm of the density of the known properties of each galaxy."""
 
     def one(conditions: Array, known: Array) -> Array:
-        return -log_density(learner.parameters, conditions, known, OF_ALL)
+        return -log_density(learner.parameters, conditions, known, OF_ALL, learner.classes)
 
     return jax.vmap(one)(galaxies["conditions"], galaxies["known"])
 
@@ -155,7 +161,7 @@ def pixel_loss(learner: PixelLearner, galaxies: dict[str, Array], key: Key[Array
     def one(image: Array, values: Array, level: Array, key: Array) -> Array:
         way_key, hidden_key, noise_key = jax.random.split(key, 3)
         known = learner.model.known(values)
-        shown = known.known * told(hidden_key, values.size)
+        shown = known.known * told(hidden_key, learner.model.kinds.columns)
         given = Known(known.conditions * shown, shown)
         image, base = random_orientation(image, way_key), diffusion.gaussian.given(frame, given)
         noise = normal_numbers(noise_key, *image.shape)
@@ -170,16 +176,20 @@ def train_pixels(
     conditions: tuple[str, ...],
     *,
     config: PixelConfig,
-    of_images: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     run: Training | None = None,
 ) -> tuple[PixelImageModel, list[FitResult[Any]]]:
-    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition)."""
+    """Train a model on prepared images, labelled with `value`: an array (galaxy, condition).
+
+    The settings are further keywords of the model: what is known of the images, and the `classes`.
+    """
     run, about = run or Training(), dataclasses.asdict(config)
-    model = begun(parts, conditions, config=config, of_images=of_images)
+    model = begun(parts, conditions, config=config, settings=settings)
     known = {name: known_of(model, parts[name]) for name in ("train", "validation")}
+    classes = model.kinds.counts
     population = run.fit(
         "population",
-        Population(first_population(known["train"]["conditions"])),
+        Population(starting_mixture(known["train"]["conditions"], classes), classes),
         population_loss,
         known["train"],
         validation=known["validation"],
@@ -211,27 +221,34 @@ def begun(
     conditions: tuple[str, ...],
     *,
     config: PixelConfig,
-    of_images: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> PixelImageModel:
     """A model before its network has learned anything: it draws Gaussian galaxies."""
     training = parts["train"]
-    basis = basis_of(training, config.components)
-    settings = hyperparameters(training, basis, conditions, config, of_images or {})
-    model = measured(PixelImageModel(**settings, key=jax.random.key(config.seed)), basis, parts)
+    planes = fit_planes(lambda: chunks_of(training.images, MOST_FOR_BASIS), config.components)
+    keywords = hyperparameters(training, planes.components, conditions, config, settings or {})
+    model = PixelImageModel(**keywords, key=jax.random.key(config.seed))
+    model = with_scales(eqx.tree_at(lambda m: m.basis, model, planes), training.labels["value"])
+    model = measured(model, parts, {name: known_of(model, parts[name]) for name in ("train", "validation")})
     return eqx.tree_at(lambda m: m.diffusion.gaussian, model, fit_base(model, parts))
 
 
 def fit_base(model: PixelImageModel, parts: Mapping[str, LabelledImages]) -> PixelGaussian:
     """The Gaussian of the training images."""
-    training, basis = parts["train"].images, model.basis
+    training, planes = parts["train"].images, model.basis
     conditions = known_of(model, parts["train"])
     rows = rows_of(len(training), MOST_FOR_BASIS)
     values = np.where(conditions["known"] > 0, conditions["conditions"], np.nan)[rows]
-    closed = fit_gaussian(mapped(basis.amplitudes, training), values, basis.components[0])
+
+    def in_both(image: Array) -> Array:
+        # What changes its sign in a mirror on the diagonal has no mean.
+        return 0.5 * (planes.coefficients(image) + planes.coefficients(jnp.swapaxes(image, 0, 1)))
 
     def left(image: Array) -> Array:
-        offset = image - basis.mean_image
-        return jnp.sum((offset - basis.within(offset)) ** 2) / (image.size - basis.size)
+        offset = image - planes.mean_image
+        return jnp.sum((offset - planes.within(offset)) ** 2) / (image.size - planes.size)
+
+    closed = fit_gaussian(mapped(in_both, training), values, planes.even)
 
     # Of images that the components were not fitted to.
     variance = jnp.asarray(np.mean(mapped(left, parts["validation"].images)))

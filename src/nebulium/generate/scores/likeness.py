@@ -26,12 +26,15 @@ class FeatureLikeness:
         Scatter about the mean of galaxies of the same properties, drawn over real.
     wasserstein : float
         Distance of the two distributions over the real scatter.
+    wasserstein_real : float
+        The same of two halves of the real galaxies.
     """
 
     name: str
     bias: float
     scatter: float
     wasserstein: float
+    wasserstein_real: float
 
 
 def told_apart(drawn: Features, real: Features, conditions: Conditions) -> dict[str, ClassifierAUC]:
@@ -63,7 +66,7 @@ def feature_likeness(
     drawn: Features, real: Features, conditions: Conditions, names: tuple[str, ...]
 ) -> list[FeatureLikeness]:
     """Feature by feature: bias and scatter about what properties say of it, and distance."""
-    columns = _polynomials(conditions)
+    columns, half = _polynomials(conditions), len(real) // 2
     found = []
     for name, made, true in zip(names, drawn.T, real.T, strict=True):
         scale = _spread(true)
@@ -75,16 +78,19 @@ def feature_likeness(
                 float(np.median(made - true) / scale),
                 float(_spread(made - expected) / _spread(true - expected)),
                 float(scipy.stats.wasserstein_distance(made, true) / scale),
+                float(scipy.stats.wasserstein_distance(true[:half], true[half:]) / scale),
             )
         )
     return found
 
 
 def _polynomials(conditions: Conditions) -> np.ndarray:
-    """Properties, standardised, their squares and products."""
-    standard = (conditions - conditions.mean(axis=0)) / conditions.std(axis=0)
+    """Properties, standardised, their squares and products, and which are not known: these are 0."""
+    known = np.isfinite(conditions)
+    spread = np.maximum(np.nanstd(conditions, axis=0), 1e-9)
+    standard = np.where(known, (conditions - np.nanmean(conditions, axis=0)) / spread, 0.0)
     i, j = np.triu_indices(standard.shape[1])
-    return np.column_stack([np.ones(len(standard)), standard, standard[:, i] * standard[:, j]])
+    return np.column_stack([np.ones(len(standard)), standard, standard[:, i] * standard[:, j], ~known])
 
 
 def _spread(values: np.ndarray) -> float:

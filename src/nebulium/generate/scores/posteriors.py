@@ -1,6 +1,8 @@
 """Are posteriors of properties sharp and right: logarithms of densities at the truth, and ranks of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from nebulium.generate.image_model import GRID
+from nebulium.generate.latent.diffusion import Known
 from nebulium.generate.latent.reader import log_posterior
 from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import map_galaxies
@@ -16,25 +19,25 @@ Image = Float[Array, "side side band"]
 Conditions = Float[Array, " condition"]
 
 BATCH = 64
+#: Methods, the trivial one first: the prior, a Gaussian of properties and coefficients, Bayes' rule.
+POPULATION, LINEAR, MODEL = "population", "linear Gaussian", "model"
 #: Places of a property at which the bound by diffusion is taken, from end to end of these quantiles.
 PLACES, ENDS = 21, (0.001, 0.999)
 
 
-@dataclass(frozen=True)
-class PosteriorScores:
-    """Scores of single properties, the others not known.
+class PosteriorScores(NamedTuple):
+    """Scores of densities of single properties, the others not known; NaN where the truth is not known.
 
     Attributes
     ----------
-    log_density : dict of str to ndarray of shape (n, condition)
-        At the truth, by method, nats for one standardised unit: of the training population, of a Gaussian of
-        properties and coefficients, and of the model.
-    pit : ndarray of shape (n, condition)
-        Rank of the truth in the posterior of the model.
+    log_density : (n, condition)
+        At the truth, nats for one standardised unit.
+    pit : (n, condition)
+        Rank of the truth in the density.
     """
 
-    log_density: dict[str, Float[np.ndarray, "n condition"]]
-    pit: Float[np.ndarray, "n condition"]
+    log_density: Any
+    pit: Any
 
 
 @dataclass(frozen=True)
@@ -55,40 +58,56 @@ class LinearGaussian:
 def fit_linear_gaussian(
     model: LatentImageModel, images: object, conditions: Float[np.ndarray, "n condition"]
 ) -> LinearGaussian:
-    """The Gaussian of training galaxies, from prepared images and properties that are all known."""
-    coefficients = map_galaxies(model.basis.coefficients, images, batch=BATCH)
-    columns = np.column_stack([coefficients[:, : model.basis.components[0]], np.ones(len(coefficients))])
-    standard = map_galaxies(model.known, conditions, batch=BATCH).conditions
-    weights = np.linalg.lstsq(columns, standard, rcond=None)[0]
-    scatter = np.std(standard - columns @ weights, axis=0)
-    return LinearGaussian(weights.astype(np.float32), scatter.astype(np.float32))
+    """The Gaussian of training galaxies, from prepared images and properties, NaN where not known."""
+    coefficients = map_galaxies(model.coefficients, images, batch=BATCH)
+    columns = np.column_stack([coefficients[:, : model.basis.even], np.ones(len(coefficients))])
+    standard, known = map_galaxies(model.known, conditions, batch=BATCH)
+    weights, scatter = [], []
+    for values, there in zip(standard.T, known.T > 0, strict=True):
+        found = np.linalg.lstsq(columns[there], values[there], rcond=None)[0]
+        left = values[there] - columns[there] @ found
+        weights.append(found)
+        scatter.append(np.sqrt(np.sum(left**2) / max(len(left) - len(found), 1)))
+    return LinearGaussian(np.array(weights, np.float32).T, np.array(scatter, np.float32))
 
 
 def posterior_scores(
     model: LatentImageModel,
     images: object,
     conditions: Float[np.ndarray, "n condition"],
-    linear: LinearGaussian,
-) -> PosteriorScores:
-    """Score the posteriors of galaxies from prepared images, and what is true of them."""
+    linear: LinearGaussian | None,
+) -> dict[str, PosteriorScores]:
+    """Score the posteriors of galaxies from prepared images: of the population, a Gaussian, and the model."""
     each = jnp.eye(len(model.conditions), dtype=jnp.float32)
 
-    def one(image: Image, truth: Conditions) -> dict[str, Conditions]:
-        coefficients, standard = model.basis.coefficients(image), model.known(truth).conditions
+    def one(image: Image, truth: Conditions) -> dict[str, PosteriorScores]:
+        coefficients = model.coefficients(image)
         read = model.reader.read(coefficients, model.basis)
-        density = model.posterior(image, jnp.full_like(truth, jnp.nan))
-        below = jnp.cumsum(density, axis=1) * (GRID[1] - GRID[0])
-        even = jnp.append(coefficients[: model.basis.components[0]], 1.0)
-        mean = even @ jnp.asarray(linear.weights)
-        return {
-            "population": jax.vmap(lambda own: model.reader.prior(standard * own, own))(each),
-            "Gaussian": jax.scipy.stats.norm.logpdf(standard, mean, jnp.asarray(linear.scatter)),
-            "model": jax.vmap(lambda own: log_posterior(read, standard * own, own))(each),
-            "pit": jax.vmap(lambda at, row: jnp.interp(at, jnp.asarray(GRID), row))(standard, below),
+        densities = {
+            POPULATION: lambda at: jax.vmap(lambda own: model.reader.prior(at * own, own))(each),
+            MODEL: lambda at: jax.vmap(lambda own: log_posterior(read, at * own, own))(each),
         }
+        if linear is not None:
+            even = jnp.append(coefficients[: model.basis.even], 1.0)
+            normal = even @ jnp.asarray(linear.weights), jnp.asarray(linear.scatter)
+            densities[LINEAR] = lambda at: jax.scipy.stats.norm.logpdf(at, *normal)
+        return {name: density_scores(density, model.known(truth)) for name, density in densities.items()}
 
-    found = map_galaxies(one, images, conditions, batch=BATCH)
-    return PosteriorScores({name: found[name] for name in ("population", "Gaussian", "model")}, found["pit"])
+    found: dict[str, PosteriorScores] = map_galaxies(one, images, conditions, batch=BATCH)
+    return {name: found[name] for name in (POPULATION, LINEAR, MODEL) if name in found}
+
+
+def density_scores(log_density: Callable[[Conditions], Conditions], truth: Known) -> PosteriorScores:
+    """Score a density of each property, a function of all of them in standardised units, at the truth."""
+    places = jnp.broadcast_to(jnp.asarray(GRID)[:, None], (len(GRID), len(truth.known)))
+    log = jax.vmap(log_density)(places)
+    density = jnp.exp(log - jnp.max(log, axis=0, keepdims=True))
+    below = jnp.cumsum(density, axis=0) / jnp.sum(density, axis=0, keepdims=True)
+    # What is summed up to a place lies below the middle between it and the next.
+    middle = jnp.asarray(GRID + 0.5 * (GRID[1] - GRID[0]))
+    pit = jax.vmap(lambda at, column: jnp.interp(at, middle, column), in_axes=(0, 1))(truth.conditions, below)
+    there = lambda values: jnp.where(truth.known > 0, values, jnp.nan)  # noqa: E731
+    return PosteriorScores(there(log_density(truth.conditions)), there(pit))
 
 
 def bound_scores(

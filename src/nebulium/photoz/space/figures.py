@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nebulium.data.images.stretches import lupton_rgb
+from nebulium.data.images.stretches import core_light, scaled_colours
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL, STYLES, TEXT, VERMILION
 from nebulium.metrics.panels import PLATE, leave_empty, shared_legend
 from nebulium.photoz.density.densities import RedshiftDensities
@@ -19,11 +19,6 @@ from nebulium.verbs.score import Values
 Pictures = UInt8[np.ndarray, "n height width 3"]
 
 
-#: Noise of the sky in colour pictures, where 1 is white, and the softening of Lupton et al. 2004: what is a
-#: hundred times as bright as the noise is then nearly white.
-SKY, SOFTENING = 0.12, 1.5
-#: Of a picture, where the light of a galaxy sits.
-CORE = 0.25
 #: White pixels between pictures, as a share of their width.
 GAP = 0.06
 #: Inches: of a row, its caption included; of what stands above and below the rows.
@@ -51,23 +46,10 @@ class ShownNeighbours:
 def colour_pictures(flux: Float[np.ndarray, "n height width band"], noise: Sequence[float]) -> Pictures:
     """Images as colours, all on one scale.
 
-    The first band, that in the middle and the last one become blue, green and red. Each is scaled by the
-    typical galaxy among these, which is white, so that colours tell galaxies apart; the level is set by the
-    noise of the sky (Lupton et al. 2004, PASP 116, 133).
+    Each band is scaled by the typical galaxy among these, which is white: colours tell galaxies apart.
     """
-    last = flux.shape[-1] - 1
-    chosen = [0, last // 2, last]
-    shown = np.asarray(flux, np.float64)[..., chosen]
-    edge = int(0.5 * (1 - CORE) * flux.shape[1])
-    core = shown[:, edge : flux.shape[1] - edge, edge : flux.shape[2] - edge].mean(axis=(1, 2))
-    typical = np.median(core, axis=0) if len(core) else np.ones(3)
-    sky = np.asarray(noise, np.float64)[chosen]
-    # A band in which the typical galaxy is not seen is scaled by its noise.
-    white = np.where(typical > 0, typical, sky)
-    level = SKY / np.exp(np.mean(np.log(sky / white)))
-    blue, green, red = level / white
-    pictures = [lupton_rgb(one, (red, green, blue), stretch=1.0, softening=SOFTENING) for one in shown]
-    return np.stack(pictures) if pictures else np.zeros((*flux.shape[:3], 3), np.uint8)
+    typical = np.median(core_light(flux), axis=0) if len(flux) else np.ones(flux.shape[-1])
+    return scaled_colours(flux, typical, noise)
 
 
 def neighbours_figure(

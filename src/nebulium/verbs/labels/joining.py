@@ -89,6 +89,11 @@ class LabelledRows:
         return (f"{len(lost):,} labels without an {self.seen_by}: {named}",)
 
 
+def as_names(names: str | Sequence[str] | None) -> list[str]:
+    """Names of columns; a plain string is one, not its letters."""
+    return [names] if isinstance(names, str) else list(names or ())
+
+
 def read_labels(
     path: str | Path | None,
     source: Source,
