@@ -43,10 +43,9 @@ class Settings:
     mock_galaxies: tuple[int, ...] = option((1_000, 20_000), "lengths of the surveys of `mock_survey`")
     memory_images: int = option(200_000, "images of the set of `properties_memory`")
     mock_survey: Path | None = option(None, "survey that `properties_mock` takes: sdss, seed 4, n 20,000")
-    generate_survey: Path | None = option(None, "survey that `generate_mock` takes: sdss, seed 11, n 20,000")
-    generate_model: Path | None = option(None, "model of it that `generate_mock` scores; else it is trained")
-    generate_seconds: float | None = option(
-        None, "CPU-seconds that rivals of it train for; as many as it took, if it is trained"
+    generate_survey: Path | None = option(None, "mock of SDSS that the benchmarks of `generate` take")
+    generate_model: Path | None = option(
+        None, "model that `generate_mock` scores in place of the packaged one"
     )
     photoz_runs: Path | None = option(None, "folder of `make bench-train`")
     explore_galaxies: int = option(1_000_000, "mock galaxies that `explore` shows")

@@ -2,9 +2,9 @@
 
     python -m benchmarks.weights.make_mock_sdss_images [--survey FOLDER] [--epochs N]
 
-Half an hour of two cores for the galaxies, unless they were made before (`nebulium mock make --survey sdss --n
-64000 --seed 21`), and as long again for the training. How good it is, `python -m benchmarks generate_mock`
-measures on other galaxies.
+Half an hour of two cores for the galaxies, unless they were made before (`nebulium mock make --survey sdss
+--n 64000 --seed 21`), and as long again for the training. How good it is, `python -m benchmarks
+generate_mock` measures on the test galaxies.
 """
 
 import argparse
@@ -12,18 +12,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.generate.mock import GALAXIES, MODEL, PROPERTIES, SEED, write_properties
 from benchmarks.settings import REPOSITORY
-from nebulium.data.images.opening import open_images
-from nebulium.data.tables.table import Table
-from nebulium.data.tables.writer import write_table
 from nebulium.generate import LatentConfig, train_file
 from nebulium.mock.survey.making import make_survey
 
-DESTINATION = REPOSITORY / "src/nebulium/generate/weights/mock-sdss-images"
-GALAXIES, SEED, EPOCHS = 64_000, 21, 240
-PROPERTIES = ("log_redshift", "log_mstar", "log_sfr", "oh12", "av_mag", "log_o32")
+DESTINATION = REPOSITORY / "src/nebulium/generate/weights" / MODEL
+EPOCHS = 240
 
 
 def main() -> None:
@@ -43,16 +38,6 @@ def main() -> None:
         train_file(survey, output, properties=PROPERTIES, table=table, config=config, progress=True)
         shutil.rmtree(DESTINATION, ignore_errors=True)
         shutil.copytree(output, DESTINATION)
-
-
-def write_properties(survey: Path, table: Path) -> None:
-    """Properties of a mock's galaxies as the model knows them: redshifts by their logarithm."""
-    found = open_images(survey).table
-    if found is None:
-        raise ValueError(f"{survey} has no table beside its images")
-    columns = {name: found[name] for name in PROPERTIES if name != "log_redshift"}
-    ids = {"target_id": found["target_id"], "log_redshift": np.log10(found["redshift"])}
-    write_table(Table(ids | columns), table)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def scored(images, trained, **changed):
 
 def test_p_values_of_galaxies_held_back_are_even(held_back, trained):
     found = scored(held_back, trained)
-    parts = [f"level_{place}" for place in range(1, 5)] + ["left_g", "left_r"]
+    parts = [f"level_{place}" for place in range(1, 5)] + ["light_g", "light_r", "left_g", "left_r"]
     names = ["typicality_p", *(f"typicality_p_{part}" for part in parts)]
     assert [name for name in found.columns if name.startswith("typicality")] == names
     for name in names:
@@ -57,7 +57,8 @@ def test_images_with_something_wrong_are_unusual(held_back, trained):
     trail[:, 3] += 0.5
     half = flux.copy()
     half[:, :6] = 0.02 * noise[:, :6]
-    wrong = {"trail": trail, "shifted": np.roll(flux, 3, axis=1), "half lost": half}
+    blank = 0.02 * noise.astype(np.float32)
+    wrong = {"trail": trail, "shifted": np.roll(flux, 3, axis=1), "half lost": half, "blank": blank}
     for what, pixels in wrong.items():
         found = scored(held_back, trained, flux=np.ascontiguousarray(pixels))["typicality_p"]
         assert np.mean(found[:, None] < plain[None, :]) > 0.75, what

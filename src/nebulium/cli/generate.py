@@ -380,7 +380,8 @@ def score(
     Written is log_ratio, the logarithm of p(image given properties) / p(image): far below 0, and the image is
     not that of such a galaxy; typicality_p, how often images of the survey are as unusual as this one to
     either side, whatever its properties, and the same at each level of noise (typicality_p_level_1, the
-    finest, to 4) and for what components leave out of each band (typicality_p_left_BAND).
+    finest, to 4), for the light of each band and for what components leave out of it
+    (typicality_p_light_BAND, typicality_p_left_BAND).
 
     Example: `nebulium generate score mock --model mine --output scores.parquet`
     """

@@ -148,7 +148,7 @@ class LatentImageModel(ImageModel):
         self.image_domain = TrainingDomain(min(MOST_AXES, even) + 1, domain_references)
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
         ranked = typicality_references
-        self.typicality = Typicality(LEVELS + bands, ranked) if ranked else None
+        self.typicality = Typicality(LEVELS + 2 * bands, ranked) if ranked else None
 
     def drawn(
         self,
@@ -260,16 +260,18 @@ class LatentImageModel(ImageModel):
         return self.diffusion.log_densities(coefficients, jax.vmap(self.known)(conditions), draws, key)
 
     def unusual(self, image: Image) -> Float[Array, " statistic"]:
-        """What typicality is judged by: nats that noise costs at each level, and what is left of each band.
+        """What typicality is judged by: nats that noise costs at each level, and each band's light and rest.
 
-        The noise is the same for all images. What is left is the logarithm of the chi-square of a pixel.
+        The noise is the same for all images. Light is the brightness; of the rest, which components leave, it
+        is the logarithm of the chi-square of a pixel.
         """
         nothing = jnp.full((1, len(self.conditions)), jnp.nan, jnp.float32)
         costs = -self.bounds(image, nothing, jax.random.key(0), draws=LEVELS * DRAWS)
-        clean = self.rebuilt(self.coefficients(image))
-        left = (self.in_frame(image) - clean) / self.noise.scatter(clean)
+        pixels, clean = self.in_frame(image), self.rebuilt(self.coefficients(image))
+        light = self.basis.brightness(pixels / self.sky[None, None, :])
+        left = (pixels - clean) / self.noise.scatter(clean)
         chi_square = jnp.log(jnp.mean(left**2, axis=(0, 1)) + LEAST_LEFT)
-        return jnp.append(jnp.mean(costs.reshape(LEVELS, DRAWS), axis=1), chi_square)
+        return jnp.concatenate([jnp.mean(costs.reshape(LEVELS, DRAWS), axis=1), light, chi_square])
 
     def typical(self, image: Image) -> Typical:
         """How often images like those of the training are as unusual as this one, to either side."""

@@ -215,7 +215,7 @@ class ScorePredictor(PosteriorPredictor):
         found = map_galaxies(self.scored, chunk.prepared.images, chunk.conditions, batch=BATCH)
         columns = {"log_ratio": found["log_ratio"]}
         if typical := found.get("typical"):
-            bands = [f"left_{band}" for band in self.model.form.bands]
+            bands = [f"{what}_{band}" for what in ("light", "left") for band in self.model.form.bands]
             parts = [*(f"level_{place}" for place in range(1, LEVELS + 1)), *bands]
             columns[TYPICALITY] = typical.all
             columns |= {f"{TYPICALITY}_{part}": p for part, p in zip(parts, typical.each.T, strict=True)}

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from nebulium.data.column_checks import Missing
 from nebulium.data.images.matching import open_for_model
@@ -40,7 +43,7 @@ def train_file(
         Folder of the model; images set aside are listed beside it in ``<name>.rejects.csv``.
     properties : str or sequence of str
         Columns of the table that images will be drawn from: numbers, NaN where one is not known, or classes,
-        which are text, true and false, or 0 and 1. A galaxy needs one of them at least.
+        which are text, true and false, or 0 and 1. Those with none teach what images look like.
     classes : str or sequence of str, optional
         Further columns, whose whole numbers are classes.
     table : str or Path, optional
@@ -81,7 +84,11 @@ def train_file(
         found = read_labels(
             table, matched.source, columns, id_column=id_column, missing=missing, naming=NAME_PROPERTIES
         )
-        labelled = join_labels(matched.source, found, columns, run.rejects, missing=missing, classes=classes)
+        options: dict[str, Any] = {"missing": missing, "classes": classes, "unlabelled": True}
+        labelled = join_labels(matched.source, found, columns, run.rejects, **options)
+        bare = int(np.sum(np.all(np.isnan(labelled.values), axis=1)))
+        if bare:
+            run.notes.append(f"{bare:,} images without properties: they teach what galaxies look like")
         split = Split(config.split_seed, id_column=id_column or ID)
         learn = train_pixels if isinstance(config, PixelConfig) else train_on_store
         trained = train_on_images(matched.source, labelled, split, config, run, learn=learn)

@@ -113,3 +113,13 @@ def test_columns_beside_the_images_can_be_labels(source):
     joined = join_labels(whole, read, ["oh12"], Rejects())
     assert joined.rows.tolist() == [0, 1, 3, 4, 5]
     assert joined.units == {"oh12": "dex"}
+
+
+def test_galaxies_without_labels_are_kept_if_they_are_wanted(source):
+    rejects = Rejects()
+    table = labels([0, 1, 2, 4], oh12=[8.0, np.nan, 8.2, np.nan])
+    joined = join_labels(source, table, ["oh12"], rejects, unlabelled=True)
+    # An image that the table does not know may be there by a mistake in the ids.
+    assert joined.rows.tolist() == [0, 1, 2, 4]
+    assert np.isnan(joined.values[:, 0]).tolist() == [False, True, False, True]
+    assert rejects.rows().tolist() == [3, 5]

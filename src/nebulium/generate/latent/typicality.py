@@ -1,7 +1,6 @@
 """Is an image like those of the survey: what is measured of it, beside the same of images held back.
 
-Two-sided: what is too smooth is as unusual as what is too rich. Blank sky is not told: images of faint
-galaxies are hardly more than that.
+Two-sided: what is too smooth is as unusual as what is too rich.
 """
 
 from typing import NamedTuple
@@ -30,7 +29,8 @@ class Typical(NamedTuple):
     all : () float32
         By all of what follows.
     each : (statistic,) float32
-        By the cost of noise at each level, the finest first, and by what components leave out of each band.
+        By the cost of noise at each level, the finest first, by the light of each band, and by what components
+        leave out of it.
     """
 
     all: Float[Array, ""]

@@ -53,7 +53,8 @@ class LabelledRows:
     ids : ndarray of shape (k,)
         As the images have them.
     values : ndarray of float32 of shape (k, target)
-        The labels; NaN where missing, but not in all of a row. Of a class its place among the `classes`.
+        The labels; NaN where missing, but in all of a row only of galaxies without labels, if these are
+        wanted. Of a class its place among the `classes`.
     sigma : ndarray of float32 of shape (k, target)
         Their standard errors; 0 where not known.
     unseen : ndarray of shape (m,)
@@ -172,11 +173,13 @@ def join_labels(
     missing: Missing = None,
     classes: Classes | Sequence[str] = (),
     learned: bool = True,
+    unlabelled: bool = False,
 ) -> LabelledRows:
     """Bring labels and images or embeddings together by the id; ask about what looks like a missing label.
 
     Classes are those of a model, by target, or the names of the columns whose numbers are classes; text is
-    one in any case. What is `learned` must not be the same for all galaxies.
+    one in any case. What is `learned` must not be the same for all galaxies. The `unlabelled`, which stand in
+    the table but miss all labels, are set aside unless they are wanted.
     """
     known_classes = _classes(table, targets, classes)
     seen_by = "image" if isinstance(source, ImageSource) else "embedding"
@@ -189,7 +192,9 @@ def join_labels(
     there = place >= 0
     known = np.where(there[:, None], values[place], np.nan)
     errors = np.where(np.isnan(known), 0.0, sigma[place])
-    good = rejects.set_aside(_faults(known, errors, targets, known_classes), source.ids)
+    lacking = ~there if unlabelled else np.all(np.isnan(known), axis=1)
+    faults = [("has no label", lacking), *_faults(known, errors, targets, known_classes)]
+    good = rejects.set_aside(faults, source.ids)
     for target, column in zip(targets, values.T, strict=True):
         if target in known_classes:
             continue
@@ -296,7 +301,6 @@ def _faults(
     known: np.ndarray, errors: np.ndarray, targets: Sequence[str], classes: Classes
 ) -> Iterator[Fault]:
     """What can be wrong with the labels of an image."""
-    yield "has no label", np.all(np.isnan(known), axis=1)
     for target, values, sigma in zip(targets, known.T, errors.T, strict=True):
         if target in classes:
             yield f"has a {target} that the model does not know", np.isinf(values)
