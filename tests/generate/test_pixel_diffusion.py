@@ -60,19 +60,18 @@ def test_the_gaussian_is_the_best_linear_filter_of_noise(silent, frame):
     np.testing.assert_allclose(np.ravel(found), mean + gain @ (noisy.ravel() - mean), atol=1e-4)
 
 
-@pytest.mark.parametrize(("sampler", "steps"), [("heun", 80), ("ancestral", 1000)])
-def test_what_is_drawn_has_the_means_and_variances_of_the_gaussian(silent, frame, sampler, steps):
+def test_what_is_drawn_has_the_means_and_variances_of_the_gaussian(silent, frame):
     given = conditions(1.5, np.nan)
-    draw = eqx.filter_jit(jax.vmap(lambda key: silent.sample(given, frame, steps, key, sampler=sampler)))
+    draw = eqx.filter_jit(jax.vmap(lambda key: silent.sample(given, frame, 80, key)))
     drawn = np.asarray(draw(jax.random.split(jax.random.key(2), 2000))).reshape(2000, -1)
     base = silent.gaussian.given(frame, given)
     np.testing.assert_allclose(drawn.mean(axis=0), np.ravel(base.mean), atol=0.3)
     along = drawn @ np.asarray(base.planes).reshape(len(SCALES), -1).T
     np.testing.assert_allclose(along.var(axis=0), base.along, rtol=0.12)
     rest = PIXELS * drawn.var(axis=0).mean() - along.var(axis=0).sum()
-    # The last noise takes LOWEST squared with it, and ancestral steps a tenth at the lowest levels of "ddpm".
+    # The last noise takes LOWEST squared with it.
     expected = (PIXELS - len(SCALES)) * LEFT / (1 + LOWEST**2)
-    assert (0.85 if sampler == "ancestral" else 0.95) < rest / expected < 1.06
+    assert 0.95 < rest / expected < 1.06
 
 
 def test_differences_of_the_bound_are_those_of_a_gaussian(silent, frame):
@@ -80,8 +79,8 @@ def test_differences_of_the_bound_are_those_of_a_gaussian(silent, frame):
     given = Known(*(jnp.stack(part) for part in zip(*ways, strict=True)))
     amplitudes = jnp.asarray(SCALES) * jnp.array([0.9, -0.4, 0.3])
     image = frame.mean + jnp.tensordot(amplitudes, frame.planes, 1)
-    draws = eqx.filter_jit(silent.log_densities)(image, given, frame, 2048, jax.random.key(1))
-    found, error = jnp.mean(draws - draws[2:], axis=1), jnp.std(draws - draws[2:], axis=1) / 45
+    draws = eqx.filter_jit(silent.log_densities)(image, given, frame, 1024, jax.random.key(1))
+    found, error = jnp.mean(draws - draws[2:], axis=1), jnp.std(draws - draws[2:], axis=1) / 32
 
     def exact(way: Known) -> float:
         base = silent.gaussian.given(frame, way)

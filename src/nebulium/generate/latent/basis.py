@@ -48,7 +48,7 @@ LEAST_TAILS, TYPICAL = (4.0, 2.0), 10.0
 BINS = 16
 #: Central 99 % over 68 % of a distribution that is left as it is; of a normal one 2.59.
 MOST_TAIL = 2.75
-_LEAST_TAIL, _LEAST_VARIANCE = 0.05, 1e-9
+_LEAST_TAIL, _LEAST_VARIANCE, _ROUNDING = 0.05, 1e-9, 1e-5
 _HALF = np.float32(np.sqrt(0.5))
 
 
@@ -393,7 +393,8 @@ def fit_components(
     ranked = np.sort(np.concatenate([values for values, _ in found]))[::-1]
     # A set of few images, or of padded ones, has fewer components than asked for.
     least = max(ranked[min(components, len(ranked)) - 1], _LEAST_VARIANCE * ranked[0])
-    counts = [int(np.sum(values >= least)) for values, _ in found]
+    # Two that are mirror images of each other have the same variance, but for rounding: none goes alone.
+    counts = [int(np.sum(values >= (1.0 - _ROUNDING) * least)) for values, _ in found]
     kept = [(values[:n], vectors[:n]) for (values, vectors), n in zip(found, counts, strict=True)]
     arrays = (
         jnp.asarray(mean.reshape(-1, shape[2]), jnp.float32),

@@ -29,8 +29,8 @@ class Typical(NamedTuple):
     all : () float32
         By all of what follows.
     each : (statistic,) float32
-        By the cost of noise at each level, the finest first, by the light of each band, and by what components
-        leave out of it.
+        By the cost of noise at each level, the finest first, by the light of each band, and by what
+        components leave out of it.
     """
 
     all: Float[Array, ""]
