@@ -54,7 +54,7 @@ def trained_pixels(spots, tmp_path_factory) -> Path:
     from nebulium.generate import PixelConfig, train_file
 
     folder = tmp_path_factory.mktemp("models") / "pixels"
-    config = PixelConfig(components=16, channels=(8, 8), depth=1, epochs=6, batch_size=32)
+    config = PixelConfig(components=16, channels=(4, 4), depth=1, epochs=3, batch_size=32)
     train_file(spots, folder, properties=["log_mass", "log_size"], config=config)
     return folder
 

@@ -20,14 +20,23 @@ from nebulium.data.images.opening import open_images
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
-from nebulium.generate import PixelConfig, posterior_file, sample_images, score_file, train_file
+from nebulium.errors import NebuliumError
+from nebulium.generate import (
+    PixelConfig,
+    evaluate_file,
+    page_file,
+    posterior_file,
+    sample_images,
+    score_file,
+    train_file,
+)
 from nebulium.generate.pixels import model as pixel_model
 from nebulium.generate.pixels.recipe import PixelLearner, pixel_loss
 from nebulium.modelfile import describe_model, load_model
 from nebulium.training.run_folder import RunFolder
 
 PROPERTIES = ("log_mass", "log_size")
-TINY = PixelConfig(diffusion="ddpm", components=16, channels=(4,), depth=1, epochs=2, batch_size=64)
+TINY = PixelConfig(components=16, channels=(4,), depth=1, epochs=2, batch_size=64)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +48,9 @@ def model(trained_pixels):
 def _few_draws():
     """What is said of an image takes fewer looks here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pixel_model, "DRAWS", 12)
+        patch.setattr(pixel_model, "DRAWS", 8)
         patch.setattr(pixel_model, "FIRST_DRAWS", 4)
+        patch.setattr(pixel_model, "PLACES", 13)
         yield
 
 
@@ -49,7 +59,7 @@ def few(spots, tmp_path_factory):
     """Test galaxies of which all is known, and what is true of them."""
     whole = read_images(spots)
     test = Split().parts(whole.ids) == "test"
-    rows = np.flatnonzero(test & np.isfinite(whole.table["log_size"]))[:24]
+    rows = np.flatnonzero(test & np.isfinite(whole.table["log_size"]))[:16]
     names = ("ids", "flux", "ivar", "bad", "psf_fwhm_arcsec", "pixel_scale_arcsec")
     truth = Table({name: whole.table[name][rows] for name in PROPERTIES})
     path = tmp_path_factory.mktemp("few") / "few.parquet"
@@ -72,7 +82,9 @@ def test_drawn_images_have_the_properties_and_the_noise_asked_for(model):
 
 def test_a_galaxy_is_likelier_with_its_own_properties(trained_pixels, few, tmp_path):
     path, truth = few
-    own = read_table(score_file(path, tmp_path / "own.ecsv", model=trained_pixels).output)["log_ratio"]
+    run = score_file(path, tmp_path / "own.ecsv", model=trained_pixels)
+    assert any("models of pixels rank no images" in note for note in run.notes)
+    own = read_table(run.output)["log_ratio"]
     ids = read_images(path).ids
     others = zip(ids, np.roll(truth["log_mass"], 1), np.roll(truth["log_size"], 1), strict=True)
     table = tmp_path / "others.csv"
@@ -90,6 +102,55 @@ def test_posteriors_narrow_and_hold_the_truth(trained_pixels, few, tmp_path):
     assert np.std(off) < 0.7 * np.std(truth["log_mass"])
     assert 0.4 < np.mean(np.abs(off) < found["log_mass_sigma"]) <= 1
     assert np.mean(found["in_domain"]) > 0.8
+
+
+def test_classes_by_command_with_the_other_diffusion(spots, few, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = read_images(spots)
+    kinds = np.where(whole.table["log_mass"] > 10, "bright", "faint")
+    kinds[::10] = ""
+    rows = zip(whole.ids, whole.table["log_size"], kinds, strict=True)
+    table = "target_id,log_size,kind\n" + "".join(f"{i},{size},{kind}\n" for i, size, kind in rows)
+    Path("kinds.csv").write_text(table)
+    train = ["train", str(spots), "--table", "kinds.csv", "--properties", "log_size,kind", "-o", "mine"]
+    small = ["--components", "16", "--channels", "4", "--epochs", "1", "--batch-size", "64"]
+    done = CliRunner().invoke(app, ["generate", *train, "--model", "pixels", "--diffusion", "ddpm", *small])
+    assert done.exit_code == 0, done.output
+    config = describe_model("mine").config["hyperparameters"]
+    assert config["diffusion"] == "ddpm"
+    assert config["classes"] == {"kind": ["bright", "faint"]}
+    model = load_model("mine")
+    drawn = sample_images(model, np.repeat(np.array([[0.3, 0], [0.3, 1]], np.float32), 32, axis=0), steps=20)
+    bright, faint = np.median(drawn.sum(axis=(1, 2, 3)).reshape(2, 32), axis=1)
+    assert bright > 1.5 * faint
+    path, truth = few
+    found = read_table(posterior_file(path, tmp_path / "posterior.ecsv", model="mine").output)
+    np.testing.assert_allclose(found["kind_p_bright"] + found["kind_p_faint"], 1.0, atol=1e-5)
+    clear = np.abs(truth["log_mass"] - 10) > 0.2
+    right = (found["kind"] == "bright") == (truth["log_mass"] > 10)
+    assert np.mean(right[clear]) > 0.8
+    assert np.all(np.isfinite(found["log_size"]))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda path, model: posterior_file(path, "out.csv", model=model, draws=3), "gives no draws"),
+        (lambda path, model: posterior_file(path, "out.csv", model=model, prior=path), "no other prior"),
+        (lambda path, model: evaluate_file(path, model=model), "expected a model of class LatentImageModel"),
+    ],
+)
+def test_what_a_model_of_pixels_cannot_do_is_refused(
+    trained_pixels, few, tmp_path, monkeypatch, ask, message
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NebuliumError, match=message):
+        ask(few[0], trained_pixels)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pages_are_drawn(trained_pixels, tmp_path):
+    assert page_file(tmp_path / "page.png", model=trained_pixels, columns=2).images == 4
 
 
 def test_what_is_said_of_an_image_does_not_depend_on_the_others(model, few):
@@ -234,4 +295,4 @@ def test_the_folder_says_what_the_model_is(trained_pixels):
     assert config["class"] == "PixelImageModel"
     assert config["hyperparameters"]["diffusion"] == "edm"
     card = (trained_pixels / "README.md").read_text()
-    assert "diffusion of pixels (edm) by a U-Net of 8, 8 channels, 1 blocks a stage" in card
+    assert "diffusion of pixels (edm) by a U-Net of 4, 4 channels, 1 blocks a stage" in card

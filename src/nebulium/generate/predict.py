@@ -308,7 +308,7 @@ def posterior_file(
     found = find_predictor(model, of=PosteriorPredictor)
     for option, asked in (("draws", draws), ("prior", prior is not None)):
         if asked and not isinstance(found.model, LatentImageModel):
-            problem = f"model {model} is one of pixels, which has no draws and takes no other prior"
+            problem = f"model {model} is one of pixels, which gives no draws and takes no other prior"
             raise TableError(option, problem, "leave it out, or choose a model of components")
     population = None if prior is None else read_population(prior, found.model)
     predictor = replace(found, kept=draws, prior=population, seed=seed)
