@@ -9,13 +9,14 @@ import jax
 import numpy as np
 
 from benchmarks.results import Check, Result, Target
-from benchmarks.settings import Settings
+from benchmarks.settings import Settings, figure_path, save_figure
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
+from nebulium.generate.figure_files import page_file, strip_file
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.scores.drawn import REAL
 from nebulium.generate.scores.evaluate import evaluate_file
@@ -28,6 +29,8 @@ from nebulium.verbs.predict import named_model
 
 MODEL, GALAXIES, SEED = "mock-sdss-images", 64_000, 21
 PROPERTIES = ("log_redshift", "log_mstar", "log_sfr", "oh12", "av_mag", "log_o32")
+#: What the strip of the documentation shows.
+STRIP: dict[str, Any] = {"vary": "log_sfr", "given": {"log_mstar": 10.3, "log_redshift": -1.1}}
 # Fixed before the training.
 DRAWN, BOUNDED, DRAWS = 2_000, 100, 256
 APART = {"morphology": 0.62, "morphology, colour and noise": 0.60, "morphology and properties": 0.65}
@@ -49,6 +52,10 @@ def measure(settings: Settings) -> Iterator[Result]:
         name = next(iter(found.about["models"]))
         yield _posteriors(found, name)
         yield _differences(found, *_bound(named_model(folder, of=LatentImageModel).model, survey, table))
+        for figure in ("pictures", "calibration"):
+            save_figure(found.figures[figure], f"generate/{figure}")
+        page_file(figure_path("generate/page"), model=folder)
+        strip_file(figure_path("generate/strip"), model=folder, **STRIP)
         yield from _likeness(found, name)
         yield _nearest(found, name)
 

@@ -10,32 +10,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.generate.mock import PROPERTIES
+from benchmarks.generate.mock import MODEL
 from benchmarks.processes import cost_of
 from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings
 from nebulium.data.images.mmu import read_images
 from nebulium.generate.model import LatentImageModel
-from nebulium.generate.recipe import LatentConfig
 from nebulium.generate.sample_file import sample_file, sample_images
-from nebulium.generate.training_file import train_file
-from nebulium.mock.survey.making import make_survey
-from nebulium.modelfile import load_model
 from nebulium.nn.mapping import map_galaxies
+from nebulium.verbs.predict import named_model
 
 GALAXIES, PLACES, DRAWS = 1_000, 21, 256
-#: Galaxies of the mock that a model is trained on, and images of the two files that are scored.
-TRAINED_ON, SCORED = 600, (1_000, 4_000)
+#: Images of the two files that are scored.
+SCORED = (1_000, 4_000)
 #: Galaxies and draws by which gradients are checked, and the step of the differences in scatters.
 CHECKED, CHECKED_DRAWS, STEP = 16, 32, 0.02
 RATIO, BOUND = "Bayes' rule", f"the bound with {DRAWS} draws"
 
 
 def measure(settings: Settings) -> list[Result]:
-    """Of a model of the shape that the recipe gives it; how well it is trained does not matter."""
+    """Of the packaged model."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = settings.generate_model or _trained(Path(scratch))
-        model = load_model(folder, of=LatentImageModel)
+        folder = settings.generate_model or MODEL
+        model = named_model(folder, of=LatentImageModel).model
         checks = [_drawing(model)]
         files = [Path(scratch) / f"{n}.parquet" for n in SCORED]
         for n, file in zip(SCORED, files, strict=True):
@@ -58,14 +55,6 @@ def measure(settings: Settings) -> list[Result]:
             [check.row for check in checks],
         )
     ]
-
-
-def _trained(scratch: Path) -> Path:
-    """A model that has seen little."""
-    make_survey(scratch / "survey", survey="sdss", n=TRAINED_ON, seed=1, processes=2)
-    config = LatentConfig(epochs=1, reader_epochs=1)
-    train_file(scratch / "survey", scratch / "model", properties=PROPERTIES, config=config)
-    return scratch / "model"
 
 
 def _galaxies(model: LatentImageModel, file: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +128,7 @@ def _gradient(model: LatentImageModel, name: str, images: np.ndarray, conditions
     return Check(f"gradient of log p, {name}, against differences", off, Target(most=1e-3), ".1e")
 
 
-def _memory(folder: Path, files: list[Path], scratch: Path) -> Check:
+def _memory(folder: str | Path, files: list[Path], scratch: Path) -> Check:
     """Peak memory of scoring many images over that of few."""
     peaks = [
         cost_of(

@@ -16,7 +16,7 @@ from nebulium.modelfile import load_model
 
 def model_of(bands, unit, kind="none"):
     stretch = {"kind": kind, "softening": []}
-    network = {"components": [2, 1, 1, 1, 1], "width": 8, "depth": 1}
+    network = {"components": [2, 1, 1, 1], "width": 8, "depth": 1}
     return LatentImageModel(conditions=["z"], bands=bands, unit=unit, size=8, stretch=stretch, **network)
 
 
@@ -99,7 +99,7 @@ def test_commands_draw_figures(trained, tmp_path):
         (page_file, {"output": "page.gif"}, r"the ending is '\.gif'.*ends in \.png, \.pdf, \.svg"),
         (strip_file, {"vary": "age"}, "age is no property of the model; these are log_mass, log_size"),
         (strip_file, {"vary": "log_mass", "given": {"log_mass": 10.0}}, "log_mass is given, and is to"),
-        (strip_file, {"vary": "log_mass", "low": 11.0, "high": 10.0}, "log_mass goes from 11 to 10"),
+        (strip_file, {"vary": "log_mass", "low": 11.0, "high": 10.0}, "log_mass: goes from 11 to 10"),
         (strip_file, {"vary": "log_mass", "high": np.nan}, "nan.*, expected a number"),
         (strip_file, {"vary": "log_mass", "galaxies": 0}, "galaxies: is 0"),
     ],

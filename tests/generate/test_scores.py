@@ -6,7 +6,14 @@ import pytest
 from nebulium.data.images.opening import open_images
 from nebulium.generate.scores.features import MORPHOLOGY, feature_names, image_features
 from nebulium.generate.scores.likeness import feature_likeness, told_apart
-from nebulium.generate.scores.posteriors import bound_scores, fit_linear_gaussian, posterior_scores
+from nebulium.generate.scores.posteriors import (
+    LINEAR,
+    MODEL,
+    POPULATION,
+    bound_scores,
+    fit_linear_gaussian,
+    posterior_scores,
+)
 from nebulium.modelfile import load_model
 from nebulium.nn.mapping import map_galaxies
 from nebulium.training.augmentation import orientations
@@ -91,10 +98,10 @@ def test_posteriors_score_above_the_population(trained, spots):
     images, truth = images[known], truth[known]
     linear = fit_linear_gaussian(model, images, truth)
     found = posterior_scores(model, images, truth, linear)
-    mean = {method: values.mean(axis=0) for method, values in found.log_density.items()}
-    assert np.all(mean["model"] > mean["population"] + 0.5)
-    assert np.all(mean["Gaussian"] > mean["population"])
-    assert np.all((found.pit >= 0) & (found.pit <= 1.001))
+    mean = {method: one.log_density.mean(axis=0) for method, one in found.items()}
+    assert np.all(mean[MODEL] > mean[POPULATION] + 0.5)
+    assert np.all(mean[LINEAR] > mean[POPULATION])
+    assert np.all((found[MODEL].pit >= 0) & (found[MODEL].pit <= 1.001))
     bound, error = bound_scores(model, images[:8], truth[:8], truth, draws=32, key=jax.random.key(0))
     assert bound.shape == (8, 2)
     assert np.all(np.isfinite(bound))

@@ -138,6 +138,8 @@ def strip_file(
         raise TableError("given", f"{vary} is given, and is to change", "leave it out of what is given")
     usual = training_quantiles(found.model, vary, np.array(ENDS))
     first, last = (float(at if one is None else one) for one, at in zip((low, high), usual, strict=True))
+    if not np.isfinite([first, last]).all():
+        raise TableError(vary, f"goes from {first:g} to {last:g}, expected a number", "give another end")
     if first >= last:
         problem = f"goes from {first:g} to {last:g}, expected the lower end and the upper one"
         raise TableError(vary, problem, "give these two: --low, --high (low=, high=)")

@@ -84,7 +84,7 @@ class LatentImageModel(ImageModel):
     --------
     >>> model = LatentImageModel(
     ...     conditions=["log_mstar"],
-    ...     components=[4, 2, 2, 1, 3],
+    ...     components=[4, 2, 2, 1],
     ...     width=16,
     ...     depth=1,
     ...     bands=["g", "r", "i"],

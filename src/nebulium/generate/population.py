@@ -108,7 +108,9 @@ def _fitted(known: Known, classes: tuple[int, ...]) -> Mixture:
 
         return jax.lax.scan(step, (start, optimiser.init(start)), length=STEPS)[0][0]
 
-    return fit(starting_mixture(np.asarray(known.conditions), classes))
+    # Optax raises numbers to the power of its count of steps.
+    with jax.numpy_dtype_promotion("standard"):
+        return fit(starting_mixture(np.asarray(known.conditions), classes))
 
 
 def _share(population: Population, model: LatentImageModel) -> float:

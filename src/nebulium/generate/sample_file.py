@@ -176,7 +176,7 @@ def sample_images(
     --------
     >>> from nebulium.generate import LatentImageModel
     >>> model = LatentImageModel(
-    ...     conditions=["log_mstar"], components=[2, 1, 1, 1, 1], width=8, depth=1, bands=["r"], unit="",
+    ...     conditions=["log_mstar"], components=[2, 1, 1, 1], width=8, depth=1, bands=["r"], unit="",
     ...     size=8, stretch={"kind": "none", "softening": []},
     ... )
     >>> sample_images(model, np.array([[10.0], [np.nan]], np.float32), steps=2).shape
