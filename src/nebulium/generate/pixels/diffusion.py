@@ -122,11 +122,11 @@ class PixelDiffusion(eqx.Module):
 
             def bound(known: Known) -> Number:
                 base = self.gaussian.given(frame, known)
-                squares = [
-                    jnp.sum(self.error(image, sign * noise, log_level, known, base) ** 2)
-                    for sign in (1.0, -1.0)
-                ]
-                return -0.5 * (highest - lowest) * (squares[0] + squares[1])
+
+                def square(sign: Number) -> Number:
+                    return jnp.sum(self.error(image, sign * noise, log_level, known, base) ** 2)
+
+                return -0.5 * (highest - lowest) * jnp.sum(jax.lax.map(square, jnp.array([1.0, -1.0])))
 
             # One after the other: an image in the network takes a thousand times its own memory.
             return jax.lax.map(bound, given)
