@@ -15,10 +15,10 @@ from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
+from nebulium.generate.drawing.sample_file import sample_images
 from nebulium.generate.pixels.model import PixelImageModel
 from nebulium.generate.pixels.recipe import PixelConfig, begun, train_pixels
 from nebulium.generate.recipe import preparation_of
-from nebulium.generate.sample_file import sample_images
 from nebulium.generate.scores.features import feature_names, image_features
 from nebulium.generate.scores.likeness import feature_likeness, real_told_apart, told_apart
 from nebulium.metrics.estimates import Estimate

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nebulium.generate.drawing.samplers import SAMPLERS, STEPS
 from nebulium.generate.latent.diffusion import Known, LatentDiffusion
 from nebulium.generate.latent.gaussian import ConditionalGaussian, fit_gaussian
-from nebulium.generate.samplers import SAMPLERS, STEPS
 
 COMPONENTS = 6
 SCALE = np.array([9.0, 5.0, 3.0, 2.0, 1.0, 1.0], np.float32)

@@ -10,11 +10,11 @@ from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
 from nebulium.generate.conditions import ConditionKinds
+from nebulium.generate.drawing.samplers import Sampler
 from nebulium.generate.latent.basis import Basis
 from nebulium.generate.latent.diffusion import Known
 from nebulium.generate.latent.noise import PixelNoise, stretched
 from nebulium.generate.pixels.planes import Planes
-from nebulium.generate.samplers import Sampler
 from nebulium.nn.training_domain import NEIGHBOUR, TrainingDomain
 
 Image = Float[Array, "side side band"]

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
 from nebulium.generate.conditions import ConditionKinds
+from nebulium.generate.drawing.samplers import Sampler
 from nebulium.generate.image_model import (
     DOMAIN_REFERENCES,
     GRID,
@@ -26,7 +27,6 @@ from nebulium.generate.latent.frame import at_random, framed
 from nebulium.generate.latent.noise import PixelNoise, unstretched
 from nebulium.generate.latent.reader import OF_GALAXY, Reader, log_posterior
 from nebulium.generate.latent.typicality import DRAWS, LEVELS, Typical, Typicality
-from nebulium.generate.samplers import Sampler
 from nebulium.modelfile import register
 from nebulium.nn.classes import split_by_target
 from nebulium.nn.joint_mixture import draws, joined

@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from nebulium.generate.drawing.samplers import Sampler, denoised
 from nebulium.generate.latent.denoiser import told_count, told_numbers
 from nebulium.generate.latent.diffusion import HIGHEST, LOWEST, Known
 from nebulium.generate.pixels.base import Base, Frame, PixelGaussian
 from nebulium.generate.pixels.schedules import SCHEDULES, Diffusion, Schedule, linear_log_levels
 from nebulium.generate.pixels.unet import UNet
-from nebulium.generate.samplers import Sampler, denoised
 from nebulium.nn.convolution import normal_numbers
 from nebulium.nn.encoders import halved
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
 from nebulium.generate.conditions import ConditionKinds
+from nebulium.generate.drawing.samplers import Sampler
 from nebulium.generate.image_model import (
     DOMAIN_REFERENCES,
     GRID,
@@ -25,7 +26,6 @@ from nebulium.generate.pixels.base import frame_of
 from nebulium.generate.pixels.diffusion import PixelDiffusion
 from nebulium.generate.pixels.planes import Planes
 from nebulium.generate.pixels.schedules import Diffusion
-from nebulium.generate.samplers import Sampler
 from nebulium.modelfile import register
 from nebulium.nn.joint_mixture import log_density, parameter_count
 from nebulium.nn.training_domain import TrainingDomain

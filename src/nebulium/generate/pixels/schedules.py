@@ -3,7 +3,7 @@
 "edm" is that of Karras et al. 2022 (arXiv:2206.00364): all levels, in training even in their logarithm,
 squared errors. "ddpm" is that of Ho et al. 2020 (arXiv:2006.11239): a thousand levels, whose
 steps grow linearly, here with the absolute errors of Smith et al. 2022 (arXiv:2111.01713); images are drawn
-by any of `nebulium.generate.samplers`.
+by any of `nebulium.generate.drawing.samplers`.
 """
 
 from collections.abc import Callable

@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from nebulium.data.output import check_place, replace_on_success
 from nebulium.errors import ImageError, OutputError, TableError
-from nebulium.generate.colours import colour_pictures
-from nebulium.generate.figures import stamps_figure
+from nebulium.generate.drawing.colours import colour_pictures
+from nebulium.generate.drawing.figures import stamps_figure
+from nebulium.generate.drawing.sample_file import Given, SampleRun, check_given, drawing, drawn_images
 from nebulium.generate.image_model import ImageModel
-from nebulium.generate.sample_file import Given, SampleRun, check_given, drawing, drawn_images
 from nebulium.nn.mapping import map_galaxies
 from nebulium.verbs.predict import NamedModel, named_model
 

@@ -19,11 +19,11 @@ from nebulium.data.output import check_not_input, check_place
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
-from nebulium.generate.colours import colour_pictures
 from nebulium.generate.conditions import MEND_NUMBER
-from nebulium.generate.folders import TABLE, Write, fits_folder, jpeg_folder
+from nebulium.generate.drawing.colours import colour_pictures
+from nebulium.generate.drawing.folders import TABLE, Write, fits_folder, jpeg_folder
+from nebulium.generate.drawing.samplers import Sampler, steps_of
 from nebulium.generate.image_model import ImageModel
-from nebulium.generate.samplers import Sampler, steps_of
 from nebulium.nn.mapping import in_batches, map_galaxies
 from nebulium.verbs.predict import ID, NamedModel, named_model
 
