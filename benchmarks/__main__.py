@@ -41,6 +41,7 @@ MODULES = {
     "generate_rivals": "generate.rivals",
     "generate_speed": "generate.speed",
     "generate_halves": "generate.halves",
+    "generate_pixels": "generate.pixels",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

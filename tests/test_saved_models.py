@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nebulium.cli import app
+from nebulium.generate import sample_images
 from nebulium.modelfile import CLASSES, describe_model, load_model
 
 # What follows from a row of small numbers differs in the fourth digit without optimisation.
@@ -65,7 +66,7 @@ def test_there_is_a_folder_of_every_class():
     assert {one.rpartition(":")[2] for one in classes} == set(CLASSES)
     # Version 0.1 named a module too; what is younger does not.
     younger = {one for one in classes if not one.startswith("nebulium.")}
-    assert younger == {"CombinedModel", "LatentImageModel", "PropertyModel"}
+    assert younger == {"CombinedModel", "LatentImageModel", "PixelImageModel", "PropertyModel"}
 
 
 def describe_class(name):
@@ -89,3 +90,11 @@ def test_draws_are_as_they_were(unpacked):
     drawn = np.asarray(jax.jit(jax.vmap(flow.sample))(jax.random.split(jax.random.key(11), 16)))
     for place, wanted in enumerate(expected("candels-flow").values()):
         assert_same(drawn[:, place], wanted)
+
+
+def test_images_are_drawn_as_they_were(unpacked):
+    """What a posterior by the same weights says would take minutes."""
+    model, conditions = load_model(unpacked("pixels-edm")), np.array([[0.08, 10.5], [np.nan, 10.0]])
+    drawn = sample_images(model, conditions.astype(np.float32), steps=24)
+    for image, wanted in zip(drawn, expected("pixels-edm").values(), strict=True):
+        np.testing.assert_allclose(image[8, :, 1], wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())

@@ -14,9 +14,9 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
+from nebulium.generate.drawing.sample_file import sample_images
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.recipe import LatentConfig
-from nebulium.generate.sample_file import sample_images
 from nebulium.generate.scores.memorisation import nearest_training_image, training_images
 from nebulium.generate.training_file import train_file
 from nebulium.metrics.estimates import estimate

@@ -16,7 +16,7 @@ from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
-from nebulium.generate.figure_files import page_file, strip_file
+from nebulium.generate.drawing.figure_files import page_file, strip_file
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.scores.drawn import REAL
 from nebulium.generate.scores.evaluate import evaluate_file

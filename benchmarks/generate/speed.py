@@ -15,8 +15,8 @@ from benchmarks.processes import cost_of
 from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings
 from nebulium.data.images.mmu import read_images
+from nebulium.generate.drawing.sample_file import sample_file, sample_images
 from nebulium.generate.model import LatentImageModel
-from nebulium.generate.sample_file import sample_file, sample_images
 from nebulium.nn.mapping import map_galaxies
 from nebulium.verbs.predict import named_model
 

@@ -41,6 +41,7 @@ CLASSES = {
     "LatentImageModel": "nebulium.generate.model",
     "LineModel": "nebulium.lines.model",
     "PhotometryModel": "nebulium.photoz.fluxes.model",
+    "PixelImageModel": "nebulium.generate.pixels.model",
     "PropertyModel": "nebulium.properties.model",
     "TemplateModel": "nebulium.photoz.templates.model",
     "TrainDistributionModel": "nebulium.photoz.baselines",
@@ -245,7 +246,7 @@ def load_model(name_or_path: str | Path, *, of: type[eqx.Module] | None = None) 
     model_class = _class_of(folder)
     if of is not None and not issubclass(model_class, of):
         raise ModelFileError(
-            where, f"expected a model of class {class_name(of)}, found {folder.config['class']}", MEND_NAME
+            where, f"expected a model of class {of.__name__}, found {folder.config['class']}", MEND_NAME
         )
     try:
         skeleton = _skeleton(model_class, folder.config["hyperparameters"])

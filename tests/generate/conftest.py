@@ -49,6 +49,17 @@ def write_spots(path: Path, n: int) -> None:
 
 
 @pytest.fixture(scope="session")
+def trained_pixels(spots, tmp_path_factory) -> Path:
+    """A model of their pixels, small and hardly trained: most of what it knows is its Gaussian."""
+    from nebulium.generate import PixelConfig, train_file
+
+    folder = tmp_path_factory.mktemp("models") / "pixels"
+    config = PixelConfig(components=16, channels=(4, 4), depth=1, epochs=3, batch_size=32)
+    train_file(spots, folder, properties=["log_mass", "log_size"], config=config)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained(spots, tmp_path_factory) -> Path:
     """A model of them, small and soon trained."""
     from nebulium.generate import LatentConfig, train_file

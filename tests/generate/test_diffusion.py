@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nebulium.generate.drawing.samplers import SAMPLERS, STEPS
 from nebulium.generate.latent.diffusion import Known, LatentDiffusion
 from nebulium.generate.latent.gaussian import ConditionalGaussian, fit_gaussian
-from nebulium.generate.samplers import SAMPLERS, STEPS
 
 COMPONENTS = 6
 SCALE = np.array([9.0, 5.0, 3.0, 2.0, 1.0, 1.0], np.float32)
@@ -67,9 +67,8 @@ def variance_of_draws(sampler: str, levels: np.ndarray, variance: np.ndarray) ->
     for first, second in itertools.pairwise(levels):
         noise, later = (level**2 / (variance + level**2) for level in (first, second))
         if sampler == "heun":
-            length = np.log(second / first)
-            middle = 1 + length * noise
-            drawn = drawn * (1 + 0.5 * length * (noise + later * middle)) ** 2
+            forward, back = second / first - 1, 1 - first / second
+            drawn = drawn * (1 + 0.5 * (forward * noise + back * later * (1 + forward * noise))) ** 2
         elif sampler == "ddim":
             drawn = drawn * (1 - (1 - second / first) * noise) ** 2
         else:

@@ -8,9 +8,9 @@ from nebulium.data.images.preparation import ImageForm
 from nebulium.data.images.stretches import lupton_rgb
 from nebulium.errors import NebuliumError
 from nebulium.generate import LatentImageModel, page_file, sample_images, strip_file
-from nebulium.generate.colours import colour_pictures
-from nebulium.generate.figure_files import training_quantiles
-from nebulium.generate.figures import stamps_figure
+from nebulium.generate.drawing.colours import colour_pictures
+from nebulium.generate.drawing.figure_files import training_quantiles
+from nebulium.generate.drawing.figures import stamps_figure
 from nebulium.modelfile import load_model
 
 
@@ -59,7 +59,7 @@ def test_only_what_varies_changes_along_a_strip(trained, tmp_path, monkeypatch):
         seen.update(pictures=pictures, captions=captions, outside=outside, title=title)
         return stamps_figure(pictures, captions, labels, outside, title=title)
 
-    monkeypatch.setattr("nebulium.generate.figure_files.stamps_figure", kept)
+    monkeypatch.setattr("nebulium.generate.drawing.figure_files.stamps_figure", kept)
     ends = {"low": 9.5, "high": 13.5}
     run = strip_file(tmp_path / "strip.png", model=trained, vary="log_mass", columns=5, galaxies=2, **ends)
     assert (run.images, run.out_of_domain) == (10, 6)

@@ -9,7 +9,7 @@ from nebulium.data.images.opening import open_images
 from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError
 from nebulium.generate import posterior_file, sample_file
-from nebulium.generate.colours import colour_pictures
+from nebulium.generate.drawing.colours import colour_pictures
 from nebulium.modelfile import load_model
 
 DRAWN = {"given": {"log_mass": (9.8, 10.2)}, "n": 70, "steps": 10}

@@ -11,7 +11,7 @@ from nebulium.data.images.opening import open_images
 from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError
 from nebulium.generate import posterior_file
-from nebulium.generate.model import GRID
+from nebulium.generate.image_model import GRID
 from nebulium.generate.population import read_population
 from nebulium.generate.posterior import of_population
 from nebulium.modelfile import load_model

@@ -119,10 +119,10 @@ def explore(
 
 def _draws_images(model: str) -> bool:
     """Whether a model is one of images."""
-    from nebulium.generate import LatentImageModel
+    from nebulium.generate import LatentImageModel, PixelImageModel
     from nebulium.modelfile import class_name, describe_model
 
-    return describe_model(model).class_name == class_name(LatentImageModel)
+    return describe_model(model).class_name in map(class_name, (LatentImageModel, PixelImageModel))
 
 
 def _refuse(model: str, options: Mapping[str, Any]) -> None:

@@ -79,15 +79,47 @@ def image_data(
     return data if len(data) > 1 else data[0]
 
 
-def latent_config(
+def channel_counts(text: str) -> tuple[int, ...]:
+    """Numbers of at least 1, with commas between them."""
+    try:
+        counts = tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"expected whole numbers as 64,128,256, got {text!r}") from error
+    if min(counts) < 1:
+        raise typer.BadParameter(f"expected numbers of at least 1, got {text!r}")
+    return counts
+
+
+def model_config(
+    model: Annotated[
+        Literal["latent", "pixels"],
+        typer.Option("--model", help="Diffusion of principal components, or of pixels, which is for a GPU."),
+    ] = "latent",
+    diffusion: Annotated[
+        Literal["edm", "ddpm"] | None,
+        typer.Option(
+            "--diffusion",
+            help="Of pixels: Karras et al. 2022, or Ho et al. 2020 and Smith et al. 2022. [default: edm]",
+        ),
+    ] = None,
     components: Annotated[int, typer.Option("--components", min=16, help="Principal components.")] = 160,
+    channels: Annotated[
+        Any,
+        typer.Option(
+            "--channels",
+            parser=channel_counts,
+            metavar="A,B,...",
+            help="Of pixels: channels of each stage of the network. [default: 64,128,256,256]",
+        ),
+    ] = None,
     epochs: Epochs = None,
     reader_epochs: Annotated[
         int | None,
         typer.Option(
             "--reader-epochs",
             min=1,
-            help="Passes of the network that reads properties off images; the recipe's if not given.",
+            help="Of components: passes of the network that reads properties off images; the recipe's if not "
+            "given.",
         ),
     ] = None,
     batch_size: BatchSize = None,
@@ -101,7 +133,18 @@ def latent_config(
     seed: Seed = 0,
 ) -> Any:
     """The recipe, whose fields go by these names."""
-    return library("generate.LatentConfig")(**locals())
+    options = {name: value for name, value in locals().items() if name != "model"}
+    others = ("diffusion", "channels") if model == "latent" else ("reader_epochs",)
+    for name in others:
+        if options.pop(name) is not None:
+            option = "--" + name.replace("_", "-")
+            problem = f"is nothing that a model of {OF_MODELS[model]} has"
+            raise TableError(option, problem, "leave it out, or choose another --model")
+    return library("generate.LatentConfig" if model == "latent" else "generate.PixelConfig")(**options)
+
+
+#: What models are of, by their names.
+OF_MODELS = {"latent": "principal components", "pixels": "pixels"}
 
 
 def given_values(
@@ -131,7 +174,7 @@ def given_values(
     return values
 
 
-@verb(app, "train", library("generate.train_file", progress=True), images=image_data, config=latent_config)
+@verb(app, "train", library("generate.train_file", progress=True), images=image_data, config=model_config)
 def train(
     run: Any,
     *,
@@ -155,6 +198,8 @@ def train(
     Example: `nebulium generate train cutouts --table z.csv --id objid --properties oh_p50 --output mine`
 
     Example: `nebulium generate train cutouts --table votes.csv --properties visual_class -o mine`
+
+    Example: `nebulium generate train mock --properties redshift,log_mstar --model pixels --output mine`
     """
     say_trained(run)
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nebulium.generate.model import LatentImageModel
+from nebulium.generate.image_model import ImageModel
 from nebulium.training import FitResult
 from nebulium.verbs import Card, TrainedModel
 from nebulium.verbs.card import markdown_table
@@ -19,7 +19,7 @@ DOMAIN = (
 
 
 def described(
-    model: LatentImageModel,
+    model: ImageModel,
     config: Any,
     results: Sequence[FitResult[Any]],
     *,
@@ -63,8 +63,7 @@ def described(
             "any of which may be missing, and says how likely an image is given properties.",
             facts={
                 "Images": f"{preparation.size} pixels on a side, pixels in {form.unit or 'unknown units'}",
-                "Network": f"{model.basis.size} brightnesses and components of images turned to their major "
-                f"axis; diffusion by {config.depth} blocks of width {config.width}",
+                "Network": f"{model.basis.size} {config.summary}",
             },
             details="\n".join(tables),
             learned_from="images",

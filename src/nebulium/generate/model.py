@@ -6,37 +6,35 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.preparation import ImageForm
 from nebulium.generate.conditions import ConditionKinds
+from nebulium.generate.drawing.samplers import Sampler
+from nebulium.generate.image_model import (
+    DOMAIN_REFERENCES,
+    GRID,
+    LEAST_LEFT,
+    MOST_AXES,
+    Coefficients,
+    Conditions,
+    Image,
+    ImageModel,
+)
 from nebulium.generate.latent.basis import Basis
-from nebulium.generate.latent.diffusion import Known, LatentDiffusion
+from nebulium.generate.latent.diffusion import LatentDiffusion
 from nebulium.generate.latent.frame import at_random, framed
-from nebulium.generate.latent.noise import PixelNoise, stretched, unstretched
+from nebulium.generate.latent.noise import PixelNoise, unstretched
 from nebulium.generate.latent.reader import OF_GALAXY, Reader, log_posterior
 from nebulium.generate.latent.typicality import DRAWS, LEVELS, Typical, Typicality
-from nebulium.generate.samplers import Sampler
 from nebulium.modelfile import register
 from nebulium.nn.classes import split_by_target
 from nebulium.nn.joint_mixture import draws, joined
-from nebulium.nn.training_domain import NEIGHBOUR, TrainingDomain
-
-Image = Float[Array, "side side band"]
-Coefficients = Float[Array, " component"]
-Conditions = Float[Array, " condition"]
-
-DOMAIN_REFERENCES = 2048
-#: Coefficients, the same in all orientations, by which images are told apart from those of the training.
-MOST_AXES = 12
-_LEAST_LEFT = 1e-4
-#: Places, in scatters of the training galaxies, at which the density of a property is taken.
-GRID = np.linspace(-8.0, 8.0, 641).astype(np.float32)
+from nebulium.nn.training_domain import TrainingDomain
 
 
 @register
-class LatentImageModel(eqx.Module):
+class LatentImageModel(ImageModel):
     """A model of images given properties of the galaxies, any of which may be missing.
 
     An image, turned to its major axis, is a brightness in each band and principal components of the training
@@ -151,22 +149,6 @@ class LatentImageModel(eqx.Module):
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
         ranked = typicality_references
         self.typicality = Typicality(LEVELS + 2 * bands, ranked) if ranked else None
-
-    def known(self, conditions: Conditions) -> Known:
-        """Properties in their own units, NaN where not known, as the diffusion is told them.
-
-        A class becomes a column for each of its kind, 1 or 0.
-        """
-        number, places = jnp.split(conditions, [len(self.condition_mean)])
-        there = jnp.isfinite(number)
-        standard = (jnp.where(there, number, self.condition_mean) - self.condition_mean) / (
-            self.condition_scale
-        )
-        values, known = [standard], [there.astype(jnp.float32)]
-        for place, count in zip(places, self.kinds.counts, strict=True):
-            values.append((jnp.arange(count, dtype=jnp.float32) == place).astype(jnp.float32))
-            known.append(jnp.broadcast_to(jnp.isfinite(place).astype(jnp.float32), (count,)))
-        return Known(jnp.concatenate(values), jnp.concatenate(known))
 
     def drawn(
         self,
@@ -288,7 +270,7 @@ class LatentImageModel(eqx.Module):
         pixels, clean = self.in_frame(image), self.rebuilt(self.coefficients(image))
         light = self.basis.brightness(pixels / self.sky[None, None, :])
         left = (pixels - clean) / self.noise.scatter(clean)
-        chi_square = jnp.log(jnp.mean(left**2, axis=(0, 1)) + _LEAST_LEFT)
+        chi_square = jnp.log(jnp.mean(left**2, axis=(0, 1)) + LEAST_LEFT)
         return jnp.concatenate([jnp.mean(costs.reshape(LEVELS, DRAWS), axis=1), light, chi_square])
 
     def typical(self, image: Image) -> Typical:
@@ -296,23 +278,3 @@ class LatentImageModel(eqx.Module):
         if self.typicality is None:
             raise ValueError("the model ranks no images: train it anew")
         return self.typicality.of(self.unusual(image))
-
-    def in_domain(self, conditions: Conditions) -> Bool[Array, ""]:
-        """Whether such galaxies were among those of the training; properties may be missing."""
-        given, domain = self.known(conditions), self.condition_domain
-        # What is missing cannot be unlike that of any galaxy: it has no part in the distance. Classes are
-        # alike or not, and make no numbers nearer.
-        apart = (domain.reference - given.conditions[None, :]) * given.known[None, :]
-        numbers = len(self.condition_mean)
-        share = max(numbers, 1) / jnp.maximum(jnp.sum(given.known[:numbers]), 1.0)
-        squares = share * jnp.mean(apart**2, axis=1)
-        return jnp.sum(squares <= domain.most_distance**2) >= NEIGHBOUR
-
-    def image_axes(self, image: Image) -> Float[Array, " axis"]:
-        """Where an image lies among those of the training, in scatters of these."""
-        coefficients = self.coefficients(image)
-        stretch = self.form.preparation.stretch
-        both = self.in_frame(image), self.rebuilt(coefficients)
-        left = jnp.log(jnp.std(jnp.subtract(*(stretched(one, stretch) for one in both))) + _LEAST_LEFT)
-        first = coefficients[: min(MOST_AXES, self.basis.even)]
-        return jnp.append(first, (left - self.left_mean) / self.left_scale)

@@ -6,12 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from nebulium.generate.model import GRID, LatentImageModel
+from nebulium.generate.image_model import GRID, Conditions, Image, ImageModel
+from nebulium.generate.model import LatentImageModel
 from nebulium.generate.population import Population
 from nebulium.nn.classes import split_by_target
-
-Image = Float[Array, "side side band"]
-Conditions = Float[Array, " condition"]
 
 #: Columns of a property, by what they add to its name, and the quantile of each.
 QUANTILES = {"": 0.5, "_q16": 0.16, "_q84": 0.84}
@@ -19,19 +17,14 @@ QUANTILES = {"": 0.5, "_q16": 0.16, "_q84": 0.84}
 WEIGHED, LEAST_EFFECTIVE = 1024, 30
 
 
-def of_training_prior(
-    model: LatentImageModel, image: Image, conditions: Conditions, kept: int, key: Key[Array, ""]
-) -> dict[str, Any]:
-    """The posterior where galaxies are those of the training, with so many draws."""
+def of_training_prior(model: ImageModel, image: Image, conditions: Conditions) -> dict[str, Any]:
+    """The posterior where galaxies are those of the training."""
     density = model.posterior(image, conditions)
     found: dict[str, Any] = {
         part: model.condition_mean + model.condition_scale * _quantiles(density, share)
         for part, share in QUANTILES.items()
     }
-    found["classes"] = model.class_probabilities(image, conditions)
-    if kept:
-        found["kept"] = model.in_units(model.draws(image, conditions, kept, key))
-    return found
+    return found | {"classes": model.class_probabilities(image, conditions)}
 
 
 def of_population(

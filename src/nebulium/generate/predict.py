@@ -23,8 +23,10 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import TableWriter
 from nebulium.errors import ImageError, TableError
+from nebulium.generate.image_model import ImageModel
 from nebulium.generate.latent.typicality import LEVELS
 from nebulium.generate.model import LatentImageModel
+from nebulium.generate.pixels.model import PixelImageModel
 from nebulium.generate.population import Population, read_population
 from nebulium.generate.posterior import LEAST_EFFECTIVE, QUANTILES, of_population, of_training_prior
 from nebulium.nn.mapping import map_galaxies
@@ -91,7 +93,7 @@ class PosteriorPredictor(Predictor[KnownImages]):
         ids: np.ndarray | None = None,
     ) -> Opened[KnownImages]:
         """Open images of any format; they must suit the model. Given properties come from a table."""
-        model: LatentImageModel = self.model
+        model: ImageModel = self.model
         matched = open_for_model(source, model.form, bands=bands)
         check_instrument(matched.source, model)
         rejects, notes = Rejects(), list(matched.supposed)
@@ -160,13 +162,16 @@ class PosteriorPredictor(Predictor[KnownImages]):
 
     def of_one(self, image: Array, conditions: Array, row: Array) -> dict[str, Any]:
         """The posterior of one galaxy; what is drawn is that of its row."""
-        model: LatentImageModel = self.model
+        model: ImageModel = self.model
         key = jax.random.fold_in(jax.random.key(self.seed), row)
         inside = model.image_domain.contains(model.image_axes(image))
         if self.prior is None:
-            found = of_training_prior(model, image, conditions, self.kept, key)
-            return found | {"in_domain": inside}
-        found = of_population(model, image, conditions, self.prior, self.kept, key)
+            found = of_training_prior(model, image, conditions) | {"in_domain": inside}
+            if self.kept:
+                drawn = self.model.draws(image, conditions, self.kept, key)
+                found["kept"] = self.model.in_units(drawn)
+            return found
+        found = of_population(self.model, image, conditions, self.prior, self.kept, key)
         return found | {"in_domain": inside & (found["effective"] >= LEAST_EFFECTIVE)}
 
     def writers(self) -> dict[str, Callable[..., Any]]:
@@ -193,7 +198,8 @@ class PosteriorPredictor(Predictor[KnownImages]):
         return {"properties": list(self.model.conditions), **prior}
 
 
-predicts_for(LatentImageModel)(PosteriorPredictor)
+for _of in (LatentImageModel, PixelImageModel):
+    predicts_for(_of)(PosteriorPredictor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +223,9 @@ class ScorePredictor(PosteriorPredictor):
         return Prediction(chunk.prepared.ids, columns | chunk.prepared.beside)
 
     def remarks(self) -> tuple[str, ...]:
-        """Of older models nothing is known of images held back."""
+        """Of older models, and of those of pixels, nothing is known of images held back."""
+        if not isinstance(self.model, LatentImageModel):
+            return (f"no {TYPICALITY}: models of pixels rank no images",)
         if self.model.typicality is not None:
             return ()
         name = self.models[0].name
@@ -225,10 +233,12 @@ class ScorePredictor(PosteriorPredictor):
 
     def scored(self, image: Array, conditions: Array) -> dict[str, Any]:
         """The ratio of one galaxy, and how typical its image is."""
-        model: LatentImageModel = self.model
+        model: ImageModel = self.model
         inside = model.image_domain.contains(model.image_axes(image)) & model.in_domain(conditions)
         found = {"log_ratio": model.log_ratios(image, conditions[None, :])[0], "in_domain": inside}
-        return found if model.typicality is None else {**found, "typical": model.typical(image)}
+        if not isinstance(model, LatentImageModel) or model.typicality is None:
+            return found
+        return {**found, "typical": model.typical(image)}
 
 
 def posterior_file(
@@ -296,6 +306,10 @@ def posterior_file(
     if draws < 0:
         raise TableError("draws", f"is {draws}, expected a whole number, 0 or more", "choose another")
     found = find_predictor(model, of=PosteriorPredictor)
+    for option, asked in (("draws", draws), ("prior", prior is not None)):
+        if asked and not isinstance(found.model, LatentImageModel):
+            problem = f"model {model} is one of pixels, which gives no draws and takes no other prior"
+            raise TableError(option, problem, "leave it out, or choose a model of components")
     population = None if prior is None else read_population(prior, found.model)
     predictor = replace(found, kept=draws, prior=population, seed=seed)
     options = {"bands": bands, "given": given, "table": table, "id_column": id_column, "missing": missing}
@@ -354,7 +368,7 @@ def score_file(
     return verbs.predict_file(images, output, model=predictor, options=options, progress=progress)
 
 
-def check_instrument(source: ImageSource, model: LatentImageModel) -> None:
+def check_instrument(source: ImageSource, model: ImageModel) -> None:
     """Refuse images with other pixels, or another point-spread function, than those of the training."""
     for name, most, what in (
         ("pixel_scale_arcsec", MOST_SCALE, "pixels"),
@@ -373,7 +387,7 @@ def check_instrument(source: ImageSource, model: LatentImageModel) -> None:
             raise ImageError(str(source.path), problem, "train a model on images of this survey")
 
 
-def another_depth(images: Float[np.ndarray, "n side side band"], model: LatentImageModel) -> tuple[str, ...]:
+def another_depth(images: Float[np.ndarray, "n side side band"], model: ImageModel) -> tuple[str, ...]:
     """A note where the first images have another noise of the sky than those of the training."""
     stretch = model.form.preparation.stretch
     if stretch.kind != "asinh":

@@ -1,15 +1,15 @@
 """From images and properties to a saved model of images: the settings, the loss, the steps."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.labelled import LabelledImages, StoredImages, prepare_parts
 from nebulium.data.images.preparation import Preparation, measure_preparation
@@ -18,16 +18,26 @@ from nebulium.data.images.stretches import MAD_TO_SIGMA, Stretch
 from nebulium.data.splits import Split
 from nebulium.errors import ImageError, TableError
 from nebulium.generate.card import described
+from nebulium.generate.image_model import DOMAIN_REFERENCES, ImageModel
 from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
 from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
-from nebulium.generate.latent.noise import PixelNoise, fit_noise
 from nebulium.generate.latent.reader import starting_mixture
 from nebulium.generate.latent.typicality import MOST_REFERENCES, measured_typicality
-from nebulium.generate.model import DOMAIN_REFERENCES, LatentImageModel
+from nebulium.generate.measuring import (
+    BATCH,
+    MOST_FOR_BASIS,
+    MOST_FOR_NOISE,
+    chunks_of,
+    known_of,
+    mapped,
+    measured,
+    rows_of,
+    with_scales,
+)
+from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import map_galaxies
-from nebulium.nn.training_domain import measure_domain
 from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training
@@ -36,18 +46,38 @@ from nebulium.verbs.labels.joining import LabelledRows
 
 #: Softening of the stretch, in scatters of the sky, in which images are kept: nearly the flux itself.
 SOFTENING = 30.0
-#: Images that the components, and the noise, are measured on.
-MOST_FOR_BASIS, MOST_FOR_NOISE = 12_000, 512
 #: Rows along the edges that show the sky, whose scatter is no less than this share of that of all pixels.
 EDGE, LEAST_SKY = 2, 1e-3
 #: Fewer images than this in a part of the split cannot be told from their average.
 LEAST_TRAINING, LEAST_VALIDATION = 200, 20
 #: Pixels on a side.
 LEAST_SIDE = 8
-BATCH = 128
 #: Shares of the training galaxies that tell none, one and all of their conditions; of the rest each
 #: condition is told with the last probability.
 NONE, ONE, ALL, EACH = 0.15, 0.35, 0.2, 0.6
+
+
+@runtime_checkable
+class ImageConfig(Protocol):
+    """What the settings of every model of images have."""
+
+    @property
+    def components(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int | None: ...  # noqa: D102
+    @property
+    def binning(self) -> int: ...  # noqa: D102
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Keywords of the model that build its networks."""
+
+    @property
+    def summary(self) -> str:
+        """What the model card says of its numbers of an image, after how many they are, and networks."""
+
+    def kept(self, held_back: int) -> dict[str, Any]:
+        """Keywords of the model for what it keeps of so many images held back."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +127,23 @@ class LatentConfig:
                 raise ValueError(f"LatentConfig: {name} must be at least {least}, got {value!r}")
 
     @property
+    def network(self) -> dict[str, Any]:
+        """Keywords of the model that build its networks."""
+        return {"width": self.width, "depth": self.depth}
+
+    @property
+    def summary(self) -> str:
+        """What the model card says of its numbers of an image, after how many they are, and networks."""
+        return (
+            "brightnesses and components of images turned to their major axis; diffusion by "
+            f"{self.depth} blocks of width {self.width}"
+        )
+
+    def kept(self, held_back: int) -> dict[str, Any]:
+        """Keywords of the model for what it keeps of so many images held back."""
+        return {"typicality_references": min(MOST_REFERENCES, held_back)}
+
+    @property
     def fitting(self) -> FitConfig:
         """Settings of the training loop."""
         return fit_config_of(self, averaging=0.999)
@@ -141,8 +188,8 @@ def gaussian_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, 
     def one(coefficients: Array, conditions: Array, known: Array, key: Array) -> Array:
         way_key, hidden_key = jax.random.split(key)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
-        told = known * _told(hidden_key, learner.columns)
-        return learner.network.loss(turned, conditions * told, told)
+        shown = known * told(hidden_key, learner.columns)
+        return learner.network.loss(turned, conditions * shown, shown)
 
     keys = jax.random.split(key, len(galaxies["known"]))
     return jax.vmap(one)(galaxies["coefficients"], galaxies["conditions"], galaxies["known"], keys)
@@ -157,21 +204,26 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
     coefficients, n = galaxies["coefficients"], len(galaxies["coefficients"])
     level_key, order_key, key = jax.random.split(key, 3)
     lowest, highest = learner.network.log_levels
-    even = (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(level_key, (n,))) / n
-    levels = lowest + (highest - lowest) * jax.random.permutation(order_key, even)
+    levels = lowest + (highest - lowest) * even_shares(level_key, order_key, n)
 
     def one(coefficients: Array, conditions: Array, known: Array, level: Array, key: Array) -> Array:
         way_key, hidden_key, noise_key = jax.random.split(key, 3)
         turned = learner.basis.oriented(coefficients, jax.random.bernoulli(way_key, shape=(2,)))
-        told = known * _told(hidden_key, learner.columns)
-        nats = learner.network.loss(turned, Known(conditions * told, told), level, noise_key)
+        shown = known * told(hidden_key, learner.columns)
+        nats = learner.network.loss(turned, Known(conditions * shown, shown), level, noise_key)
         return nats / learner.network.hidden(level)
 
     keys = jax.random.split(key, n)
     return jax.vmap(one)(coefficients, galaxies["conditions"], galaxies["known"], levels, keys)
 
 
-def _told(key: Key[Array, ""], columns: tuple[int, ...]) -> Float[Array, " column"]:
+def even_shares(key: Key[Array, ""], order_key: Key[Array, ""], n: int) -> Float[Array, " galaxy"]:
+    """Numbers between 0 and 1, one in each of n equal parts, in any order."""
+    even = (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(key, (n,))) / n
+    return jax.random.permutation(order_key, even)
+
+
+def told(key: Key[Array, ""], columns: tuple[int, ...]) -> Float[Array, " column"]:
     """Which conditions a galaxy in training tells, 1 or 0, in all columns of each."""
     conditions = len(columns)
     kind_key, which_key, each_key = jax.random.split(key, 3)
@@ -179,16 +231,22 @@ def _told(key: Key[Array, ""], columns: tuple[int, ...]) -> Float[Array, " colum
     single = jax.nn.one_hot(which, conditions, dtype=jnp.float32)
     several = jax.random.bernoulli(each_key, EACH, (conditions,)).astype(jnp.float32)
     kind = jnp.searchsorted(jnp.cumsum(jnp.array([NONE, ONE, ALL])), jax.random.uniform(kind_key))
-    told = jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
-    return jnp.repeat(told, np.array(columns), total_repeat_length=sum(columns))
+    shown = jnp.stack([jnp.zeros(conditions), single, jnp.ones(conditions), several])[kind]
+    return jnp.repeat(shown, np.array(columns), total_repeat_length=sum(columns))
 
 
 def train_on_images(
-    source: ImageSource, labelled: LabelledRows, split: Split, config: LatentConfig, run: Training
+    source: ImageSource,
+    labelled: LabelledRows,
+    split: Split,
+    config: ImageConfig,
+    run: Training,
+    *,
+    learn: Callable[..., tuple[ImageModel, list[FitResult[Any]]]],
 ) -> TrainedModel:
-    """Prepare images and train a model on those of the training part."""
+    """Prepare images and train a model on those of the training part, as a recipe does."""
     part = split.parts(labelled.ids)
-    preparation = _preparation(source, labelled.rows[part == "train"], config)
+    preparation = preparation_of(source, labelled.rows[part == "train"], config)
     parts = prepare_parts(
         source,
         labelled.rows,
@@ -209,15 +267,17 @@ def train_on_images(
     settings: dict[str, Any] = {
         name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")
     }
-    settings["typicality_references"] = min(MOST_REFERENCES, len(parts["validation"]))
+    settings |= config.kept(len(parts["validation"]))
     if classes:
         settings["classes"] = {name: list(names) for name, names in classes.items()}
-    model, results = train_on_store(parts, labelled.targets, config=config, settings=settings, run=run)
+    model, results = learn(parts, labelled.targets, config=config, settings=settings, run=run)
     return described(
         model,
         config,
         results,
-        hyperparameters=hyperparameters(parts["train"], model.basis, labelled.targets, config, settings),
+        hyperparameters=hyperparameters(
+            parts["train"], model.basis.components, labelled.targets, config, settings
+        ),
         split=split.as_dict(rows),
         units=labelled.units,
         counts=counts,
@@ -238,7 +298,7 @@ def _rounded(values: tuple[float, ...] | None) -> list[float] | None:
     return None if values is None else [float(f"{value:.6g}") for value in values]
 
 
-def _preparation(source: ImageSource, rows: np.ndarray, config: LatentConfig) -> Preparation:
+def preparation_of(source: ImageSource, rows: np.ndarray, config: ImageConfig) -> Preparation:
     """How images are prepared; their sides must be even, and small enough for components."""
     measured = measure_preparation(source, rows, size=config.size, binning=config.binning)
     side, bands, mend = (
@@ -283,13 +343,7 @@ def train_on_store(
         basis.even,
     )
     model = eqx.tree_at(lambda m: m.diffusion.gaussian.closed, model, gaussian)
-    model = eqx.tree_at(lambda m: m.noise, model, _noise(model, parts["validation"].images))
-    domain = measure_domain(
-        *(jnp.asarray(data[name]["conditions"]) for name in ("train", "validation")),
-        n_reference=model.condition_domain.reference.shape[0],
-    )
-    model = eqx.tree_at(lambda m: m.condition_domain, model, domain)
-    model = _with_image_domain(model, parts)
+    model = measured(model, parts, data)
     results = []
 
     def fitted(name: str, network: Any, loss: Any, fitting: FitConfig, trained: Callable[[Any], Any]) -> Any:
@@ -319,28 +373,17 @@ def train_on_store(
     )
     model = eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion))
     if model.typicality is not None:
-        held_back = _mapped(model.unusual, parts["validation"].images)
-        measured = measured_typicality(held_back, len(model.typicality.of_all))
-        model = eqx.tree_at(lambda m: m.typicality, model, measured)
+        held_back = mapped(model.unusual, parts["validation"].images)
+        ranked = measured_typicality(held_back, len(model.typicality.of_all))
+        model = eqx.tree_at(lambda m: m.typicality, model, ranked)
     return model, results
-
-
-def _with_image_domain(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
-    """The model with the domain of its images."""
-    axes = {name: _mapped(model.image_axes, parts[name].images) for name in ("train", "validation")}
-    left = axes["train"][:, -1]
-    mean, scale = np.mean(left), max(float(np.std(left)), 1e-3)
-    standard = [jnp.asarray(np.column_stack([a[:, :-1], (a[:, -1] - mean) / scale])) for a in axes.values()]
-    domain = measure_domain(*standard, n_reference=model.image_domain.reference.shape[0])
-    measured = (domain, jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32))
-    return eqx.tree_at(lambda m: (m.image_domain, m.left_mean, m.left_scale), model, measured)
 
 
 def hyperparameters(
     training: LabelledImages,
-    basis: Basis,
+    components: Sequence[int],
     conditions: tuple[str, ...],
-    config: LatentConfig,
+    config: ImageConfig,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Keywords of the model."""
@@ -348,9 +391,8 @@ def hyperparameters(
         **training.images.store.form.as_dict(),
         **settings,
         "conditions": list(conditions),
-        "components": list(basis.components),
-        "width": config.width,
-        "depth": config.depth,
+        "components": list(components),
+        **config.network,
         "domain_references": min(DOMAIN_REFERENCES, len(training)),
     }
 
@@ -364,26 +406,20 @@ def _with_statistics(
     # Their frames are found once; half precision holds a part in two thousand.
     in_frame = [
         map_galaxies(lambda image: framed(image / sky[None, None, :]), stretch.invert(chunk), batch=BATCH)
-        for chunk in _chunks(training.images, MOST_FOR_BASIS)
+        for chunk in chunks_of(training.images, MOST_FOR_BASIS)
     ]
     halves = [chunk.astype(np.float16) for chunk in in_frame]
     values = training.labels["value"]
-    of_them = values[_some(len(values), MOST_FOR_BASIS)]
+    of_them = values[rows_of(len(values), MOST_FOR_BASIS)]
     basis = fit_basis(
         lambda: (half.astype(np.float32) for half in halves), _standardised(of_them), config.components
     )
-    keywords = hyperparameters(training, basis, conditions, config, settings)
+    keywords = hyperparameters(training, basis.components, conditions, config, settings)
     model = LatentImageModel(**keywords, key=jax.random.key(config.seed))
-    numbers = values[:, : len(model.condition_mean)]
-    measured = (
-        basis,
-        jnp.asarray(sky),
-        jnp.asarray(coefficient_scale(np.asarray(basis.strengths))),
-        jnp.asarray(np.nanmean(numbers, axis=0), jnp.float32),
-        jnp.asarray(np.nanstd(numbers, axis=0), jnp.float32),
-    )
-    where = lambda m: (m.basis, m.sky, m.diffusion.scale, m.condition_mean, m.condition_scale)  # noqa: E731
-    return eqx.tree_at(where, model, measured)
+    scale = jnp.asarray(coefficient_scale(np.asarray(basis.strengths)))
+    found = (basis, jnp.asarray(sky), scale)
+    model = eqx.tree_at(lambda m: (m.basis, m.sky, m.diffusion.scale), model, found)
+    return with_scales(model, values)
 
 
 def _standardised(values: Float[np.ndarray, "n condition"]) -> Float[np.ndarray, "n condition"]:
@@ -393,7 +429,7 @@ def _standardised(values: Float[np.ndarray, "n condition"]) -> Float[np.ndarray,
 
 def _sky(images: StoredImages, stretch: Stretch) -> Float[np.ndarray, " band"]:
     """Scatter of the pixels along the edges, band by band; of images without noise, little."""
-    pixels = np.concatenate([stretch.invert(chunk) for chunk in _chunks(images, MOST_FOR_NOISE)])
+    pixels = np.concatenate([stretch.invert(chunk) for chunk in chunks_of(images, MOST_FOR_NOISE)])
     edges = np.concatenate([pixels[:, :EDGE], pixels[:, -EDGE:]]).reshape(-1, pixels.shape[-1])
     scatter = MAD_TO_SIGMA * np.median(np.abs(edges - np.median(edges, axis=0)), axis=0)
     least = LEAST_SKY * np.std(pixels, axis=(0, 1, 2)) + 1e-30
@@ -403,30 +439,4 @@ def _sky(images: StoredImages, stretch: Stretch) -> Float[np.ndarray, " band"]:
 def _coefficients(model: LatentImageModel, images: LabelledImages) -> dict[str, np.ndarray]:
     """What the diffusion is trained on."""
     coefficients = map_galaxies(model.coefficients, images.images, batch=BATCH)
-    known = map_galaxies(model.known, images.labels["value"].astype(np.float32), batch=BATCH)
-    return {"coefficients": coefficients, "conditions": known.conditions, "known": known.known}
-
-
-def _noise(model: LatentImageModel, images: StoredImages) -> PixelNoise:
-    """Noise as it is left of images that components were not fitted to."""
-    rebuilt = lambda image: (model.in_frame(image), model.rebuilt(model.coefficients(image)))  # noqa: E731
-    pairs = (map_galaxies(rebuilt, chunk, batch=BATCH) for chunk in _chunks(images, MOST_FOR_NOISE))
-    return fit_noise(pairs, np.asarray(model.basis.shares()))
-
-
-def _mapped(function: Callable[..., Array], images: StoredImages) -> np.ndarray:
-    """What is measured of those images that the components are measured on."""
-    chunks = _chunks(images, MOST_FOR_BASIS)
-    return np.concatenate([map_galaxies(function, one, batch=BATCH) for one in chunks])
-
-
-def _chunks(images: StoredImages, most: int) -> Iterator[np.ndarray]:
-    """Some of the images."""
-    rows = _some(len(images), most)
-    for first in range(0, len(rows), BATCH):
-        yield images[rows[first : first + BATCH]]
-
-
-def _some(n: int, most: int) -> Int[np.ndarray, " some"]:
-    """Rows that are spread evenly over a set."""
-    return np.arange(min(n, most)) * n // min(n, most)
+    return {"coefficients": coefficients, **known_of(model, images)}

@@ -10,7 +10,8 @@ from nebulium.data.column_checks import Missing
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
 from nebulium.data.splits import Split
-from nebulium.generate.recipe import LatentConfig, train_on_images
+from nebulium.generate.pixels.recipe import PixelConfig, train_pixels
+from nebulium.generate.recipe import LatentConfig, train_on_images, train_on_store
 from nebulium.verbs import TrainingRun, save_trained, training_run
 from nebulium.verbs.labels.joining import as_names, join_labels, read_labels
 from nebulium.verbs.predict import ID
@@ -25,7 +26,7 @@ def train_file(
     properties: str | Sequence[str],
     classes: str | Sequence[str] | None = None,
     table: str | Path | None = None,
-    config: LatentConfig | None = None,
+    config: LatentConfig | PixelConfig | None = None,
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
     missing: Missing = None,
@@ -48,8 +49,8 @@ def train_file(
     table : str or Path, optional
         A table with the ids and the properties, in any order and number; the columns beside the images, if
         they have some, where it is not given.
-    config : LatentConfig, optional
-        Settings.
+    config : LatentConfig or PixelConfig, optional
+        Settings, and which model: that of components, the default, or that of pixels, for a GPU.
     id_column : str, optional
         Ids in the table; `target_id` if not given.
     bands : sequence of str, optional
@@ -89,7 +90,8 @@ def train_file(
         if bare:
             run.notes.append(f"{bare:,} images without properties: they teach what galaxies look like")
         split = Split(config.split_seed, id_column=id_column or ID)
-        trained = train_on_images(matched.source, labelled, split, config, run)
+        learn = train_pixels if isinstance(config, PixelConfig) else train_on_store
+        trained = train_on_images(matched.source, labelled, split, config, run, learn=learn)
         size = trained.preprocessing["size_px"]
         run.notes.extend((*matched.notes(size, run.rejects), *labelled.notes()))
         return save_trained(run, trained)

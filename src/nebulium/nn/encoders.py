@@ -7,7 +7,7 @@ from typing import TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from nebulium.nn.convnext import ConvNeXt
 from nebulium.nn.residual import ResNet
@@ -75,7 +75,10 @@ def encode(
     """The vector of an image, on request computed in bfloat16; the weights stay as they are."""
     if not in_half:
         return encoder(image)
-    half = jax.tree.map(
-        lambda leaf: leaf.astype(jnp.bfloat16) if eqx.is_inexact_array(leaf) else leaf, encoder
-    )
-    return half(image.astype(jnp.bfloat16)).astype(jnp.float32)
+    half, image = halved((encoder, image))
+    return half(image).astype(jnp.float32)
+
+
+def halved(tree: PyTree) -> PyTree:
+    """The same with its floating-point arrays in bfloat16."""
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16) if eqx.is_inexact_array(leaf) else leaf, tree)

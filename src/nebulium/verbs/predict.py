@@ -33,6 +33,7 @@ PREDICTORS: dict[str, dict[str, "str | type[Predictor[Any]]"]] = {
         "LineModel": "nebulium.lines.predict:LinePredictor",
         "ImageRedshiftModel": "nebulium.photoz.predict:ImagePredictor",
         "PhotometryModel": "nebulium.photoz.predict:FluxPredictor",
+        "PixelImageModel": "nebulium.generate.predict:PosteriorPredictor",
         "PropertyModel": "nebulium.properties.predict:PropertyPredictor",
         "TemplateModel": "nebulium.photoz.predict:FluxPredictor",
         "TrainDistributionModel": "nebulium.photoz.predict:FluxPredictor",

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from nebulium.explore.draw.stamps import png_address
-from nebulium.generate.colours import colour_pictures
-from nebulium.generate.figure_files import ENDS, training_quantiles
-from nebulium.generate.model import LatentImageModel
-from nebulium.generate.sample_file import drawing, drawn_images
+from nebulium.generate.drawing.colours import colour_pictures
+from nebulium.generate.drawing.figure_files import ENDS, training_quantiles
+from nebulium.generate.drawing.sample_file import drawing, drawn_images
+from nebulium.generate.image_model import ImageModel
 from nebulium.verbs.predict import NamedModel
 
 #: Galaxies that are shown at a time, each with noise of its own, which stays as the sliders move.
@@ -87,9 +87,9 @@ class DrawnGalaxies:
     found: NamedModel
 
     @property
-    def model(self) -> LatentImageModel:
+    def model(self) -> ImageModel:
         """The model itself."""
-        model: LatentImageModel = self.found.model
+        model: ImageModel = self.found.model
         return model
 
     @cached_property

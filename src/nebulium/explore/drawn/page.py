@@ -11,7 +11,7 @@ from dash.exceptions import PreventUpdate
 
 from nebulium.explore.drawn.galaxies import SHOWN, Drawn, DrawnGalaxies, Slider
 from nebulium.explore.page.server import guard, new_application
-from nebulium.generate.model import LatentImageModel
+from nebulium.generate.image_model import ImageModel
 from nebulium.verbs.predict import named_model
 
 OUTSIDE = (
@@ -48,7 +48,7 @@ def make_model_app(model: str | Path) -> Dash:
     >>> serve(make_model_app("mine"), say=print)  # doctest: +SKIP
     http://127.0.0.1:8050/ shows the galaxies; Ctrl-C ends it
     """
-    galaxies = DrawnGalaxies(named_model(model, of=LatentImageModel))
+    galaxies = DrawnGalaxies(named_model(model, of=ImageModel))
     # Compiled now: the first move of a slider would wait for it.
     galaxies.draw([slider.middle for slider in galaxies.sliders])
     return application(galaxies)

@@ -7,6 +7,7 @@ faint galaxies, blue and red ones, share their shapes, and brightness and colour
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -24,6 +25,8 @@ Coefficients = Float[Array, " component"]
 Amplitudes = Float[Array, " amplitude"]
 Brightness = Float[Array, " band"]
 Blocks = tuple[Float[Array, "..."], ...]
+#: A basis of whichever kind, with a mean, vectors by block, and scales.
+Components = TypeVar("Components", bound=eqx.Module)
 
 #: Even in rows and columns; odd in columns; odd in rows; odd in both.
 BLOCKS = 4
@@ -45,7 +48,7 @@ LEAST_TAILS, TYPICAL = (4.0, 2.0), 10.0
 BINS = 16
 #: Central 99 % over 68 % of a distribution that is left as it is; of a normal one 2.59.
 MOST_TAIL = 2.75
-_LEAST_TAIL, _LEAST_VARIANCE = 0.05, 1e-9
+_LEAST_TAIL, _LEAST_VARIANCE, _ROUNDING = 0.05, 1e-9, 1e-5
 _HALF = np.float32(np.sqrt(0.5))
 
 
@@ -281,17 +284,8 @@ def fit_basis(images: Callable[[], Iterable[np.ndarray]], conditions: np.ndarray
     empty = Basis(side=shape[0], bands=shape[2], components=(0,) * BLOCKS)
     empty = eqx.tree_at(lambda basis: basis.template, empty, jnp.asarray(template))
     shaped = lambda image: split(empty.shape(image, empty.brightness(image)))  # noqa: E731
-    lengths, number = [(shape[0] // 2) ** 2 * shape[2]] * BLOCKS, 0
-    total, moments = np.zeros(lengths[0]), [np.zeros((length, length)) for length in lengths]
-    for chunk in images():
-        rows = [block.reshape(len(chunk), -1) for block in map_galaxies(shaped, chunk, batch=BATCH)]
-        total += rows[0].sum(axis=0, dtype=np.float64)
-        number += len(chunk)
-        for moment, row in zip(moments, rows, strict=True):
-            moment += row.T @ row
-    mean = total / number
-    moments[0] -= number * np.outer(mean, mean)
-    basis = _leading(mean, [moment / number for moment in moments], shape, components)
+    blocks = (map_galaxies(shaped, chunk, batch=BATCH) for chunk in images())
+    basis = fit_components(Basis, blocks, shape, components)
     basis = eqx.tree_at(lambda one: one.template, basis, empty.template)
     found = [map_galaxies(basis.amplitudes, chunk, batch=BATCH) for chunk in images()]
     brightness, amplitudes = (np.concatenate(one) for one in zip(*found, strict=True))
@@ -381,22 +375,33 @@ def _wide(values: Float[np.ndarray, "n component"]) -> Bool[np.ndarray, " compon
     return high - low > MOST_TAIL * (right - left)
 
 
-def _leading(
-    mean: np.ndarray, covariances: Sequence[np.ndarray], shape: tuple[int, ...], components: int
-) -> Basis:
-    """The components of largest variance over all blocks."""
-    found = [_eigen(one, min(components, len(one))) for one in covariances]
+def fit_components(
+    kind: Callable[..., Components], chunks: Iterable[Blocks], shape: Sequence[int], components: int
+) -> Components:
+    """Basis of the components of largest variance over all blocks, of images (side, side, band) in chunks."""
+    length, number = (shape[0] // 2) ** 2 * shape[2], 0
+    total, moments = np.zeros(length), [np.zeros((length, length)) for _ in range(BLOCKS)]
+    for chunk in chunks:
+        rows = [np.reshape(block, (len(block), -1)) for block in chunk]
+        total += rows[0].sum(axis=0, dtype=np.float64)
+        number += len(rows[0])
+        for moment, row in zip(moments, rows, strict=True):
+            moment += row.T @ row
+    mean = total / number
+    moments[0] -= number * np.outer(mean, mean)
+    found = [_eigen(moment / number, min(components, length)) for moment in moments]
     ranked = np.sort(np.concatenate([values for values, _ in found]))[::-1]
     # A set of few images, or of padded ones, has fewer components than asked for.
     least = max(ranked[min(components, len(ranked)) - 1], _LEAST_VARIANCE * ranked[0])
-    counts = [int(np.sum(values >= least)) for values, _ in found]
-    empty = Basis(side=shape[0], bands=shape[2], components=counts)
+    # Two that are mirror images of each other have the same variance, but for rounding: none goes alone.
+    counts = [int(np.sum(values >= (1.0 - _ROUNDING) * least)) for values, _ in found]
     kept = [(values[:n], vectors[:n]) for (values, vectors), n in zip(found, counts, strict=True)]
     arrays = (
         jnp.asarray(mean.reshape(-1, shape[2]), jnp.float32),
         tuple(jnp.asarray(vectors, jnp.float16) for _, vectors in kept),
         jnp.asarray(np.sqrt(np.concatenate([values for values, _ in kept])), jnp.float32),
     )
+    empty = kind(side=shape[0], bands=shape[2], components=counts)
     return eqx.tree_at(lambda basis: (basis.mean, basis.vectors, basis.scales), empty, arrays)
 
 

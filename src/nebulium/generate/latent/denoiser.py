@@ -61,8 +61,10 @@ class Denoiser(eqx.Module):
     def __init__(self, components: int, conditions: int, *, width: int, depth: int, key: Key[Array, ""]):
         one, two, three, four, *keys = jax.random.split(key, depth + 4)
         self.first = eqx.nn.Linear(components, width, key=one)
-        told = 2 * len(FREQUENCIES) + 2 * conditions
-        self.telling = (eqx.nn.Linear(told, TOLD, key=two), eqx.nn.Linear(TOLD, TOLD, key=three))
+        self.telling = (
+            eqx.nn.Linear(told_count(conditions), TOLD, key=two),
+            eqx.nn.Linear(TOLD, TOLD, key=three),
+        )
         self.blocks = tuple(ToldBlock(width, key=key) for key in keys)
         # At first the network says nothing, and the Gaussian under it everything.
         last = eqx.nn.Linear(width, 2 * components, key=four)
@@ -72,8 +74,7 @@ class Denoiser(eqx.Module):
         self, coefficients: Vector, log_level: Float[Array, ""], conditions: Vector, known: Vector
     ) -> Vector:
         """A vector of unit variance that tells what the noise hides; conditions that are not known are 0."""
-        waves = jnp.asarray(FREQUENCIES, jnp.float32) * log_level
-        told = jnp.concatenate([jnp.sin(waves), jnp.cos(waves), conditions, known])
+        told = told_numbers(log_level, conditions, known)
         told = jax.nn.silu(self.telling[1](jax.nn.silu(self.telling[0](told))))
         hidden = self.first(coefficients)
         for block in self.blocks:
@@ -82,6 +83,17 @@ class Denoiser(eqx.Module):
         # believe depends on the others.
         added, gain = jnp.split(self.last(normalised(hidden)), 2)
         return added + gain * coefficients
+
+
+def told_numbers(log_level: Float[Array, ""], conditions: Vector, known: Vector) -> Vector:
+    """What a network is told of the noise and the galaxy, as numbers of order one."""
+    waves = jnp.asarray(FREQUENCIES, jnp.float32) * log_level
+    return jnp.concatenate([jnp.sin(waves), jnp.cos(waves), conditions, known])
+
+
+def told_count(conditions: int) -> int:
+    """How many numbers these are."""
+    return 2 * len(FREQUENCIES) + 2 * conditions
 
 
 def normalised(vector: Vector) -> Vector:

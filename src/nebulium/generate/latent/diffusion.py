@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from nebulium.generate.drawing.samplers import Sampler, denoised
 from nebulium.generate.latent.denoiser import Denoiser
 from nebulium.generate.latent.gaussian import LearnedGaussian
-from nebulium.generate.samplers import Sampler, denoised
 
 Vector = Float[Array, " _"]
 Number = Float[Array, ""]
@@ -149,7 +149,7 @@ class LatentDiffusion(eqx.Module):
         guidance: Number | None = None,
         sampler: Sampler = "heun",
     ) -> Vector:
-        """Draw coefficients, levels even in logarithm; see `nebulium.generate.samplers`.
+        """Draw coefficients, levels even in logarithm; see `nebulium.generate.drawing.samplers`.
 
         Guidance above 1 draws what is more typical of the conditions than galaxies are (Ho and Salimans
         2022, arXiv:2207.12598).

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from nebulium.generate.drawing.sample_file import sample_images
 from nebulium.generate.model import LatentImageModel
-from nebulium.generate.sample_file import sample_images
 from nebulium.generate.scores import figures
 from nebulium.generate.scores.baselines import gaussian_images, nearest_images
 from nebulium.generate.scores.features import feature_names, image_features

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from nebulium.generate.image_model import GRID
 from nebulium.generate.latent.diffusion import Known
 from nebulium.generate.latent.reader import log_posterior
-from nebulium.generate.model import GRID, LatentImageModel
+from nebulium.generate.model import LatentImageModel
 from nebulium.nn.mapping import map_galaxies
 
 Image = Float[Array, "side side band"]

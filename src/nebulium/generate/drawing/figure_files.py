@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from nebulium.data.output import check_place, replace_on_success
 from nebulium.errors import ImageError, OutputError, TableError
-from nebulium.generate.colours import colour_pictures
-from nebulium.generate.figures import stamps_figure
-from nebulium.generate.model import LatentImageModel
-from nebulium.generate.sample_file import Given, SampleRun, check_given, drawing, drawn_images
+from nebulium.generate.drawing.colours import colour_pictures
+from nebulium.generate.drawing.figures import stamps_figure
+from nebulium.generate.drawing.sample_file import Given, SampleRun, check_given, drawing, drawn_images
+from nebulium.generate.image_model import ImageModel
 from nebulium.nn.mapping import map_galaxies
 from nebulium.verbs.predict import NamedModel, named_model
 
@@ -155,7 +155,7 @@ def strip_file(
 
 
 def training_quantiles(
-    model: LatentImageModel, name: str, shares: Float[np.ndarray, " share"]
+    model: ImageModel, name: str, shares: Float[np.ndarray, " share"]
 ) -> Float[np.ndarray, " share"]:
     """Values of a property below which these shares of the training galaxies lie that have it.
 
@@ -182,7 +182,7 @@ def _begun(
         if value < least:
             raise ImageError(name, f"is {value}, expected a whole number, {least} or more", "choose another")
     check_place(output)
-    found = named_model(model, of=LatentImageModel)
+    found = named_model(model, of=ImageModel)
     check_given(found.model.conditions, given, "given")
     ranges = [name for name, value in given.items() if np.size(value) > 1]
     if ranges:
@@ -192,7 +192,7 @@ def _begun(
     return found, np.array(values, np.float32)
 
 
-def _captions(model: LatentImageModel, conditions: np.ndarray, name: str) -> list[str]:
+def _captions(model: ImageModel, conditions: np.ndarray, name: str) -> list[str]:
     values = conditions[:, model.conditions.index(name)]
     if name not in model.kinds.numbers:
         return [str(one) for one in model.kinds.shown(name, values)]
@@ -224,7 +224,7 @@ def _written(
     seed: int,
 ) -> SampleRun:
     """Draw the galaxies, and write them as a figure."""
-    model: LatentImageModel = found.model
+    model: ImageModel = found.model
     flat = conditions.reshape(-1, conditions.shape[-1])
     inside = map_galaxies(model.in_domain, flat)
     flux = drawn_images(model, flat, numbers.ravel(), **drawing(seed=seed))

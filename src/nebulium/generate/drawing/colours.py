@@ -11,7 +11,7 @@ from nebulium.data.images.parquet import zero_points
 from nebulium.data.images.preparation import ImageForm
 from nebulium.data.images.stretches import DISPLAY_UNIT, core_light, lupton_rgb, scaled_colours
 from nebulium.errors import NebuliumError
-from nebulium.generate.model import LatentImageModel
+from nebulium.generate.image_model import ImageModel
 
 #: AB magnitude of a nanomaggy.
 NANOMAGGY = 22.5
@@ -20,7 +20,7 @@ SDSS_BANDS = re.compile(r"(?:sdss_)?([gri])0?")
 
 
 def colour_pictures(
-    model: LatentImageModel, flux: Float[np.ndarray, "n height width band"]
+    model: ImageModel, flux: Float[np.ndarray, "n height width band"]
 ) -> UInt8[np.ndarray, "n height width 3"]:
     """Images in the unit of the model as red, green and blue, upright.
 

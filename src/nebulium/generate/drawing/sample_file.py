@@ -19,11 +19,11 @@ from nebulium.data.output import check_not_input, check_place
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
 from nebulium.errors import ImageError, OutputError, TableError
-from nebulium.generate.colours import colour_pictures
 from nebulium.generate.conditions import MEND_NUMBER
-from nebulium.generate.folders import TABLE, Write, fits_folder, jpeg_folder
-from nebulium.generate.model import LatentImageModel
-from nebulium.generate.samplers import Sampler, steps_of
+from nebulium.generate.drawing.colours import colour_pictures
+from nebulium.generate.drawing.folders import TABLE, Write, fits_folder, jpeg_folder
+from nebulium.generate.drawing.samplers import Sampler, steps_of
+from nebulium.generate.image_model import ImageModel
 from nebulium.nn.mapping import in_batches, map_galaxies
 from nebulium.verbs.predict import ID, NamedModel, named_model
 
@@ -131,7 +131,7 @@ def sample_file(
         problem = f"{id_column} is not used, as there is no table"
         raise TableError("id_column", problem, "name the table: --table TABLE (table=...)")
     check_place(output, folder_with=None if kind == "parquet" else TABLE)
-    found = named_model(model, of=LatentImageModel)
+    found = named_model(model, of=ImageModel)
     conditions, ids, notes = _conditions(found.model, table, given or {}, n, id_column, seed)
     inside = map_galaxies(found.model.in_domain, conditions, batch=BATCH)
     if not outside and not np.all(inside):
@@ -145,7 +145,7 @@ def sample_file(
 
 
 def sample_images(
-    model: LatentImageModel,
+    model: ImageModel,
     conditions: Float[np.ndarray, "n condition"],
     *,
     first: int = 0,
@@ -158,7 +158,7 @@ def sample_images(
 
     Parameters
     ----------
-    model : LatentImageModel
+    model : LatentImageModel or PixelImageModel
     conditions : ndarray of shape (n, condition), float32
         Properties in the order of ``model.conditions``, in its units; of one that is a class its place in
         ``model.kinds.classes``; NaN for any value.
@@ -174,6 +174,7 @@ def sample_images(
 
     Examples
     --------
+    >>> from nebulium.generate import LatentImageModel
     >>> model = LatentImageModel(
     ...     conditions=["log_mstar"], components=[2, 1, 1, 1], width=8, depth=1, bands=["r"], unit="",
     ...     size=8, stretch={"kind": "none", "softening": []},
@@ -195,7 +196,7 @@ def sample_images(
 
 
 def drawn_images(
-    model: LatentImageModel,
+    model: ImageModel,
     conditions: Float[np.ndarray, "n condition"],
     numbers: Int[np.ndarray, " n"],
     *,
@@ -211,14 +212,14 @@ def drawn_images(
     return np.asarray(in_batches(draw, *rows, size=min(BATCH, len(numbers))))
 
 
-def _classes_of(model: LatentImageModel, conditions: np.ndarray) -> np.ndarray:
+def _classes_of(model: ImageModel, conditions: np.ndarray) -> np.ndarray:
     """The columns of properties that are classes, as rows."""
     return conditions[:, len(model.kinds.numbers) :].T
 
 
 @eqx.filter_jit
 def _drawn(
-    model: LatentImageModel, key: Array, conditions: Array, numbers: Array, *, guidance: Any, **how: Any
+    model: ImageModel, key: Array, conditions: Array, numbers: Array, *, guidance: Any, **how: Any
 ) -> Array:
     """A batch of images, each by a key of its own."""
     keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
@@ -226,7 +227,7 @@ def _drawn(
 
 
 def _conditions(
-    model: LatentImageModel, table: str | Path | None, given: Given, n: int, id_column: str | None, seed: int
+    model: ImageModel, table: str | Path | None, given: Given, n: int, id_column: str | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Properties of each image, the id of its row in the table, and what was supposed."""
     check_given(model.conditions, given, "given")
@@ -282,7 +283,7 @@ def check_given(known: Sequence[str], given: Given, where: str) -> None:
         raise TableError(where, problem, "name one of these")
 
 
-def given_ends(model: LatentImageModel, name: str, given: Any) -> tuple[float, float]:
+def given_ends(model: ImageModel, name: str, given: Any) -> tuple[float, float]:
     """The lower and the upper end of the range of a property, the same if it is one value."""
     if not isinstance(given, (tuple, list)):
         value = model.kinds.value(name, given, "given")
@@ -332,7 +333,7 @@ def _kind_of(output: str | Path, kind: Kind | None) -> Kind:
     return kind or "parquet"
 
 
-def _written(model: LatentImageModel, output: str | Path, kind: Kind) -> AbstractContextManager[Write]:
+def _written(model: ImageModel, output: str | Path, kind: Kind) -> AbstractContextManager[Write]:
     """Takes chunks of images; what is asked for is there once all are written."""
     if kind == "fits":
         return fits_folder(output, model.form.unit)
@@ -343,7 +344,7 @@ def _chunks(
     found: NamedModel, conditions: np.ndarray, ids: np.ndarray, inside: np.ndarray, how: Mapping[str, Any]
 ) -> Iterator[Images]:
     """The images, a batch at a time."""
-    model: LatentImageModel = found.model
+    model: ImageModel = found.model
     bands, n = model.form.bands, len(conditions)
     # Pixels that are averages are larger than those of the training images.
     scale = np.array(model.pixel_scale_arcsec or [np.nan], np.float32) * model.form.preparation.binning

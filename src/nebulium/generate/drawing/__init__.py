@@ -1,0 +1,1 @@
+"""Images drawn by a model: one by one, into files and folders, and as figures."""

@@ -1,0 +1,1 @@
+"""The density of images themselves, pixel by pixel, on a Gaussian base."""
