@@ -18,20 +18,20 @@ from nebulium.data.images.stretches import MAD_TO_SIGMA, Stretch
 from nebulium.data.splits import Split
 from nebulium.errors import ImageError, TableError
 from nebulium.generate.card import described
+from nebulium.generate.finishing import finished
 from nebulium.generate.image_model import DOMAIN_REFERENCES, ImageModel
 from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale
 from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
 from nebulium.generate.latent.reader import starting_mixture
-from nebulium.generate.latent.typicality import MOST_REFERENCES, measured_typicality
+from nebulium.generate.latent.typicality import MOST_REFERENCES
 from nebulium.generate.measuring import (
     BATCH,
     MOST_FOR_BASIS,
     MOST_FOR_NOISE,
     chunks_of,
     known_of,
-    mapped,
     measured,
     rows_of,
     with_scales,
@@ -372,11 +372,7 @@ def train_on_store(
         "diffusion", diffusion, diffusion_loss, config.fitting, lambda network: network.denoiser
     )
     model = eqx.tree_at(lambda m: (m.reader, m.diffusion), model, (reader, diffusion))
-    if model.typicality is not None:
-        held_back = mapped(model.unusual, parts["validation"].images)
-        ranked = measured_typicality(held_back, len(model.typicality.of_all))
-        model = eqx.tree_at(lambda m: m.typicality, model, ranked)
-    return model, results
+    return finished(model, parts["validation"]), results
 
 
 def hyperparameters(
