@@ -1,7 +1,5 @@
 """The page as files in a real browser, which has neither a server nor a network."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +12,6 @@ from nebulium.explore.export import data as export_data
 from nebulium.explore.export.data import PageData
 from nebulium.explore.export.writing import export_page
 from nebulium.explore.page.explored import OUTSIDE
-
-sync_api = pytest.importorskip("playwright.sync_api") if os.environ.get("CI") != "true" else None
-if sync_api is None:
-    from playwright import sync_api
 
 PATIENCE_MS = 60_000
 #: A column of the made-up galaxies, and two of their ids.
@@ -33,21 +27,6 @@ def data(explored) -> PageData:
 @pytest.fixture(scope="module")
 def folder(explored, tmp_path_factory) -> Path:
     return export_page(explored, tmp_path_factory.mktemp("export") / "page").folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium; without it these tests skip, and with CI=true they fail."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        message = "no Chromium: install it (Debian: apt install chromium)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ HOSTILE = "<script>window.harmed=1</script>"
 @pytest.fixture(scope="module")
 def galaxies() -> DrawnGalaxies:
     """Galaxies that are the brighter the larger their property, whose name would do harm as code."""
-    settings = {"components": [1, 0, 0, 0, 0], "width": 8, "depth": 1, "domain_references": REFERENCES}
+    settings = {"components": [1, 0, 0, 0], "width": 8, "depth": 1, "domain_references": REFERENCES}
     images = {"bands": ["g", "r"], "unit": "nJy", "size": SIDE, "stretch": {"kind": "none", "softening": []}}
     model = LatentImageModel(conditions=[HOSTILE, "age"], **settings, **images)
     domain = eqx.tree_at(
@@ -41,13 +41,13 @@ def galaxies() -> DrawnGalaxies:
         (jax.random.normal(jax.random.key(0), (REFERENCES, 2)), jnp.asarray(0.6)),
     )
     where = lambda m: (  # noqa: E731
-        m.basis.vectors[0], m.basis.mean, m.diffusion.gaussian.closed.cross, m.condition_domain, m.noise,
+        m.basis.template, m.basis.centres, m.diffusion.gaussian.closed.cross, m.condition_domain, m.noise,
         m.condition_mean,
     )  # fmt: skip
-    values = model.basis.vectors[0].shape[1]
+    # The brightness of the middle band, that of the other relative to it, and an amplitude.
     new = (
-        jnp.full((1, values), 1.0, jnp.float16), jnp.full(model.basis.mean.shape, 4.0),
-        jnp.array([[0.95, 0.0]]), domain, PixelNoise(2), jnp.array([10.0, 5.0]),
+        jnp.full((SIDE, SIDE), 1.0 / SIDE), jnp.array([1.0, 0.0, 0.0]),
+        jnp.array([[0.95, 0.0], [0.0, 0.0], [0.0, 0.0]]), domain, PixelNoise(2), jnp.array([10.0, 5.0]),
     )  # fmt: skip
     return DrawnGalaxies(
         NamedModel(f"<b>{HOSTILE}</b>", eqx.tree_at(where, model, new), {"units": {"age": "Gyr"}})
@@ -142,7 +142,7 @@ def test_the_galaxies_follow_the_sliders_in_a_browser(galaxies, browser):
 def test_options_of_a_table_are_refused(galaxies, tmp_path):
     config = {
         "hyperparameters": {
-            "conditions": ["z"], "components": [1, 0, 0, 0, 0], "width": 8, "depth": 1,
+            "conditions": ["z"], "components": [1, 0, 0, 0], "width": 8, "depth": 1,
             "bands": ["g", "r"], "unit": "nJy", "size": SIDE, "stretch": {"kind": "none", "softening": []},
         },
         **{name: {} for name in ("preprocessing", "units", "training_domain", "split", "metrics")},
