@@ -29,6 +29,7 @@ from nebulium.generate.model import LatentImageModel
 from nebulium.generate.pixels.model import PixelImageModel
 from nebulium.generate.population import Population, read_population
 from nebulium.generate.posterior import LEAST_EFFECTIVE, QUANTILES, of_population, of_training_prior
+from nebulium.generate.recipe import SOFTENING
 from nebulium.nn.mapping import map_galaxies
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor, predicts_for
 from nebulium.verbs.labels.classes import probability_column
@@ -393,7 +394,7 @@ def another_depth(images: Float[np.ndarray, "n side side band"], model: ImageMod
     if stretch.kind != "asinh":
         return ()
     skies = [sky_and_noise(image)[1] for image in stretch.invert(images[:MOST_FOR_SOFTENING])]
-    found, known = np.median(skies, axis=0), np.sqrt(np.asarray(model.noise.sky_variance))
+    found, known = np.median(skies, axis=0), np.array(stretch.softening) / SOFTENING
     off = np.abs(np.log(np.maximum(found, 1e-30) / known))
     if np.max(off) <= np.log(MOST_DEPTH):
         return ()

@@ -254,7 +254,8 @@ def test_two_devices_share_each_batch_and_come_to_the_weights_of_one():
     one, two = trained_on(1), trained_on(2)
     assert (one["shared by"], two["shared by"]) == ([1], [2])
     for here, there in zip(one["weights"], two["weights"], strict=True):
-        np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-5)
+        # Biases that a normalisation takes away have no gradient but that of rounding, which Adam scales up.
+        np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(
