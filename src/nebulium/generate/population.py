@@ -1,6 +1,6 @@
 """A prior of one's own: the density of properties of a table, in place of the training galaxies'."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -78,14 +78,13 @@ def read_population(table: str | Path, model: LatentImageModel) -> Population:
         raise TableError(found.name, problem, mend)
     known = map_galaxies(model.known, values[np.random.default_rng(0).permutation(len(values))[:MOST]])
     told = np.repeat([name in there for name in kinds.names], kinds.columns).astype(np.float32)
-    mixture = _fitted(known, kinds.counts)
-    population = Population(found.name, mixture, jnp.asarray(told), 0.0)
+    population = Population(found.name, _fitted(known, kinds.counts), jnp.asarray(told), 0.0)
     share = _share(population, model)
     if share < LEAST_SHARE:
         problem = f"leaves {share:.2%} of the training galaxies to count, too few for a prior"
         mend = f"give a wider population, or say what is known of each galaxy: --given {there[0]} (given=)"
         raise TableError(found.name, problem, mend)
-    return Population(found.name, mixture, population.told, share)
+    return replace(population, share=share)
 
 
 def _fitted(known: Known, classes: tuple[int, ...]) -> Mixture:

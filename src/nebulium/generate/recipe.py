@@ -21,7 +21,7 @@ from nebulium.generate.card import described
 from nebulium.generate.finishing import finished
 from nebulium.generate.image_model import DOMAIN_REFERENCES, ImageModel
 from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
-from nebulium.generate.latent.diffusion import Known, coefficient_scale
+from nebulium.generate.latent.diffusion import Known, coefficient_scale, stratified
 from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
 from nebulium.generate.latent.reader import starting_mixture
@@ -219,8 +219,7 @@ def diffusion_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array,
 
 def even_shares(key: Key[Array, ""], order_key: Key[Array, ""], n: int) -> Float[Array, " galaxy"]:
     """Numbers between 0 and 1, one in each of n equal parts, in any order."""
-    even = (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(key, (n,))) / n
-    return jax.random.permutation(order_key, even)
+    return jax.random.permutation(order_key, stratified(key, n))
 
 
 def told(key: Key[Array, ""], columns: tuple[int, ...]) -> Float[Array, " column"]:

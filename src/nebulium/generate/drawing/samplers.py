@@ -28,6 +28,18 @@ def steps_of(sampler: str, steps: int | None) -> int:
     return STEPS[sampler] if steps is None else steps
 
 
+def guided(own: Denoise, free: Denoise, guidance: Number | None) -> Denoise:
+    """What is expected given properties, or, with guidance, that much further from what is without them."""
+    if guidance is None:
+        return own
+
+    def denoise(noisy: Noisy, log_level: Number) -> Noisy:
+        clean, without = own(noisy, log_level), free(noisy, log_level)
+        return without + guidance * (clean - without)
+
+    return denoise
+
+
 def denoised(
     sampler: Sampler, denoise: Denoise, start: Noisy, log_levels: Float[Array, " level"], key: Key[Array, ""]
 ) -> Noisy:

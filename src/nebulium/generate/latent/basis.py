@@ -73,6 +73,19 @@ def join(blocks: Sequence[Array]) -> Image:
     return _HALF * jnp.concatenate([(rows[0] - rows[1])[::-1], rows[0] + rows[1]], axis=0)
 
 
+def along(vectors: Blocks, blocks: Sequence[Array]) -> Amplitudes:
+    """Amplitudes of the blocks of an image along components."""
+    pairs = zip(blocks, vectors, strict=True)
+    return jnp.concatenate([one.astype(jnp.float32) @ block.ravel() for block, one in pairs])
+
+
+def across(vectors: Blocks, amplitudes: Amplitudes, bands: int) -> list[Array]:
+    """The inverse: the blocks of the sum of components."""
+    parts = jnp.split(amplitudes, np.cumsum([len(one) for one in vectors])[:-1])
+    pairs = zip(parts, vectors, strict=True)
+    return [(part @ one.astype(jnp.float32)).reshape(-1, bands) for part, one in pairs]
+
+
 class Basis(eqx.Module):
     """What makes an image, in scatters of the sky, of brightnesses and whitened coefficients.
 
@@ -165,14 +178,12 @@ class Basis(eqx.Module):
 
     def weighted(self, held: Coefficients) -> Coefficients:
         """Brightnesses and amplitudes as they count in an image."""
-        weights = jnp.concatenate([jnp.tile(jnp.max(self.scales), self.bands), self.scales])
-        return (held - self.centres) / self.spreads * weights
+        return (held - self.centres) / self.spreads * self._weights
 
     def _unheld(self, coefficients: Coefficients) -> tuple[Array, Array]:
         """Brightness, and amplitudes that are held back, of coefficients."""
-        weights = jnp.concatenate([jnp.tile(jnp.max(self.scales), self.bands), self.scales])
         weighted = self._turned(self.middles + self.strengths * coefficients, back=True)
-        told, held = jnp.split(self.centres + self.spreads * weighted / weights, [self.bands])
+        told, held = jnp.split(self.centres + self.spreads * weighted / self._weights, [self.bands])
         return _untold(told), held
 
     def _turned(self, weighted: Coefficients, *, back: bool) -> Coefficients:
@@ -184,7 +195,7 @@ class Basis(eqx.Module):
         """Brightness of an image, and amplitudes along the components."""
         brightness = self.brightness(image)
         first, *rest = split(self.shape(image, brightness))
-        return brightness, self._along([first - self.mean, *rest])
+        return brightness, along(self.vectors, [first - self.mean, *rest])
 
     def held(self, brightness: Brightness, amplitudes: Amplitudes) -> Coefficients:
         """Brightness by its logarithms, and amplitudes that are held back."""
@@ -196,11 +207,16 @@ class Basis(eqx.Module):
         relative = _soft(brightness)[self.bands // 2] / SOFTENING
         return jnp.sqrt(self.of_shape * relative + self.of_noise / relative)
 
+    @property
+    def _weights(self) -> Coefficients:
+        """How much of an image each coefficient changes: brightness as much as the strongest component."""
+        return jnp.concatenate([jnp.tile(jnp.max(self.scales), self.bands), self.scales])
+
     def image(self, coefficients: Coefficients) -> Image:
         """The image of coefficients, in its frame."""
         brightness, held = self._unheld(coefficients)
         amplitudes = self.tails * jnp.sinh(jnp.clip(held, -self.ends, self.ends)) * self._spread(brightness)
-        first, *rest = self._across(amplitudes)
+        first, *rest = across(self.vectors, amplitudes, self.bands)
         shape = join([first + self.mean, *rest])
         return shape * _divisor(brightness) + brightness[None, None, :] * self.template[:, :, None]
 
@@ -218,7 +234,7 @@ class Basis(eqx.Module):
         own = self.brightness(noise)
         noise = noise - own[None, None, :] * self.template[:, :, None]
         divisor = _divisor(brightness)
-        within = join(self._across(self._along(split(noise / divisor))))
+        within = join(across(self.vectors, along(self.vectors, split(noise / divisor)), self.bands))
         return noise - within * divisor
 
     def shares(self) -> Image:
@@ -229,16 +245,6 @@ class Basis(eqx.Module):
         quarter = 0.25 * jnp.sum(jnp.stack(squares), axis=0)
         mirrored = join([2.0 * quarter, *[jnp.zeros_like(quarter)] * (BLOCKS - 1)])
         return mirrored + self.template[:, :, None] ** 2
-
-    def _along(self, blocks: Sequence[Array]) -> Amplitudes:
-        pairs = zip(blocks, self.vectors, strict=True)
-        return jnp.concatenate([vectors.astype(jnp.float32) @ block.ravel() for block, vectors in pairs])
-
-    def _across(self, amplitudes: Amplitudes) -> list[Array]:
-        """The inverse: the blocks of the components' sum."""
-        parts = jnp.split(amplitudes, np.cumsum(self.components)[:-1])
-        pairs = zip(parts, self.vectors, strict=True)
-        return [(part @ vectors.astype(jnp.float32)).reshape(-1, self.bands) for part, vectors in pairs]
 
     def oriented(self, coefficients: Coefficients, way: Bool[Array, " 2"]) -> Coefficients:
         """Coefficients of the image with rows mirrored, columns mirrored, each if asked for."""

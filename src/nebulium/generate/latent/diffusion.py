@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from nebulium.generate.drawing.samplers import Sampler, denoised
+from nebulium.generate.drawing.samplers import Sampler, denoised, guided
 from nebulium.generate.latent.denoiser import Denoiser
 from nebulium.generate.latent.gaussian import LearnedGaussian
 
@@ -126,8 +126,7 @@ class LatentDiffusion(eqx.Module):
         clean = coefficients * self.scale
         level_key, noise_key = jax.random.split(key)
         lowest, highest = self.log_levels
-        even = (jnp.arange(draws, dtype=jnp.float32) + jax.random.uniform(level_key, (draws,))) / draws
-        levels = lowest + (highest - lowest) * even
+        levels = lowest + (highest - lowest) * stratified(level_key, draws)
         bases = jax.vmap(self._base)(given)
 
         def one(log_level: Number, key: Key[Array, ""]) -> Float[Array, " way"]:
@@ -161,16 +160,19 @@ class LatentDiffusion(eqx.Module):
         nothing = Known(jnp.zeros_like(given.conditions), jnp.zeros_like(given.known))
         base_of_nothing = self._base(nothing)
 
-        def denoise(noisy: Vector, log_level: Number) -> Vector:
-            clean = self._denoised(noisy, log_level, given, base)
-            if guidance is None:
-                return clean
-            free = self._denoised(noisy, log_level, nothing, base_of_nothing)
-            return free + guidance * (clean - free)
-
+        denoise = guided(
+            lambda noisy, log_level: self._denoised(noisy, log_level, given, base),
+            lambda noisy, log_level: self._denoised(noisy, log_level, nothing, base_of_nothing),
+            guidance,
+        )
         levels = jnp.linspace(highest, lowest, steps)
         # The weakest coefficients lose LOWEST squared of their variance with the last noise.
         return denoised(sampler, denoise, start, levels, others) / self.scale
+
+
+def stratified(key: Key[Array, ""], n: int) -> Float[Array, " draw"]:
+    """Numbers between 0 and 1, one in each of n equal parts, rising."""
+    return (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(key, (n,))) / n
 
 
 def coefficient_scale(scales: Float[np.ndarray, " component"]) -> Float[np.ndarray, " component"]:

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from nebulium.generate.drawing.samplers import Sampler, denoised
+from nebulium.generate.drawing.samplers import Sampler, denoised, guided
 from nebulium.generate.latent.denoiser import told_count, told_numbers
-from nebulium.generate.latent.diffusion import HIGHEST, LOWEST, Known
+from nebulium.generate.latent.diffusion import HIGHEST, LOWEST, Known, stratified
 from nebulium.generate.pixels.base import Base, Frame, PixelGaussian
 from nebulium.generate.pixels.schedules import SCHEDULES, Diffusion, Schedule, linear_log_levels
 from nebulium.generate.pixels.unet import UNet
@@ -114,7 +114,7 @@ class PixelDiffusion(eqx.Module):
         """
         level_key, noise_key = jax.random.split(key)
         lowest, highest = self.ends(frame)
-        shares = (jnp.arange(draws, dtype=jnp.float32) + jax.random.uniform(level_key, (draws,))) / draws
+        shares = stratified(level_key, draws)
 
         def one(now: tuple[Number, Key[Array, ""]]) -> Float[Array, " way"]:
             log_level, key = lowest + (highest - lowest) * now[0], now[1]
@@ -150,12 +150,10 @@ class PixelDiffusion(eqx.Module):
         noise = normal_numbers(start_key, *base.mean.shape)
         start = base.mean + base.scaled(noise, lambda v: jnp.sqrt(v + jnp.exp(2.0 * highest)))
 
-        def denoise(noisy: Image, log_level: Number) -> Image:
-            clean = self.clean(noisy, log_level, given, base)
-            if guidance is None:
-                return clean
-            free = self.clean(noisy, log_level, nothing, free_base)
-            return free + guidance * (clean - free)
-
+        denoise = guided(
+            lambda noisy, log_level: self.clean(noisy, log_level, given, base),
+            lambda noisy, log_level: self.clean(noisy, log_level, nothing, free_base),
+            guidance,
+        )
         levels = self.schedule.drawing(steps, lowest, highest)
         return denoised(sampler, denoise, start, levels, key)

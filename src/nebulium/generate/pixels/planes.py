@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.generate.latent.basis import BATCH, BLOCKS, Blocks, fit_components, join, split
+from nebulium.generate.latent.basis import BATCH, BLOCKS, Blocks, across, along, fit_components, join, split
 from nebulium.nn.mapping import map_galaxies
 
 Image = Float[Array, "side side band"]
@@ -86,14 +86,10 @@ class Planes(eqx.Module):
         return jnp.sum(self.every() ** 2, axis=0)
 
     def _along(self, offset: Image) -> Coefficients:
-        pairs = zip(split(offset), self.vectors, strict=True)
-        return jnp.concatenate([vectors.astype(jnp.float32) @ block.ravel() for block, vectors in pairs])
+        return along(self.vectors, split(offset))
 
     def _across(self, amplitudes: Coefficients) -> Image:
-        parts = jnp.split(amplitudes, np.cumsum(self.components)[:-1])
-        pairs = zip(parts, self.vectors, strict=True)
-        bands = self.mean.shape[1]
-        return join([(part @ vectors.astype(jnp.float32)).reshape(-1, bands) for part, vectors in pairs])
+        return join(across(self.vectors, amplitudes, self.mean.shape[1]))
 
 
 def fit_planes(images: Callable[[], Iterable[np.ndarray]], components: int) -> Planes:
