@@ -38,6 +38,7 @@ MODULES = {
     "properties_sdss": "properties.sdss",
     "properties_galaxy_zoo": "properties.galaxy_zoo",
     "generate_mock": "generate.mock",
+    "generate_candels": "generate.candels",
     "generate_rivals": "generate.rivals",
     "generate_speed": "generate.speed",
     "generate_halves": "generate.halves",

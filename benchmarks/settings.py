@@ -43,7 +43,13 @@ class Settings:
     mock_galaxies: tuple[int, ...] = option((1_000, 20_000), "lengths of the surveys of `mock_survey`")
     memory_images: int = option(200_000, "images of the set of `properties_memory`")
     mock_survey: Path | None = option(None, "survey that `properties_mock` takes: sdss, seed 4, n 20,000")
-    generate_survey: Path | None = option(None, "mock of SDSS that the benchmarks of `generate` take")
+    generate_survey: Path | None = option(None, "survey that `generate_mock` takes: sdss, seed 21, n 64,000")
+    generate_candels: Path | None = option(
+        None, "survey that `generate_candels` takes: candels, seed 31, n 30,000"
+    )
+    generate_small: Path | None = option(
+        None, "survey that the other benchmarks of `generate` take: sdss, seed 11, n 20,000"
+    )
     generate_model: Path | None = option(
         None, "model that `generate_mock` scores in place of the packaged one"
     )

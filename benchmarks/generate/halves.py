@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.generate.mock import GALAXIES, NEAREST, PROPERTIES, SEED
+from benchmarks.generate.mock import NEAREST
+from benchmarks.generate.mocks import SMALL, small_survey
 from benchmarks.results import Check, Result, Row
 from benchmarks.settings import Settings
 from nebulium.data.images.opening import open_images
@@ -20,7 +21,6 @@ from nebulium.generate.recipe import LatentConfig
 from nebulium.generate.scores.memorisation import nearest_training_image, training_images
 from nebulium.generate.training_file import train_file
 from nebulium.metrics.estimates import estimate
-from nebulium.mock.survey.making import make_survey
 from nebulium.modelfile import load_model
 from nebulium.nn.image_model import model_images
 
@@ -30,22 +30,20 @@ DRAWN = 500
 def measure(settings: Settings) -> list[Result]:
     """Train two models, draw with each at the properties of test galaxies, and look into both halves."""
     with tempfile.TemporaryDirectory() as scratch:
-        survey = settings.generate_survey or Path(scratch) / "survey"
-        if settings.generate_survey is None:
-            make_survey("sdss", survey, n=GALAXIES, seed=SEED, processes=2)
+        survey = small_survey(settings, scratch)
         source = open_images(survey)
         if source.table is None:
             raise ValueError(f"{survey} has no table beside its images")
-        known = np.stack([source.table[name] for name in PROPERTIES], axis=1).astype(np.float32)
+        known = np.stack([source.table[name] for name in SMALL.properties], axis=1).astype(np.float32)
         rows = Split().rows(source.ids)
         halves = [rows["train"][first::2] for first in (0, 1)]
         table: list[Row] = []
         for half, others, name in zip(halves, halves[::-1], ("first", "second"), strict=True):
             used = np.concatenate([half, rows["validation"]])
-            columns = dict(zip(PROPERTIES, known[used].T, strict=True))
+            columns = dict(zip(SMALL.properties, known[used].T, strict=True))
             write_table(Table({"target_id": source.ids[used], **columns}), Path(scratch) / f"{name}.parquet")
             labels, folder = Path(scratch) / f"{name}.parquet", Path(scratch) / name
-            train_file(survey, folder, properties=PROPERTIES, table=labels, config=LatentConfig())
+            train_file(survey, folder, properties=SMALL.properties, table=labels, config=LatentConfig())
             model = load_model(folder, of=LatentImageModel)
             drawn = sample_images(model, known[rows["test"][:DRAWN]])
             table += _rows(model, name, drawn, source, half, others)

@@ -1,4 +1,4 @@
-"""Images of a mock of SDSS from properties: drawn beside real, and properties inferred from images."""
+"""Images of a mock from properties: drawn beside real, and properties inferred from images."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -8,70 +8,75 @@ from typing import Any
 import jax
 import numpy as np
 
+from benchmarks.generate.mocks import CANDELS, SDSS, MockImages
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings, figure_path, save_figure
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.data.tables.reading import read_table
-from nebulium.data.tables.table import Table
-from nebulium.data.tables.writer import write_table
 from nebulium.generate.drawing.figure_files import page_file, strip_file
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.scores.drawn import REAL
 from nebulium.generate.scores.evaluate import evaluate_file
 from nebulium.generate.scores.posteriors import LINEAR, POPULATION, bound_scores
 from nebulium.metrics.estimates import estimate
-from nebulium.mock.survey.making import make_survey
 from nebulium.nn.image_model import model_images
 from nebulium.verbs import Evaluation
 from nebulium.verbs.predict import named_model
 
-MODEL, GALAXIES, SEED = "mock-sdss-images", 64_000, 21
-PROPERTIES = ("log_redshift", "log_mstar", "log_sfr", "oh12", "av_mag", "log_o32")
 #: What the strip of the documentation shows.
 STRIP: dict[str, Any] = {"vary": "log_sfr", "given": {"log_mstar": 10.3, "log_redshift": -1.1}}
 # Fixed before the training.
 DRAWN, BOUNDED, DRAWS = 2_000, 100, 256
 APART = {"morphology": 0.62, "morphology, colour and noise": 0.60, "morphology and properties": 0.65}
-GAIN, GAINS = Target(least=0.15), ("log_redshift", "log_sfr")
+GAIN, GAINS = Target(least=0.15), ("log_redshift", "redshift", "log_sfr")
 HOLDS = {68: Target(0.64, 0.75), 95: Target(0.92, 0.98)}
 BIAS, SCATTER, DISTANCE = Target(-0.2, 0.2), Target(0.8, 1.4), Target(most=0.10)
 ERROR, OWN, NEAREST = Target(most=0.3), Target(least=0.95), Target(least=0.95)
 
 
 def measure(settings: Settings) -> Iterator[Result]:
-    """Look at the test galaxies of the packaged model once."""
+    """Look at the test galaxies of the packaged model of SDSS once."""
     with tempfile.TemporaryDirectory() as scratch:
-        survey, table = settings.generate_survey or Path(scratch) / "survey", Path(scratch) / "true.parquet"
-        if settings.generate_survey is None:
-            make_survey("sdss", survey, n=GALAXIES, seed=SEED, processes=2)
-        write_properties(survey, table)
-        folder = settings.generate_model or MODEL
-        found = evaluate_file(survey, model=folder, table=table, drawn=DRAWN, seed=1)
-        name = next(iter(found.about["models"]))
-        yield _posteriors(found, name)
-        yield _differences(found, *_bound(named_model(folder, of=LatentImageModel).model, survey, table))
-        for figure in ("pictures", "calibration"):
-            save_figure(found.figures[figure], f"generate/{figure}")
-        page_file(figure_path("generate/page"), model=folder)
-        strip_file(figure_path("generate/strip"), model=folder, **STRIP)
-        yield from _likeness(found, name)
-        yield _nearest(found, name)
+        survey, table = SDSS.made(settings.generate_survey, scratch), Path(scratch) / "true.parquet"
+        model = settings.generate_model or SDSS.model
+        found = _scored(SDSS, survey, table, model)
+        yield _posteriors(SDSS, found)
+        yield _differences(found, *_bound(named_model(model, of=LatentImageModel).model, survey, table))
+        strip_file(figure_path("generate/strip"), model=model, **STRIP)
+        yield from _likeness(SDSS, found)
+        yield _nearest(SDSS, found)
 
 
-def write_properties(survey: Path, table: Path) -> None:
-    """Properties of a mock's galaxies as the model knows them: redshifts by their logarithm."""
-    found = open_images(survey).table
-    if found is None:
-        raise ValueError(f"{survey} has no table beside its images")
-    columns = {name: found[name] for name in PROPERTIES if name != "log_redshift"}
-    ids = {"target_id": found["target_id"], "log_redshift": np.log10(found["redshift"])}
-    write_table(Table(ids | columns), table)
+def measure_candels(settings: Settings) -> Iterator[Result]:
+    """The same of that of CANDELS, but for the bound of the diffusion."""
+    with tempfile.TemporaryDirectory() as scratch:
+        survey, table = CANDELS.made(settings.generate_candels, scratch), Path(scratch) / "true.parquet"
+        found = _scored(CANDELS, survey, table, CANDELS.model)
+        yield _posteriors(CANDELS, found)
+        yield from _likeness(CANDELS, found)
+        yield _nearest(CANDELS, found)
 
 
-def _posteriors(found: Evaluation, name: str) -> Result:
+def _scored(mock: MockImages, survey: Path, table: Path, model: str | Path) -> Evaluation:
+    """The model evaluated on the test galaxies of its mock, with its pictures."""
+    mock.write_properties(survey, table)
+    found = evaluate_file(survey, model=model, table=table, drawn=DRAWN, seed=1)
+    for figure in ("pictures", "calibration"):
+        save_figure(found.figures[figure], f"generate/{mock.survey}_{figure}")
+    page_file(figure_path(f"generate/{mock.survey}_page"), model=model)
+    return found
+
+
+def _name(found: Evaluation) -> str:
+    """The method that is the model."""
+    return next(iter(found.about["models"]))
+
+
+def _posteriors(mock: MockImages, found: Evaluation) -> Result:
     """Scores of each property, the others not known, and the gain over simpler methods."""
+    name = _name(found)
     scores = {(one.target, one.method): one for one in found.of_all()}
     gains = {(one.target, one.rival): one.difference for one in found.comparison if one.metric == "log_score"}
     rows = []
@@ -87,9 +92,9 @@ def _posteriors(found: Evaluation, name: str) -> Result:
             ),
         ])  # fmt: skip
     return Result(
-        "generate/posteriors",
-        "Properties from images by Bayes' rule",
-        f"The packaged model, {found.about['galaxies_scored']:,} test galaxies of its mock of SDSS, one "
+        f"generate/{mock.survey}_posteriors",
+        f"{mock.survey.upper()}: properties from images by Bayes' rule",
+        f"`{mock.model}`, {found.about['galaxies_scored']:,} test galaxies of its mock, one "
         "property at a time, nothing else known. Mean logarithms of the density at the truth, nats for one "
         "scatter of the training galaxies: of their population; of a Gaussian of properties and "
         "coefficients; of the model, with its gain over that, and the shares that its intervals hold.",
@@ -112,7 +117,7 @@ def _bound(model: LatentImageModel, survey: Path, table: Path) -> tuple[np.ndarr
 def _differences(found: Evaluation, bound: np.ndarray, error: np.ndarray) -> Result:
     """What likelihoods say of properties: own against another galaxy's, and by the bound."""
     (ratios,) = found.tables["ratios"]
-    names = [one.target for one in found.of_all(next(iter(found.about["models"])))]
+    names = [one.target for one in found.of_all(_name(found))]
     rows: list[list[Any]] = [
         [
             "own properties against another galaxy's, AUROC",
@@ -131,8 +136,8 @@ def _differences(found: Evaluation, bound: np.ndarray, error: np.ndarray) -> Res
             ],
         ]
     return Result(
-        "generate/ratios",
-        "How likely images are with their own properties",
+        "generate/sdss_ratios",
+        "SDSS: how likely images are with their own properties",
         f"Log of p(image given properties) / p(image) by Bayes' rule, which has no Monte-Carlo error: of "
         f"{ratios['galaxies']:,} test galaxies with all their own properties, and with all of another one. "
         f"Below it, of {len(bound)} galaxies and one property at a time, the bound of the diffusion with "
@@ -143,16 +148,17 @@ def _differences(found: Evaluation, bound: np.ndarray, error: np.ndarray) -> Res
     )
 
 
-def _likeness(found: Evaluation, name: str) -> Iterator[Result]:
+def _likeness(mock: MockImages, found: Evaluation) -> Iterator[Result]:
     """Images drawn at the properties of test galaxies, beside these."""
+    name = _name(found)
     told = found.tables["told_apart"]
     areas: dict[str, Mapping[str, Any]] = {}
     for row in told:
         areas[row["features"]] = {**areas.get(row["features"], {}), row["images"]: row["auc"]}
     others = [kind for kind in dict.fromkeys(row["images"] for row in told) if kind not in (name, REAL)]
     yield Result(
-        "generate/told_apart",
-        "Drawn and real galaxies told apart",
+        f"generate/{mock.survey}_told_apart",
+        f"{mock.survey.upper()}: drawn and real galaxies told apart",
         f"{told[0]['galaxies']:,} images drawn at the properties of test galaxies, and the images of these: "
         "area under the ROC curve of boosted trees, five folds, a galaxy and its twin in one; beside it that "
         "of two halves of the real ones, of images drawn by the Gaussian under the diffusion, and of "
@@ -178,8 +184,8 @@ def _likeness(found: Evaluation, name: str) -> Iterator[Result]:
     rows = [row for row in found.tables["features"] if row["images"] == name]
     distance = float(np.mean([row["wasserstein"] for row in rows]))
     yield Result(
-        "generate/features",
-        "Features of drawn galaxies",
+        f"generate/{mock.survey}_features",
+        f"{mock.survey.upper()}: features of drawn galaxies",
         "The same images. Bias: median difference of drawn and real galaxies of equal properties, over the "
         "scatter of the real. Scatter: about what properties say of the feature, drawn over real. Distance: "
         "Wasserstein's, over the scatter of the real; beside it that of two halves of the real.",
@@ -198,8 +204,9 @@ def _likeness(found: Evaluation, name: str) -> Iterator[Result]:
     )
 
 
-def _nearest(found: Evaluation, name: str) -> Result:
+def _nearest(mock: MockImages, found: Evaluation) -> Result:
     """Whether drawn images are copies of the training images."""
+    name = _name(found)
     rows = []
     for row in found.tables["nearest_training_image"]:
         ratio = row["over_held_out"]
@@ -208,8 +215,8 @@ def _nearest(found: Evaluation, name: str) -> Result:
             [row["distance"], row["images"], row["median"], check if row["images"] == name else ratio]
         )
     return Result(
-        "generate/nearest",
-        "The nearest training image",
+        f"generate/{mock.survey}_nearest",
+        f"{mock.survey.upper()}: the nearest training image",
         f"Distances of {row['galaxies']:,} images to the nearest of the training, in stretched pixels "
         "(averaged to 32 on a side, in the best of eight orientations) and in features: medians, and over "
         "that of held-out real galaxies. A model that draws its training images again lies near 0, as the "

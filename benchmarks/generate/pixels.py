@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.generate.mock import GALAXIES, PROPERTIES, SEED
+from benchmarks.generate.mocks import SMALL, small_survey
 from benchmarks.results import Result
 from benchmarks.settings import Settings
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
@@ -22,7 +22,6 @@ from nebulium.generate.recipe import preparation_of
 from nebulium.generate.scores.features import feature_names, image_features
 from nebulium.generate.scores.likeness import feature_likeness, real_told_apart, told_apart
 from nebulium.metrics.estimates import Estimate
-from nebulium.mock.survey.making import make_survey
 from nebulium.nn.mapping import map_galaxies
 
 # Fixed before the training: images of 32 pixels, a small network, and as many galaxies as two minutes see.
@@ -36,14 +35,12 @@ DIFFUSIONS = {"edm": "EDM", "ddpm": "DDPM"}
 def measure(settings: Settings) -> Iterator[Result]:
     """Draw by each diffusion, and by the Gaussian under them, at the properties of test galaxies."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = settings.generate_survey or Path(scratch) / "survey"
-        if settings.generate_survey is None:
-            make_survey(folder, survey="sdss", n=GALAXIES, seed=SEED, processes=2)
+        folder = small_survey(settings, scratch)
         source = open_images(folder)
         if source.table is None:
             raise ValueError(f"{folder} has no table beside its images")
         part = Split().parts(source.ids)
-        values = np.stack([source.table[name] for name in PROPERTIES], axis=1).astype(np.float32)
+        values = np.stack([source.table[name] for name in SMALL.properties], axis=1).astype(np.float32)
         parts = prepare_parts(
             source,
             np.arange(len(source)),
@@ -60,14 +57,14 @@ def measure(settings: Settings) -> Iterator[Result]:
 
 def _told_apart(parts: dict[str, LabelledImages]) -> Result:
     test, rows = parts["test"], []
-    model = begun(parts, PROPERTIES, config=CONFIG)
+    model = begun(parts, SMALL.properties, config=CONFIG)
     truth = test.labels["value"]
     real = _features(model.form.preparation.stretch.invert(test.images[np.arange(len(test))]))
     names = feature_names(model.form.bands)
     rows.append(["the Gaussian alone", "none", *_scores(model, real, truth, names)])
     for name, shown in DIFFUSIONS.items():
         start = time.process_time()
-        trained, _ = train_pixels(parts, PROPERTIES, config=replace(CONFIG, diffusion=name))
+        trained, _ = train_pixels(parts, SMALL.properties, config=replace(CONFIG, diffusion=name))
         took = time.process_time() - start
         rows.append([shown, took, *_scores(trained, real, truth, names)])
     alone = real_told_apart(real, truth)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.generate.mocks import SMALL, small_survey
 from benchmarks.results import Check, Result, Target
 from benchmarks.settings import Settings
 from nebulium import generate as images
@@ -19,7 +20,6 @@ from nebulium.generate.model import LatentImageModel
 from nebulium.generate.scores.evaluate import evaluate_file
 from nebulium.generate.scores.posteriors import POPULATION
 from nebulium.generate.scores.rivals import load_rival, rival_scores
-from nebulium.mock.survey.making import make_survey
 from nebulium.modelfile import load_model
 from nebulium.properties.config import PropertiesConfig
 from nebulium.properties.training_file import train_file
@@ -31,8 +31,6 @@ ENCODERS = ("resnet-small", "convnext-nano")
 TIMED, EPOCHS = 1_000, (1, 3)
 
 
-GALAXIES, SEED = 20_000, 11
-PROPERTIES = ("redshift", "log_mstar", "log_sfr", "oh12", "av_mag")
 BESIDE, OF_ISSUE = Target(least=-0.04), ("redshift", "log_mstar", "log_sfr", "oh12")
 
 
@@ -62,11 +60,9 @@ class Rival:
 def measure(settings: Settings) -> Iterator[Result]:
     """Train a model of images and its rivals on the training galaxies, and look at the test galaxies once."""
     with tempfile.TemporaryDirectory() as scratch:
-        survey = settings.generate_survey or Path(scratch) / "survey"
-        if settings.generate_survey is None:
-            make_survey("sdss", survey, n=GALAXIES, seed=SEED, processes=2)
+        survey = small_survey(settings, scratch)
         folder, start = Path(scratch) / "model", time.process_time()
-        images.train_file(survey, folder, properties=PROPERTIES)
+        images.train_file(survey, folder, properties=SMALL.properties)
         took = time.process_time() - start
         rivals = train_rivals(survey, load_model(folder, of=LatentImageModel), Path(scratch), took)
         found = evaluate_file(survey, model=folder, rivals=[rivals[0].folder], seed=1)

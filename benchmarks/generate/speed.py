@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.generate.mock import MODEL
+from benchmarks.generate.mocks import SDSS
 from benchmarks.processes import cost_of
 from benchmarks.results import CHECK_COLUMNS, Check, Result, Target
 from benchmarks.settings import Settings
@@ -31,7 +31,7 @@ RATIO, BOUND = "Bayes' rule", f"the bound with {DRAWS} draws"
 def measure(settings: Settings) -> list[Result]:
     """Of the packaged model."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = settings.generate_model or MODEL
+        folder = settings.generate_model or SDSS.model
         model = named_model(folder, of=LatentImageModel).model
         checks = [_drawing(model)]
         files = [Path(scratch) / f"{n}.parquet" for n in SCORED]
