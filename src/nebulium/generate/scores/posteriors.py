@@ -102,7 +102,9 @@ def density_scores(log_density: Callable[[Conditions], Conditions], truth: Known
     places = jnp.broadcast_to(jnp.asarray(GRID)[:, None], (len(GRID), len(truth.known)))
     log = jax.vmap(log_density)(places)
     density = jnp.exp(log - jnp.max(log, axis=0, keepdims=True))
-    below = jnp.cumsum(density, axis=0) / jnp.sum(density, axis=0, keepdims=True)
+    summed = jnp.cumsum(density, axis=0)
+    # Over the last sum, which rounding may leave a little above that of all at once.
+    below = summed / summed[-1:]
     # What is summed up to a place lies below the middle between it and the next.
     middle = jnp.asarray(GRID + 0.5 * (GRID[1] - GRID[0]))
     pit = jax.vmap(lambda at, column: jnp.interp(at, middle, column), in_axes=(0, 1))(truth.conditions, below)
