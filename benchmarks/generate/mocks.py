@@ -14,10 +14,13 @@ from nebulium.errors import TableError
 from nebulium.generate import LatentConfig
 from nebulium.mock.survey.making import make_survey
 
+#: Logarithm of the specific star-formation rate, 1/yr, below which light shows no stars being formed: histories
+#: that fade by an exponential go down to -500.
+LEAST_LOG_SSFR = -12.5
 #: Properties that the catalogues of mocks give in another form.
 DERIVED: Mapping[str, Callable[[Table], np.ndarray]] = {
     "log_redshift": lambda mock: np.log10(mock["redshift"]),
-    "log_ssfr": lambda mock: mock["log_sfr"] - mock["log_mstar"],
+    "log_ssfr": lambda mock: np.maximum(mock["log_sfr"] - mock["log_mstar"], LEAST_LOG_SSFR),
 }
 
 
@@ -78,7 +81,7 @@ CANDELS = MockImages(
     30_000,
     31,
     ("redshift", "log_mstar", "log_ssfr", "av_mag"),
-    LatentConfig(components=96, width=192),
+    LatentConfig(components=96, width=192, epochs=500),
 )
 #: Fewer galaxies, for models that are trained to be compared.
 SMALL = MockImages("", "sdss", 20_000, 11, ("redshift", "log_mstar", "log_sfr", "oh12", "av_mag"))

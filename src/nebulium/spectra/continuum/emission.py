@@ -1,0 +1,111 @@
+"""Equivalent widths of the ten lines, measured on what a spectrum has above its continuum."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nebulium.lines.continuum.bins import SPEED_OF_LIGHT_KM_S
+from nebulium.lines.continuum.line_list import LINES, TIED, OfLines, line_index
+from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA
+from nebulium.lines.injection.profiles import LINE_CENTRES_AA, line_spectrum
+from nebulium.sed.cosmology import Scalar
+from nebulium.spectra.continuum.basis import ContinuumBasis, Spectrum
+
+#: Dispersions of the lines that are tried, km/s, gas and instrument together.
+DISPERSIONS_KM_S = (60.0, 80.0, 110.0, 150.0, 210.0, 300.0)
+#: Pixels within this of a line count.
+REACH_KM_S = 1200.0
+FREE = tuple(line for line in LINES if line not in TIED)
+_TINY = 1e-30
+
+
+class MeasuredLines(NamedTuple):
+    """Lines of a spectrum.
+
+    Attributes
+    ----------
+    ew_aa, sigma_aa : (10,) float32
+        Rest-frame equivalent widths, emission positive, and their errors; NaN where the line is not seen.
+    """
+
+    ew_aa: OfLines
+    sigma_aa: OfLines
+
+
+def measured_lines(
+    basis: ContinuumBasis,
+    coefficients: Float[Array, " component"],
+    level: Scalar,
+    wave_aa: Spectrum,
+    flux: Spectrum,
+    ivar: Spectrum,
+    redshift: Scalar,
+) -> MeasuredLines:
+    """Gaussians of one width, with the fixed ratios of pairs, fitted to a spectrum less its continuum."""
+    design, inside = basis.at(wave_aa, redshift)
+    continuum = level * (design[:, 0] + design[:, 1:] @ coefficients)
+    rest = wave_aa / (1.0 + redshift)
+    reach = REACH_KM_S / SPEED_OF_LIGHT_KM_S
+    near = jnp.min(jnp.abs(rest[:, None] / jnp.asarray(COMPONENT_WAVES_AA)[None, :] - 1.0), axis=1) < reach
+    weight = jnp.where(inside & near & jnp.isfinite(flux), ivar, 0.0) * level**2
+    excess = jnp.where(weight > 0, (flux - continuum) / level, 0.0)
+    waves = jnp.asarray(LINE_CENTRES_AA)
+    centres, _ = basis.at(waves * (1.0 + redshift), redshift)
+    at_line = centres[:, 0] + centres[:, 1:] @ coefficients
+
+    def fitted(dispersion: Scalar) -> tuple[Scalar, OfLines, OfLines]:
+        def one(fluxes: OfLines) -> Spectrum:
+            return line_spectrum(wave_aa, fluxes, redshift, velocity_dispersion_km_s=dispersion)
+
+        profiles = jax.vmap(one)(jnp.asarray(_OF_FREE))
+        normal = (profiles * weight[None, :]) @ profiles.T
+        size = jnp.sqrt(jnp.diagonal(normal) + _TINY)
+        scaled = normal / (size[:, None] * size[None, :]) + 1e-6 * jnp.eye(len(FREE))
+        inverse = jnp.linalg.inv(scaled)
+        found = inverse @ (profiles @ (weight * excess) / size) / size
+        left = weight * (excess - found @ profiles) ** 2
+        # Errors grow where the fit is worse than the noise says.
+        worse = jnp.maximum(jnp.sum(left) / jnp.maximum(jnp.sum(weight > 0) - len(FREE), 1), 1.0)
+        errors = jnp.sqrt(worse * jnp.diagonal(inverse)) / size
+        seen = size > 1e-3 * jnp.max(size)
+        of_lines = jnp.asarray(_OF_FREE).T
+        whole = jnp.where(of_lines @ seen.astype(jnp.float32) > 0, 1.0, jnp.nan)
+        width = (1.0 + redshift) * at_line
+        return jnp.sum(left), whole * (of_lines @ found) / width, whole * (of_lines @ errors) / width
+
+    squares, widths, errors = jax.vmap(fitted)(jnp.asarray(DISPERSIONS_KM_S))
+    best = jnp.argmin(squares)
+    return MeasuredLines(widths[best], errors[best])
+
+
+def _of_free() -> Float[np.ndarray, "free 10"]:
+    """Fluxes of the ten lines for a flux of 1 of each free one."""
+    found = np.zeros((len(FREE), len(LINES)), np.float32)
+    for row, name in enumerate(FREE):
+        found[row, line_index(name)] = 1.0
+        for weak, (strong, ratio) in TIED.items():
+            if strong == name:
+                found[row, line_index(weak)] = 1.0 / ratio
+    return found
+
+
+_OF_FREE = _of_free()
+
+
+@eqx.filter_jit
+def measure_batch(
+    basis: ContinuumBasis,
+    coefficients: Array,
+    level: Array,
+    wave_aa: Array,
+    flux: Array,
+    ivar: Array,
+    redshift: Array,
+) -> MeasuredLines:
+    """Many spectra."""
+    rows = (coefficients, level, wave_aa, flux, ivar, redshift)
+    return jax.vmap(lambda *one: measured_lines(basis, *one))(*rows)
