@@ -43,6 +43,7 @@ CLASSES = {
     "PhotometryModel": "nebulium.photoz.fluxes.model",
     "PixelImageModel": "nebulium.generate.pixels.model",
     "PropertyModel": "nebulium.properties.model",
+    "SpectrumModel": "nebulium.spectra.model",
     "TemplateModel": "nebulium.photoz.templates.model",
     "TrainDistributionModel": "nebulium.photoz.baselines",
 }

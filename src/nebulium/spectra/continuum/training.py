@@ -1,0 +1,162 @@
+"""What is learned of spectra: where they lie along the components, how bright they are, and their lines."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from nebulium.data.ids import check_unique_ids, rows_of_ids
+from nebulium.data.rejects import Rejects
+from nebulium.data.spectra.desi import read_redshifts
+from nebulium.data.spectra.reading import iter_spectra, spectrum_files
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.tables.table import concatenate_rows, select_rows
+from nebulium.errors import SpectrumError
+from nebulium.nn.mapping import in_batches
+from nebulium.spectra.continuum.basis import ContinuumBasis, grid_of, project_batch
+from nebulium.spectra.continuum.emission import measure_batch
+from nebulium.spectra.continuum.fitting import fit_basis, joined, on_rest_grid
+
+SpectrumPaths = str | Path | Sequence[str | Path]
+
+#: Rest wavelengths of the components: the twelve bins of the models of lines, and what surveys see beyond.
+RANGE_AA = (3380.0, 8500.0)
+#: Spectra that components are fitted to, at most, and so many a galaxy is measured with at a time.
+MOST_FOR_BASIS, BATCH = 3000, 32
+#: Spectra of nearly the same length share one compiled function.
+PIXEL_MULTIPLE = 512
+#: Good pixels within the components, at the least.
+LEAST_PIXELS = 100
+MEND_REDSHIFT = "give redshifts: --redshifts TABLE (redshifts=)"
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSpectra:
+    """Spectra as the model learns from them.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n,)
+    redshift : ndarray of float32 of shape (n,)
+    coefficients : ndarray of float32 of shape (n, component)
+    log_flux : ndarray of float32 of shape (n,)
+        Logarithm to base 10 of the flux of the continuum from 5400 to 5600 AA at rest, 1e-17 erg/s/cm2/AA.
+    ew_aa, sigma_aa : ndarray of float32 of shape (n, 10)
+        Equivalent widths and their errors; NaN where a line is not seen.
+    chi_square : ndarray of float32 of shape (n,)
+        Reduced, of the continuum.
+    """
+
+    ids: np.ndarray
+    redshift: Float[np.ndarray, " n"]
+    coefficients: Float[np.ndarray, "n component"]
+    log_flux: Float[np.ndarray, " n"]
+    ew_aa: Float[np.ndarray, "n 10"]
+    sigma_aa: Float[np.ndarray, "n 10"]
+    chi_square: Float[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, rows: np.ndarray) -> "MeasuredSpectra":
+        """Some of them."""
+        return select_rows(self, rows)
+
+
+@dataclass(frozen=True)
+class SpectrumFiles:
+    """Spectra that are read a chunk at a time, as often as needed.
+
+    Attributes
+    ----------
+    source : str, Path or sequence of these
+        As in `nebulium.data.read_spectra`.
+    redshifts : str or Path, optional
+        A table of redshifts, joined by id; those of the spectra if not given.
+    """
+
+    source: SpectrumPaths
+    redshifts: str | Path | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.source) if isinstance(self.source, str | Path) else str(self.source[0])
+
+    def chunks(self, rejects: Rejects) -> Iterator[Spectra]:
+        """Those with a redshift; the others are set aside."""
+        files = spectrum_files(self.source)
+        known = None if self.redshifts is None else read_redshifts(self.redshifts, None)
+        several = [files] if isinstance(files, Path) else files
+        for spectra in iter_spectra(several, rejects, redshifts=known):
+            z = spectra.redshift
+            faults = [
+                ("redshift is not known", np.isnan(z)),
+                ("redshift is not above 0: its spectrum cannot be brought to rest", ~(z > 0)),
+                ("has no pixel with inverse variance", ~np.any(spectra.ivar > 0, axis=1)),
+            ]
+            good = rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers())
+            if good.any():
+                yield spectra.select(good)
+
+
+def basis_of(
+    files: SpectrumFiles, components: int, *, wanted: Callable[[np.ndarray], np.ndarray] | None = None
+) -> ContinuumBasis:
+    """Principal components of those spectra whose ids are wanted, 3,000 of them at most."""
+    parts, count = [], 0
+    for spectra in files.chunks(Rejects()):
+        rows = np.arange(len(spectra)) if wanted is None else np.flatnonzero(wanted(spectra.ids))
+        rows = rows[: MOST_FOR_BASIS - count]
+        if len(rows):
+            some = spectra.select(rows)
+            grid = grid_of(*RANGE_AA)
+            parts.append(on_rest_grid(some.wave_aa, some.flux_lambda, some.ivar, some.redshift, grid))
+            count += len(rows)
+        if count >= MOST_FOR_BASIS:
+            break
+    if not parts:
+        raise SpectrumError(files.name, "gives no spectrum to learn from", MEND_REDSHIFT)
+    return fit_basis(joined(parts), components, where=files.name)
+
+
+def measured_spectra(
+    files: SpectrumFiles, basis: ContinuumBasis, *, among: np.ndarray | None, rejects: Rejects
+) -> MeasuredSpectra:
+    """Measure spectra; only those whose ids are among some, if these are given."""
+    parts = []
+    for spectra in files.chunks(rejects):
+        if among is not None:
+            spectra = spectra.select(rows_of_ids(spectra.ids, among) >= 0)
+        if len(spectra):
+            parts.append(_measured(spectra, basis, rejects))
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        problem = "gives no spectrum that can be used" + ("" if among is None else " of a galaxy with an image")
+        raise SpectrumError(files.name, problem, "check the ids of both and the redshifts; see the rejects")
+    found = concatenate_rows(parts)
+    check_unique_ids(lambda: [found.ids], where=files.name)
+    return found
+
+
+def _measured(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> MeasuredSpectra:
+    padded = spectra.padded(-(-spectra.wave_aa.shape[1] // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
+    rows: tuple[Any, ...] = (padded.wave_aa, padded.flux_lambda, padded.ivar, padded.redshift.astype(np.float32))
+    place = in_batches(lambda *some: project_batch(basis, *some), *rows, size=BATCH)
+    faults = [
+        (f"has fewer than {LEAST_PIXELS} good pixels in the rest frame", place.pixels < LEAST_PIXELS),
+        ("has no continuum above 0 at 5500 AA in the rest frame", ~(place.flux > 0)),
+    ]
+    good = rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers())
+    lines = in_batches(
+        lambda *some: measure_batch(basis, *some), place.coefficients, place.flux, *rows, size=BATCH
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_flux = np.log10(place.flux)
+    every = MeasuredSpectra(
+        spectra.ids, rows[-1], place.coefficients, log_flux, lines.ew_aa, lines.sigma_aa, place.chi_square
+    )
+    return every.select(good)

@@ -1,0 +1,267 @@
+"""The joint density of a galaxy's redshift, brightness, continuum and lines, given its image."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from nebulium.data.images.preparation import ImageForm
+from nebulium.lines.continuum.line_list import OfLines
+from nebulium.lines.model import FOLLOWS, FREE, LineDensity, LineModel
+from nebulium.modelfile import register
+from nebulium.nn.convolution import Image
+from nebulium.nn.joint_mixture import draws, log_density, parameter_count
+from nebulium.nn.training_domain import TrainingDomain
+from nebulium.sed.cosmology import Scalar
+from nebulium.spectra.continuum.basis import ContinuumBasis
+from nebulium.spectra.draws import SpectrumDraw, bins_of
+from nebulium.spectra.features import Features, feature_count, measure_image
+
+Values = Float[Array, " value"]
+
+#: Normal distributions in the mixture of a galaxy.
+MIXTURE = 4
+#: Standardised features are clipped here: far outside the training domain networks should not run away.
+FEATURE_BOUND = 6.0
+#: Brightness and redshift, after the coefficients.
+OTHERS = 2
+DOMAIN_REFERENCES = 2048
+
+
+class SpectrumNetwork(eqx.Module):
+    """A network from features, and the redshift if it is known, to a mixture of normal distributions.
+
+    Parameters
+    ----------
+    features, values : int
+        Lengths of what goes in and of what it says the density of.
+    width, depth : int
+        Of the hidden layers.
+    key : key
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    last: eqx.nn.Linear
+
+    def __init__(self, features: int, values: int, *, width: int, depth: int, key: Key[Array, ""]):
+        last_key, *keys = jax.random.split(key, depth + 1)
+        sizes = [features + 2] + [width] * depth
+        self.layers = tuple(
+            eqx.nn.Linear(before, width, key=key) for before, key in zip(sizes[:-1], keys, strict=True)
+        )
+        last = eqx.nn.Linear(width, parameter_count(MIXTURE, values), key=last_key)
+        self.last = eqx.tree_at(lambda layer: layer.weight, last, 0.3 * last.weight)
+
+    def __call__(self, features: Features, redshift: Scalar, known: Scalar) -> Float[Array, " parameter"]:
+        """The mixture; a redshift that is not known is 0, and so is `known`."""
+        hidden = jnp.concatenate([features, jnp.stack([redshift, known])])
+        for layer in self.layers:
+            hidden = jax.nn.gelu(layer(hidden))
+        return self.last(hidden)
+
+    def loss(self, features: Features, values: Values, told: Scalar) -> Scalar:
+        """Negative logarithm of the density of all values, or of the others where the redshift is told."""
+        redshift = values[-1]
+        parameters = self(features, redshift * told, told)
+        every = log_density(parameters, values, jnp.ones_like(values), MIXTURE)
+        alone = log_density(parameters, values, jnp.zeros_like(values).at[-1].set(1.0), MIXTURE)
+        return -(every - told * alone)
+
+
+class LineCorrection(eqx.Module):
+    """What an image adds to the law of the lines that the continuum gives: a shift, and a change of width.
+
+    Parameters
+    ----------
+    features : int
+    key : key
+    """
+
+    shift: eqx.nn.Linear
+    log_width: Float[Array, " free"]
+
+    def __init__(self, features: int, *, key: Key[Array, ""]):
+        shift = eqx.nn.Linear(features, FREE.size, key=key)
+        # It adds nothing until spectra teach that it should.
+        self.shift = jax.tree.map(jnp.zeros_like, shift)
+        self.log_width = jnp.zeros(FREE.size)
+
+    def __call__(self, density: LineDensity, features: Features) -> LineDensity:
+        """The law of the lines of a galaxy that is seen."""
+        law = density.log_ew
+        moved = law.location + self.shift(features)[FOLLOWS], law.log_scale + self.log_width[FOLLOWS]
+        return eqx.tree_at(lambda d: (d.log_ew.location, d.log_ew.log_scale), density, moved)
+
+
+@register
+class SpectrumModel(eqx.Module):
+    """Spectra of galaxies from their images.
+
+    The density of coefficients of the continuum, of its brightness and of the redshift given the image is a
+    mixture of normal distributions, by several networks; the lines follow from the continuum by a model of
+    lines, which the image may correct.
+
+    Parameters
+    ----------
+    components : int
+        Of the continuum.
+    first, pixels : int
+        Of its grid: see `ContinuumBasis`.
+    width, depth, members : int
+        Of the networks, and how many there are.
+    lines : mapping
+        Keywords of the model of lines.
+    domain_references : int
+        Galaxies that the training domain is measured by.
+    key : key, optional
+        Of the first weights.
+    bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
+        The images: see `nebulium.data.Preparation`.
+
+    Attributes
+    ----------
+    feature_mean, feature_scale : (feature,) float32
+        Of the training images.
+    value_mean, value_scale : (component + 2,) float32
+        Of coefficients, of the logarithm of the flux over the light of the image, and of the redshift's.
+    basis : ContinuumBasis
+    networks : tuple of SpectrumNetwork
+    lines : LineModel
+    correction : LineCorrection
+    domain : TrainingDomain
+        Of features of images.
+
+    Examples
+    --------
+    >>> model = SpectrumModel(
+    ...     components=2, first=17660, pixels=1600, width=8, depth=1, members=1,
+    ...     lines={"with_luminosity": False, "width": 8, "depth": 1}, domain_references=8,
+    ...     bands=["g", "r", "i"], unit="nJy", size=16, stretch={"kind": "asinh", "softening": [1.0] * 3},
+    ... )
+    >>> seen, light = model.seen(jnp.ones((16, 16, 3)))
+    >>> model.draw(seen, light, jnp.array(0.1), jax.random.key(0)).ew_aa.shape
+    (10,)
+    """
+
+    feature_mean: Features
+    feature_scale: Features
+    value_mean: Values
+    value_scale: Values
+    basis: ContinuumBasis
+    networks: tuple[SpectrumNetwork, ...]
+    lines: LineModel
+    correction: LineCorrection
+    domain: TrainingDomain
+    form: ImageForm = eqx.field(static=True)
+
+    def __init__(
+        self,
+        *,
+        components: int,
+        first: int,
+        pixels: int,
+        width: int,
+        depth: int,
+        members: int,
+        lines: Mapping[str, Any],
+        domain_references: int = DOMAIN_REFERENCES,
+        key: Key[Array, ""] | None = None,
+        **images: Any,
+    ):
+        self.form = ImageForm.of(**images)
+        features, values = feature_count(len(self.form.bands)), components + OTHERS
+        line_key, correction_key, *keys = jax.random.split(
+            jax.random.key(0) if key is None else key, members + 2
+        )
+        self.feature_mean, self.feature_scale = jnp.zeros(features), jnp.ones(features)
+        self.value_mean, self.value_scale = jnp.zeros(values), jnp.ones(values)
+        self.basis = ContinuumBasis(first, pixels, components)
+        self.networks = tuple(
+            SpectrumNetwork(features, values, width=width, depth=depth, key=key) for key in keys
+        )
+        self.lines = LineModel(**lines, key=line_key)
+        self.correction = LineCorrection(features, key=correction_key)
+        self.domain = TrainingDomain(features, domain_references)
+
+    def seen(self, image: Image) -> tuple[Features, Scalar]:
+        """Standardised features of a prepared image, and the logarithm of its light."""
+        features, light = measure_image(image, self.form.preparation.stretch)
+        standard = (features - self.feature_mean) / self.feature_scale
+        return jnp.clip(standard, -FEATURE_BOUND, FEATURE_BOUND), light
+
+    def values(self, coefficients: Array, log_flux: Scalar, redshift: Scalar, light: Scalar) -> Values:
+        """What a network says the density of: standardised, of a galaxy whose image has such light."""
+        raw = jnp.concatenate([coefficients, jnp.stack([log_flux - light, jnp.log10(redshift)])])
+        return (raw - self.value_mean) / self.value_scale
+
+    def draw(self, seen: Features, light: Scalar, redshift: Scalar, key: Key[Array, ""]) -> SpectrumDraw:
+        """One spectrum of a galaxy by the features and the light of its image.
+
+        A redshift that is not known is NaN: it is drawn too.
+        """
+        member_key, value_key, line_key = jax.random.split(key, 3)
+        known = jnp.isfinite(redshift)
+        asked = jnp.log10(jnp.where(known, redshift, 1.0))
+        told = jnp.where(known, (asked - self.value_mean[-1]) / self.value_scale[-1], 0.0)
+        of_known = known.astype(jnp.float32)
+        parameters = jnp.stack([network(seen, told, of_known) for network in self.networks])
+        which = jax.random.randint(member_key, (), 0, len(self.networks))
+        values = jnp.zeros_like(self.value_mean).at[-1].set(told)
+        there = jnp.zeros_like(values).at[-1].set(of_known)
+        drawn = draws(parameters[which], values, there, MIXTURE, 1, value_key)[0]
+        raw = self.value_mean + self.value_scale * drawn
+        redshift = jnp.where(known, redshift, 10.0 ** raw[-1])
+        coefficients, log_flux = raw[:-OTHERS], raw[-2] + light
+        ew_aa = self.lines_given(coefficients, log_flux, redshift, seen).sample(line_key, 1)[0]
+        return SpectrumDraw(coefficients, log_flux, redshift, ew_aa)
+
+    def lines_given(
+        self, coefficients: Array, log_flux: Scalar, redshift: Scalar, seen: Features
+    ) -> LineDensity:
+        """The law of the lines upon a continuum."""
+        continuum_flux = 10.0**log_flux * bins_of(self.basis, coefficients)
+        return self.correction(self.lines.density(continuum_flux, redshift), seen)
+
+    def draws(
+        self, image: Image, redshifts: Float[Array, " draw"], key: Key[Array, ""]
+    ) -> SpectrumDraw:
+        """Spectra of a galaxy, one for each redshift: NaN where it is not known, draws of its density, or one.
+
+        Parameters
+        ----------
+        image : (side, side, band) float32
+            Prepared.
+        redshifts : (draw,) float32
+        key : key
+
+        Returns
+        -------
+        SpectrumDraw
+            In arrays (draw, ...).
+        """
+        seen, light = self.seen(image)
+        keys = jax.random.split(key, len(redshifts))
+        return jax.vmap(lambda redshift, key: self.draw(seen, light, redshift, key))(redshifts, keys)
+
+    def in_domain(self, image: Image) -> Bool[Array, ""]:
+        """Whether such images were among those of the training."""
+        return self.domain.contains(self.seen(image)[0])
+
+
+def line_loss(density: LineDensity, ew_aa: OfLines, sigma_aa: OfLines) -> Scalar:
+    """Negative logarithm of the likelihood of measured lines, each by itself, without the tied ones.
+
+    A line that is measured to three times its error counts by its density; of a fainter one it counts that it
+    lies below that.
+    """
+    law = density.log_ew
+    seen = jnp.isfinite(ew_aa) & jnp.isfinite(sigma_aa)
+    found = seen & (ew_aa > 3.0 * sigma_aa)
+    log_ew = jnp.log(jnp.where(found, ew_aa, 1.0))
+    limit = jnp.log(jnp.where(seen, 3.0 * jnp.maximum(sigma_aa, 1e-3), 1.0))
+    below = jax.scipy.special.log_ndtr(law.score(limit))
+    each = jnp.where(found, law.log_prob(log_ew), jnp.where(seen, below, 0.0))
+    return -jnp.sum(each[FREE])

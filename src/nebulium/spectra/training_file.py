@@ -1,0 +1,111 @@
+"""From a set of images and their spectra to a trained model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from nebulium.data.ids import rows_of_ids
+from nebulium.data.images.matching import open_for_model
+from nebulium.data.images.opening import ImagePaths
+from nebulium.data.splits import Split
+from nebulium.errors import SpectrumError
+from nebulium.spectra.continuum.training import SpectrumFiles, SpectrumPaths, basis_of, measured_spectra
+from nebulium.spectra.recipe import SpectraConfig, train_on_spectra
+from nebulium.verbs import TrainingRun, save_trained, training_run
+
+NAMED = 3
+
+
+def train_file(
+    images: ImagePaths,
+    spectra: SpectrumPaths,
+    output: str | Path,
+    *,
+    redshifts: str | Path | None = None,
+    config: SpectraConfig | None = None,
+    bands: Sequence[str] | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> TrainingRun:
+    """Train a model of spectra of galaxies given their images.
+
+    Parameters
+    ----------
+    images : str, Path or sequence of these
+        As in `nebulium.data.open_images`: a mock survey, a folder of cutouts, Parquet ...
+    spectra : str, Path or sequence of these
+        As in `nebulium.data.read_spectra`, in any order and number; they are joined with the images by id.
+    output : str or Path
+        Folder of the model; images and spectra set aside are listed beside it in ``<name>.rejects.csv``.
+    redshifts : str or Path, optional
+        A table of redshifts, joined by id; those of the spectra if not given.
+    config : SpectraConfig, optional
+        Settings.
+    bands : sequence of str, optional
+        As in `open_images`.
+    resume : bool
+        Go on with a run that was stopped.
+    progress : bool
+        Show a bar of progress.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    NebuliumError
+        The images, the spectra or the output is at fault, the two have no id in common, or too few galaxies
+        are left.
+
+    Examples
+    --------
+    >>> train_file("mock", "mock/spectra", "mine")  # doctest: +SKIP
+    """
+    config, files = config or SpectraConfig(), SpectrumFiles(spectra, redshifts)
+    with training_run(output, resume=resume, progress=progress) as run:
+        matched = open_for_model(images, None, bands=bands)
+        source, split = matched.source, Split(config.split_seed)
+
+        shared = _Shared(source.ids)
+        try:
+            basis = basis_of(
+                files, config.components, wanted=lambda ids: shared(ids) & (split.parts(ids) == "train")
+            )
+        except SpectrumError:
+            shared.check(files.name)
+            raise
+        measured = measured_spectra(files, basis, among=source.ids, rejects=run.rejects)
+        rows = rows_of_ids(measured.ids, source.ids)
+        order = np.argsort(rows)
+        bare = len(source) - len(rows)
+        if bare:
+            run.notes.append(f"{bare:,} images without a spectrum that can be used")
+        trained = train_on_spectra(
+            source, measured.select(order), rows[order].astype(np.int64), basis, split, config, run
+        )
+        run.notes.extend(matched.notes(trained.preprocessing["size_px"], run.rejects))
+        return save_trained(run, trained)
+
+
+class _Shared:
+    """Which spectra are of galaxies with an image."""
+
+    def __init__(self, images: np.ndarray):
+        self.images, self.spectra = images, list[np.ndarray]()
+        self.found = False
+
+    def __call__(self, ids: np.ndarray) -> Bool[np.ndarray, " n"]:
+        shared = rows_of_ids(ids, self.images) >= 0
+        self.found |= bool(shared.any())
+        self.spectra.append(ids[:NAMED])
+        return shared
+
+    def check(self, where: str) -> None:
+        """Refuse spectra and images that have no id in common."""
+        if self.spectra and not self.found:
+            theirs, ours = (", ".join(map(str, ids[:NAMED])) for ids in (self.spectra[0], self.images))
+            problem = f"has no id in common with the images ({theirs}, ... and {ours}, ...)"
+            raise SpectrumError(where, problem, "give spectra and images the same ids")
