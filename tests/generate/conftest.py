@@ -32,6 +32,14 @@ def many_spots(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def some_spots(tmp_path_factory) -> Path:
+    """Fewer, where each takes long."""
+    path = tmp_path_factory.mktemp("spots") / "some.parquet"
+    write_spots(path, 192)
+    return path
+
+
 def write_spots(path: Path, n: int) -> None:
     """Write so many galaxies."""
     random = np.random.default_rng(0)

@@ -39,8 +39,8 @@ def image(model, spots):
     return jnp.asarray(model.form.preparation.from_disk(model.form.preparation.to_disk([pixels]))[0])
 
 
-def test_draws_are_those_of_the_posterior(spots, trained):
-    run = posterior_file(spots, "posterior.ecsv", model=trained, draws=200)
+def test_draws_are_those_of_the_posterior(some_spots, trained):
+    run = posterior_file(some_spots, "posterior.ecsv", model=trained, draws=200)
     found, drawn = read_table(run.output), read_table(run.further["draws"])
     assert run.further["draws"].name == "posterior.draws.parquet"
     assert list(drawn.columns) == ["object_id", "draw", "log_mass", "log_size"]
@@ -52,13 +52,13 @@ def test_draws_are_those_of_the_posterior(spots, trained):
         assert np.std(off) < 0.15
         width = 0.5 * (np.quantile(values, 0.84, axis=1) - np.quantile(values, 0.16, axis=1))
         assert np.median(width / found[f"{name}_sigma"]) == pytest.approx(1.0, abs=0.05)
-    again = posterior_file(spots, "again.ecsv", model=trained, draws=200)
+    again = posterior_file(some_spots, "again.ecsv", model=trained, draws=200)
     np.testing.assert_array_equal(read_table(again.further["draws"])["log_mass"], drawn["log_mass"])
 
 
-def test_what_is_given_is_what_is_drawn(spots, trained):
-    run = posterior_file(spots, "posterior.ecsv", model=trained, draws=200, given="log_mass")
-    drawn, truth = read_table(run.further["draws"]), open_images(spots).table["log_mass"]
+def test_what_is_given_is_what_is_drawn(some_spots, trained):
+    run = posterior_file(some_spots, "posterior.ecsv", model=trained, draws=200, given="log_mass")
+    drawn, truth = read_table(run.further["draws"]), open_images(some_spots).table["log_mass"]
     np.testing.assert_allclose(drawn["log_mass"], np.repeat(truth, 200), rtol=1e-6)
     assert np.all(drawn["log_size"].reshape(-1, 200).std(axis=1) > 0)
 
@@ -88,11 +88,11 @@ def test_another_prior_weighs_the_posterior(model, image):
     assert np.sqrt(np.sum(own * (values - mean) ** 2) / np.sum(own)) == pytest.approx(0.3, abs=0.03)
 
 
-def test_the_training_population_as_the_prior_changes_little(spots, trained):
+def test_the_training_population_as_the_prior_changes_little(spots, some_spots, trained):
     table = open_images(spots).table
     path = written("p.csv", log_mass=table["log_mass"], log_size=table["log_size"])
-    plain = read_table(posterior_file(spots, "plain.ecsv", model=trained).output)
-    run = posterior_file(spots, "weighed.ecsv", model=trained, prior=path)
+    plain = read_table(posterior_file(some_spots, "plain.ecsv", model=trained).output)
+    run = posterior_file(some_spots, "weighed.ecsv", model=trained, prior=path)
     found = read_table(run.output)
     off = (found["log_mass"] - plain["log_mass"]) / plain["log_mass_sigma"]
     assert np.std(off) < 0.2

@@ -18,7 +18,7 @@ WEIGHED, LEAST_EFFECTIVE = 1024, 30
 
 
 def posterior_of(
-    model: ImageModel,
+    model: Any,
     prior: Population | None,
     kept: int,
     key: Key[Array, ""],
@@ -26,7 +26,10 @@ def posterior_of(
     conditions: Conditions,
     row: Int[Array, ""],
 ) -> dict[str, Any]:
-    """The posterior of one galaxy, with so many draws; what is drawn is that of its row."""
+    """The posterior of one galaxy by any model of images; what is drawn is that of its row.
+
+    Draws and another prior take a `LatentImageModel`.
+    """
     key = jax.random.fold_in(key, row)
     inside = model.image_domain.contains(model.image_axes(image))
     if prior is not None:
