@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Most of a test's time is compilation: what one test, worker or subprocess compiled, the others read here.
@@ -20,6 +21,8 @@ import pytest  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
 SRC = Path(__file__).parent / "src"
+#: Memory mappings of a process at which compiled programs are dropped.
+MOST_MAPPINGS = 16_000
 
 # A silent (n,) - (n, 1) broadcast is the classic bug of a loss; a silent float64 the classic one of a chain.
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -42,3 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The Makefile deals the tests out by files, so that each process makes the fixtures of its own files only.
     """
     items.sort(key=lambda item: (item.path.stem != "test_docs", SRC in item.path.parents))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_programs_are_dropped() -> Iterator[None]:
+    """Drop what JAX compiled once there is much of it: until then modules of tests share their programs.
+
+    Each program takes some thirty memory mappings, and Linux grants a process 65,530: one that runs
+    the whole suite would end with "LLVM compilation error: Cannot allocate memory".
+    """
+    yield
+    mappings = Path("/proc/self/maps")
+    if not mappings.exists() or mappings.read_text().count("\n") > MOST_MAPPINGS:
+        jax.clear_caches()

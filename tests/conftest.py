@@ -1,4 +1,4 @@
-"""Where the tests find real data, how many cases the property tests try, and how long programs are kept."""
+"""Where the tests find real data, how many cases the property tests try, and what makes these shorter."""
 
 import os
 from collections.abc import Iterator
@@ -46,15 +46,15 @@ def small_batches() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_programs_are_dropped() -> Iterator[None]:
-    """Drop what JAX compiled for a module of tests before the next one.
+@pytest.fixture(scope="module")
+def few_trees() -> Iterator[None]:
+    """A small classifier is enough to tell small sets apart."""
+    from nebulium.metrics import two_sample
 
-    Each program takes some thirty memory mappings, and Linux grants a process 65,530: one that runs
-    the whole suite would end with "LLVM compilation error: Cannot allocate memory".
-    """
-    yield
-    jax.clear_caches()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(two_sample, "ITERATIONS", 30)
+        patch.setattr(two_sample, "LEARNING_RATE", 0.15)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,16 @@
 """Galaxies as round spots: their width says the size, their brightness the mass, and both scatter."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from nebulium.data.images.mmu import Images, write_images
 from nebulium.data.tables.table import Table
+
+if TYPE_CHECKING:
+    from nebulium.generate import LatentConfig, PixelConfig
 
 GALAXIES, SIDE, BANDS = 900, 12, ("g", "r")
 SKY, ELECTRONS = 0.02, 400.0
@@ -25,6 +29,14 @@ def many_spots(tmp_path_factory) -> Path:
     """More of them: enough that those of the test part can be told apart."""
     path = tmp_path_factory.mktemp("spots") / "many.parquet"
     write_spots(path, 2700)
+    return path
+
+
+@pytest.fixture(scope="session")
+def some_spots(tmp_path_factory) -> Path:
+    """Fewer, where each takes long."""
+    path = tmp_path_factory.mktemp("spots") / "some.parquet"
+    write_spots(path, 192)
     return path
 
 
@@ -49,22 +61,36 @@ def write_spots(path: Path, n: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained_pixels(spots, tmp_path_factory) -> Path:
-    """A model of their pixels, small and hardly trained: most of what it knows is its Gaussian."""
-    from nebulium.generate import PixelConfig, train_file
+def pixel_config() -> "PixelConfig":
+    """A small model of pixels, hardly trained; of one shape, all trainings share their compiled programs."""
+    from nebulium.generate import PixelConfig
+
+    return PixelConfig(components=16, channels=(4, 4), depth=1, epochs=3, batch_size=32)
+
+
+@pytest.fixture(scope="session")
+def trained_pixels(spots, pixel_config, tmp_path_factory) -> Path:
+    """A model of their pixels: most of what it knows is its Gaussian."""
+    from nebulium.generate import train_file
 
     folder = tmp_path_factory.mktemp("models") / "pixels"
-    config = PixelConfig(components=16, channels=(4, 4), depth=1, epochs=3, batch_size=32)
-    train_file(spots, folder, properties=["log_mass", "log_size"], config=config)
+    train_file(spots, folder, properties=["log_mass", "log_size"], config=pixel_config)
     return folder
 
 
 @pytest.fixture(scope="session")
-def trained(spots, tmp_path_factory) -> Path:
-    """A model of them, small and soon trained."""
-    from nebulium.generate import LatentConfig, train_file
+def latent_config() -> "LatentConfig":
+    """A small model, soon trained; of one shape, all trainings share their compiled programs."""
+    from nebulium.generate import LatentConfig
+
+    return LatentConfig(components=16, width=32, depth=2, epochs=60, reader_epochs=60, batch_size=64)
+
+
+@pytest.fixture(scope="session")
+def trained(spots, latent_config, tmp_path_factory) -> Path:
+    """A model of them."""
+    from nebulium.generate import train_file
 
     folder = tmp_path_factory.mktemp("models") / "spots"
-    config = LatentConfig(components=16, width=32, depth=2, epochs=60, reader_epochs=60, batch_size=64)
-    train_file(spots, folder, properties=["log_mass", "log_size"], config=config)
+    train_file(spots, folder, properties=["log_mass", "log_size"], config=latent_config)
     return folder

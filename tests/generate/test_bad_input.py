@@ -277,7 +277,7 @@ def test_too_few_images_are_counted(few):
         train_file(saved(few, flux=flux), "mine", properties=PROPERTIES, config=SMALL)
 
 
-def test_an_interrupted_training_goes_on_to_the_same_model(spots, monkeypatch):
+def test_an_interrupted_training_goes_on_to_the_same_model(spots, latent_config, monkeypatch):
     """It is stopped within its second stage, taken up, stopped within its third, and taken up again."""
     saves = RunFolder.save
 
@@ -289,7 +289,8 @@ def test_an_interrupted_training_goes_on_to_the_same_model(spots, monkeypatch):
 
         return save
 
-    options = {"properties": PROPERTIES, "config": SMALL}
+    config = replace(latent_config, epochs=3, reader_epochs=3)
+    options = {"properties": PROPERTIES, "config": config}
     for resume, stage in ((False, "gaussian"), (True, "diffusion")):
         with monkeypatch.context() as patch:
             patch.setattr(RunFolder, "save", stopped_in(stage))

@@ -33,7 +33,7 @@ def network(spots, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def evaluated(many_spots, trained, network, tmp_path_factory):
+def evaluated(many_spots, trained, network, few_trees, tmp_path_factory):
     """An evaluation by the command, its folder and what it said."""
     folder = tmp_path_factory.mktemp("evaluated") / "scores"
     words = [

@@ -38,7 +38,7 @@ def test_colours_of_sdss_are_those_of_skyserver_and_upright():
 
 def test_the_typical_galaxy_is_white_and_faint_red_ones_are_red(trained):
     model = load_model(trained)
-    drawn = sample_images(model, np.full((24, 2), np.nan, np.float32), steps=8)
+    drawn = sample_images(model, np.full((64, 2), np.nan, np.float32), steps=16)
     pictures = colour_pictures(model, drawn).astype(float)
     core = pictures[:, 4:8, 4:8].mean(axis=(0, 1, 2))
     assert np.ptp(core) < 0.25 * core.max()
@@ -60,11 +60,11 @@ def test_only_what_varies_changes_along_a_strip(trained, tmp_path, monkeypatch):
         return stamps_figure(pictures, captions, labels, outside, title=title)
 
     monkeypatch.setattr("nebulium.generate.drawing.figure_files.stamps_figure", kept)
-    ends = {"low": 9.5, "high": 13.5}
-    run = strip_file(tmp_path / "strip.png", model=trained, vary="log_mass", columns=5, galaxies=2, **ends)
-    assert (run.images, run.out_of_domain) == (10, 6)
-    assert seen["captions"] == [["9.50", "10.50", "11.50", "12.50", "13.50"]]
-    assert seen["outside"].tolist() == [[False, False, True, True, True]] * 2
+    ends = {"low": 9.5, "high": 13.0}
+    run = strip_file(tmp_path / "strip.png", model=trained, vary="log_mass", columns=8, galaxies=2, **ends)
+    assert (run.images, run.out_of_domain) == (16, 8)
+    assert seen["captions"] == [["9.50", "10.00", "10.50", "11.00", "11.50", "12.00", "12.50", "13.00"]]
+    assert seen["outside"].tolist() == [[False] * 4 + [True] * 4] * 2
     assert "log_mass changes" in seen["title"]
     corners = seen["pictures"][:, :, :2, :2].astype(float)
     # The sky of a row is the same, that of another row another one.
@@ -81,8 +81,19 @@ def test_commands_draw_figures(trained, tmp_path):
 
     page, strip = tmp_path / "page.png", tmp_path / "strip.png"
     assert "16 galaxies; 0 outside" in run("page", "--model", trained, "-o", page)
-    options = ("--model", trained, "--vary", "log_size", "--given", "log_mass=10", "--columns", 4)
-    assert "12 galaxies; 0 outside" in run("strip", *options, "-o", strip)
+    options = (
+        "--model",
+        trained,
+        "--vary",
+        "log_size",
+        "--given",
+        "log_mass=10",
+        "--columns",
+        4,
+        "--galaxies",
+        4,
+    )
+    assert "16 galaxies; 0 outside" in run("strip", *options, "-o", strip)
     for path in (page, strip):
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("RGB"), float)

@@ -12,7 +12,7 @@ from nebulium.generate import posterior_file, sample_file
 from nebulium.generate.drawing.colours import colour_pictures
 from nebulium.modelfile import load_model
 
-DRAWN = {"given": {"log_mass": (9.8, 10.2)}, "n": 70, "steps": 10}
+DRAWN = {"given": {"log_mass": (9.8, 10.2)}, "n": 70, "steps": 16}
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from nebulium.data.tables.table import Table
 from nebulium.data.tables.writer import write_table
 from nebulium.generate import posterior_file, sample_file, score_file
 from nebulium.mock import make_survey
+from nebulium.mock.survey import making
 
 MODEL = "mock-sdss-images"
 
@@ -16,7 +17,10 @@ MODEL = "mock-sdss-images"
 def survey(tmp_path_factory):
     """Galaxies that the model has never seen."""
     folder = tmp_path_factory.mktemp("packaged") / "survey"
-    make_survey("sdss", folder, n=48, seed=977)
+    with pytest.MonkeyPatch.context() as patch:
+        # Of its pictures nothing is asked here.
+        patch.setattr(making, "show_survey", lambda folder: [])
+        make_survey("sdss", folder, n=48, seed=977)
     return folder
 
 

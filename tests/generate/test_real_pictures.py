@@ -11,7 +11,7 @@ from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError
 from nebulium.generate import LatentConfig, posterior_file, sample_file, train_file
 
-TINY = LatentConfig(components=16, width=8, depth=1, binning=8, epochs=2, reader_epochs=2, batch_size=64)
+TINY = LatentConfig(components=16, width=8, depth=1, binning=16, epochs=2, reader_epochs=2, batch_size=64)
 COPIES = 8
 
 
@@ -39,7 +39,7 @@ def eagle(nebulium_data, tmp_path_factory) -> Path:
                 for way in range(COPIES):
                     turned = np.rot90(pixels[:, ::-1] if way % 2 else pixels, way // 2)
                     name = f"{view}_{galaxy}_{way}"
-                    Image.fromarray(turned).save(folder / "pictures" / f"{name}.png")
+                    Image.fromarray(turned).save(folder / "pictures" / f"{name}.png", compress_level=1)
                     log_mass = np.log10(found["MassType_Star"][place])
                     rows.append(f"{name},{log_mass},{log_sfr},{view}")
     (folder / "true.csv").write_text("\n".join(rows) + "\n")

@@ -65,7 +65,7 @@ def test_features_tell_what_they_are_called(measure):
     assert of(round_one, "log_sky_r") == pytest.approx(np.log10(0.003), abs=0.4)
 
 
-def test_the_same_galaxies_are_not_told_apart_and_others_are():
+def test_the_same_galaxies_are_not_told_apart_and_others_are(few_trees):
     pytest.importorskip("sklearn")
     random = np.random.default_rng(0)
     conditions = random.normal(size=(600, 2))

@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nebulium.metrics import two_sample
 from nebulium.metrics.two_sample import classifier_auc
 
 pytest.importorskip("sklearn")
-
-
-@pytest.fixture(autouse=True)
-def _few_trees(monkeypatch):
-    """A small classifier is enough for small sets."""
-    monkeypatch.setattr(two_sample, "ITERATIONS", 30)
-    monkeypatch.setattr(two_sample, "LEARNING_RATE", 0.15)
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 def draw(seed, shift=0.0, count=800):

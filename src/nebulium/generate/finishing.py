@@ -1,7 +1,5 @@
 """What is set right of a model that draws: the noise of its sky, and what is typical of its survey."""
 
-from functools import partial
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -36,7 +34,7 @@ def _with_sky(model: LatentImageModel, held_back: LabelledImages) -> LatentImage
     """The model whose noise leaves room for that which drawn coefficients add to the sky."""
     rows = rows_of(len(held_back), DRAWN)
     values = held_back.labels["value"][rows].astype(np.float32)
-    draw = partial(model.drawn, steps=STEPS["heun"])
+    draw = eqx.Partial(model.drawn, steps=STEPS["heun"])
     drawn = map_galaxies(draw, values, jax.random.split(jax.random.key(0), len(rows)), batch=BATCH)
     real = model.form.preparation.stretch.invert(held_back.images[rows])
     sky = model.noise.sky_variance

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nebulium.data.images.labelled import LabelledImages, StoredImages
-from nebulium.generate.image_model import ImageModel
+from nebulium.generate.image_model import Image, ImageModel
 from nebulium.generate.latent.noise import PixelNoise, fit_noise
 from nebulium.nn.mapping import map_galaxies
 from nebulium.nn.training_domain import measure_domain
@@ -59,9 +59,14 @@ def _with_image_domain(model: Model, parts: Mapping[str, LabelledImages]) -> Mod
 
 def _noise(model: ImageModel, images: StoredImages) -> PixelNoise:
     """Noise as it is left of images that components were not fitted to."""
-    rebuilt = lambda image: (model.in_frame(image), model.rebuilt(model.coefficients(image)))  # noqa: E731
-    pairs = (map_galaxies(rebuilt, chunk, batch=BATCH) for chunk in chunks_of(images, MOST_FOR_NOISE))
+    both = eqx.Partial(_and_rebuilt, model)
+    pairs = (map_galaxies(both, chunk, batch=BATCH) for chunk in chunks_of(images, MOST_FOR_NOISE))
     return fit_noise(pairs, np.asarray(model.basis.shares()))
+
+
+def _and_rebuilt(model: ImageModel, image: Image) -> tuple[Image, Image]:
+    """An image in its frame, and what components make of it."""
+    return model.in_frame(image), model.rebuilt(model.coefficients(image))
 
 
 def mapped(function: Callable[..., Array], images: StoredImages) -> np.ndarray:

@@ -92,7 +92,7 @@ class LatentImageModel(ImageModel):
     ...     size=16,
     ...     stretch={"kind": "asinh", "softening": [1.0, 1.0, 1.0]},
     ... )
-    >>> model.drawn(jnp.array([10.5]), jax.random.key(0), steps=4).shape
+    >>> eqx.filter_jit(model.drawn)(jnp.array([10.5]), jax.random.key(0), steps=4).shape
     (16, 16, 3)
     """
 

@@ -1,8 +1,10 @@
 """A prior of one's own: the density of properties of a table, in place of the training galaxies'."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,8 +31,7 @@ LEAST_SHARE, TRIED = 0.01, 4096
 BATCH = 256
 
 
-@dataclass(frozen=True, eq=False)
-class Population:
+class Population(eqx.Module):
     """A mixture of properties, of which some may be told nothing about.
 
     Attributes
@@ -46,10 +47,10 @@ class Population:
         Of the training galaxies, that counts once they are weighed as this population.
     """
 
-    name: str
+    name: str = eqx.field(static=True)
     mixture: Mixture
     told: Column
-    share: float
+    share: float = eqx.field(static=True)
 
     def log_weight(self, model: LatentImageModel, columns: Column) -> Float[Array, ""]:
         """Logarithm of the density of properties over that of the training galaxies."""
@@ -89,32 +90,43 @@ def read_population(table: str | Path, model: LatentImageModel) -> Population:
 
 def _fitted(known: Known, classes: tuple[int, ...]) -> Mixture:
     """The mixture of largest likelihood, from some of the galaxies on."""
-    values, there = (jnp.asarray(one) for one in known)
+    # Optax raises numbers to the power of its count of steps.
+    with jax.numpy_dtype_promotion("standard"):
+        values, there = (jnp.asarray(one) for one in known)
+        return _fit(starting_mixture(np.asarray(known.conditions), classes), values, there, classes)
+
+
+@eqx.filter_jit
+def _fit(
+    start: Mixture,
+    values: Float[Array, "n column"],
+    there: Float[Array, "n column"],
+    classes: tuple[int, ...],
+) -> Mixture:
+    """The same, in one compiled scan."""
     optimiser = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
 
     def loss(mixture: Mixture) -> Float[Array, ""]:
         one = lambda value, known: log_density(mixture, value, known, OF_ALL, classes)  # noqa: E731
         return -jnp.mean(jax.vmap(one)(values, there))
 
-    @jax.jit
-    def fit(start: Mixture) -> Mixture:
-        def step(
-            state: tuple[Mixture, optax.OptState], _: None
-        ) -> tuple[tuple[Mixture, optax.OptState], None]:
-            mixture, memory = state
-            change, memory = optimiser.update(jax.grad(loss)(mixture), memory)
-            return (mixture + change, memory), None
+    def step(state: tuple[Mixture, optax.OptState], _: None) -> tuple[tuple[Mixture, optax.OptState], None]:
+        mixture, memory = state
+        change, memory = optimiser.update(jax.grad(loss)(mixture), memory)
+        return (mixture + change, memory), None
 
-        return jax.lax.scan(step, (start, optimiser.init(start)), length=STEPS)[0][0]
-
-    # Optax raises numbers to the power of its count of steps.
-    with jax.numpy_dtype_promotion("standard"):
-        return fit(starting_mixture(np.asarray(known.conditions), classes))
+    return jax.lax.scan(step, (start, optimiser.init(start)), length=STEPS)[0][0]
 
 
 def _share(population: Population, model: LatentImageModel) -> float:
     """The share of draws of the training population that counts once they are weighed."""
+    return float(_effective(population, model)) / TRIED
+
+
+@eqx.filter_jit
+def _effective(population: Population, model: LatentImageModel) -> Float[Array, ""]:
+    """How many of the draws count."""
     nothing = jnp.zeros(len(population.told))
     tried = draws(model.reader.of_all, nothing, nothing, OF_ALL, TRIED, jax.random.key(0), model.kinds.counts)
-    weights = jax.nn.softmax(jax.vmap(lambda one: population.log_weight(model, one))(tried))
-    return float(1.0 / jnp.sum(weights**2) / TRIED)
+    weights = jax.nn.softmax(jax.vmap(partial(population.log_weight, model))(tried))
+    return 1.0 / jnp.sum(weights**2)

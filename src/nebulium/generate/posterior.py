@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from nebulium.generate.image_model import GRID, Conditions, Image, ImageModel
 from nebulium.generate.model import LatentImageModel
@@ -15,6 +15,30 @@ from nebulium.nn.classes import split_by_target
 QUANTILES = {"": 0.5, "_q16": 0.16, "_q84": 0.84}
 #: Draws that are weighed as another prior has them, and how many must count.
 WEIGHED, LEAST_EFFECTIVE = 1024, 30
+
+
+def posterior_of(
+    model: Any,
+    prior: Population | None,
+    kept: int,
+    key: Key[Array, ""],
+    image: Image,
+    conditions: Conditions,
+    row: Int[Array, ""],
+) -> dict[str, Any]:
+    """The posterior of one galaxy by any model of images; what is drawn is that of its row.
+
+    Draws and another prior take a `LatentImageModel`.
+    """
+    key = jax.random.fold_in(key, row)
+    inside = model.image_domain.contains(model.image_axes(image))
+    if prior is not None:
+        found = of_population(model, image, conditions, prior, kept, key)
+        return found | {"in_domain": inside & (found["effective"] >= LEAST_EFFECTIVE)}
+    found = of_training_prior(model, image, conditions) | {"in_domain": inside}
+    if kept:
+        found["kept"] = model.in_units(model.draws(image, conditions, kept, key))
+    return found
 
 
 def of_training_prior(model: ImageModel, image: Image, conditions: Conditions) -> dict[str, Any]:

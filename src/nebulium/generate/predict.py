@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float
@@ -28,7 +29,7 @@ from nebulium.generate.latent.typicality import LEVELS
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.pixels.model import PixelImageModel
 from nebulium.generate.population import Population, read_population
-from nebulium.generate.posterior import LEAST_EFFECTIVE, QUANTILES, of_population, of_training_prior
+from nebulium.generate.posterior import QUANTILES, posterior_of
 from nebulium.generate.recipe import SOFTENING
 from nebulium.nn.mapping import map_galaxies
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor, predicts_for
@@ -141,7 +142,8 @@ class PosteriorPredictor(Predictor[KnownImages]):
         """Median, half of the central 68 %, and its ends, of each number, and probabilities of classes."""
         prepared = chunk.prepared
         rows = prepared.rows.astype(np.int32)
-        found = map_galaxies(self.of_one, prepared.images, chunk.conditions, rows, batch=BATCH)
+        of_one = eqx.Partial(posterior_of, self.model, self.prior, self.kept, jax.random.key(self.seed))
+        found = map_galaxies(of_one, prepared.images, chunk.conditions, rows, batch=BATCH)
         kinds = self.model.kinds
         columns: dict[str, np.ndarray] = {}
         units: dict[str, str] = {}
@@ -160,20 +162,6 @@ class PosteriorPredictor(Predictor[KnownImages]):
         columns["in_domain"] = found["in_domain"]
         detail = Draws(found["kept"]) if self.kept else None
         return Prediction(prepared.ids, columns | prepared.beside, units, detail)
-
-    def of_one(self, image: Array, conditions: Array, row: Array) -> dict[str, Any]:
-        """The posterior of one galaxy; what is drawn is that of its row."""
-        model: ImageModel = self.model
-        key = jax.random.fold_in(jax.random.key(self.seed), row)
-        inside = model.image_domain.contains(model.image_axes(image))
-        if self.prior is None:
-            found = of_training_prior(model, image, conditions) | {"in_domain": inside}
-            if self.kept:
-                drawn = self.model.draws(image, conditions, self.kept, key)
-                found["kept"] = self.model.in_units(drawn)
-            return found
-        found = of_population(self.model, image, conditions, self.prior, self.kept, key)
-        return found | {"in_domain": inside & (found["effective"] >= LEAST_EFFECTIVE)}
 
     def writers(self) -> dict[str, Callable[..., Any]]:
         """The draws as a table, a row a draw."""
@@ -213,7 +201,8 @@ class ScorePredictor(PosteriorPredictor):
 
     def __call__(self, chunk: KnownImages) -> Prediction:
         """The logarithm of p(image given properties) / p(image), nats, and how typical the image is."""
-        found = map_galaxies(self.scored, chunk.prepared.images, chunk.conditions, batch=BATCH)
+        scored = eqx.Partial(score_of, self.model)
+        found = map_galaxies(scored, chunk.prepared.images, chunk.conditions, batch=BATCH)
         columns = {"log_ratio": found["log_ratio"]}
         if typical := found.get("typical"):
             bands = [f"{what}_{band}" for what in ("light", "left") for band in self.model.form.bands]
@@ -232,14 +221,14 @@ class ScorePredictor(PosteriorPredictor):
         name = self.models[0].name
         return (f"no {TYPICALITY}: {name} keeps nothing of images held back, as models trained anew do",)
 
-    def scored(self, image: Array, conditions: Array) -> dict[str, Any]:
-        """The ratio of one galaxy, and how typical its image is."""
-        model: ImageModel = self.model
-        inside = model.image_domain.contains(model.image_axes(image)) & model.in_domain(conditions)
-        found = {"log_ratio": model.log_ratios(image, conditions[None, :])[0], "in_domain": inside}
-        if not isinstance(model, LatentImageModel) or model.typicality is None:
-            return found
-        return {**found, "typical": model.typical(image)}
+
+def score_of(model: ImageModel, image: Array, conditions: Array) -> dict[str, Any]:
+    """The ratio of one galaxy, and how typical its image is."""
+    inside = model.image_domain.contains(model.image_axes(image)) & model.in_domain(conditions)
+    found = {"log_ratio": model.log_ratios(image, conditions[None, :])[0], "in_domain": inside}
+    if not isinstance(model, LatentImageModel) or model.typicality is None:
+        return found
+    return {**found, "typical": model.typical(image)}
 
 
 def posterior_file(

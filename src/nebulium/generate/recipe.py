@@ -19,7 +19,7 @@ from nebulium.data.splits import Split
 from nebulium.errors import ImageError, TableError
 from nebulium.generate.card import described
 from nebulium.generate.finishing import finished
-from nebulium.generate.image_model import DOMAIN_REFERENCES, ImageModel
+from nebulium.generate.image_model import DOMAIN_REFERENCES, Image, ImageModel
 from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale, stratified
 from nebulium.generate.latent.frame import framed
@@ -400,7 +400,7 @@ def _with_statistics(
     sky = _sky(training.images, stretch)
     # Their frames are found once; half precision holds a part in two thousand.
     in_frame = [
-        map_galaxies(lambda image: framed(image / sky[None, None, :]), stretch.invert(chunk), batch=BATCH)
+        map_galaxies(eqx.Partial(_framed, jnp.asarray(sky)), stretch.invert(chunk), batch=BATCH)
         for chunk in chunks_of(training.images, MOST_FOR_BASIS)
     ]
     halves = [chunk.astype(np.float16) for chunk in in_frame]
@@ -415,6 +415,11 @@ def _with_statistics(
     found = (basis, jnp.asarray(sky), scale)
     model = eqx.tree_at(lambda m: (m.basis, m.sky, m.diffusion.scale), model, found)
     return with_scales(model, values)
+
+
+def _framed(sky: Float[Array, " band"], image: Image) -> Image:
+    """An image in scatters of the sky, turned to its major axis."""
+    return framed(image / sky[None, None, :])
 
 
 def _standardised(values: Float[np.ndarray, "n condition"]) -> Float[np.ndarray, "n condition"]:

@@ -88,6 +88,11 @@ def measure_domain(
     rows = np.arange(n_reference) * n // n_reference
     domain = TrainingDomain(n_features, n_reference)
     domain = eqx.tree_at(lambda d: d.reference, domain, features[rows])
+    return eqx.tree_at(lambda d: d.most_distance, domain, _most_distance(domain, others))
+
+
+@eqx.filter_jit
+def _most_distance(domain: TrainingDomain, others: Float[Array, "m feature"]) -> Float[Array, ""]:
+    """The distance that holds nearly all of the others."""
     distances = jax.lax.map(domain.distance, others, batch_size=256)
-    most = jnp.quantile(distances, 1.0 - OUTSIDE_SHARE)
-    return eqx.tree_at(lambda d: d.most_distance, domain, most)
+    return jnp.quantile(distances, 1.0 - OUTSIDE_SHARE)

@@ -26,6 +26,7 @@ from nebulium.generate import (
     evaluate_file,
     page_file,
     posterior_file,
+    predict,
     sample_images,
     score_file,
     train_file,
@@ -36,7 +37,6 @@ from nebulium.modelfile import describe_model, load_model
 from nebulium.training.run_folder import RunFolder
 
 PROPERTIES = ("log_mass", "log_size")
-TINY = PixelConfig(components=16, channels=(4,), depth=1, epochs=2, batch_size=64)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +46,9 @@ def model(trained_pixels):
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_draws():
-    """What is said of an image takes fewer looks here."""
+    """What is said of an image takes fewer looks here, and few images are no batch of many."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predict, "BATCH", 16)
         patch.setattr(pixel_model, "DRAWS", 8)
         patch.setattr(pixel_model, "FIRST_DRAWS", 4)
         patch.setattr(pixel_model, "PLACES", 13)
@@ -186,7 +187,7 @@ def test_half_precision_is_nearly_as_good_and_leaves_weights_single(model):
     assert slopes.model.diffusion.network.first.weight.dtype == jnp.float32
 
 
-def test_an_interrupted_training_goes_on_to_the_same_model(spots, tmp_path, monkeypatch):
+def test_an_interrupted_training_goes_on_to_the_same_model(spots, pixel_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     saves = RunFolder.save
 
@@ -195,7 +196,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(spots, tmp_path, monk
         if folder.path.name == "diffusion":
             raise KeyboardInterrupt
 
-    options = {"properties": PROPERTIES, "config": TINY}
+    options = {"properties": PROPERTIES, "config": replace(pixel_config, epochs=2)}
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "save", save)
         with pytest.raises(KeyboardInterrupt):
@@ -205,7 +206,7 @@ def test_an_interrupted_training_goes_on_to_the_same_model(spots, tmp_path, monk
     # More devices than a batch can be shared out to change nothing, but are told of.
     monkeypatch.setattr(jax, "local_device_count", lambda: 3)
     run = train_file(spots, "whole", **options)
-    assert any("one of 3 devices does all: a batch of 64" in note for note in run.notes)
+    assert any("one of 3 devices does all: a batch of 32" in note for note in run.notes)
     first, second = (describe_model(name).config["weights_sha256"] for name in ("mine", "whole"))
     assert first == second
 
@@ -241,17 +242,18 @@ print(json.dumps({"shared by": sorted(set(shared)), "weights": weights}))
 """
 
 
-def trained_on(devices):
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
-    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "NPROC": str(devices)}
+def trained_on_two() -> str:
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "NPROC": "2"}
     command = [sys.executable, "-c", ON_DEVICES]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
 
 
-def test_two_devices_share_each_batch_and_come_to_the_weights_of_one():
-    one, two = trained_on(1), trained_on(2)
+def test_two_devices_share_each_batch_and_come_to_the_weights_of_one(capsys):
+    exec(ON_DEVICES, {})
+    one, two = map(json.loads, (capsys.readouterr().out, trained_on_two()))
     assert (one["shared by"], two["shared by"]) == ([1], [2])
     for here, there in zip(one["weights"], two["weights"], strict=True):
         # Biases that a normalisation takes away have no gradient but that of rounding, which Adam scales up.
@@ -270,7 +272,7 @@ def test_two_devices_share_each_batch_and_come_to_the_weights_of_one():
 )
 def test_settings_that_make_no_network(changed, message):
     with pytest.raises(ValueError, match=f"PixelConfig: {message}"):
-        replace(TINY, **changed)
+        PixelConfig(**changed)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from nebulium.data.images.preparation import ImageForm
 from nebulium.data.images.stretches import DISPLAY_UNIT, core_light, lupton_rgb, scaled_colours
 from nebulium.errors import NebuliumError
 from nebulium.generate.image_model import ImageModel
+from nebulium.nn.mapping import map_batch
 
 #: AB magnitude of a nanomaggy.
 NANOMAGGY = 22.5
@@ -35,9 +36,9 @@ def colour_pictures(
     upright = flux[:, ::-1]
     if _as_skyserver(form):
         return np.stack([lupton_rgb(image) for image in upright])
-    average = model.rebuilt(jnp.zeros(model.basis.size))
+    average = np.asarray(map_batch(model.rebuilt, jnp.zeros((1, model.basis.size))))
     noise = np.sqrt(np.asarray(model.noise.sky_variance))
-    return scaled_colours(upright, core_light(np.asarray(average)[None])[0], noise.tolist())
+    return scaled_colours(upright, core_light(average)[0], noise.tolist())
 
 
 def _as_skyserver(form: ImageForm) -> bool:

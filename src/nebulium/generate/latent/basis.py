@@ -289,8 +289,7 @@ def fit_basis(images: Callable[[], Iterable[np.ndarray]], conditions: np.ndarray
     template, shape = _template(images())
     empty = Basis(side=shape[0], bands=shape[2], components=(0,) * BLOCKS)
     empty = eqx.tree_at(lambda basis: basis.template, empty, jnp.asarray(template))
-    shaped = lambda image: split(empty.shape(image, empty.brightness(image)))  # noqa: E731
-    blocks = (map_galaxies(shaped, chunk, batch=BATCH) for chunk in images())
+    blocks = (map_galaxies(eqx.Partial(_shape_blocks, empty), chunk, batch=BATCH) for chunk in images())
     basis = fit_components(Basis, blocks, shape, components)
     basis = eqx.tree_at(lambda one: one.template, basis, empty.template)
     found = [map_galaxies(basis.amplitudes, chunk, batch=BATCH) for chunk in images()]
@@ -298,8 +297,18 @@ def fit_basis(images: Callable[[], Iterable[np.ndarray]], conditions: np.ndarray
     basis = _with_spreads(basis, brightness, amplitudes)
     held = map_galaxies(basis.held, brightness, amplitudes, batch=BATCH)
     basis = _with_tails(basis, held)
-    weighted = lambda *both: basis.weighted(basis.held(*both))  # noqa: E731
-    return with_axes(basis, map_galaxies(weighted, brightness, amplitudes, batch=BATCH), conditions)
+    weighted = map_galaxies(eqx.Partial(_held_and_weighted, basis), brightness, amplitudes, batch=BATCH)
+    return with_axes(basis, weighted, conditions)
+
+
+def _shape_blocks(basis: Basis, image: Image) -> Blocks:
+    """The blocks of what of an image is not brightness."""
+    return split(basis.shape(image, basis.brightness(image)))
+
+
+def _held_and_weighted(basis: Basis, brightness: Brightness, amplitudes: Amplitudes) -> Coefficients:
+    """Brightnesses and amplitudes, held back, as they count in an image."""
+    return basis.weighted(basis.held(brightness, amplitudes))
 
 
 def _template(chunks: Iterable[np.ndarray]) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -368,7 +377,7 @@ def with_axes(basis: Basis, weighted: np.ndarray, conditions: np.ndarray) -> Bas
         _, found = np.linalg.eigh((part - said).T @ (part - said) / len(part))
         axes.append(jnp.asarray(found[:, ::-1], jnp.float32))
     basis = eqx.tree_at(lambda one: one.axes, basis, tuple(axes))
-    turned = map_galaxies(lambda one: basis._turned(one, back=False), weighted, batch=BATCH)
+    turned = map_galaxies(eqx.Partial(basis._turned, back=False), weighted, batch=BATCH)
     middles = turned.mean(axis=0) * (np.arange(turned.shape[1]) < basis.even)
     strengths = np.sqrt(np.mean((turned - middles) ** 2, axis=0))
     measured = (jnp.asarray(middles, jnp.float32), jnp.asarray(strengths, jnp.float32))

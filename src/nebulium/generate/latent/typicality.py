@@ -84,12 +84,16 @@ def _unusual(p_values: Statistics) -> Float[Array, ""]:
     return -jnp.sum(jnp.log(p_values))
 
 
+def _unusual_among(typicality: Typicality, statistics: Statistics) -> Float[Array, ""]:
+    return _unusual(typicality.sides(statistics))
+
+
 def measured_typicality(seen: Float[np.ndarray, "n statistic"], references: int) -> Typicality:
     """What images held back have shown, as so many quantiles."""
     at = (np.arange(references) + 0.5) / references
     empty = Typicality(seen.shape[1], references)
     each = jnp.asarray(np.quantile(seen, at, axis=0).T, jnp.float32)
     found = eqx.tree_at(lambda one: one.of_each, empty, each)
-    unusual = map_galaxies(lambda one: _unusual(found.sides(one)), seen.astype(np.float32), batch=BATCH)
+    unusual = map_galaxies(eqx.Partial(_unusual_among, found), seen.astype(np.float32), batch=BATCH)
     of_all = jnp.asarray(np.quantile(unusual, at), jnp.float32)
     return eqx.tree_at(lambda one: one.of_all, found, of_all)

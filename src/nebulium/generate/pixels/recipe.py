@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.labelled import LabelledImages
+from nebulium.generate.image_model import Coefficients, Image
 from nebulium.generate.latent.diffusion import Known
 from nebulium.generate.latent.gaussian import fit_gaussian
 from nebulium.generate.latent.reader import OF_ALL, starting_mixture
@@ -26,7 +27,7 @@ from nebulium.generate.measuring import (
 )
 from nebulium.generate.pixels.base import PixelGaussian, frame_of
 from nebulium.generate.pixels.model import PixelImageModel
-from nebulium.generate.pixels.planes import fit_planes
+from nebulium.generate.pixels.planes import Planes, fit_planes
 from nebulium.generate.pixels.schedules import NAMES
 from nebulium.generate.recipe import LEAST_SIDE, even_shares, hyperparameters, told
 from nebulium.nn.convolution import normal_numbers
@@ -240,16 +241,20 @@ def fit_base(model: PixelImageModel, parts: Mapping[str, LabelledImages]) -> Pix
     rows = rows_of(len(training), MOST_FOR_BASIS)
     values = np.where(conditions["known"] > 0, conditions["conditions"], np.nan)[rows]
 
-    def in_both(image: Array) -> Array:
-        # What changes its sign in a mirror on the diagonal has no mean.
-        return 0.5 * (planes.coefficients(image) + planes.coefficients(jnp.swapaxes(image, 0, 1)))
-
-    def left(image: Array) -> Array:
-        offset = image - planes.mean_image
-        return jnp.sum((offset - planes.within(offset)) ** 2) / (image.size - planes.size)
-
-    closed = fit_gaussian(mapped(in_both, training), values, planes.even)
+    closed = fit_gaussian(mapped(eqx.Partial(_in_both, planes), training), values, planes.even)
 
     # Of images that the components were not fitted to.
-    variance = jnp.asarray(np.mean(mapped(left, parts["validation"].images)))
-    return eqx.tree_at(lambda g: (g.closed, g.left_variance), model.diffusion.gaussian, (closed, variance))
+    left = mapped(eqx.Partial(_left_variance, planes), parts["validation"].images)
+    where = lambda g: (g.closed, g.left_variance)  # noqa: E731
+    return eqx.tree_at(where, model.diffusion.gaussian, (closed, jnp.asarray(np.mean(left))))
+
+
+def _in_both(planes: Planes, image: Image) -> Coefficients:
+    """Coefficients of an image and its mirror on the diagonal: what changes its sign there has no mean."""
+    return 0.5 * (planes.coefficients(image) + planes.coefficients(jnp.swapaxes(image, 0, 1)))
+
+
+def _left_variance(planes: Planes, image: Image) -> Float[Array, ""]:
+    """The variance of a pixel that components leave."""
+    offset = image - planes.mean_image
+    return jnp.sum((offset - planes.within(offset)) ** 2) / (image.size - planes.size)

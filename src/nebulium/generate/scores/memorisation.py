@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nebulium.data.images.stretches import Stretch
 from nebulium.generate.latent.noise import stretched, unstretched
 from nebulium.generate.model import LatentImageModel
 from nebulium.generate.scores.features import image_features
@@ -55,12 +56,7 @@ class TrainingImages(NamedTuple):
 
 def training_images(model: LatentImageModel, prepared: object) -> TrainingImages:
     """Measure prepared training images."""
-    stretch = model.form.preparation.stretch
-
-    def one(image: Array) -> tuple[Array, Array]:
-        return _small(image).ravel(), image_features(unstretched(image, stretch))
-
-    small, features = map_galaxies(one, prepared, batch=BATCH)
+    small, features = map_galaxies(eqx.Partial(_seen, model.form.preparation.stretch), prepared, batch=BATCH)
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
     return TrainingImages(small, (features - mean) / scale, mean, scale)
 
@@ -69,15 +65,22 @@ def nearest_training_image(
     model: LatentImageModel, flux: Float[np.ndarray, "n side side band"], training: TrainingImages
 ) -> Nearest:
     """Distances of images in flux to the training images."""
-    stretch = model.form.preparation.stretch
-
-    def one(image: Array) -> tuple[Array, Array]:
-        turned = orientations(_small(stretched(image, stretch)))
-        return turned.reshape(len(turned), -1), image_features(image)
-
-    ways, features = map_galaxies(one, flux, batch=BATCH)
+    ways, features = map_galaxies(
+        eqx.Partial(_seen_all_ways, model.form.preparation.stretch), flux, batch=BATCH
+    )
     standard = (features - training.mean) / training.scale
     return Nearest(_nearest(ways, training.small), _nearest(standard[:, None, :], training.features))
+
+
+def _seen(stretch: Stretch, image: Array) -> tuple[Array, Array]:
+    """A prepared image, small, and its features."""
+    return _small(image).ravel(), image_features(unstretched(image, stretch))
+
+
+def _seen_all_ways(stretch: Stretch, image: Array) -> tuple[Array, Array]:
+    """An image in flux, small, in all its orientations, and its features."""
+    turned = orientations(_small(stretched(image, stretch)))
+    return turned.reshape(len(turned), -1), image_features(image)
 
 
 def _small(image: Array) -> Array:
