@@ -7,7 +7,18 @@ from functools import partial
 
 import typer
 
-from nebulium.cli import demo, explore, generate, lines, mock, models, photoz, photoz_space, properties
+from nebulium.cli import (
+    demo,
+    explore,
+    generate,
+    lines,
+    mock,
+    models,
+    photoz,
+    photoz_space,
+    properties,
+    spectra,
+)
 from nebulium.cli.verb import library, options, run, verb
 
 app = typer.Typer(
@@ -27,6 +38,7 @@ app.add_typer(properties.app, name="properties")
 photoz.app.add_typer(photoz_space.app)
 app.add_typer(photoz.app, name="photoz")
 app.add_typer(generate.app, name="generate")
+app.add_typer(spectra.app, name="spectra")
 app.add_typer(mock.app, name="mock")
 app.add_typer(models.app, name="models")
 #: Entry point of the command ``nebulium``.

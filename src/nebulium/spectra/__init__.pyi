@@ -1,6 +1,11 @@
 from .continuum.basis import ContinuumBasis as ContinuumBasis
+from .draw_file import DrawnSpectra as DrawnSpectra
+from .draw_file import SpectrumForm as SpectrumForm
+from .draw_file import draw_file as draw_file
 from .draws import SpectrumDraw as SpectrumDraw
 from .draws import render as render
 from .model import SpectrumModel as SpectrumModel
+from .predict import predict_file as predict_file
 from .recipe import SpectraConfig as SpectraConfig
+from .scores.evaluate import evaluate_file as evaluate_file
 from .training_file import train_file as train_file

@@ -12,8 +12,8 @@ from nebulium.training import FitResult
 from nebulium.verbs import Card, TrainedModel
 
 CITATION = (
-    "the data set that the model was trained on; spectra from images: Wu & Peek 2020, arXiv:2009.12318; lines "
-    "from continua: Khederlarian et al. 2024, MNRAS 531, 1454"
+    "the data set that the model was trained on; spectra from images: Wu & Peek 2020, arXiv:2009.12318; "
+    "lines from continua: Khederlarian et al. 2024, MNRAS 531, 1454"
 )
 DOMAIN = "an image no further from those of training galaxies than those of 99.7 % of the validation galaxies"
 
@@ -49,8 +49,8 @@ def described(
         citation=CITATION,
         card=Card(
             title="Spectra of galaxies from their images",
-            summary=f"Draws rest-frame spectra from {waves[0]:.0f} to {waves[-1]:.0f} AA, with their lines, of "
-            f"galaxies seen in {', '.join(form.bands)}; the redshift may be known, or not.",
+            summary=f"Draws rest-frame spectra from {waves[0]:.0f} to {waves[-1]:.0f} AA, with their lines, "
+            f"of galaxies seen in {', '.join(form.bands)}; the redshift may be known, or not.",
             facts={
                 "Images": f"{preparation.size} pixels on a side, pixels in {form.unit or 'unknown units'}",
                 "Redshifts": f"{low:.3f} to {high:.3f}",

@@ -1,20 +1,15 @@
 """Spectra that are drawn: what they are made of, and how they look on any grid."""
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nebulium.lines.continuum.line_list import OfLines
 from nebulium.lines.fixed_grid import bin_means
-from nebulium.lines.injection.profiles import (
-    LINE_CENTRES_AA,
-    line_spectrum,
-    lsf_sigma_from_resolving_power,
-)
+from nebulium.lines.injection.profiles import LINE_CENTRES_AA, line_spectrum, lsf_sigma_from_resolving_power
 from nebulium.sed.cosmology import Scalar
 from nebulium.spectra.continuum.basis import STEP, ContinuumBasis, Rest, Spectrum, resampled, rest_waves
 
@@ -32,16 +27,16 @@ class SpectrumDraw(NamedTuple):
     coefficients : (component,) float32
         Of the continuum.
     log_flux : () float32
-        Logarithm to base 10 of the continuum from 5400 to 5600 AA at rest, 1e-17 erg/s/cm2/AA, observed frame.
+        Logarithm to base 10 of the continuum from 5400 to 5600 AA at rest, observed, 1e-17 erg/s/cm2/AA.
     redshift : () float32
     ew_aa : (10,) float32
         Rest-frame equivalent widths.
     """
 
-    coefficients: Float[Array, "*batch component"]
-    log_flux: Float[Array, "*batch"]
-    redshift: Float[Array, "*batch"]
-    ew_aa: Float[Array, "*batch 10"]
+    coefficients: Any
+    log_flux: Any
+    redshift: Any
+    ew_aa: Any
 
 
 def continuum_of(basis: ContinuumBasis, draw: SpectrumDraw) -> Rest:
@@ -119,11 +114,7 @@ def render(
         if resolving_power is not None:
             lsf = lsf_sigma_from_resolving_power(wave_aa, resolving_power)
         found += line_spectrum(
-            wave_aa,
-            fluxes,
-            redshift,
-            velocity_dispersion_km_s=velocity_dispersion_km_s,
-            lsf_sigma_aa=lsf,
+            wave_aa, fluxes, redshift, velocity_dispersion_km_s=velocity_dispersion_km_s, lsf_sigma_aa=lsf
         )
     return jnp.where(inside, found, jnp.nan)
 

@@ -225,10 +225,8 @@ class SpectrumModel(eqx.Module):
         continuum_flux = 10.0**log_flux * bins_of(self.basis, coefficients)
         return self.correction(self.lines.density(continuum_flux, redshift), seen)
 
-    def draws(
-        self, image: Image, redshifts: Float[Array, " draw"], key: Key[Array, ""]
-    ) -> SpectrumDraw:
-        """Spectra of a galaxy, one for each redshift: NaN where it is not known, draws of its density, or one.
+    def draws(self, image: Image, redshifts: Float[Array, " draw"], key: Key[Array, ""]) -> SpectrumDraw:
+        """Spectra of a galaxy, one for each redshift: NaN where it is not known, or draws of its density.
 
         Parameters
         ----------

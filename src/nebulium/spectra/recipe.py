@@ -1,7 +1,7 @@
 """From images and their spectra to a saved model of spectra: the settings, the losses, the steps."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,14 @@ from nebulium.spectra.continuum.basis import ContinuumBasis
 from nebulium.spectra.continuum.training import MeasuredSpectra
 from nebulium.spectra.draws import bins_of
 from nebulium.spectra.features import measure_image
-from nebulium.spectra.model import DOMAIN_REFERENCES, FEATURE_BOUND, LineCorrection, SpectrumModel, SpectrumNetwork, line_loss
+from nebulium.spectra.model import (
+    DOMAIN_REFERENCES,
+    FEATURE_BOUND,
+    LineCorrection,
+    SpectrumModel,
+    SpectrumNetwork,
+    line_loss,
+)
 from nebulium.training import FitConfig, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training, fit_members
@@ -131,7 +138,14 @@ def train_on_spectra(
         name: getattr(spectra, name) for name in ("coefficients", "log_flux", "redshift", "ew_aa", "sigma_aa")
     }
     parts = prepare_parts(
-        source, image_rows, part, labels, run.scratch, rejects=run.rejects, size=config.size, binning=config.binning
+        source,
+        image_rows,
+        part,
+        labels,
+        run.scratch,
+        rejects=run.rejects,
+        size=config.size,
+        binning=config.binning,
     )
     rows = {name: one.images.rows for name, one in parts.items()}
     split.check_enough(rows, train=LEAST_TRAINING, validation=LEAST_VALIDATION, where=str(source.path))
@@ -173,7 +187,9 @@ def train_on_spectra(
     )
 
 
-def _hyperparameters(training: LabelledImages, basis: ContinuumBasis, config: SpectraConfig) -> dict[str, Any]:
+def _hyperparameters(
+    training: LabelledImages, basis: ContinuumBasis, config: SpectraConfig
+) -> dict[str, Any]:
     """Keywords of the model."""
     return {
         **training.images.store.form.as_dict(),

@@ -35,6 +35,7 @@ PREDICTORS: dict[str, dict[str, "str | type[Predictor[Any]]"]] = {
         "PhotometryModel": "nebulium.photoz.predict:FluxPredictor",
         "PixelImageModel": "nebulium.generate.predict:PosteriorPredictor",
         "PropertyModel": "nebulium.properties.predict:PropertyPredictor",
+        "SpectrumModel": "nebulium.spectra.predict:SpectrumPredictor",
         "TemplateModel": "nebulium.photoz.predict:FluxPredictor",
         "TrainDistributionModel": "nebulium.photoz.predict:FluxPredictor",
     },

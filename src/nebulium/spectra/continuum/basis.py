@@ -24,7 +24,7 @@ Coefficients = Float[Array, " component"]
 STEP = 4.6e-4
 #: Where continua are 1: between the lines, and far from the break.
 WINDOW_AA = (5400.0, 5600.0)
-#: Light so near to one of the ten lines is left out: four times the dispersion of a galaxy like the Milky Way.
+#: Light so near to one of the ten lines is left out: four times the dispersion of gas in most galaxies.
 NEAR_LINE_KM_S = 350.0
 _TINY = 1e-30
 

@@ -1,7 +1,7 @@
 """What is learned of spectra: where they lie along the components, how bright they are, and their lines."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,8 @@ class SpectrumFiles:
 
     source: SpectrumPaths
     redshifts: str | Path | None = None
+    _held: list[Spectra] = field(default_factory=list, init=False, repr=False)
+    _rejects: Rejects = field(default_factory=Rejects, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -87,8 +89,17 @@ class SpectrumFiles:
         return str(self.source) if isinstance(self.source, str | Path) else str(self.source[0])
 
     def chunks(self, rejects: Rejects) -> Iterator[Spectra]:
-        """Those with a redshift; the others are set aside."""
+        """Those with a redshift; the others are set aside. A single file, which is read whole, is kept."""
         files = spectrum_files(self.source)
+        if isinstance(files, Path) or len(files) == 1:
+            if not self._held:
+                self._held.extend(self._read(files, self._rejects))
+            rejects.take(self._rejects, 0)
+            yield from self._held
+        else:
+            yield from self._read(files, rejects)
+
+    def _read(self, files: Path | list[Path], rejects: Rejects) -> Iterator[Spectra]:
         known = None if self.redshifts is None else read_redshifts(self.redshifts, None)
         several = [files] if isinstance(files, Path) else files
         for spectra in iter_spectra(several, rejects, redshifts=known):
@@ -100,7 +111,23 @@ class SpectrumFiles:
             ]
             good = rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers())
             if good.any():
-                yield spectra.select(good)
+                yield _cut(spectra.select(good))
+
+
+def _cut(spectra: Spectra) -> Spectra:
+    """The pixels within the range of the components, each spectrum's own."""
+    rest = spectra.wave_aa / (1.0 + spectra.redshift[:, None])
+    inside = (rest >= RANGE_AA[0]) & (rest <= RANGE_AA[1])
+    most = max(int(inside.sum(axis=1).max()), 2)
+    if most >= rest.shape[1]:
+        return spectra
+    first = np.minimum(np.argmax(inside, axis=1), rest.shape[1] - most)
+    places = first[:, None] + np.arange(most)
+    wave, flux, ivar = (
+        np.take_along_axis(values, places, axis=1)
+        for values in (spectra.wave_aa, spectra.flux_lambda, spectra.ivar)
+    )
+    return replace(spectra, lsf_sigma_aa=None, wave_aa=wave, flux_lambda=flux, ivar=ivar)
 
 
 def basis_of(
@@ -135,7 +162,9 @@ def measured_spectra(
             parts.append(_measured(spectra, basis, rejects))
     parts = [part for part in parts if len(part)]
     if not parts:
-        problem = "gives no spectrum that can be used" + ("" if among is None else " of a galaxy with an image")
+        problem = "gives no spectrum that can be used" + (
+            "" if among is None else " of a galaxy with an image"
+        )
         raise SpectrumError(files.name, problem, "check the ids of both and the redshifts; see the rejects")
     found = concatenate_rows(parts)
     check_unique_ids(lambda: [found.ids], where=files.name)
@@ -144,7 +173,12 @@ def measured_spectra(
 
 def _measured(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> MeasuredSpectra:
     padded = spectra.padded(-(-spectra.wave_aa.shape[1] // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
-    rows: tuple[Any, ...] = (padded.wave_aa, padded.flux_lambda, padded.ivar, padded.redshift.astype(np.float32))
+    rows: tuple[Any, ...] = (
+        padded.wave_aa,
+        padded.flux_lambda,
+        padded.ivar,
+        padded.redshift.astype(np.float32),
+    )
     place = in_batches(lambda *some: project_batch(basis, *some), *rows, size=BATCH)
     faults = [
         (f"has fewer than {LEAST_PIXELS} good pixels in the rest frame", place.pixels < LEAST_PIXELS),

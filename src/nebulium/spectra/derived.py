@@ -1,0 +1,56 @@
+"""What is read off drawn spectra: the break at 4000 AA, equivalent widths, the BPT class, colours."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from nebulium.lines.continuum.line_list import OfLines, line_index
+from nebulium.lines.injection.profiles import LINE_CENTRES_AA
+from nebulium.lines.scores.bpt import BPT_LINES, KAUFFMANN_2003, KEWLEY_2001, BptCurve
+from nebulium.spectra.continuum.basis import ContinuumBasis, resampled
+from nebulium.spectra.draws import SpectrumDraw, break_4000
+
+#: Classes of the diagram of Baldwin, Phillips & Terlevich 1981, left to right.
+BPT_CLASSES = ("star-forming", "composite", "AGN")
+
+
+class Derived(NamedTuple):
+    """Numbers of a spectrum.
+
+    Attributes
+    ----------
+    dn4000 : () float32
+    log_ew : (10,) float32
+        Logarithm to base 10 of the equivalent widths, AA.
+    bpt : (3,) float32
+        1 for its class among `BPT_CLASSES`, 0 for the others.
+    """
+
+    dn4000: Any
+    log_ew: Any
+    bpt: Any
+
+
+def derived_of(basis: ContinuumBasis, draw: SpectrumDraw) -> Derived:
+    """Numbers of a drawn spectrum."""
+    at_line, _ = resampled(
+        basis.continuum(draw.coefficients)[:, None], basis.first, jnp.asarray(LINE_CENTRES_AA), jnp.zeros(())
+    )
+    flux = draw.ew_aa * at_line[:, 0]
+    return Derived(
+        break_4000(basis, draw.coefficients), jnp.log10(jnp.maximum(draw.ew_aa, 1e-4)), bpt_class(flux)
+    )
+
+
+def bpt_class(line_flux: OfLines) -> Float[Array, "3"]:
+    """The class of ratios of line fluxes: below Kauffmann et al. 2003, above Kewley et al. 2001, between."""
+    nii, halpha, oiii, hbeta = (jnp.maximum(line_flux[line_index(line)], 1e-12) for line in BPT_LINES)
+    x, y = jnp.log10(nii / halpha), jnp.log10(oiii / hbeta)
+
+    def below(curve: BptCurve) -> Bool[Array, ""]:
+        left = x < curve.asymptote
+        return left & (y < curve.rise / jnp.where(left, x - curve.asymptote, -1.0) + curve.level)
+
+    forming, not_excited = below(KAUFFMANN_2003), below(KEWLEY_2001)
+    return jnp.stack([forming, ~forming & not_excited, ~forming & ~not_excited]).astype(jnp.float32)

@@ -1,0 +1,254 @@
+"""Drawn spectra of galaxies by their images, from file to file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nebulium.data.column_checks import Missing
+from nebulium.data.images.opening import ImagePaths
+from nebulium.data.output import as_paths, check_not_input
+from nebulium.data.rejects import Rejects, write_rejects
+from nebulium.data.spectra.spectrum_set import Spectra
+from nebulium.data.spectra.writing import SpectraWriter
+from nebulium.data.tables.table import select_rows
+from nebulium.errors import SpectrumError
+from nebulium.nn.mapping import map_galaxies
+from nebulium.spectra.draws import SpectrumDraw, render
+from nebulium.spectra.model import SpectrumModel
+from nebulium.spectra.predict import DRAWS, SeenGalaxies, SpectrumPredictor, drawn_of
+from nebulium.verbs import find_predictor
+
+#: Observed wavelengths that are drawn if none are given: the first, the last, the step, AA.
+WAVES_AA = (3600.0, 9824.0, 2.0)
+#: Signal to noise of a pixel of a single draw, which has no noise.
+CLEAN = 100.0
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class DrawnSpectra:
+    """What drawing left.
+
+    Attributes
+    ----------
+    output : Path
+    galaxies, spectra : int
+    notes : tuple of str
+    rejects : Rejects
+        Images set aside.
+    rejects_path : Path, optional
+        Where they are listed; None if there are none.
+    """
+
+    output: Path
+    galaxies: int
+    spectra: int
+    notes: tuple[str, ...]
+    rejects: Rejects
+    rejects_path: Path | None
+
+
+@dataclass(frozen=True)
+class SpectrumForm:
+    """How spectra are to look.
+
+    Attributes
+    ----------
+    waves_aa : tuple of float
+        The first and the last wavelength and the step, AA, in vacuum.
+    at_rest, normalised : bool
+        In the rest frame; divided by the continuum from 5400 to 5600 AA at rest.
+    resolving_power : float, optional
+        Of the instrument; as sharp as what was learned from if not given.
+    velocity_dispersion_km_s : float
+        Sigma of the gas.
+
+    Raises
+    ------
+    SpectrumError
+        The wavelengths make no grid.
+
+    Examples
+    --------
+    >>> SpectrumForm((4000.0, 4010.0, 5.0)).grid.tolist()
+    [4000.0, 4005.0, 4010.0]
+    """
+
+    waves_aa: tuple[float, float, float] = WAVES_AA
+    at_rest: bool = False
+    normalised: bool = False
+    resolving_power: float | None = None
+    velocity_dispersion_km_s: float = 80.0
+
+    def __post_init__(self) -> None:
+        low, high, step = self.waves_aa
+        if not (0 < low < high and 0 < step <= (high - low)):
+            problem = f"from {low:g} to {high:g} by {step:g} AA make no grid of two pixels or more"
+            mend = "give the first, the last and the step, as 3600,9800,2: --wavelengths (waves_aa=)"
+            raise SpectrumError("wavelengths", problem, mend)
+        if self.resolving_power is not None and not self.resolving_power > 0:
+            raise SpectrumError("resolving power", f"is {self.resolving_power:g}", "give a number above 0")
+
+    @property
+    def grid(self) -> Float[np.ndarray, " wave"]:
+        """Wavelengths, AA."""
+        low, high, step = self.waves_aa
+        return (low + step * np.arange(int(np.floor((high - low) / step + 1e-6)) + 1)).astype(np.float32)
+
+    def of(self, model: SpectrumModel, draw: SpectrumDraw) -> Float[Array, " wave"]:
+        """A draw as it is to look."""
+        return render(
+            model.basis,
+            draw,
+            jnp.asarray(self.grid),
+            at_rest=self.at_rest,
+            normalised=self.normalised,
+            resolving_power=self.resolving_power,
+            velocity_dispersion_km_s=self.velocity_dispersion_km_s,
+        )
+
+
+def draw_file(
+    images: ImagePaths,
+    output: str | Path,
+    *,
+    model: str | Path,
+    draws: int = 0,
+    form: SpectrumForm | None = None,
+    redshift: str | None = None,
+    table: str | Path | None = None,
+    id_column: str | None = None,
+    bands: Sequence[str] | None = None,
+    missing: Missing = None,
+    seed: int = 0,
+    progress: Callable[[int], Any] | None = None,
+) -> DrawnSpectra:
+    """Draw spectra of galaxies from their images.
+
+    Parameters
+    ----------
+    images : str, Path or sequence of these
+        As in `nebulium.data.open_images`.
+    output : str or Path
+        Ending in .parquet (layout of the Multimodal Universe) or .fits: `read_spectra`, `nebulium lines
+        predict` and `nebulium explore` open it.
+    model : str or Path
+        Name of a packaged model, or a model folder.
+    draws : int
+        Spectra of each galaxy, each as sharp as a galaxy's, under the ids ID-1, ID-2 and so on; their noise
+        is none, their inverse variance that of a signal to noise of 100. With 0 the mean of 256 draws, at the
+        median redshift, with the inverse variance of their scatter.
+    form : SpectrumForm, optional
+        Wavelengths, frame and resolution.
+    redshift, table, id_column, bands, missing, seed
+        As in `predict_file`.
+    progress : callable of int, optional
+        Gets the number of galaxies so far, after each chunk.
+
+    Returns
+    -------
+    DrawnSpectra
+
+    Raises
+    ------
+    NebuliumError
+        The images, the table, the model or the output is at fault, or no galaxy is left.
+
+    Examples
+    --------
+    >>> draw_file("cutouts", "drawn.parquet", model="mine", draws=4)  # doctest: +SKIP
+    """
+    predictor = SpectrumPredictor(find_predictor(model, of=SpectrumPredictor).models, seed)
+    form, output = form or SpectrumForm(), Path(output)
+    for path in (*as_paths(images), *([] if table is None else [Path(table)])):
+        check_not_input(Path(path), output)
+    opened = predictor.open(
+        images, bands=bands, redshift=redshift, table=table, id_column=id_column, missing=missing
+    )
+    galaxies = 0
+    with SpectraWriter(output) as writer:
+        for chunk in opened.chunks:
+            for some in _parts(chunk, max(1, 4096 // max(draws, 1))):
+                writer.append(_spectra(predictor, some, form, draws))
+            galaxies += len(chunk)
+            if progress is not None:
+                progress(galaxies)
+        if not galaxies:
+            problem = f"leaves no galaxy: {opened.rejects.summary()}"
+            raise SpectrumError(opened.name, problem, "check the images and the redshifts")
+    rejects_path = write_rejects(opened.rejects, output, id_column=opened.id_column)
+    return DrawnSpectra(
+        output, galaxies, galaxies * max(draws, 1), tuple(opened.notes), opened.rejects, rejects_path
+    )
+
+
+def _parts(chunk: SeenGalaxies, at_a_time: int) -> list[SeenGalaxies]:
+    """Some galaxies at a time, so that memory does not grow with the draws."""
+    found = []
+    for first in range(0, len(chunk), at_a_time):
+        rows = slice(first, first + at_a_time)
+        found.append(SeenGalaxies(select_rows(chunk.prepared, rows), chunk.redshift[rows], chunk.sigma[rows]))
+    return found
+
+
+def _spectra(predictor: SpectrumPredictor, chunk: SeenGalaxies, form: SpectrumForm, draws: int) -> Spectra:
+    """Drawn spectra, or means of draws, of some galaxies."""
+    model, prepared = predictor.model, chunk.prepared
+    key = jax.random.key(predictor.seed)
+    one = eqx.Partial(_mean if draws == 0 else _several, model, _Static(form, draws or DRAWS), key)
+    rows = prepared.rows.astype(np.int32)
+    flux, ivar, redshift = map_galaxies(one, prepared.images, chunk.redshift, chunk.sigma, rows, batch=BATCH)
+    ids = prepared.ids
+    if draws:
+        names = [f"{identifier}-{place + 1}" for identifier in ids.tolist() for place in range(draws)]
+        ids, redshift = np.array(names), redshift.ravel()
+        flux, ivar = (values.reshape(-1, values.shape[-1]) for values in (flux, ivar))
+    seen = np.isfinite(flux) & (ivar > 0)
+    if form.at_rest:
+        redshift = np.zeros_like(redshift)
+    wave = np.broadcast_to(form.grid, flux.shape).astype(np.float32)
+    return Spectra(
+        ids,
+        wave,
+        np.where(seen, flux, 0.0).astype(np.float32),
+        np.where(seen, ivar, 0.0).astype(np.float32),
+        redshift.astype(np.float64),
+        metadata={"drawn_by": predictor.models[0].name, "seed": predictor.seed},
+    )
+
+
+class _Static(eqx.Module):
+    """What a compiled function is made for."""
+
+    form: SpectrumForm = eqx.field(static=True)
+    draws: int = eqx.field(static=True)
+
+
+def _several(
+    model: SpectrumModel, of: _Static, key: Array, image: Array, z: Array, sigma: Array, row: Array
+) -> tuple[Array, Array, Array]:
+    """Draws of a galaxy as spectra, with inverse variances and redshifts."""
+    drawn = drawn_of(model, key, of.draws, image, z, sigma, row)
+    flux = jax.vmap(lambda draw: of.form.of(model, draw))(drawn)
+    level = jnp.nanmedian(jnp.abs(flux), axis=1, keepdims=True)
+    ivar = jnp.broadcast_to((CLEAN / jnp.maximum(level, 1e-20)) ** 2, flux.shape)
+    return flux, ivar, drawn.redshift
+
+
+def _mean(
+    model: SpectrumModel, of: _Static, key: Array, image: Array, z: Array, sigma: Array, row: Array
+) -> tuple[Array, Array, Array]:
+    """The mean of draws at their median redshift, and the inverse variance of their scatter."""
+    drawn = drawn_of(model, key, of.draws, image, z, sigma, row)
+    middle = jnp.median(drawn.redshift)
+    at_one = drawn._replace(redshift=jnp.full_like(drawn.redshift, middle))
+    flux = jax.lax.map(lambda draw: of.form.of(model, draw), at_one, batch_size=32)
+    variance = jnp.var(flux, axis=0)
+    return jnp.mean(flux, axis=0), 1.0 / jnp.maximum(variance, 1e-20), middle

@@ -1,0 +1,1 @@
+"""How good a model of spectra is, beside simpler methods."""
