@@ -13,7 +13,7 @@ from nebulium.lines.continuum.line_list import OfLines
 from nebulium.lines.model import FOLLOWS, FREE, LineDensity, LineModel
 from nebulium.modelfile import register
 from nebulium.nn.convolution import Image
-from nebulium.nn.joint_mixture import draws, log_density, parameter_count
+from nebulium.nn.ordered_mixture import Components, components_of, draw, log_density, parameter_count
 from nebulium.nn.training_domain import TrainingDomain
 from nebulium.sed.cosmology import Scalar
 from nebulium.spectra.continuum.basis import ContinuumBasis
@@ -26,7 +26,7 @@ Values = Float[Array, " value"]
 MIXTURE = 4
 #: Standardised features are clipped here: far outside the training domain networks should not run away.
 FEATURE_BOUND = 6.0
-#: Brightness and redshift, after the coefficients.
+#: The redshift and the brightness, before the coefficients.
 OTHERS = 2
 DOMAIN_REFERENCES = 2048
 
@@ -45,8 +45,10 @@ class SpectrumNetwork(eqx.Module):
 
     layers: tuple[eqx.nn.Linear, ...]
     last: eqx.nn.Linear
+    values: int = eqx.field(static=True)
 
     def __init__(self, features: int, values: int, *, width: int, depth: int, key: Key[Array, ""]):
+        self.values = values
         last_key, *keys = jax.random.split(key, depth + 1)
         sizes = [features + 2] + [width] * depth
         self.layers = tuple(
@@ -55,20 +57,16 @@ class SpectrumNetwork(eqx.Module):
         last = eqx.nn.Linear(width, parameter_count(MIXTURE, values), key=last_key)
         self.last = eqx.tree_at(lambda layer: layer.weight, last, 0.3 * last.weight)
 
-    def __call__(self, features: Features, redshift: Scalar, known: Scalar) -> Float[Array, " parameter"]:
+    def __call__(self, features: Features, redshift: Scalar, known: Scalar) -> Components:
         """The mixture; a redshift that is not known is 0, and so is `known`."""
         hidden = jnp.concatenate([features, jnp.stack([redshift, known])])
         for layer in self.layers:
             hidden = jax.nn.gelu(layer(hidden))
-        return self.last(hidden)
+        return components_of(self.last(hidden), MIXTURE, self.values)
 
     def loss(self, features: Features, values: Values, told: Scalar) -> Scalar:
         """Negative logarithm of the density of all values, or of the others where the redshift is told."""
-        redshift = values[-1]
-        parameters = self(features, redshift * told, told)
-        every = log_density(parameters, values, jnp.ones_like(values), MIXTURE)
-        alone = log_density(parameters, values, jnp.zeros_like(values).at[-1].set(1.0), MIXTURE)
-        return -(every - told * alone)
+        return -log_density(self(features, values[0] * told, told), values, told)
 
 
 class LineCorrection(eqx.Module):
@@ -125,8 +123,8 @@ class SpectrumModel(eqx.Module):
     ----------
     feature_mean, feature_scale : (feature,) float32
         Of the training images.
-    value_mean, value_scale : (component + 2,) float32
-        Of coefficients, of the logarithm of the flux over the light of the image, and of the redshift's.
+    value_mean, value_scale : (2 + component,) float32
+        Of the logarithms of the redshift, and of the flux over the light of the image, and of coefficients.
     basis : ContinuumBasis
     networks : tuple of SpectrumNetwork
     lines : LineModel
@@ -194,7 +192,7 @@ class SpectrumModel(eqx.Module):
 
     def values(self, coefficients: Array, log_flux: Scalar, redshift: Scalar, light: Scalar) -> Values:
         """What a network says the density of: standardised, of a galaxy whose image has such light."""
-        raw = jnp.concatenate([coefficients, jnp.stack([log_flux - light, jnp.log10(redshift)])])
+        raw = jnp.concatenate([jnp.stack([jnp.log10(redshift), log_flux - light]), coefficients])
         return (raw - self.value_mean) / self.value_scale
 
     def draw(self, seen: Features, light: Scalar, redshift: Scalar, key: Key[Array, ""]) -> SpectrumDraw:
@@ -205,16 +203,14 @@ class SpectrumModel(eqx.Module):
         member_key, value_key, line_key = jax.random.split(key, 3)
         known = jnp.isfinite(redshift)
         asked = jnp.log10(jnp.where(known, redshift, 1.0))
-        told = jnp.where(known, (asked - self.value_mean[-1]) / self.value_scale[-1], 0.0)
+        told = jnp.where(known, (asked - self.value_mean[0]) / self.value_scale[0], 0.0)
         of_known = known.astype(jnp.float32)
-        parameters = jnp.stack([network(seen, told, of_known) for network in self.networks])
-        which = jax.random.randint(member_key, (), 0, len(self.networks))
-        values = jnp.zeros_like(self.value_mean).at[-1].set(told)
-        there = jnp.zeros_like(values).at[-1].set(of_known)
-        drawn = draws(parameters[which], values, there, MIXTURE, 1, value_key)[0]
-        raw = self.value_mean + self.value_scale * drawn
-        redshift = jnp.where(known, redshift, 10.0 ** raw[-1])
-        coefficients, log_flux = raw[:-OTHERS], raw[-2] + light
+        mixtures = [network(seen, told, of_known) for network in self.networks]
+        which = jax.random.randint(member_key, (), 0, len(mixtures))
+        mixture = jax.tree.map(lambda *each: jnp.stack(each)[which], *mixtures)
+        raw = self.value_mean + self.value_scale * draw(mixture, told, of_known, value_key)
+        redshift = jnp.where(known, redshift, 10.0 ** raw[0])
+        coefficients, log_flux = raw[OTHERS:], raw[1] + light
         ew_aa = self.lines_given(coefficients, log_flux, redshift, seen).sample(line_key, 1)[0]
         return SpectrumDraw(coefficients, log_flux, redshift, ew_aa)
 

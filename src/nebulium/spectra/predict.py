@@ -33,6 +33,8 @@ from nebulium.verbs.labels.joining import join_labels, read_labels
 DRAWS, BATCH = 256, 16
 #: Median, and the ends of the central 68 %.
 LEVELS = (0.16, 0.5, 0.84)
+#: What is read off drawn spectra, in the order of the output.
+NUMBERS = ("redshift", "log_flux_5500", "dn4000", *(f"ew_{line}" for line in LINES))
 NAMING = "name the column of redshifts: --redshift COLUMN (redshift=)"
 
 
@@ -111,11 +113,9 @@ class SpectrumPredictor(Predictor[SeenGalaxies]):
             one, prepared.images, chunk.redshift, chunk.sigma, numbers, batch=BATCH
         )
         columns = {"in_domain": in_domain}
-        for name, values in summary.items():
-            if name != "bpt":
-                columns |= {
-                    f"{name}{end}": values[:, place] for place, end in enumerate(("_q16", "", "_q84"))
-                }
+        for name in NUMBERS:
+            of_name = zip(("_q16", "", "_q84"), summary[name].T, strict=True)
+            columns |= {f"{name}{end}": values for end, values in of_name}
         shares = summary["bpt"]
         classes = [name.lower().replace("-", "_") for name in BPT_CLASSES]
         columns["bpt_class"] = np.array(BPT_CLASSES)[np.argmax(shares, axis=1)]

@@ -37,6 +37,8 @@ from nebulium.verbs import TrainedModel, Training, fit_members
 
 #: Fewer galaxies than this in a part of the split teach nothing, or cannot be told from chance.
 LEAST_TRAINING, LEAST_VALIDATION = 100, 20
+#: Learning rate of what corrects the lines: one layer, whose way may be long.
+CORRECTION_RATE = 3e-3
 #: Share of the galaxies in training that are told their redshift.
 TOLD = 0.5
 
@@ -172,7 +174,7 @@ def train_on_spectra(
         correction_loss,
         data["train"],
         validation=data["validation"],
-        config=dataclasses.replace(config.fitting, epochs=max(1, config.epochs // 4)),
+        config=dataclasses.replace(config.fitting, learning_rate=CORRECTION_RATE),
         trainable=trained_part(learner, lambda one: one.correction),
         about=dataclasses.asdict(config),
     )
@@ -230,9 +232,9 @@ def _with_statistics(
 
 
 def _raw_values(labels: Mapping[str, np.ndarray], light: np.ndarray) -> Float[np.ndarray, "n value"]:
-    """Coefficients, flux over light, and redshift, as networks say their density but for the scale."""
-    others = labels["log_flux"] - light, np.log10(labels["redshift"])
-    return np.column_stack([labels["coefficients"], *others]).astype(np.float32)
+    """Redshift, flux over light, and coefficients, as networks say their density but for the scale."""
+    others = np.log10(labels["redshift"]), labels["log_flux"] - light
+    return np.column_stack([*others, labels["coefficients"]]).astype(np.float32)
 
 
 def _data(

@@ -149,15 +149,15 @@ def resampled(
     inside = (at >= 0) & (at <= last)
     at = jnp.clip(at, 0.0, last)
     below = jnp.minimum(at.astype(jnp.int32), last - 1)
-    share = (at - below)[:, None]
+    share = (at - below.astype(jnp.float32))[:, None]
     return (1.0 - share) * columns[below] + share * columns[below + 1], inside
 
 
-def away_from_lines(wave_rest_aa: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+def away_from_lines(wave_rest_aa: Spectrum) -> Bool[Array, " wave"]:
     """Whether no line of the ten is near."""
     reach = NEAR_LINE_KM_S / SPEED_OF_LIGHT_KM_S
-    near = jnp.abs(wave_rest_aa[..., None] / jnp.asarray(COMPONENT_WAVES_AA) - 1.0) < reach
-    return ~jnp.any(near, axis=-1)
+    near = jnp.abs(wave_rest_aa[:, None] / jnp.asarray(COMPONENT_WAVES_AA)[None, :] - 1.0) < reach
+    return ~jnp.any(near, axis=1)
 
 
 @eqx.filter_jit

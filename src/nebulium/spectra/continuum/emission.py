@@ -80,7 +80,9 @@ def measured_lines(
         found = inverse @ (profiles @ (weight * excess) / size) / size
         left = weight * (excess - found @ profiles) ** 2
         # Errors grow where the fit is worse than the noise says.
-        worse = jnp.maximum(jnp.sum(left) / jnp.maximum(jnp.sum(weight > 0) - len(FREE), 1), 1.0)
+        worse = jnp.maximum(
+            jnp.sum(left) / jnp.maximum(jnp.sum((weight > 0).astype(jnp.float32)) - len(FREE), 1.0), 1.0
+        )
         errors = jnp.sqrt(worse * jnp.diagonal(inverse)) / size
         seen = size > 1e-3 * jnp.max(size)
         of_lines = jnp.asarray(_OF_FREE).T

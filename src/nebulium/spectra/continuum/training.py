@@ -26,6 +26,8 @@ SpectrumPaths = str | Path | Sequence[str | Path]
 RANGE_AA = (3380.0, 8500.0)
 #: Spectra that components are fitted to, at most, and so many a galaxy is measured with at a time.
 MOST_FOR_BASIS, BATCH = 3000, 32
+#: Spectra that are cut and measured together: memory holds little more than the cut ones.
+AT_A_TIME = 512
 #: Spectra of nearly the same length share one compiled function.
 PIXEL_MULTIPLE = 512
 #: Good pixels within the components, at the least.
@@ -110,8 +112,9 @@ class SpectrumFiles:
                 ("has no pixel with inverse variance", ~np.any(spectra.ivar > 0, axis=1)),
             ]
             good = rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers())
-            if good.any():
-                yield _cut(spectra.select(good))
+            rows = np.flatnonzero(good)
+            for first in range(0, len(rows), AT_A_TIME):
+                yield _cut(spectra.select(rows[first : first + AT_A_TIME]))
 
 
 def _cut(spectra: Spectra) -> Spectra:

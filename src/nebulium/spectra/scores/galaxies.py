@@ -150,6 +150,9 @@ def values_of(
     draws: SpectrumDraw, derived: Derived, *, components: int
 ) -> dict[str, Float[np.ndarray, "*batch"]]:
     """What is scored, by name: coefficients, brightness, redshift, break and lines."""
-    found = {f"pc{place + 1}": draws.coefficients[..., place] for place in range(components)}
+    found = {
+        f"pc{place + 1}": draws.coefficients[..., place]
+        for place in range(min(components, draws.coefficients.shape[-1]))
+    }
     found |= {"log_flux_5500": draws.log_flux, "redshift": draws.redshift, "dn4000": derived.dn4000}
     return found | {f"log_ew_{line}": derived.log_ew[..., place] for place, line in enumerate(LINES)}
