@@ -1,7 +1,8 @@
-"""The packaged model draws galaxies, and knows those of another mock."""
+"""The packaged models draw galaxies; that of a mock knows those of another one."""
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nebulium.data.tables.reading import read_table
 from nebulium.data.tables.table import Table
@@ -23,6 +24,16 @@ def survey(tmp_path_factory):
 def test_galaxies_are_drawn_by_name(tmp_path):
     run = sample_file(tmp_path / "drawn.parquet", model=MODEL, given={"log_mstar": 10.5}, n=2, steps=8)
     assert (run.images, run.out_of_domain) == (2, 0)
+
+
+def test_pictures_of_a_class_are_drawn_by_name(tmp_path):
+    given = {"visual_class": "edge_on"}
+    run = sample_file(tmp_path / "drawn", model="sdss-galaxies", kind="jpeg", given=given, n=2, steps=8)
+    assert (run.images, run.out_of_domain) == (2, 0)
+    pictures = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "drawn").glob("*.jpg"))]
+    assert [one.shape for one in pictures] == [(64, 64, 3)] * 2
+    # A galaxy in the middle of a dark sky.
+    assert all(one[24:40, 24:40].mean() > 3 * one[:8].mean() for one in pictures)
 
 
 def test_it_knows_galaxies_that_it_has_never_seen(survey, tmp_path):
