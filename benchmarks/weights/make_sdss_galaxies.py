@@ -25,9 +25,9 @@ across, halved to 64: those of the Galaxy Zoo 2 challenge with classes, where vo
 gas metallicities. Most galaxies have neither: they teach what galaxies look like.
 
 What it is not: a model of fluxes or of sizes on the sky, as pictures are stretched and all scaled alike;
-nor of where arms, knots and dust lanes lie, which are drawn as texture of the right strength; neighbours
-and stars are drawn blurred. Of 78 barred galaxies it has learned little, of metallicities no more than some
-300 pictures say.
+nor of where arms, knots and dust lanes lie, which are drawn as texture of the right strength anywhere, as
+are neighbours. Of 78 barred galaxies it has learned little, of metallicities no more than some 300 pictures
+say.
 
 Cite: York et al. 2000, AJ 120, 1579 (SDSS); Willett et al. 2013, MNRAS 435, 2835 (Galaxy Zoo 2), and its
 volunteers; Wu & Boada 2019, MNRAS 484, 4683 (the pictures with metallicities).

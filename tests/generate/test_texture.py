@@ -54,7 +54,7 @@ def test_texture_is_drawn_as_strong_and_as_smooth_as_it_was(texture, galaxies):
 
 
 def test_roots_of_pictures_and_back():
-    pixels = np.random.default_rng(1).integers(0, 256, (4, 4, 3)).astype(np.float32)
+    pixels = jnp.asarray(np.random.default_rng(1).integers(0, 256, (4, 4, 3)), jnp.float32)
     np.testing.assert_array_equal(unrooted(rooted(pixels), binning=1), pixels)
     assert unrooted(jnp.full((1, 1, 1), -3.0), binning=2).item() == 0.0
     assert unrooted(jnp.full((1, 1, 1), 99.0), binning=2).item() == 255.0

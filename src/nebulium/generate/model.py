@@ -24,6 +24,7 @@ from nebulium.generate.image_model import (
 from nebulium.generate.latent.basis import Basis
 from nebulium.generate.latent.diffusion import LatentDiffusion
 from nebulium.generate.latent.frame import at_random, framed
+from nebulium.generate.latent.neighbours import Neighbours, without_neighbours
 from nebulium.generate.latent.noise import PixelNoise, unstretched
 from nebulium.generate.latent.reader import OF_GALAXY, Reader, log_posterior
 from nebulium.generate.latent.texture import Texture, rooted, unrooted
@@ -84,6 +85,8 @@ class LatentImageModel(ImageModel):
     typicality : Typicality, optional
     texture : Texture, optional
         Its coefficients come before those of the basis.
+    neighbours : Neighbours, optional
+        Other objects in pictures, of which coefficients tell nothing.
 
     Examples
     --------
@@ -114,6 +117,7 @@ class LatentImageModel(ImageModel):
     left_scale: Float[Array, ""]
     typicality: Typicality | None
     texture: Texture | None
+    neighbours: Neighbours | None
     form: ImageForm = eqx.field(static=True)
     conditions: tuple[str, ...] = eqx.field(static=True)
     kinds: ConditionKinds = eqx.field(static=True)
@@ -148,6 +152,7 @@ class LatentImageModel(ImageModel):
         first, second = jax.random.split(jax.random.key(0) if key is None else key)
         of_network: dict[str, Any] = {"width": width, "depth": depth}
         self.texture = Texture(self.form.preparation.side, bands) if textured else None
+        self.neighbours = Neighbours(bands) if textured else None
         size, even = (self.of_texture + number for number in (self.basis.size, self.basis.even))
         self.diffusion = LatentDiffusion(size, columns, even=even, **of_network, key=first)
         self.reader = Reader(size, columns, classes=counts, **of_network, key=second)
@@ -182,19 +187,24 @@ class LatentImageModel(ImageModel):
         """The image of coefficients, with noise or texture that these cannot hold, turned at random."""
         noise_key, turn_key = jax.random.split(key)
         clean, sky = self.rebuilt(coefficients), self.sky[None, None, :]
-        if self.texture is not None:
-            # Turned first: the rows and columns of a picture are those of its noise.
+        if self.texture is not None and self.neighbours is not None:
+            # Turned first: noise of a picture lies along its rows and columns.
             clean = at_random(clean, turn_key)
-            told = coefficients[: self.of_texture]
-            roots = clean + self.texture.drawn(told, clean, noise_key)
-            return unrooted(roots, self.form.preparation.binning)
+            texture_key, neighbour_key = jax.random.split(noise_key)
+            texture = self.texture.drawn(coefficients[: self.of_texture], clean, texture_key)
+            others = self.texture.levels[0] + self.neighbours.drawn(len(clean), neighbour_key)
+            return unrooted(jnp.maximum(clean, others) + texture, self.form.preparation.binning)
         noise = self.noise.scatter(clean) * jax.random.normal(noise_key, clean.shape) / sky
         return at_random(clean + self.basis.beyond(noise, coefficients) * sky, turn_key)
 
     def in_frame(self, image: Image) -> Image:
-        """A prepared image in the unit of the pixels, or their roots, turned to its major axis."""
+        """A prepared image in the unit of the pixels, turned to its major axis.
+
+        Of a picture these are roots, and neighbours are taken away.
+        """
         sky, pixels = self.sky[None, None, :], unstretched(image, self.form.preparation.stretch)
-        return framed((pixels if self.texture is None else rooted(pixels)) / sky) * sky
+        pixels = pixels if self.texture is None else without_neighbours(rooted(pixels))
+        return framed(pixels / sky) * sky
 
     def coefficients(self, image: Image) -> Coefficients:
         """Of a prepared image."""

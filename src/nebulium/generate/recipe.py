@@ -24,6 +24,7 @@ from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale, stratified
 from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
+from nebulium.generate.latent.neighbours import fit_neighbours, without_neighbours
 from nebulium.generate.latent.reader import starting_mixture
 from nebulium.generate.latent.texture import fit_texture, rooted, with_spreads
 from nebulium.generate.latent.typicality import MOST_REFERENCES
@@ -406,7 +407,8 @@ def _with_statistics(
     stretch = training.images.store.form.preparation.stretch
     as_seen = lambda chunk: stretch.invert(chunk)  # noqa: E731
     if settings.get("textured"):
-        as_seen = lambda chunk: np.asarray(rooted(stretch.invert(chunk)))  # noqa: E731
+        galaxy = lambda pixels: without_neighbours(rooted(pixels))  # noqa: E731
+        as_seen = lambda chunk: map_galaxies(galaxy, stretch.invert(chunk), batch=BATCH)  # noqa: E731
     sky = _sky(training.images, as_seen)
     # Their frames are found once; half precision holds a part in two thousand.
     in_frame = [
@@ -429,7 +431,7 @@ def _with_statistics(
 
 
 def _with_texture(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
-    """The model with the texture of images that components were not fitted to."""
+    """The model with the texture of images that components were not fitted to, and neighbours."""
     texture = fit_texture(rebuilt_pairs(model, parts["validation"].images))
 
     def strengths(image: Array) -> Array:
@@ -440,8 +442,11 @@ def _with_texture(model: LatentImageModel, parts: Mapping[str, LabelledImages]) 
     of_basis = np.asarray(model.basis.strengths)
     # They come out neither with the coarsest features nor with the noise.
     of_all = np.concatenate([np.full(texture.size, np.median(of_basis)), of_basis])
-    found = texture, jnp.asarray(coefficient_scale(of_all))
-    return eqx.tree_at(lambda m: (m.texture, m.diffusion.scale), model, found)
+    stretch = model.form.preparation.stretch
+    some = chunks_of(parts["train"].images, MOST_FOR_NOISE)
+    neighbours = fit_neighbours(map_galaxies(rooted, stretch.invert(chunk), batch=BATCH) for chunk in some)
+    found = texture, neighbours, jnp.asarray(coefficient_scale(of_all))
+    return eqx.tree_at(lambda m: (m.texture, m.neighbours, m.diffusion.scale), model, found)
 
 
 def _standardised(values: Float[np.ndarray, "n condition"]) -> Float[np.ndarray, "n condition"]:

@@ -131,7 +131,8 @@ class Texture(eqx.Module):
 
     def _filtered(self, images: Octaves) -> Octaves:
         """The part of each image in its octave."""
-        waves = jnp.fft.fft2(images, axes=(1, 2)) * self._windows()[..., None]
+        windows = self._windows()[..., None].astype(jnp.complex64)
+        waves = jnp.fft.fft2(images, axes=(1, 2)) * windows
         return jnp.real(jnp.fft.ifft2(waves, axes=(1, 2)))
 
     def _windows(self) -> Float[Array, "octave side side"]:
