@@ -1,4 +1,4 @@
-"""Train the packaged model `sdss-galaxies` and write its folder.
+"""Train the model `sdss-galaxies` and write its folder.
 
     python -m benchmarks.weights.make_sdss_galaxies [--epochs N]
 
@@ -11,14 +11,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks.generate.pictures import MODEL, PROPERTIES, write_pictures
+from benchmarks.generate.pictures import EPOCHS, MODEL, train_model
 from benchmarks.settings import REPOSITORY
-from nebulium.generate import LatentConfig, train_file
 
 DESTINATION = REPOSITORY / "src/nebulium/generate/weights" / MODEL
-#: Half the side of the pictures, and a small network: there are few galaxies to learn from.
-CONFIG = {"components": 96, "width": 128, "depth": 2, "binning": 2, "batch_size": 256}
-EPOCHS = 600
 ABOUT = """
 What it is: a model of colour pictures as SkyServer made them of SDSS DR7, 128 pixels and 5 Petrosian R90
 across, halved to 64: those of the Galaxy Zoo 2 challenge with classes, where volunteers agree, and 399 with
@@ -40,10 +36,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     settings = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        images, table = write_pictures(Path(scratch))
-        output = Path(scratch) / DESTINATION.name
-        config = LatentConfig(**CONFIG, epochs=settings.epochs)
-        train_file(images, output, properties=PROPERTIES, table=table, config=config, progress=True)
+        output = train_model(Path(scratch) / MODEL, epochs=settings.epochs)
         shutil.rmtree(DESTINATION, ignore_errors=True)
         shutil.copytree(output, DESTINATION)
     with (DESTINATION / "README.md").open("a", encoding="utf-8") as card:

@@ -28,6 +28,8 @@ BESIDE = 8.0
 #: Brightest value of a pixel of a picture, and what is added to it under the root: a step of its rounding.
 WHITE, STEP = 255.0, 1.0
 _LEAST, _LEAST_RANGE = 1e-9, 1e-3
+#: Mean absolute value of a normal distribution of unit variance.
+_MEAN_ABSOLUTE = np.float32(np.sqrt(2.0 / np.pi))
 
 
 def rooted(pixels: Image) -> Image:
@@ -61,7 +63,8 @@ class Texture(eqx.Module):
     mean : (octave, level) float32
         Mean absolute texture.
     mixes : (octave, level, band, band) float32
-        What makes independent waves of equal strength correlated between bands, as strong as in each.
+        What gives independent waves of unit strength the correlations of the bands, the strength of each, and
+        the variance of what is left, which has wider tails than theirs.
     middles : (strength,) float32
         Means of the logarithms of strengths over the set.
     axes : (strength, strength) float32
@@ -106,8 +109,7 @@ class Texture(eqx.Module):
     def drawn(self, coefficients: Coefficients, clean: Image, key: Key[Array, ""]) -> Image:
         """Texture of these coefficients on what components make of the image."""
         told = self.middles + self.axes @ (coefficients * self.spreads)
-        # A normal distribution's mean absolute value is this share of its standard deviation.
-        scatter = jnp.exp(told).reshape(self.mean.shape) / np.float32(np.sqrt(2.0 / np.pi))
+        scatter = jnp.exp(told).reshape(self.mean.shape) / _MEAN_ABSOLUTE
         white = jax.random.normal(key, (len(self.mean), *clean.shape))
         unit = jnp.sqrt(jnp.mean(self._windows() ** 2, axis=(1, 2)))[:, None, None, None]
         waves = self._filtered(white) / unit
@@ -162,9 +164,11 @@ def fit_texture(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> Texture:
     of_all = jax.jit(lambda *pair: [jnp.sum(one, axis=0) for one in jax.vmap(texture.moments)(*pair)])
     counts, sums, products = (sum(one) for one in zip(*(of_all(*pair) for pair in held), strict=True))
     mean = jnp.mean(sums, axis=-1) / jnp.maximum(counts, _LEAST)[None, :]
-    # Of unit strength in the mean of the bands.
-    unit = jnp.trace(products, axis1=2, axis2=3)[..., None, None] / bands
-    mixes = jnp.linalg.cholesky(products / jnp.maximum(unit, _LEAST) + 1e-6 * jnp.eye(bands)[None, None])
+    # What is left has wider tails than a normal distribution: drawn texture has its variance.
+    scatter = jnp.maximum(mean, _LEAST) / _MEAN_ABSOLUTE
+    covariances = products / jnp.maximum(counts, _LEAST)[None, :, None, None]
+    relative = covariances / scatter[:, :, None, None] ** 2
+    mixes = jnp.linalg.cholesky(relative + 1e-6 * jnp.eye(bands)[None, None])
     return eqx.tree_at(lambda one: (one.mean, one.mixes), texture, (jnp.maximum(mean, _LEAST), mixes))
 
 
