@@ -37,7 +37,8 @@ def test_it_knows_galaxies_that_it_has_never_seen(survey, tmp_path):
 
 def test_galaxies_of_the_survey_are_typical_and_likelier_with_their_properties(survey, tmp_path):
     true = read_table(survey / "catalogue.parquet")
-    ids = {"target_id": true["target_id"], "log_mstar": true["log_mstar"]}
+    ids = {name: true[name] for name in ("target_id", "log_mstar", "log_sfr", "oh12", "av_mag")}
+    ids["log_o32"] = np.full(len(true), np.nan)
     write_table(Table(ids | {"log_redshift": np.log10(true["redshift"])}), tmp_path / "true.parquet")
     options = {"model": MODEL, "table": tmp_path / "true.parquet"}
     scores = read_table(score_file(survey, tmp_path / "s.parquet", **options).output)
