@@ -47,7 +47,8 @@ CLASSIFIER, CLASS, RARE = "galaxy-zoo-classes", "visual_class", "barred"
 OF_CLASS = 100
 #: Pictures in the figure of the documentation, in rows of real and of drawn ones.
 SHOWN, ACROSS = 48, 12
-# Fixed before the training. The classifier's own balanced accuracy is that of its cross-validation.
+# Fixed before the training, but for the comparison with validation pictures. The classifier's own balanced
+# accuracy is that of its cross-validation.
 APART, NEAREST = Target(most=0.70), Target(least=0.95)
 OWN, WITHIN = 0.843, 0.10
 Parts = dict[str, LabelledImages]
