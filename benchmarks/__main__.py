@@ -43,6 +43,7 @@ MODULES = {
     "generate_speed": "generate.speed",
     "generate_halves": "generate.halves",
     "generate_pixels": "generate.pixels",
+    "generate_pictures": "generate.pictures",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

@@ -53,6 +53,9 @@ class Settings:
     generate_model: Path | None = option(
         None, "model that `generate_mock` scores in place of the packaged one"
     )
+    pictures_model: Path | None = option(
+        None, "model that `generate_pictures` scores; one is trained if not given"
+    )
     photoz_runs: Path | None = option(None, "folder of `make bench-train`")
     explore_galaxies: int = option(1_000_000, "mock galaxies that `explore` shows")
     explore_seconds: float = option(120.0, "how long the visitors of `explore` click")

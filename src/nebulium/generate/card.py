@@ -16,6 +16,10 @@ DOMAIN = (
     "a combination of properties no further from those of training galaxies than 99.7 % of the validation "
     "galaxies are"
 )
+TEXTURE = (
+    "what components leave out of pictures is drawn as noise, correlated between pixels and bands, as strong "
+    "in each octave and at each brightness as coefficients say; it lies anywhere"
+)
 
 
 def described(
@@ -64,7 +68,8 @@ def described(
             facts={
                 "Images": f"{preparation.size} pixels on a side, pixels in {form.unit or 'unknown units'}",
                 "Network": f"{model.basis.size} {config.summary}",
-            },
+            }
+            | ({"Texture": TEXTURE} if hyperparameters.get("textured") else {}),
             details="\n".join(tables),
             learned_from="images",
         ),

@@ -21,8 +21,12 @@ MOST_TAKEN = 0.3
 
 
 def finished(model: LatentImageModel, held_back: LabelledImages) -> LatentImageModel:
-    """The model whose drawn sky is as noisy as that of images held back, and that ranks images among them."""
-    model = _with_sky(model, held_back)
+    """The model whose drawn sky is as noisy as that of images held back, and that ranks images among them.
+
+    Texture is as strong as its coefficients say.
+    """
+    if model.texture is None:
+        model = _with_sky(model, held_back)
     if model.typicality is None:
         return model
     seen = mapped(model.unusual, held_back.images)

@@ -145,5 +145,5 @@ class ImageModel(eqx.Module):
         stretch = self.form.preparation.stretch
         both = self.in_frame(image), self.rebuilt(coefficients)
         left = jnp.log(jnp.std(jnp.subtract(*(stretched(one, stretch) for one in both))) + LEAST_LEFT)
-        first = coefficients[: min(MOST_AXES, self.basis.even)]
+        first = coefficients[-self.basis.size :][: min(MOST_AXES, self.basis.even)]
         return jnp.append(first, (left - self.left_mean) / self.left_scale)

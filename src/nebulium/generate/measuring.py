@@ -59,9 +59,13 @@ def _with_image_domain(model: Model, parts: Mapping[str, LabelledImages]) -> Mod
 
 def _noise(model: ImageModel, images: StoredImages) -> PixelNoise:
     """Noise as it is left of images that components were not fitted to."""
+    return fit_noise(rebuilt_pairs(model, images), np.asarray(model.basis.shares()))
+
+
+def rebuilt_pairs(model: ImageModel, images: StoredImages) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Some images in their frames, in chunks with what components make of them."""
     both = eqx.Partial(_and_rebuilt, model)
-    pairs = (map_galaxies(both, chunk, batch=BATCH) for chunk in chunks_of(images, MOST_FOR_NOISE))
-    return fit_noise(pairs, np.asarray(model.basis.shares()))
+    return (map_galaxies(both, chunk, batch=BATCH) for chunk in chunks_of(images, MOST_FOR_NOISE))
 
 
 def _and_rebuilt(model: ImageModel, image: Image) -> tuple[Image, Image]:

@@ -24,8 +24,10 @@ from nebulium.generate.image_model import (
 from nebulium.generate.latent.basis import Basis
 from nebulium.generate.latent.diffusion import LatentDiffusion
 from nebulium.generate.latent.frame import at_random, framed
+from nebulium.generate.latent.neighbours import Neighbours, without_neighbours
 from nebulium.generate.latent.noise import PixelNoise, unstretched
 from nebulium.generate.latent.reader import OF_GALAXY, Reader, log_posterior
+from nebulium.generate.latent.texture import Texture, rooted, unrooted
 from nebulium.generate.latent.typicality import DRAWS, LEVELS, Typical, Typicality
 from nebulium.modelfile import register
 from nebulium.nn.classes import split_by_target
@@ -59,6 +61,8 @@ class LatentImageModel(ImageModel):
         place among them.
     typicality_references : int
         Images held back that others are ranked among; 0 for a model that ranks none.
+    textured : bool
+        Of pictures: what components leave out is texture and not noise in flux.
     bands, unit, size, stretch, binning : sequence of str, str, int, dict, int
         The images: see `nebulium.data.Preparation`.
 
@@ -67,7 +71,7 @@ class LatentImageModel(ImageModel):
     condition_mean, condition_scale : (number,) float32
         Of the training galaxies, of the properties that are numbers.
     sky : (band,) float32
-        Scatter of the sky, in the unit of the pixels.
+        Scatter of the sky, in the unit of the pixels; of pictures, of their roots.
     basis : Basis
     diffusion : LatentDiffusion
     reader : Reader
@@ -79,6 +83,10 @@ class LatentImageModel(ImageModel):
     left_mean, left_scale : () float32
         Of the logarithm of the scatter that components leave out, over the training images.
     typicality : Typicality, optional
+    texture : Texture, optional
+        Its coefficients come before those of the basis.
+    neighbours : Neighbours, optional
+        Other objects in pictures, of which coefficients tell nothing.
 
     Examples
     --------
@@ -108,6 +116,8 @@ class LatentImageModel(ImageModel):
     left_mean: Float[Array, ""]
     left_scale: Float[Array, ""]
     typicality: Typicality | None
+    texture: Texture | None
+    neighbours: Neighbours | None
     form: ImageForm = eqx.field(static=True)
     conditions: tuple[str, ...] = eqx.field(static=True)
     kinds: ConditionKinds = eqx.field(static=True)
@@ -126,6 +136,7 @@ class LatentImageModel(ImageModel):
         psf_fwhm_arcsec: Sequence[float] | None = None,
         classes: Mapping[str, Sequence[str]] | None = None,
         typicality_references: int = 0,
+        textured: bool = False,
         key: Key[Array, ""] | None = None,
         **images: Any,
     ):
@@ -140,12 +151,14 @@ class LatentImageModel(ImageModel):
         self.sky = jnp.ones(bands)
         first, second = jax.random.split(jax.random.key(0) if key is None else key)
         of_network: dict[str, Any] = {"width": width, "depth": depth}
-        even = self.basis.even
-        self.diffusion = LatentDiffusion(self.basis.size, columns, even=even, **of_network, key=first)
-        self.reader = Reader(self.basis.size, columns, classes=counts, **of_network, key=second)
+        self.texture = Texture(self.form.preparation.side, bands) if textured else None
+        self.neighbours = Neighbours(bands) if textured else None
+        size, even = (self.of_texture + number for number in (self.basis.size, self.basis.even))
+        self.diffusion = LatentDiffusion(size, columns, even=even, **of_network, key=first)
+        self.reader = Reader(size, columns, classes=counts, **of_network, key=second)
         self.noise = PixelNoise(bands)
         self.condition_domain = TrainingDomain(columns, domain_references)
-        self.image_domain = TrainingDomain(min(MOST_AXES, even) + 1, domain_references)
+        self.image_domain = TrainingDomain(min(MOST_AXES, self.basis.even) + 1, domain_references)
         self.left_mean, self.left_scale = jnp.zeros(()), jnp.ones(())
         ranked = typicality_references
         self.typicality = Typicality(LEVELS + 2 * bands, ranked) if ranked else None
@@ -165,25 +178,49 @@ class LatentImageModel(ImageModel):
         coefficients = self.diffusion.sample(given, steps, coefficient_key, guidance, sampler)
         return self.with_noise(coefficients, noise_key)
 
+    @property
+    def of_texture(self) -> int:
+        """So many of the coefficients, the first, tell of texture."""
+        return 0 if self.texture is None else self.texture.size
+
     def with_noise(self, coefficients: Coefficients, key: Key[Array, ""]) -> Image:
-        """The image of coefficients, with noise on what these cannot hold, turned at random."""
+        """The image of coefficients, with noise or texture that these cannot hold, turned at random."""
         noise_key, turn_key = jax.random.split(key)
         clean, sky = self.rebuilt(coefficients), self.sky[None, None, :]
+        if self.texture is not None and self.neighbours is not None:
+            # Turned first: noise of a picture lies along its rows and columns.
+            clean = at_random(clean, turn_key)
+            texture_key, neighbour_key = jax.random.split(noise_key)
+            texture = self.texture.drawn(coefficients[: self.of_texture], clean, texture_key)
+            others = self.texture.levels[0] + self.neighbours.drawn(len(clean), neighbour_key)
+            return unrooted(jnp.maximum(clean, others) + texture, self.form.preparation.binning)
         noise = self.noise.scatter(clean) * jax.random.normal(noise_key, clean.shape) / sky
         return at_random(clean + self.basis.beyond(noise, coefficients) * sky, turn_key)
 
     def in_frame(self, image: Image) -> Image:
-        """A prepared image in the unit of the pixels, turned to its major axis."""
-        sky = self.sky[None, None, :]
-        return framed(unstretched(image, self.form.preparation.stretch) / sky) * sky
+        """A prepared image in the unit of the pixels, turned to its major axis.
+
+        Of a picture these are roots, and neighbours are taken away.
+        """
+        sky, pixels = self.sky[None, None, :], unstretched(image, self.form.preparation.stretch)
+        pixels = pixels if self.texture is None else without_neighbours(rooted(pixels))
+        return framed(pixels / sky) * sky
 
     def coefficients(self, image: Image) -> Coefficients:
         """Of a prepared image."""
-        return self.basis.coefficients(self.in_frame(image) / self.sky[None, None, :])
+        pixels = self.in_frame(image)
+        of_basis = self.basis.coefficients(pixels / self.sky[None, None, :])
+        if self.texture is None:
+            return of_basis
+        clean = self.rebuilt(of_basis)
+        return jnp.concatenate([self.texture.coefficients(pixels - clean, clean), of_basis])
 
     def rebuilt(self, coefficients: Coefficients) -> Image:
-        """The image of coefficients in its frame, without further noise, in the unit of the pixels."""
-        return self.basis.image(coefficients) * self.sky[None, None, :]
+        """The image of coefficients, or of those of the basis alone, in its frame, without noise or texture.
+
+        It is in the unit of the pixels, or of their roots.
+        """
+        return self.basis.image(coefficients[-self.basis.size :]) * self.sky[None, None, :]
 
     def log_ratios(self, image: Image, conditions: Float[Array, "way condition"]) -> Float[Array, " way"]:
         """Log of p(image given properties) / p(image) by Bayes' rule, for several sets of properties."""

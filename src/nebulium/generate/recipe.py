@@ -24,7 +24,9 @@ from nebulium.generate.latent.basis import MOST_VALUES, Basis, fit_basis
 from nebulium.generate.latent.diffusion import Known, coefficient_scale, stratified
 from nebulium.generate.latent.frame import framed
 from nebulium.generate.latent.gaussian import fit_gaussian
+from nebulium.generate.latent.neighbours import fit_neighbours, without_neighbours
 from nebulium.generate.latent.reader import starting_mixture
+from nebulium.generate.latent.texture import fit_texture, rooted, with_spreads
 from nebulium.generate.latent.typicality import MOST_REFERENCES
 from nebulium.generate.measuring import (
     BATCH,
@@ -32,7 +34,9 @@ from nebulium.generate.measuring import (
     MOST_FOR_NOISE,
     chunks_of,
     known_of,
+    mapped,
     measured,
+    rebuilt_pairs,
     rows_of,
     with_scales,
 )
@@ -76,8 +80,8 @@ class ImageConfig(Protocol):
     def summary(self) -> str:
         """What the model card says of its numbers of an image, after how many they are, and networks."""
 
-    def kept(self, held_back: int) -> dict[str, Any]:
-        """Keywords of the model for what it keeps of so many images held back."""
+    def kept(self, held_back: int, stretch: Stretch) -> dict[str, Any]:
+        """Keywords of the model for what it keeps of so many images held back, of such a kind."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +143,11 @@ class LatentConfig:
             f"{self.depth} blocks of width {self.width}"
         )
 
-    def kept(self, held_back: int) -> dict[str, Any]:
-        """Keywords of the model for what it keeps of so many images held back."""
-        return {"typicality_references": min(MOST_REFERENCES, held_back)}
+    def kept(self, held_back: int, stretch: Stretch) -> dict[str, Any]:
+        """Keywords of the model for what it keeps of so many images held back, of such a kind."""
+        kept: dict[str, Any] = {"typicality_references": min(MOST_REFERENCES, held_back)}
+        # Pictures have texture; of flux nothing need be said.
+        return kept | ({"textured": True} if stretch.kind == "display" else {})
 
     @property
     def fitting(self) -> FitConfig:
@@ -266,7 +272,7 @@ def train_on_images(
     settings: dict[str, Any] = {
         name: _rounded(getattr(source, name)) for name in ("pixel_scale_arcsec", "psf_fwhm_arcsec")
     }
-    settings |= config.kept(len(parts["validation"]))
+    settings |= config.kept(len(parts["validation"]), preparation.stretch)
     if classes:
         settings["classes"] = {name: list(names) for name, names in classes.items()}
     model, results = learn(parts, labelled.targets, config=config, settings=settings, run=run)
@@ -334,12 +340,14 @@ def train_on_store(
     """
     training = parts["train"]
     model = _with_statistics(training, conditions, config, settings or {})
+    if model.texture is not None:
+        model = _with_texture(model, parts)
     basis = model.basis
     data = {name: _coefficients(model, parts[name]) for name in ("train", "validation")}
     gaussian = fit_gaussian(
         data["train"]["coefficients"],
         np.where(data["train"]["known"] > 0, data["train"]["conditions"], np.nan),
-        basis.even,
+        model.diffusion.gaussian.even,
     )
     model = eqx.tree_at(lambda m: m.diffusion.gaussian.closed, model, gaussian)
     model = measured(model, parts, data)
@@ -397,10 +405,14 @@ def _with_statistics(
 ) -> LatentImageModel:
     """A model before training, with what is measured on the training galaxies."""
     stretch = training.images.store.form.preparation.stretch
-    sky = _sky(training.images, stretch)
+    as_seen = lambda chunk: stretch.invert(chunk)  # noqa: E731
+    if settings.get("textured"):
+        galaxy = lambda pixels: without_neighbours(rooted(pixels))  # noqa: E731
+        as_seen = lambda chunk: map_galaxies(galaxy, stretch.invert(chunk), batch=BATCH)  # noqa: E731
+    sky = _sky(training.images, as_seen)
     # Their frames are found once; half precision holds a part in two thousand.
     in_frame = [
-        map_galaxies(eqx.Partial(_framed, jnp.asarray(sky)), stretch.invert(chunk), batch=BATCH)
+        map_galaxies(eqx.Partial(_framed, jnp.asarray(sky)), as_seen(chunk), batch=BATCH)
         for chunk in chunks_of(training.images, MOST_FOR_BASIS)
     ]
     halves = [chunk.astype(np.float16) for chunk in in_frame]
@@ -411,9 +423,10 @@ def _with_statistics(
     )
     keywords = hyperparameters(training, basis.components, conditions, config, settings)
     model = LatentImageModel(**keywords, key=jax.random.key(config.seed))
-    scale = jnp.asarray(coefficient_scale(np.asarray(basis.strengths)))
-    found = (basis, jnp.asarray(sky), scale)
-    model = eqx.tree_at(lambda m: (m.basis, m.sky, m.diffusion.scale), model, found)
+    model = eqx.tree_at(lambda m: (m.basis, m.sky), model, (basis, jnp.asarray(sky)))
+    if model.texture is None:
+        scale = jnp.asarray(coefficient_scale(np.asarray(basis.strengths)))
+        model = eqx.tree_at(lambda m: m.diffusion.scale, model, scale)
     return with_scales(model, values)
 
 
@@ -422,14 +435,33 @@ def _framed(sky: Float[Array, " band"], image: Image) -> Image:
     return framed(image / sky[None, None, :])
 
 
+def _with_texture(model: LatentImageModel, parts: Mapping[str, LabelledImages]) -> LatentImageModel:
+    """The model with the texture of images that components were not fitted to, and neighbours."""
+    texture = fit_texture(rebuilt_pairs(model, parts["validation"].images))
+
+    def strengths(image: Array) -> Array:
+        clean = model.rebuilt(model.coefficients(image))
+        return texture.strengths(model.in_frame(image) - clean, clean)
+
+    texture = with_spreads(texture, mapped(strengths, parts["train"].images))
+    of_basis = np.asarray(model.basis.strengths)
+    # They come out neither with the coarsest features nor with the noise.
+    of_all = np.concatenate([np.full(texture.size, np.median(of_basis)), of_basis])
+    stretch = model.form.preparation.stretch
+    some = chunks_of(parts["train"].images, MOST_FOR_NOISE)
+    neighbours = fit_neighbours(map_galaxies(rooted, stretch.invert(chunk), batch=BATCH) for chunk in some)
+    found = texture, neighbours, jnp.asarray(coefficient_scale(of_all))
+    return eqx.tree_at(lambda m: (m.texture, m.neighbours, m.diffusion.scale), model, found)
+
+
 def _standardised(values: Float[np.ndarray, "n condition"]) -> Float[np.ndarray, "n condition"]:
     """Properties of mean 0 and unit variance, 0 where they are missing; of classes their places."""
     return np.nan_to_num((values - np.nanmean(values, axis=0)) / np.maximum(np.nanstd(values, axis=0), 1e-30))
 
 
-def _sky(images: StoredImages, stretch: Stretch) -> Float[np.ndarray, " band"]:
+def _sky(images: StoredImages, as_seen: Callable[[np.ndarray], np.ndarray]) -> Float[np.ndarray, " band"]:
     """Scatter of the pixels along the edges, band by band; of images without noise, little."""
-    pixels = np.concatenate([stretch.invert(chunk) for chunk in chunks_of(images, MOST_FOR_NOISE)])
+    pixels = np.concatenate([as_seen(chunk) for chunk in chunks_of(images, MOST_FOR_NOISE)])
     edges = np.concatenate([pixels[:, :EDGE], pixels[:, -EDGE:]]).reshape(-1, pixels.shape[-1])
     scatter = MAD_TO_SIGMA * np.median(np.abs(edges - np.median(edges, axis=0)), axis=0)
     least = LEAST_SKY * np.std(pixels, axis=(0, 1, 2)) + 1e-30

@@ -247,10 +247,13 @@ class Basis(eqx.Module):
         return mirrored + self.template[:, :, None] ** 2
 
     def oriented(self, coefficients: Coefficients, way: Bool[Array, " 2"]) -> Coefficients:
-        """Coefficients of the image with rows mirrored, columns mirrored, each if asked for."""
+        """Coefficients of the image with rows mirrored, columns mirrored, each if asked for.
+
+        What comes before those of the basis is the same in all orientations.
+        """
         rows, columns = jnp.where(way, -1.0, 1.0).astype(jnp.float32)
         one = jnp.ones((), jnp.float32)
-        signs = [jnp.tile(one, self.even)]
+        signs = [jnp.tile(one, len(coefficients) - self.size + self.even)]
         for sign, number in zip((columns, rows, rows * columns), self.components[1:], strict=True):
             signs.append(jnp.tile(sign, number))
         return coefficients * jnp.concatenate(signs)

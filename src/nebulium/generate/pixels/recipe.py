@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from nebulium.data.images.labelled import LabelledImages
+from nebulium.data.images.stretches import Stretch
 from nebulium.generate.image_model import Coefficients, Image
 from nebulium.generate.latent.diffusion import Known
 from nebulium.generate.latent.gaussian import fit_gaussian
@@ -109,7 +110,7 @@ class PixelConfig:
         of_pixels = f"principal components of images; diffusion of pixels ({self.diffusion}) by a U-Net"
         return f"{of_pixels} of {channels} channels, {self.depth} blocks a stage"
 
-    def kept(self, held_back: int) -> dict[str, Any]:
+    def kept(self, held_back: int, stretch: Stretch) -> dict[str, Any]:
         """Keywords of the model for what it keeps of images held back: nothing."""
         return {}
 

@@ -60,7 +60,7 @@ def fit_linear_gaussian(
 ) -> LinearGaussian:
     """The Gaussian of training galaxies, from prepared images and properties, NaN where not known."""
     coefficients = map_galaxies(model.coefficients, images, batch=BATCH)
-    columns = np.column_stack([coefficients[:, : model.basis.even], np.ones(len(coefficients))])
+    columns = np.column_stack([coefficients[:, : model.diffusion.gaussian.even], np.ones(len(coefficients))])
     standard, known = map_galaxies(model.known, conditions, batch=BATCH)
     weights, scatter = [], []
     for values, there in zip(standard.T, known.T > 0, strict=True):
@@ -88,7 +88,7 @@ def posterior_scores(
             MODEL: lambda at: jax.vmap(lambda own: log_posterior(read, at * own, own))(each),
         }
         if linear is not None:
-            even = jnp.append(coefficients[: model.basis.even], 1.0)
+            even = jnp.append(coefficients[: model.diffusion.gaussian.even], 1.0)
             normal = even @ jnp.asarray(linear.weights), jnp.asarray(linear.scatter)
             densities[LINEAR] = lambda at: jax.scipy.stats.norm.logpdf(at, *normal)
         return {name: density_scores(density, model.known(truth)) for name, density in densities.items()}

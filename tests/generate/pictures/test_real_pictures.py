@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nebulium.data.images.opening import open_images
 from nebulium.data.tables.reading import read_table
 from nebulium.errors import NebuliumError
 from nebulium.generate import LatentConfig, posterior_file, sample_file, train_file
@@ -53,6 +54,11 @@ def test_simulated_galaxies_with_true_properties_train_by_the_same_call(eagle):
     train_file(eagle / "pictures", "mine", properties=properties, **options)
     run = sample_file("drawn.parquet", model="mine", given={"view": "edge"}, n=2, steps=2)
     assert run.images == 2
+    pixels = np.stack([image for chunk in open_images("drawn.parquet").chunks() for image in chunk.pixels])
+    # Pictures stay pictures: means of 8 by 8 whole numbers from 0 to 255.
+    assert pixels.min() >= 0
+    assert pixels.max() <= 255
+    np.testing.assert_array_equal(pixels * TINY.binning**2 % 1, 0)
     found = read_table(posterior_file(eagle / "pictures", "posterior.ecsv", model="mine").output)
     assert len(found) == 36 * COPIES
     assert np.all(np.isfinite(found["log_mstar"]))
