@@ -23,6 +23,8 @@ from nebulium.verbs.predict import named_model
 GALAXIES, PLACES, DRAWS = 1_000, 21, 256
 #: Images of the two files that are scored.
 SCORED = (1_000, 4_000)
+#: What is known of each: scores are of images given properties.
+GIVEN = {"log_mstar": 10.3}
 #: Galaxies and draws by which gradients are checked, and the step of the differences in scatters.
 CHECKED, CHECKED_DRAWS, STEP = 16, 32, 0.02
 RATIO, BOUND = "Bayes' rule", f"the bound with {DRAWS} draws"
@@ -36,7 +38,7 @@ def measure(settings: Settings) -> list[Result]:
         checks = [_drawing(model)]
         files = [Path(scratch) / f"{n}.parquet" for n in SCORED]
         for n, file in zip(SCORED, files, strict=True):
-            sample_file(file, model=folder, n=n, steps=4, outside=True)
+            sample_file(file, model=folder, given=GIVEN, n=n, steps=4, outside=True)
         images, conditions = _galaxies(model, files[0])
         checks += _likelihoods(model, images)
         checks += [_gradient(model, name, images, conditions) for name in (RATIO, BOUND)]

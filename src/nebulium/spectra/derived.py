@@ -15,6 +15,10 @@ from nebulium.spectra.draws import SpectrumDraw, break_4000
 BPT_CLASSES = ("star-forming", "composite", "AGN")
 
 
+#: A fainter line is not told from what its continuum is off by: half an Angstrom stands for all below.
+WEAKEST_AA = 0.5
+
+
 class Derived(NamedTuple):
     """Numbers of a spectrum.
 
@@ -22,7 +26,7 @@ class Derived(NamedTuple):
     ----------
     dn4000 : () float32
     log_ew : (10,) float32
-        Logarithm to base 10 of the equivalent widths, AA.
+        Logarithm to base 10 of the equivalent widths, AA, no less than that of `WEAKEST_AA`.
     bpt : (3,) float32
         1 for its class among `BPT_CLASSES`, 0 for the others.
     """
@@ -39,7 +43,7 @@ def derived_of(basis: ContinuumBasis, draw: SpectrumDraw) -> Derived:
     )
     flux = draw.ew_aa * at_line[:, 0]
     return Derived(
-        break_4000(basis, draw.coefficients), jnp.log10(jnp.maximum(draw.ew_aa, 1e-4)), bpt_class(flux)
+        break_4000(basis, draw.coefficients), jnp.log10(jnp.maximum(draw.ew_aa, WEAKEST_AA)), bpt_class(flux)
     )
 
 

@@ -14,7 +14,7 @@ from nebulium.errors import check_extra
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.metrics.two_sample import classifier_auc
 from nebulium.spectra.continuum.training import SpectrumFiles, SpectrumPaths
-from nebulium.spectra.derived import BPT_CLASSES, Derived
+from nebulium.spectra.derived import BPT_CLASSES, WEAKEST_AA, Derived
 from nebulium.spectra.draws import SpectrumDraw
 from nebulium.spectra.model import SpectrumModel
 from nebulium.spectra.scores import figures
@@ -34,6 +34,8 @@ from nebulium.verbs.score import DISTRIBUTION_METRICS, Columns, Metric, smaller
 
 #: Draws of each galaxy, and components that are scored.
 DRAWS, SCORED = 128, 6
+#: The logarithm that stands for all fainter lines, and draws above it among which a line has a rank.
+FLOOR, LEAST_SEEN = np.float32(np.log10(np.float32(WEAKEST_AA))) + 1e-6, 16
 #: Components and lines by which drawn and true spectra are told apart.
 APART = 10
 
@@ -138,13 +140,13 @@ def evaluate_file(
 
 
 def true_values(model: SpectrumModel, galaxies: SpectralGalaxies) -> dict[str, Float[np.ndarray, " n"]]:
-    """What is scored, as the spectra have it; lines that are not seen to three times their error are NaN."""
+    """What is scored, as the spectra have it; lines beyond a spectrum are NaN."""
     spectra = galaxies.spectra
     draws = SpectrumDraw(spectra.coefficients, spectra.log_flux, spectra.redshift, spectra.ew_aa)
     found = values_of(draws, galaxies.derived(model), components=SCORED)
     for place, line in enumerate(LINES):
-        seen = spectra.ew_aa[:, place] > 3.0 * spectra.sigma_aa[:, place]
-        found[f"log_ew_{line}"] = np.where(seen, found[f"log_ew_{line}"], np.nan)
+        known = np.isfinite(spectra.ew_aa[:, place])
+        found[f"log_ew_{line}"] = np.where(known, found[f"log_ew_{line}"], np.nan)
     return found
 
 
@@ -161,8 +163,11 @@ def distribution_columns(
         values = drawn[name].astype(np.float64)
         ranked = np.sort(values, axis=1)
         n = values.shape[1]
-        pit = (np.sum(ranked < truth[:, None], axis=1) + 0.5) / (n + 1)
-        pit = np.where(np.isfinite(truth), pit, np.nan)
+        # A line that is seen stands among the draws in which it is seen.
+        least = FLOOR if name.startswith("log_ew_") else -np.inf
+        seen = np.sum(ranked > least, axis=1)
+        lower = np.sum((ranked < truth[:, None]) & (ranked > least), axis=1)
+        pit = np.where((truth > least) & (seen >= LEAST_SEEN), (lower + 0.5) / (seen + 1), np.nan)
         off = 2 * np.abs(pit - 0.5)
         # Mean distance of draws to the truth, less half of that to each other (Gneiting & Raftery 2007).
         weights = (2 * np.arange(1, n + 1) - n - 1) / n**2
@@ -189,8 +194,7 @@ def baseline_columns(
     known = true_values(model, training)
     names = [name for name in known if not (with_redshift and name == "redshift")]
     values = np.column_stack([known[name] for name in names])
-    # A line that is not seen is faint: so the baselines are told.
-    values = np.where(np.isnan(values), np.nanquantile(values, 0.05, axis=0), values)
+    values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
     both = (training.spectra.redshift, test.spectra.redshift) if with_redshift else None
     found = point_predictions(
         training.seen(model)[0],
@@ -229,11 +233,6 @@ def told_apart(test: SpectralGalaxies, true: Derived, drawn: Drawn, seed: int) -
     """Can a classifier tell one drawn spectrum of each galaxy from its own."""
     seen = np.column_stack([test.spectra.coefficients[:, :APART], true.log_ew])
     ours = np.column_stack([drawn.draws.coefficients[:, 0, :APART], drawn.derived.log_ew[:, 0]])
-    # Below what spectra show, a line is not seen in either.
-    floor = np.nanquantile(seen, 0.05, axis=0)
-    floor[:APART] = -np.inf
     groups = np.arange(len(seen))
-    area = classifier_auc(
-        np.maximum(seen, floor), np.maximum(ours, floor), seed=seed, groups_a=groups, groups_b=groups
-    )
+    area = classifier_auc(seen, ours, seed=seed, groups_a=groups, groups_b=groups)
     return {"galaxies": len(seen), "auc": area.value, "auc_error": area.error}
