@@ -44,6 +44,8 @@ MODULES = {
     "generate_halves": "generate.halves",
     "generate_pixels": "generate.pixels",
     "generate_pictures": "generate.pictures",
+    "spectra": "spectra.mock",
+    "spectra_basis": "spectra.basis",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

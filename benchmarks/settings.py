@@ -56,6 +56,10 @@ class Settings:
     pictures_model: Path | None = option(
         None, "model that `generate_pictures` scores; one is trained if not given"
     )
+    spectra_survey: Path | None = option(
+        None, "survey that `spectra` takes: sdss, seed 11, n 20,000, spectra noiseless"
+    )
+    spectra_model: Path | None = option(None, "model that `spectra` scores in place of the packaged one")
     photoz_runs: Path | None = option(None, "folder of `make bench-train`")
     explore_galaxies: int = option(1_000_000, "mock galaxies that `explore` shows")
     explore_seconds: float = option(120.0, "how long the visitors of `explore` click")

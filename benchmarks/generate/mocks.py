@@ -14,8 +14,8 @@ from nebulium.errors import TableError
 from nebulium.generate import LatentConfig
 from nebulium.mock.survey.making import make_survey
 
-#: Logarithm of the specific star-formation rate, 1/yr, below which light shows no stars being formed: histories
-#: that fade by an exponential go down to -500.
+#: Logarithm of the specific star-formation rate, 1/yr, below which light shows no stars being formed:
+#: histories that fade by an exponential go down to -500.
 LEAST_LOG_SSFR = -12.5
 #: Properties that the catalogues of mocks give in another form.
 DERIVED: Mapping[str, Callable[[Table], np.ndarray]] = {

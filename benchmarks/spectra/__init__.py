@@ -1,0 +1,1 @@
+"""Benchmarks of spectra from images."""
