@@ -7,7 +7,7 @@ from nebulium.mock.survey.making import make_survey
 from nebulium.spectra import SpectraConfig
 
 MODEL, GALAXIES, SEED = "mock-sdss-spectra", 20_000, 11
-CONFIG = SpectraConfig(members=2)
+CONFIG = SpectraConfig()
 
 
 def spectra_survey(settings: Settings, scratch: str | Path) -> Path:

@@ -84,7 +84,7 @@ def spectra_config(
     components: Annotated[
         int, typer.Option("--components", min=2, help="Principal components of the continua.")
     ] = 12,
-    members: Annotated[int, typer.Option("--members", min=1, help="Networks that are averaged.")] = 3,
+    members: Annotated[int, typer.Option("--members", min=1, help="Networks that are averaged.")] = 2,
     lines: Annotated[
         str, typer.Option("--lines", metavar="DIR_OR_NAME", help="Model of the lines given the continuum.")
     ] = "desi-lines",

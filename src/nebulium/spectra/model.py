@@ -22,8 +22,6 @@ from nebulium.spectra.features import Features, feature_count, measure_image
 
 Values = Float[Array, " value"]
 
-#: Normal distributions in the mixture of a galaxy.
-MIXTURE = 4
 #: Standardised features are clipped here: far outside the training domain networks should not run away.
 FEATURE_BOUND = 6.0
 #: The redshift and the brightness, before the coefficients.
@@ -40,21 +38,26 @@ class SpectrumNetwork(eqx.Module):
         Lengths of what goes in and of what it says the density of.
     width, depth : int
         Of the hidden layers.
+    mixture : int
+        Normal distributions of a galaxy.
     key : key
     """
 
     layers: tuple[eqx.nn.Linear, ...]
     last: eqx.nn.Linear
     values: int = eqx.field(static=True)
+    mixture: int = eqx.field(static=True)
 
-    def __init__(self, features: int, values: int, *, width: int, depth: int, key: Key[Array, ""]):
-        self.values = values
+    def __init__(
+        self, features: int, values: int, *, width: int, depth: int, mixture: int, key: Key[Array, ""]
+    ):
+        self.values, self.mixture = values, mixture
         last_key, *keys = jax.random.split(key, depth + 1)
         sizes = [features + 2] + [width] * depth
         self.layers = tuple(
             eqx.nn.Linear(before, width, key=key) for before, key in zip(sizes[:-1], keys, strict=True)
         )
-        last = eqx.nn.Linear(width, parameter_count(MIXTURE, values), key=last_key)
+        last = eqx.nn.Linear(width, parameter_count(mixture, values), key=last_key)
         self.last = eqx.tree_at(lambda layer: layer.weight, last, 0.3 * last.weight)
 
     def __call__(self, features: Features, redshift: Scalar, known: Scalar) -> Components:
@@ -62,7 +65,7 @@ class SpectrumNetwork(eqx.Module):
         hidden = jnp.concatenate([features, jnp.stack([redshift, known])])
         for layer in self.layers:
             hidden = jax.nn.gelu(layer(hidden))
-        return components_of(self.last(hidden), MIXTURE, self.values)
+        return components_of(self.last(hidden), self.mixture, self.values)
 
     def loss(self, features: Features, values: Values, told: Scalar) -> Scalar:
         """Negative logarithm of the density of all values, or of the others where the redshift is told."""
@@ -108,8 +111,8 @@ class SpectrumModel(eqx.Module):
         Of the continuum.
     first, pixels : int
         Of its grid: see `ContinuumBasis`.
-    width, depth, members : int
-        Of the networks, and how many there are.
+    width, depth, mixture, members : int
+        Of the networks, how many normal distributions each mixes, and how many networks there are.
     lines : mapping
         Keywords of the model of lines.
     domain_references : int
@@ -135,7 +138,7 @@ class SpectrumModel(eqx.Module):
     Examples
     --------
     >>> model = SpectrumModel(
-    ...     components=2, first=17660, pixels=1600, width=8, depth=1, members=1,
+    ...     components=2, first=17660, pixels=1600, width=8, depth=1, mixture=2, members=1,
     ...     lines={"with_luminosity": False, "width": 8, "depth": 1}, domain_references=8,
     ...     bands=["g", "r", "i"], unit="nJy", size=16, stretch={"kind": "asinh", "softening": [1.0] * 3},
     ... )
@@ -163,6 +166,7 @@ class SpectrumModel(eqx.Module):
         pixels: int,
         width: int,
         depth: int,
+        mixture: int,
         members: int,
         lines: Mapping[str, Any],
         domain_references: int = DOMAIN_REFERENCES,
@@ -178,7 +182,8 @@ class SpectrumModel(eqx.Module):
         self.value_mean, self.value_scale = jnp.zeros(values), jnp.ones(values)
         self.basis = ContinuumBasis(first, pixels, components)
         self.networks = tuple(
-            SpectrumNetwork(features, values, width=width, depth=depth, key=key) for key in keys
+            SpectrumNetwork(features, values, width=width, depth=depth, mixture=mixture, key=key)
+            for key in keys
         )
         self.lines = LineModel(**lines, key=line_key)
         self.correction = LineCorrection(features, key=correction_key)

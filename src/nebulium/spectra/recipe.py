@@ -51,8 +51,9 @@ class SpectraConfig:
     ----------
     components : int
         Principal components of the continua.
-    width, depth, members : int
-        Of the networks: of the hidden layers, and how many networks there are.
+    width, depth, mixture, members : int
+        Of the networks: of the hidden layers, how many normal distributions each mixes, and how many
+        networks there are.
     lines : str
         Model of the lines given the continuum: a packaged one, or a folder.
     size : int, optional
@@ -71,13 +72,14 @@ class SpectraConfig:
     """
 
     components: int = 12
-    width: int = 256
+    width: int = 192
     depth: int = 3
-    members: int = 3
+    mixture: int = 10
+    members: int = 2
     lines: str = "desi-lines"
     size: int | None = None
     binning: int = 1
-    epochs: int = 60
+    epochs: int = 80
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 3e-2
@@ -85,7 +87,7 @@ class SpectraConfig:
     split_seed: str = "nebulium"
 
     def __post_init__(self) -> None:
-        for name in ("components", "width", "depth", "members"):
+        for name in ("components", "width", "depth", "mixture", "members"):
             if getattr(self, name) < 1:
                 raise ValueError(f"SpectraConfig: {name} must be at least 1, got {getattr(self, name)!r}")
 
@@ -200,6 +202,7 @@ def _hyperparameters(
         "pixels": len(basis.mean),
         "width": config.width,
         "depth": config.depth,
+        "mixture": config.mixture,
         "members": config.members,
         "lines": dict(describe_model(config.lines).config["hyperparameters"]),
         "domain_references": min(DOMAIN_REFERENCES, len(training)),
