@@ -29,6 +29,8 @@ FOLDERS = (
     ("generate", "train", "none", "--properties", "z"),
     ("generate", "evaluate", "none", "--model", "none"),
     ("generate", "sample", "--model", "none", "--kind", "fits"),
+    ("spectra", "train", "--images", "none", "--spectra", "none"),
+    ("spectra", "evaluate", "none", "--spectra", "none", "--model", "none"),
     ("mock", "make", "--survey", "sdss", "--n", "2"),
     ("explore", "none.parquet"),
 )
@@ -55,7 +57,7 @@ WRITING = {
 
 
 def test_all_that_write_are_known():
-    assert len(WRITING) == 26
+    assert len(WRITING) == 30
 
 
 @pytest.mark.parametrize("name", WRITING)
