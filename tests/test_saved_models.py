@@ -28,6 +28,7 @@ COMMANDS = {
     "lines": ("lines", "predict", FIXTURES / "continua.parquet"),
     "photoz": ("photoz", "predict", FIXTURES / "survey"),
     "properties": ("properties", "predict", FIXTURES / "survey"),
+    "spectra": ("spectra", "predict", FIXTURES / "survey"),
 }
 EMBEDDED = ("properties", "predict", "--embeddings", FIXTURES / "embeddings.parquet")
 
@@ -66,7 +67,9 @@ def test_there_is_a_folder_of_every_class():
     assert {one.rpartition(":")[2] for one in classes} == set(CLASSES)
     # Version 0.1 named a module too; what is younger does not.
     younger = {one for one in classes if not one.startswith("nebulium.")}
-    assert younger == {"CombinedModel", "LatentImageModel", "PixelImageModel", "PropertyModel"}
+    assert younger == {
+        "CombinedModel", "LatentImageModel", "PixelImageModel", "PropertyModel", "SpectrumModel"
+    }  # fmt: skip
 
 
 def describe_class(name):

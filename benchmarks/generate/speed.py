@@ -22,14 +22,14 @@ from nebulium.verbs.predict import named_model
 
 GALAXIES, PLACES, DRAWS = 1_000, 21, 256
 #: Images of the two files that are scored.
-SCORED = (1_000, 4_000)
+SCORED = (4_000, 16_000)
 #: What is known of each: scores are of images given properties.
 GIVEN = {"log_mstar": 10.3}
 #: Galaxies and draws by which gradients are checked.
 CHECKED, CHECKED_DRAWS = 16, 32
 RATIO, BOUND = "Bayes' rule", f"the bound with {DRAWS} draws"
 #: Steps of the differences, in scatters: posteriors are as narrow as 0.04, and sums over levels round more.
-STEPS = {RATIO: 0.004, BOUND: 0.02}
+STEPS = {RATIO: 0.003, BOUND: 0.02}
 
 
 def measure(settings: Settings) -> list[Result]:

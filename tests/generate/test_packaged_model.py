@@ -29,6 +29,12 @@ def test_galaxies_are_drawn_by_name(tmp_path):
     assert (run.images, run.out_of_domain) == (2, 0)
 
 
+def test_galaxies_of_candels_are_drawn_by_name(tmp_path):
+    given = {"redshift": 1.2, "log_mstar": 10.0}
+    run = sample_file(tmp_path / "drawn.parquet", model="mock-candels-images", given=given, n=2, steps=8)
+    assert (run.images, run.out_of_domain) == (2, 0)
+
+
 def test_it_knows_galaxies_that_it_has_never_seen(survey, tmp_path):
     true = read_table(survey / "catalogue.parquet")
     found = read_table(posterior_file(survey, tmp_path / "p.parquet", model=MODEL).output)

@@ -95,7 +95,7 @@ def render(
     Examples
     --------
     >>> basis = ContinuumBasis(17681, 1571, 2)
-    >>> draw = SpectrumDraw(jnp.zeros(2), jnp.array(1.0), jnp.array(0.1), jnp.full(10, 5.0))
+    >>> draw = SpectrumDraw(jnp.zeros(2), jnp.array(1.0), jnp.array(0.1), jnp.zeros(10))
     >>> render(basis, draw, jnp.array([4000.0, 6000.0, 9000.0])).tolist()
     [10.0, 10.0, nan]
     """

@@ -72,14 +72,14 @@ class SpectraConfig:
     """
 
     components: int = 12
-    width: int = 192
+    width: int = 256
     depth: int = 3
-    mixture: int = 10
+    mixture: int = 4
     members: int = 2
     lines: str = "desi-lines"
     size: int | None = None
     binning: int = 1
-    epochs: int = 80
+    epochs: int = 60
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 3e-2

@@ -67,9 +67,9 @@ class ContinuumBasis(eqx.Module):
 
     Examples
     --------
-    >>> basis = ContinuumBasis(17681, 1571, 10)
+    >>> basis = ContinuumBasis(*grid_of(3400.0, 7000.0), 10)
     >>> basis.wave_rest_aa[[0, -1]].round().tolist()
-    [3400.0, 7001.0]
+    [3400.0, 7003.0]
     """
 
     mean: Rest
