@@ -107,11 +107,12 @@ def measure(settings: Settings) -> Iterator[Result]:
         yield Result(
             "spectra/mock",
             "Spectra from images of a mock of SDSS",
-            f"`{MODEL}`, {len(galaxies.test):,} test galaxies, {len(galaxies.training):,} to train; rest "
-            f"frame {LOW_AA:.0f} to {HIGH_AA:.0f} AA, {PIXELS:,} pixels even in the logarithm, in units of "
-            f"the continuum about 5500 AA; {DRAWS} draws a galaxy. Errors of components are mean squares over "
-            "the variance, mean of the first six; errors of spectra medians over galaxies and wavelengths of the "
-            "mean of the draws. Equivalent widths are those of the catalogue, no less than half an Angstrom.",
+            f"`{MODEL}`, {len(galaxies.test):,} test galaxies, {len(galaxies.training):,} to train. "
+            f"At rest from {LOW_AA:.0f} to {HIGH_AA:.0f} AA, {PIXELS:,} pixels even in the logarithm, "
+            f"in units of the continuum about 5500 AA; {DRAWS} draws a galaxy. Errors of components are "
+            "mean squares over the variance, mean of the first six; errors of spectra medians over "
+            "galaxies and wavelengths of the mean of the draws. Equivalent widths are those of the "
+            "catalogue, no less than half an Angstrom.",
             CHECK_COLUMNS,
             [check.row for check in checks],
         )
