@@ -1,5 +1,6 @@
 """From images with spectra to all that says how good a model of spectra is."""
 
+import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -135,7 +136,7 @@ def evaluate_file(
         "bpt": [bpt_scores(derived, drawn.derived)],
         "told_apart": [told_apart(test, derived, drawn, seed)],
     }
-    scored = Evaluation(**{**vars(scored), "tables": tables})
+    scored = dataclasses.replace(scored, tables=tables)
     return scoring.completed(scored, len(test), galaxies.notes, galaxies.rejects)
 
 

@@ -54,11 +54,11 @@ def example_figures(model: SpectrumModel, galaxies: SpectralGalaxies, drawn: Dra
         top = float(np.nanquantile(highs, 0.995))
         right.set(xlim=(WAVES_AA[0], WAVES_AA[-1]), ylim=(0, 1.15 * top))
         right.text(
-            0.99,
+            0.5,
             0.93,
             f"z = {spectra.redshift[row]:.3f}",
             transform=right.transAxes,
-            ha="right",
+            ha="center",
             va="top",
             fontsize=SMALL,
         )
