@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nebulium.cli.options import (
-    OF_IMAGES,
     REPLACED,
     AllRows,
     Bands,
@@ -21,6 +20,7 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
+    image_data,
 )
 from nebulium.cli.verb import evaluation, library, say, say_notes, say_predictions, say_trained, verb
 from nebulium.errors import TableError
@@ -70,13 +70,6 @@ Steps = Annotated[
     int | None,
     typer.Option("--steps", min=2, help="Of the sampler. [default: heun 40, ddim 160, ancestral 320]"),
 ]
-
-
-def image_data(
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help=OF_IMAGES, show_default=False)],
-) -> Any:
-    """The images."""
-    return data if len(data) > 1 else data[0]
 
 
 def channel_counts(text: str) -> tuple[int, ...]:

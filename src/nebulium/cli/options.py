@@ -164,3 +164,10 @@ Bands = Annotated[
         help="Bands to use, in order; names for them where the files have none.",
     ),
 ]
+
+
+def image_data(
+    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help=OF_IMAGES, show_default=False)],
+) -> Any:
+    """The images."""
+    return data if len(data) > 1 else data[0]

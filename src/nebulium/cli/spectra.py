@@ -20,6 +20,7 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
+    image_data,
 )
 from nebulium.cli.verb import (
     evaluation,
@@ -62,13 +63,6 @@ Table = Annotated[
         "--table", metavar="TABLE", help="With that column. [default: the columns beside the images]"
     ),
 ]
-
-
-def image_data(
-    data: Annotated[list[Path], typer.Argument(metavar="DATA...", help=OF_IMAGES, show_default=False)],
-) -> Any:
-    """The images."""
-    return data if len(data) > 1 else data[0]
 
 
 def training_images(

@@ -31,13 +31,13 @@ def pictures_figure(kinds: Mapping[str, Images]) -> Figure:
     white = np.percentile(first[:columns], 100 - WHITE, axis=(1, 2))
     for row, (kind, images) in zip(panels, kinds.items(), strict=True):
         for axes, image, limit in zip(row, images, white, strict=False):
-            axes.imshow(_picture(image, limit), interpolation="nearest")
+            axes.imshow(picture(image, limit), interpolation="nearest")
             axes.set(xticks=[], yticks=[])
         row[columns // 2].set_title(kind, fontsize=TEXT, pad=2)
     return figure
 
 
-def _picture(image: np.ndarray, white: np.ndarray) -> np.ndarray:
+def picture(image: np.ndarray, white: np.ndarray) -> np.ndarray:
     """The first, middle and last band as blue, green and red."""
     bands = [0, image.shape[-1] // 2, image.shape[-1] - 1]
     relative = (image / np.maximum(white, 1e-9))[..., bands]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from nebulium.data.images.stretches import lupton_rgb
+from nebulium.generate.scores.figures import WHITE, picture
 from nebulium.metrics.figure_style import BLACK, BLUE, FULL_WIDTH, SMALL
 from nebulium.metrics.panels import draw_pit_histogram, finish
 from nebulium.spectra.draws import SpectrumDraw, render
@@ -35,7 +35,8 @@ def example_figures(model: SpectrumModel, galaxies: SpectralGalaxies, drawn: Dra
     spectra = galaxies.spectra
     for place, ((left, right), row) in enumerate(zip(panels, order, strict=True)):
         flux = stretch.invert(galaxies.images.images[np.array([row])])[0]
-        left.imshow(_picture(flux), interpolation="nearest")
+        white = np.percentile(flux, 100 - WHITE, axis=(0, 1))
+        left.imshow(picture(flux, white), interpolation="nearest")
         left.set(xticks=[], yticks=[])
         true = SpectrumDraw(
             jnp.asarray(spectra.coefficients[row]),
@@ -79,10 +80,3 @@ def calibration_figure(columns: Mapping[str, Columns]) -> Figure:
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     return figure
-
-
-def _picture(flux: np.ndarray) -> np.ndarray:
-    """The first, middle and last band as blue, green and red."""
-    bands = [0, flux.shape[-1] // 2, flux.shape[-1] - 1]
-    white = np.maximum(np.percentile(flux, 99.5, axis=(0, 1)), 1e-9)
-    return lupton_rgb((flux / white)[..., bands], (1.0, 1.0, 1.0), stretch=3.0, softening=1.0)
