@@ -49,13 +49,7 @@ def described(
     return TrainedModel(
         model,
         hyperparameters=hyperparameters,
-        preprocessing={
-            "bands": list(form.bands),
-            "unit": form.unit,
-            "size_px": preparation.size,
-            "binning": preparation.binning,
-            "stretch": preparation.stretch.as_dict(),
-        },
+        preprocessing=form.preprocessing(),
         units=units,
         training_domain={"in_domain": DOMAIN, "conditions": learned, "classes": counts, "noise": noise},
         split=split,

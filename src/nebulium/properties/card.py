@@ -86,15 +86,10 @@ def _of_images(model: PropertyModel) -> tuple[dict[str, Any], dict[str, str]]:
     form = model.form
     if form is None:
         return {}, {}
-    size, stretch = form.preparation.size, form.preparation.stretch.as_dict()
-    about = {
-        "bands": list(form.bands),
-        "unit": form.unit,
-        "size_px": size,
-        "binning": form.preparation.binning,
-        "stretch": stretch,
+    size, stretch = form.preparation.size, form.preparation.stretch.kind
+    return form.preprocessing(), {
+        "Images": f"{' '.join(form.bands)}, {size} pixels a side, stretch {stretch}."
     }
-    return about, {"Images": f"{' '.join(form.bands)}, {size} pixels a side, stretch {stretch['kind']}."}
 
 
 def _summary(model: PropertyModel, start: Mapping[str, Any] | None) -> str:

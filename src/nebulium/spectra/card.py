@@ -35,13 +35,7 @@ def described(
     return TrainedModel(
         model,
         hyperparameters=hyperparameters,
-        preprocessing={
-            "bands": list(form.bands),
-            "unit": form.unit,
-            "size_px": preparation.size,
-            "binning": preparation.binning,
-            "stretch": preparation.stretch.as_dict(),
-        },
+        preprocessing=form.preprocessing(),
         units={"flux_lambda": "1e-17 erg/s/cm2/AA", "ew": "Angstrom"},
         training_domain={"in_domain": DOMAIN, "redshift": [low, high]},
         split=split,

@@ -109,6 +109,10 @@ class ImageForm:
             "stretch": preparation.stretch.as_dict(),
         }
 
+    def preprocessing(self) -> dict[str, Any]:
+        """What config.json says is done to the images: as `as_dict`, the size with its unit."""
+        return {"size_px" if name == "size" else name: value for name, value in self.as_dict().items()}
+
     @classmethod
     def of(
         cls, *, bands: Sequence[str], unit: str, size: int, stretch: Mapping[str, Any], binning: int = 1
