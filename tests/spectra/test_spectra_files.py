@@ -23,7 +23,9 @@ from nebulium.modelfile import load_model
 from nebulium.nn.image_model import model_images
 from nebulium.spectra import SpectraConfig, SpectrumForm, draw_file, predict_file, train_file
 
-CONFIG = SpectraConfig(components=3, width=32, depth=1, mixture=3, members=2, epochs=1, batch_size=32)
+CONFIG = SpectraConfig(
+    components=3, width=32, depth=1, hidden=16, mixture=3, members=2, epochs=1, batch_size=32
+)
 
 
 def run(*arguments):

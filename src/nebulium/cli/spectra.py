@@ -65,6 +65,17 @@ Table = Annotated[
 ]
 
 
+Filters = Annotated[
+    Any,
+    typer.Option(
+        "--filters",
+        parser=lambda names: [name.strip() for name in names.split(",")],
+        metavar="A,B,...",
+        help="Magnitudes and colours of the spectra too, through filters such as sdss_g0,sdss_r0.",
+    ),
+]
+
+
 def training_images(
     images: Annotated[
         list[Path], typer.Option("--images", metavar="PATH", help=f"{OF_IMAGES} As often as needed.")
@@ -81,7 +92,7 @@ def spectra_config(
     members: Annotated[int, typer.Option("--members", min=1, help="Networks that are averaged.")] = 2,
     lines: Annotated[
         str, typer.Option("--lines", metavar="DIR_OR_NAME", help="Model of the lines given the continuum.")
-    ] = "desi-lines",
+    ] = "desi-lines-colours",
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     size: Annotated[
@@ -170,6 +181,7 @@ def predict(
     id_column: IdColumn = None,
     bands: Bands = None,
     missing: Missing = None,
+    filters: Filters = (),
     seed: Seed = 0,
 ) -> None:
     """Predict redshifts, breaks, equivalent widths and BPT classes of galaxies from their images.
