@@ -33,10 +33,10 @@ SSP = eqx.tree_at(
 RNG = np.random.default_rng(3)
 LOW, HIGH = np.array([0.1, 0.1, 9.0, -2.6, 0.0, 0.1]), np.array([10.0, 5.0, 11.0, -1.4, 4.0, 0.12])
 DRAWS = jnp.asarray(RNG.uniform(LOW, HIGH, (40, 6)), jnp.float32)
-TILTED = NollDust(1.0, slope=-0.3, bump=1.0)
+CALZETTI, TILTED = CalzettiDust(0.3), NollDust(1.0, slope=-0.3, bump=1.0)
 
 
-def exact(draw, redshift, ssp=SSP, filters=FILTERS, *, curve=CalzettiDust(1.0), igm=False) -> Photometry:
+def exact(draw, redshift, ssp=SSP, filters=FILTERS, *, curve=CALZETTI, igm=False) -> Photometry:
     dust = eqx.tree_at(lambda dust: dust.av_mag, curve, draw[4])
     galaxy = Galaxy(DelayedExponential(draw[0], draw[1]), draw[2], redshift, draw[3], dust=dust)
     rest = rest_spectrum(galaxy, ssp)
@@ -60,7 +60,7 @@ def redshift_table():
     return make_redshift_table(SSP, FILTERS, (0.1, 0.12), components=48)
 
 
-@pytest.mark.parametrize("curve", [CalzettiDust(0.3), TILTED])
+@pytest.mark.parametrize("curve", [CALZETTI, TILTED])
 @pytest.mark.parametrize("redshift", [0.0, 0.11])
 def test_magnitudes_are_those_of_the_chain(curve, redshift):
     """Whatever the amount of the dust that gives the curve; 0 stands for ten parsecs."""

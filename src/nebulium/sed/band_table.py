@@ -208,7 +208,7 @@ def _make(
 def unit_dust(dust: AbstractDust | None) -> AbstractDust:
     """The curve with one magnitude in V."""
     if dust is None:
-        return CalzettiDust(1.0)
+        return CalzettiDust(as_float(1.0))
     if not hasattr(dust, "av_mag"):
         raise SpectrumError(
             f"dust {type(dust).__name__}",

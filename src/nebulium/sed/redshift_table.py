@@ -1,8 +1,8 @@
 """Fluxes of galaxies through filters at any redshift, from a few components of the templates.
 
-A table of all templates at all redshifts would be large and slow to read. Through filters, at all redshifts and
-amounts of dust, the thousand templates are sums of some hundred components (a singular value decomposition),
-and the flux of each component is interpolated between redshifts by cubic polynomials.
+A table of all templates at all redshifts would be large and slow to read. Through filters, at all redshifts
+and amounts of dust, the thousand templates are sums of some hundred components (a singular value
+decomposition), and the flux of each component is interpolated between redshifts by cubic polynomials.
 """
 
 import equinox as eqx
