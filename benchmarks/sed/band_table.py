@@ -77,8 +77,8 @@ def measure(settings: Settings) -> list[Result]:
         Result(
             "sed/band_table",
             "Band tables beside the chain",
-            f"{DRAWS:,} galaxies with delayed histories of all ages, A_V from 0 to 4 and metallicities within "
-            "those of the templates, float32, against `rest_spectrum`, `observe` and `photometry` "
+            f"{DRAWS:,} galaxies with delayed histories of all ages, A_V from 0 to 4 and metallicities "
+            "within those of the templates, float32, against `rest_spectrum`, `observe` and `photometry` "
             f"of the same. SDSS: ugriz, at redshifts {', '.join(map(str, AT_REDSHIFTS))}, or 0.02 to "
             "0.4 with 64 components; CANDELS: F606W, F814W, F125W and F160W, 0.1 to 6 with 160 components, "
             "intergalactic hydrogen included. A draw is history, weights and fluxes; functions take turns, "
