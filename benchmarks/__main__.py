@@ -19,6 +19,7 @@ MODULES = {
     "inputs": "data.inputs",
     "windows": "lines.windows",
     "dsps": "sed.dsps",
+    "sed_band_table": "sed.band_table",
     "speed": "lines.speed",
     "coverage": "lines.coverage",
     "joint": "lines.joint",
