@@ -27,10 +27,10 @@ from nebulium.nn.mapping import map_galaxies
 from nebulium.spectra import SpectrumModel
 from nebulium.spectra.continuum.basis import ContinuumBasis
 from nebulium.spectra.continuum.training import MeasuredSpectra, SpectrumFiles, basis_of, measured_spectra
-from nebulium.spectra.recipe import Learner, value_loss, whole_value_loss
+from nebulium.spectra.recipe import trained_networks
 from nebulium.spectra.scores.baselines import colours_and_magnitude
 from nebulium.spectra.scores.galaxies import ScoredGalaxies, scored_galaxies
-from nebulium.verbs import Training, fit_members
+from nebulium.verbs import Training
 from nebulium.verbs.evaluation import Scoring
 from nebulium.verbs.predict import named_model
 
@@ -172,16 +172,8 @@ def _outcome(model: SpectrumModel, lesson: Lesson, test: Seen, axes: Axes, true:
     parts = [{name: values[rows] for name, values in data.items()} for rows in (~late, late)]
     sizes = {name: getattr(CONFIG, name) for name in ("width", "depth", "hidden", "mixture", "dropout")}
     network = ChainedDensity(features.shape[1], raw.shape[1], **sizes, key=jax.random.key(0))
-    (result,) = fit_members(
-        Training(),
-        [Learner(network)],
-        value_loss,
-        parts[0],
-        config=CONFIG.fitting,
-        trained=lambda learner: learner.network,
-        validation=parts[1],
-        validation_loss_fn=whole_value_loss,
-    )
+    data = dict(zip(("train", "validation"), parts, strict=True))
+    (result,) = trained_networks(Training(), [network], data, CONFIG)
     network = result.model.network
     taught = (network,), lesson.basis, jnp.asarray(mean), jnp.asarray(scatter)
     model = eqx.tree_at(lambda m: (m.networks, m.basis, m.value_mean, m.value_scale), model, taught)

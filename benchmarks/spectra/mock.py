@@ -256,7 +256,8 @@ def _observed(model: SpectrumModel, drawn: Drawn) -> np.ndarray:
     first = [np.asarray(values[:, 0]) for values in drawn.draws]
 
     def one(*draw: jax.Array) -> jax.Array:
-        return render(model.basis, SpectrumDraw(*draw), pixels, normalised=True)
+        # Beyond the components is beyond the grid.
+        return jnp.nan_to_num(render(model.basis, SpectrumDraw(*draw), pixels, normalised=True))
 
     flux, waves = map_galaxies(one, *first), np.asarray(pixels, np.float64)
     redshift = drawn.draws.redshift[:, 0]

@@ -89,6 +89,12 @@ def spectra_config(
     components: Annotated[
         int, typer.Option("--components", min=2, help="Principal components of the continua.")
     ] = 12,
+    basis: Annotated[
+        str | None,
+        typer.Option(
+            "--basis", metavar="DIR_OR_NAME", help="Components of `spectra basis` in place of these."
+        ),
+    ] = None,
     members: Annotated[int, typer.Option("--members", min=1, help="Networks that are averaged.")] = 2,
     lines: Annotated[
         str, typer.Option("--lines", metavar="DIR_OR_NAME", help="Model of the lines given the continuum.")
@@ -166,6 +172,28 @@ def train(
     Example: `nebulium spectra train --images mock --spectra mock/spectra --output mine`
 
     Example: `nebulium spectra train --images cutouts --spectra 'spec-*.fits' --output mine`
+    """
+    say_trained(run)
+
+
+@verb(app, "basis", library("spectra.basis_file"))
+def basis(
+    run: Any,
+    spectra: Annotated[
+        list[Path],
+        typer.Argument(metavar="SPECTRA...", help="Parquet, FITS or a folder of these; several files."),
+    ],
+    output: ModelOutput,
+    redshifts: RedshiftTable = None,
+    components: Annotated[int, typer.Option("--components", min=1, help="How many.")] = 10,
+) -> None:
+    """Fit principal components to the continua of spectra, lines left out.
+
+    They are fitted to four fifths of the spectra, and judged by a tenth.
+
+    Example: `nebulium spectra basis 'spec-*.fits' --output continua`
+
+    Example: `nebulium spectra train --basis continua --images cutouts --spectra 'spec-*.fits' --output mine`
     """
     say_trained(run)
 

@@ -1,7 +1,7 @@
 """From images and their spectra to a saved model of spectra: the settings, the losses, the steps."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from nebulium.spectra.continuum.training import MeasuredSpectra
 from nebulium.spectra.draws import bins_of
 from nebulium.spectra.features import measure_image
 from nebulium.spectra.model import DOMAIN_REFERENCES, FEATURE_BOUND, LineCorrection, SpectrumModel, line_loss
-from nebulium.training import FitConfig, trained_part
+from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training, fit_members
 
@@ -33,6 +33,8 @@ from nebulium.verbs import TrainedModel, Training, fit_members
 LEAST_TRAINING, LEAST_VALIDATION = 100, 20
 #: Learning rate of what corrects the lines: one layer, whose way may be long.
 CORRECTION_RATE = 3e-3
+#: Epochs, and learning rate, of the training with nothing left out, over those of the training before it.
+SETTLING, SETTLING_RATE = 0.1, 0.2
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class SpectraConfig:
     Attributes
     ----------
     components : int
-        Principal components of the continua.
+        Principal components of the continua, fitted to the training spectra.
+    basis : str, optional
+        Components in place of these: packaged ones, or a folder of `basis_file`.
     width, depth : int
         Of the hidden layers of the networks.
     hidden, mixture : int
@@ -69,6 +73,7 @@ class SpectraConfig:
     """
 
     components: int = 12
+    basis: str | None = None
     width: int = 256
     depth: int = 2
     hidden: int = 32
@@ -115,6 +120,40 @@ def value_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]
 def whole_value_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
     """The same by the whole network, nothing left out."""
     return value_loss(learner, galaxies, None)
+
+
+def trained_networks(
+    run: Training, networks: Sequence[ChainedDensity], data: Mapping[str, Any], config: SpectraConfig
+) -> list[FitResult[Learner]]:
+    """Networks that have learned the density of the values of training galaxies given their features."""
+    first, about = config.fitting, dataclasses.asdict(config)
+    results = fit_members(
+        run,
+        [Learner(network) for network in networks],
+        value_loss,
+        data["train"],
+        config=first,
+        trained=lambda learner: learner.network,
+        validation=data["validation"],
+        validation_loss_fn=whole_value_loss,
+        about=about,
+    )
+    # A little more with nothing left out: what is left out makes what networks say too wide.
+    epochs, rate = max(1, round(SETTLING * first.epochs)), SETTLING_RATE * first.learning_rate
+    last = dataclasses.replace(first, epochs=epochs, learning_rate=rate)
+    return [
+        run.fit(
+            f"settled-{member}",
+            result.model,
+            whole_value_loss,
+            data["train"],
+            validation=data["validation"],
+            config=last,
+            trainable=trained_part(result.model, lambda learner: learner.network),
+            about=about,
+        )
+        for member, result in enumerate(results)
+    ]
 
 
 class LineLearner(eqx.Module):
@@ -166,17 +205,7 @@ def train_on_spectra(
     lines = load_model(config.lines, of=LineModel)
     model = eqx.tree_at(lambda m: (m.basis, m.lines), model, (basis, lines))
     model, data = _with_statistics(model, parts)
-    results = fit_members(
-        run,
-        [Learner(network) for network in model.networks],
-        value_loss,
-        data["train"],
-        config=config.fitting,
-        trained=lambda learner: learner.network,
-        validation=data["validation"],
-        validation_loss_fn=whole_value_loss,
-        about=dataclasses.asdict(config),
-    )
+    results = trained_networks(run, model.networks, data, config)
     model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
     learner = LineLearner(model.correction, model.lines)
     corrected = run.fit(

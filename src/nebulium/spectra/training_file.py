@@ -11,6 +11,8 @@ from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
 from nebulium.data.splits import Split
 from nebulium.errors import SpectrumError
+from nebulium.modelfile import load_model
+from nebulium.spectra.continuum.basis import ContinuumBasis
 from nebulium.spectra.continuum.training import SpectrumFiles, SpectrumPaths, basis_of, measured_spectra
 from nebulium.spectra.recipe import SpectraConfig, train_on_spectra
 from nebulium.verbs import TrainingRun, save_trained, training_run
@@ -68,12 +70,13 @@ def train_file(
     with training_run(output, resume=resume, progress=progress) as run:
         matched = open_for_model(images, None, bands=bands)
         source, split = matched.source, Split(config.split_seed)
-
         shared = _Shared(source.ids)
         try:
-            basis = basis_of(
-                files, config.components, wanted=lambda ids: shared(ids) & (split.parts(ids) == "train")
-            )
+            if config.basis is None:
+                wanted = lambda ids: shared(ids) & (split.parts(ids) == "train")  # noqa: E731
+                basis = basis_of(files, config.components, wanted=wanted)
+            else:
+                basis = load_model(config.basis, of=ContinuumBasis)
         except SpectrumError:
             shared.check(files.name)
             raise
