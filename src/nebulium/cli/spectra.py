@@ -209,7 +209,7 @@ def predict(
     id_column: IdColumn = None,
     bands: Bands = None,
     missing: Missing = None,
-    filters: Filters = (),
+    filters: Filters = None,
     seed: Seed = 0,
 ) -> None:
     """Predict redshifts, breaks, equivalent widths and BPT classes of galaxies from their images.

@@ -87,7 +87,7 @@ def _described(basis: ContinuumBasis, spectra: MeasuredSpectra, split: Split, so
         hyperparameters={"first": basis.first, "pixels": len(basis.mean), "components": components},
         preprocessing={"rest_aa": list(RANGE_AA)},
         units={"flux_lambda": "1 from 5400 to 5600 Angstrom at rest"},
-        training_domain={"in_domain": "not said of components", "redshift": [low, high]},
+        training_domain={"in_domain": "a galaxy like those of the spectra; components do not measure it", "redshift": [low, high]},
         split=split.as_dict(rows),
         settings={"components": components, "split_seed": split.seed},
         citation=CITATION,

@@ -187,7 +187,7 @@ def predict_file(
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
     missing: Missing = None,
-    filters: Sequence[str] = (),
+    filters: Sequence[str] | None = None,
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> PredictionRun:
@@ -240,7 +240,7 @@ def predict_file(
     models = find_predictor(model, of=SpectrumPredictor).models
     if filters:
         load_filters(*filters)  # names that are not known are an error before any work
-    predictor = SpectrumPredictor(models, seed, tuple(filters))
+    predictor = SpectrumPredictor(models, seed, tuple(filters or ()))
     if table is not None:
         check_not_input(Path(table), Path(output))
     options = {
