@@ -204,6 +204,22 @@ def draw(
     id_column: IdColumn = None,
     bands: Bands = None,
     missing: Missing = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures",
+            metavar="FOLDER",
+            help=f"Pages with the images and predicted spectra of the first 50 galaxies. {REPLACED}",
+        ),
+    ] = None,
+    spectra: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--spectra",
+            metavar="PATH",
+            help="Observed spectra for the figures: the first 50 galaxies that have one are shown, with it.",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Draw spectra of galaxies from their images, in the layout of the Multimodal Universe.
@@ -211,8 +227,12 @@ def draw(
     Example: `nebulium spectra draw cutouts --model mine --draws 4 --output drawn.parquet`
 
     Example: `nebulium spectra draw mock --redshift redshift --model mine --rest --output mean.parquet`
+
+    Example: `nebulium spectra draw mock --spectra mock/spectra --model mine --figures shown -o mean.parquet`
     """
     say(f"{run.output}: {run.spectra:,} spectra of {run.galaxies:,} galaxies")
+    if run.figures is not None:
+        say(f"{run.figures}: figures of {run.shown:,} of the {run.galaxies:,} galaxies")
     say_rest(run)
 
 

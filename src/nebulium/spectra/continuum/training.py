@@ -162,7 +162,7 @@ def measured_spectra(
         if among is not None:
             spectra = spectra.select(rows_of_ids(spectra.ids, among) >= 0)
         if len(spectra):
-            parts.append(_measured(spectra, basis, rejects))
+            parts.append(measured_chunk(spectra, basis, rejects))
     parts = [part for part in parts if len(part)]
     if not parts:
         problem = "gives no spectrum that can be used" + (
@@ -174,7 +174,8 @@ def measured_spectra(
     return found
 
 
-def _measured(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> MeasuredSpectra:
+def measured_chunk(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> MeasuredSpectra:
+    """Measure spectra that are in memory; those that cannot be used are set aside."""
     padded = spectra.padded(-(-spectra.wave_aa.shape[1] // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
     rows: tuple[Any, ...] = (
         padded.wave_aa,
