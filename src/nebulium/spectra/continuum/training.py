@@ -17,7 +17,7 @@ from nebulium.data.tables.table import concatenate_rows, select_rows
 from nebulium.errors import SpectrumError
 from nebulium.nn.mapping import in_batches
 from nebulium.spectra.continuum.basis import ContinuumBasis, grid_of, project_batch
-from nebulium.spectra.continuum.emission import measure_batch
+from nebulium.spectra.continuum.emission import measure_batch, most_near
 from nebulium.spectra.continuum.fitting import fit_basis, joined, on_rest_grid
 
 SpectrumPaths = str | Path | Sequence[str | Path]
@@ -189,9 +189,9 @@ def measured_chunk(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) ->
         ("has no continuum above 0 at 5500 AA in the rest frame", ~(place.flux > 0)),
     ]
     good = rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers())
-    lines = in_batches(
-        lambda *some: measure_batch(basis, *some), place.coefficients, place.flux, *rows, size=BATCH
-    )
+    most = most_near(padded.wave_aa, padded.redshift)
+    measure = lambda *some: measure_batch(basis, *some, most=most)  # noqa: E731
+    lines = in_batches(measure, place.coefficients, place.flux, *rows, size=BATCH)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_flux = np.log10(place.flux)
     every = MeasuredSpectra(
