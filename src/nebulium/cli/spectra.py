@@ -8,11 +8,14 @@ import typer
 from nebulium.cli.options import (
     OF_IMAGES,
     REPLACED,
+    Air,
     AllRows,
     Bands,
     BatchSize,
     Epochs,
+    FluxUnit,
     IdColumn,
+    IdOfSpectra,
     Missing,
     ModelOfGalaxies,
     ModelOutput,
@@ -20,6 +23,7 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
+    WaveUnit,
     image_data,
 )
 from nebulium.cli.verb import (
@@ -145,6 +149,10 @@ def train(
     output: ModelOutput,
     redshifts: RedshiftTable = None,
     bands: Bands = None,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     config: Any,
     resume: Resume = False,
 ) -> None:
@@ -220,6 +228,9 @@ def draw(
             help="Observed spectra for the figures: the first 50 galaxies that have one are shown, with it.",
         ),
     ] = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     seed: Seed = 0,
 ) -> None:
     """Draw spectra of galaxies from their images, in the layout of the Multimodal Universe.
@@ -248,6 +259,10 @@ def evaluate(
         bool, typer.Option("--with-redshift", help="Tell the model, and the baselines, the redshift.")
     ] = False,
     bands: Bands = None,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     all_rows: AllRows = False,
     draws: Annotated[int, typer.Option("--draws", min=16, help="Spectra drawn of each galaxy.")] = 128,
     seed: Seed = 0,

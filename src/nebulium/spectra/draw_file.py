@@ -15,6 +15,7 @@ from nebulium.data.column_checks import Missing
 from nebulium.data.images.opening import ImagePaths, open_images
 from nebulium.data.output import as_paths, check_not_input, check_place
 from nebulium.data.rejects import Rejects, write_rejects
+from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.spectra.writing import SpectraWriter
 from nebulium.errors import SpectrumError
@@ -136,6 +137,9 @@ def draw_file(
     missing: Missing = None,
     figures: str | Path | None = None,
     spectra: SpectrumPaths | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> DrawnSpectra:
@@ -164,6 +168,8 @@ def draw_file(
     spectra : str, Path or sequence of these, optional
         Spectra that were observed, as in `train_file`: the figures then show the first 50 galaxies that have
         one, with it.
+    wave_unit, flux_unit, air
+        Of these spectra, in place of what their files say: as in `read_spectra`.
     progress : callable of int, optional
         Gets the number of galaxies so far, after each chunk.
 
@@ -187,7 +193,8 @@ def draw_file(
         for path in inputs:
             check_not_input(path, written)
     notes = list[str]()
-    pages = _pages(predictor, images, bands, figures, spectra, notes)
+    files = None if spectra is None else SpectrumFiles(spectra, None, Declared(wave_unit, flux_unit, air))
+    pages = _pages(predictor, images, bands, figures, files, notes)
     opened = predictor.open(
         images, bands=bands, redshift=redshift, table=table, id_column=id_column, missing=missing
     )
@@ -229,22 +236,20 @@ def _pages(
     images: ImagePaths,
     bands: Sequence[str] | None,
     figures: str | Path | None,
-    spectra: SpectrumPaths | None,
+    files: SpectrumFiles | None,
     notes: list[str],
 ) -> FigurePages | None:
     """What collects the galaxies of the figures, if these are asked for."""
-    if figures is None and spectra is not None:
+    if figures is None and files is not None:
         mend = "name a folder for the figures: --figures FOLDER (figures=)"
-        raise SpectrumError(str(as_paths(spectra)[0]), "is not used, as no figures are asked for", mend)
+        raise SpectrumError(files.name, "is not used, as no figures are asked for", mend)
     if figures is None:
         return None
     check_place(figures, folder_with=FIRST_PAGE)
-    if spectra is None:
+    if files is None:
         return FigurePages(predictor)
     ids = open_images(images, bands=bands).ids
-    return FigurePages(
-        predictor, observed_spectra(SpectrumFiles(spectra), predictor.model, ids, notes.append)
-    )
+    return FigurePages(predictor, observed_spectra(files, predictor.model, ids, notes.append))
 
 
 def _spectra(predictor: SpectrumPredictor, chunk: SeenGalaxies, form: SpectrumForm, draws: int) -> Spectra:

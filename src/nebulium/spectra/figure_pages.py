@@ -16,9 +16,14 @@ from nebulium.data.output import replace_on_success
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.tables.table import concatenate_rows
-from nebulium.errors import SpectrumError
 from nebulium.nn.mapping import map_galaxies
-from nebulium.spectra.continuum.training import MeasuredSpectra, SpectrumFiles, measured_chunk
+from nebulium.spectra.continuum.training import (
+    MeasuredSpectra,
+    SharedIds,
+    SpectrumFiles,
+    measured_chunk,
+    no_spectrum,
+)
 from nebulium.spectra.predict import BATCH, DRAWS, SeenGalaxies, SpectrumPredictor, drawn_of
 from nebulium.spectra.scores.figures import SHOWN, WAVES_AA, GalaxyRow, levels_of, picture_of, rows_figure
 
@@ -110,20 +115,17 @@ def observed_spectra(
     files: SpectrumFiles, model: Any, among: np.ndarray, say: Callable[[str], None]
 ) -> ObservedSpectra:
     """The first spectra that are of some galaxies, measured for figures."""
-    rejects, parts, theirs = Rejects(), list[tuple[Spectra, MeasuredSpectra]](), np.zeros(0)
+    rejects, parts, shared = Rejects(), list[tuple[Spectra, MeasuredSpectra]](), SharedIds(among)
     for spectra in files.chunks(rejects):
-        theirs = spectra.ids
-        ours = spectra.select(rows_of_ids(spectra.ids, among) >= 0)
+        ours = spectra.select(shared(spectra.ids))
         if len(ours):
             parts.append((ours, measured_chunk(ours, model.basis, rejects)))
         if sum(len(measured) for _, measured in parts) >= MOST:
             break
     found = [_shown(spectra, measured) for spectra, measured in parts if len(measured)]
     if not found:
-        shown = [", ".join(map(str, ids[:3].tolist())) for ids in (theirs, among)]
-        problem = f"gives no spectrum of a galaxy with an image ({shown[0]}, ... and {shown[1]}, ...)"
-        problem += f"; {rejects.summary()}" if len(rejects) else ""
-        raise SpectrumError(files.name, problem, "give spectra and images the same ids")
+        shared.check(files.name)
+        raise no_spectrum(files.name, rejects)
     if len(rejects):
         say(f"of the observed spectra {rejects.summary()}")
     return concatenate_rows(found)

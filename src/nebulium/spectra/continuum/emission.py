@@ -1,5 +1,6 @@
 """Equivalent widths of the ten lines, measured on what a spectrum has above its continuum."""
 
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -135,5 +136,5 @@ def measure_batch(
     most: int | None = None,
 ) -> MeasuredLines:
     """Many spectra."""
-    rows = (coefficients, level, wave_aa, flux, ivar, redshift)
-    return jax.vmap(lambda *one: measured_lines(basis, *one, most=most))(*rows)
+    one = partial(measured_lines, basis, most=most)
+    return jax.vmap(one)(coefficients, level, wave_aa, flux, ivar, redshift)
