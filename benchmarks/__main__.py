@@ -46,6 +46,8 @@ MODULES = {
     "generate_pictures": "generate.pictures",
     "spectra": "spectra.mock",
     "spectra_basis": "spectra.basis",
+    "spectra_legacy": "spectra.legacy",
+    "spectra_pairs": "spectra.pairs",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",
