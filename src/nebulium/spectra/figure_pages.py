@@ -134,14 +134,24 @@ def observed_spectra(
 def _shown(spectra: Spectra, measured: MeasuredSpectra) -> ObservedSpectra:
     """Spectra averaged over the wavelengths of figures, by their inverse variances."""
     own = spectra.select(rows_of_ids(measured.ids, spectra.ids))
-    step = WAVES_AA[1] - WAVES_AA[0]
-    flux = np.full((len(own), len(WAVES_AA)), np.nan, np.float32)
-    for row in range(len(own)):
-        rest = own.wave_aa[row] / (1.0 + own.redshift[row])
-        place = np.round((rest - WAVES_AA[0]) / step).astype(int)
-        used = (place >= 0) & (place < len(WAVES_AA)) & (own.ivar[row] > 0)
-        weight, light = own.ivar[row][used].astype(np.float64), own.flux_lambda[row][used]
-        sums = [np.bincount(place[used], one, len(WAVES_AA)) for one in (weight, weight * light)]
-        seen = sums[0] > 0
-        flux[row, seen] = sums[1][seen] / sums[0][seen] / 10.0 ** measured.log_flux[row]
-    return ObservedSpectra(own.ids, own.redshift, flux)
+    flux = [
+        _averaged(wave / (1.0 + z), values, ivar) / 10.0**level
+        for wave, values, ivar, z, level in zip(
+            own.wave_aa, own.flux_lambda, own.ivar, own.redshift, measured.log_flux, strict=True
+        )
+    ]
+    return ObservedSpectra(own.ids, own.redshift, np.stack(flux).astype(np.float32))
+
+
+def _averaged(rest_aa: np.ndarray, flux: np.ndarray, ivar: np.ndarray) -> Float[np.ndarray, " wave"]:
+    """Means at the wavelengths of figures; between pixels that are wider by straight lines; NaN in gaps."""
+    step, good = WAVES_AA[1] - WAVES_AA[0], ivar > 0
+    width = np.median(np.diff(rest_aa))
+    wave, light, weight = rest_aa[good], flux[good].astype(np.float64), ivar[good].astype(np.float64)
+    place = np.round((wave - WAVES_AA[0]) / step).astype(int)
+    used = (place >= 0) & (place < len(WAVES_AA))
+    sums = [np.bincount(place[used], one[used], len(WAVES_AA)) for one in (weight, weight * light)]
+    right = np.clip(np.searchsorted(wave, WAVES_AA), 1, len(wave) - 1)
+    near = (wave[right] - wave[right - 1] < 1.5 * width) & (wave[0] <= WAVES_AA) & (wave[-1] >= WAVES_AA)
+    between = np.where(near, np.interp(WAVES_AA, wave, light), np.nan)
+    return np.where(sums[0] > 0, sums[1] / np.maximum(sums[0], 1e-30), between)
