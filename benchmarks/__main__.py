@@ -48,6 +48,8 @@ MODULES = {
     "spectra": "spectra.mock",
     "spectra_basis": "spectra.basis",
     "spectra_learning": "spectra.learning",
+    "spectra_legacy": "spectra.legacy",
+    "spectra_pairs": "spectra.pairs",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

@@ -8,11 +8,14 @@ import typer
 from nebulium.cli.options import (
     OF_IMAGES,
     REPLACED,
+    Air,
     AllRows,
     Bands,
     BatchSize,
     Epochs,
+    FluxUnit,
     IdColumn,
+    IdOfSpectra,
     Missing,
     ModelOfGalaxies,
     ModelOutput,
@@ -20,6 +23,7 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
+    WaveUnit,
     image_data,
 )
 from nebulium.cli.verb import (
@@ -162,6 +166,10 @@ def train(
     output: ModelOutput,
     redshifts: RedshiftTable = None,
     bands: Bands = None,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     config: Any,
     resume: Resume = False,
 ) -> None:
@@ -186,6 +194,10 @@ def basis(
     output: ModelOutput,
     redshifts: RedshiftTable = None,
     components: Annotated[int, typer.Option("--components", min=1, help="How many.")] = 10,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
 ) -> None:
     """Fit principal components to the continua of spectra, lines left out.
 
@@ -244,6 +256,25 @@ def draw(
     id_column: IdColumn = None,
     bands: Bands = None,
     missing: Missing = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures",
+            metavar="FOLDER",
+            help=f"Pages with the images and predicted spectra of the first 50 galaxies. {REPLACED}",
+        ),
+    ] = None,
+    spectra: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--spectra",
+            metavar="PATH",
+            help="Observed spectra for the figures: the first 50 galaxies that have one are shown, with it.",
+        ),
+    ] = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     seed: Seed = 0,
 ) -> None:
     """Draw spectra of galaxies from their images, in the layout of the Multimodal Universe.
@@ -251,8 +282,12 @@ def draw(
     Example: `nebulium spectra draw cutouts --model mine --draws 4 --output drawn.parquet`
 
     Example: `nebulium spectra draw mock --redshift redshift --model mine --rest --output mean.parquet`
+
+    Example: `nebulium spectra draw mock --spectra mock/spectra --model mine --figures shown -o mean.parquet`
     """
     say(f"{run.output}: {run.spectra:,} spectra of {run.galaxies:,} galaxies")
+    if run.figures is not None:
+        say(f"{run.figures}: figures of {run.shown:,} of the {run.galaxies:,} galaxies")
     say_rest(run)
 
 
@@ -268,6 +303,10 @@ def evaluate(
         bool, typer.Option("--with-redshift", help="Tell the model, and the baselines, the redshift.")
     ] = False,
     bands: Bands = None,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     all_rows: AllRows = False,
     draws: Annotated[int, typer.Option("--draws", min=16, help="Spectra drawn of each galaxy.")] = 128,
     seed: Seed = 0,

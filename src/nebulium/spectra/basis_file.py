@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nebulium.data.spectra.checks import Declared
 from nebulium.data.splits import Split
 from nebulium.spectra.continuum.basis import ContinuumBasis
 from nebulium.spectra.continuum.training import (
@@ -28,6 +29,10 @@ def basis_file(
     *,
     redshifts: str | Path | None = None,
     components: int = 10,
+    id_column: str | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
     split_seed: str = "nebulium",
 ) -> TrainingRun:
     """Fit principal components to the continua of spectra.
@@ -45,6 +50,8 @@ def basis_file(
         A table of redshifts, joined by id; those of the spectra if not given.
     components : int
         How many.
+    id_column, wave_unit, flux_unit, air
+        Of the spectra, in place of what their files say: as in `read_spectra`.
     split_seed : str
         Names the split by id into train, validation and test.
 
@@ -65,7 +72,8 @@ def basis_file(
     (2006, 10)
     >>> basis_file("sdss.parquet", "continua", components=10)  # doctest: +SKIP
     """
-    split, files = Split(split_seed), SpectrumFiles(spectra, redshifts)
+    files = SpectrumFiles(spectra, redshifts, Declared(wave_unit, flux_unit, air, id_column))
+    split = Split(split_seed)
     with training_run(output) as run:
         basis = basis_of(files, components, wanted=lambda ids: split.parts(ids) == "train")
         measured = measured_spectra(files, basis, among=None, rejects=run.rejects)
@@ -87,7 +95,10 @@ def _described(basis: ContinuumBasis, spectra: MeasuredSpectra, split: Split, so
         hyperparameters={"first": basis.first, "pixels": len(basis.mean), "components": components},
         preprocessing={"rest_aa": list(RANGE_AA)},
         units={"flux_lambda": "1 from 5400 to 5600 Angstrom at rest"},
-        training_domain={"in_domain": "a galaxy like those of the spectra; components do not measure it", "redshift": [low, high]},
+        training_domain={
+            "in_domain": "a galaxy like those of the spectra; components do not measure it",
+            "redshift": [low, high],
+        },
         split=split.as_dict(rows),
         settings={"components": components, "split_seed": split.seed},
         citation=CITATION,

@@ -21,6 +21,7 @@ from nebulium.data.images.opening import ImagePaths
 from nebulium.data.images.preparation import PreparedImages, prepared_chunks
 from nebulium.data.output import check_not_input
 from nebulium.data.rejects import Rejects
+from nebulium.data.tables.table import select_rows
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.nn.mapping import map_galaxies
@@ -50,6 +51,10 @@ class SeenGalaxies:
 
     def __len__(self) -> int:
         return len(self.prepared)
+
+    def select(self, rows: Any) -> "SeenGalaxies":
+        """Some of them, as numpy indexes rows."""
+        return SeenGalaxies(select_rows(self.prepared, rows), self.redshift[rows], self.sigma[rows])
 
 
 @predicts_for(SpectrumModel)
