@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,10 +14,14 @@ from nebulium.data.spectra.reading import read_spectra
 from nebulium.data.spectra.writing import write_spectra
 from nebulium.errors import SpectrumError
 from nebulium.lines import LINES, add_lines
-from nebulium.spectra.continuum.basis import grid_of, project_batch, rest_waves
+from nebulium.sed.band_fluxes import photometry
+from nebulium.sed.filters import load_filters
+from nebulium.spectra.continuum.basis import ContinuumBasis, grid_of, project_batch, rest_waves
 from nebulium.spectra.continuum.emission import measure_batch
 from nebulium.spectra.continuum.fitting import fit_basis, on_rest_grid
 from nebulium.spectra.continuum.training import RANGE_AA, SpectrumFiles, measured_spectra
+from nebulium.spectra.derived import band_magnitudes
+from nebulium.spectra.draws import SpectrumDraw, render
 
 GRID = grid_of(*RANGE_AA)
 
@@ -137,3 +142,16 @@ def test_spectra_that_share_no_wavelengths_are_refused(spectra):
     )
     with pytest.raises(SpectrumError):
         fit_basis(rest, 3)
+
+
+def test_magnitudes_of_a_draw_are_those_of_its_spectrum():
+    slope = jnp.linspace(-1.0, 1.0, GRID[1])[:, None]
+    basis = eqx.tree_at(lambda b: b.components, ContinuumBasis(*GRID, 1), slope)
+    ew = jnp.zeros(10).at[LINES.index("HALPHA")].set(50.0)
+    draw = SpectrumDraw(jnp.array([0.2]), jnp.array(1.0), jnp.array(0.1), ew)
+    wave = jnp.arange(3720.0, 9340.0, 1.0)
+    filters = load_filters("sdss_r0", "sdss_i0", "sdss_u0")
+    seen = photometry(wave, render(basis, draw, wave), filters).mag_ab
+    found = np.asarray(band_magnitudes(basis, draw, filters))
+    np.testing.assert_allclose(found[:2], np.asarray(seen)[:2], atol=2e-3)
+    assert np.isnan(found[2])

@@ -63,9 +63,27 @@ def test_galaxies_held_out_are_predicted_with_errors_that_hold(galaxies, predict
 
 
 def test_a_known_redshift_is_kept(galaxies, trained, tmp_path):
-    predict_file(galaxies.images, tmp_path / "p.parquet", model=trained, redshift="redshift")
-    found = read_table(tmp_path / "p.parquet")
+    through = ["sdss_r0", "sdss_i0"]
+    out = tmp_path / "p.parquet"
+    predict_file(galaxies.images, out, model=trained, redshift="redshift", filters=through)
+    found = read_table(out)
     np.testing.assert_allclose(found["redshift"], galaxies.truth.redshift, rtol=1e-5)
+    # Blue galaxies are blue in the colours of their drawn spectra too.
+    colour = found["colour_sdss_r0_sdss_i0"]
+    assert np.corrcoef(colour, galaxies.truth.slope)[0, 1] < -0.8
+    median = np.median(found["mag_sdss_r0"] - found["mag_sdss_i0"])
+    assert median == pytest.approx(np.median(colour), abs=0.01)
+    with pytest.raises(NebuliumError, match="sdss_q"):
+        predict_file(galaxies.images, out, model=trained, filters=["sdss_q"])
+
+
+def test_components_are_fitted_alone_and_taken_for_a_training(galaxies, tmp_path):
+    folder, model = tmp_path / "continua", tmp_path / "model"
+    done = run("basis", galaxies.spectra, "--components", 2, "-o", folder)
+    assert done.exit_code == 0, done.output
+    basis = load_model(folder)
+    train_file(galaxies.images, galaxies.spectra, model, config=replace(CONFIG, basis=str(folder)))
+    np.testing.assert_array_equal(load_model(model).basis.components, basis.components)
 
 
 def test_drawn_spectra_are_read_as_spectra_and_their_lines_predicted(galaxies, trained, tmp_path):

@@ -27,32 +27,36 @@ FEATURE_BOUND = 6.0
 #: The redshift and the brightness, before the coefficients.
 OTHERS = 2
 DOMAIN_REFERENCES = 2048
+#: Hidden layer of what corrects the lines.
+CORRECTION_WIDTH = 32
 #: Of an equivalent width, AA: half a per cent of the continuum over the twenty Angstrom of a line.
 LEAST_ERROR_AA = 0.1
 
 
 class LineCorrection(eqx.Module):
-    """What an image adds to the law of the lines that the continuum gives: a shift, and a change of width.
+    """What images and spectra add to the law of the lines given a continuum: shifts, and changes of width.
 
     Parameters
     ----------
-    features : int
+    inputs : int
+        Features of the image, and values of the continuum.
     key : key
     """
 
-    shift: eqx.nn.Linear
-    log_width: Float[Array, " free"]
+    network: eqx.nn.MLP
 
-    def __init__(self, features: int, *, key: Key[Array, ""]):
-        shift = eqx.nn.Linear(features, FREE.size, key=key)
+    def __init__(self, inputs: int, *, key: Key[Array, ""]):
+        network = eqx.nn.MLP(inputs, 2 * FREE.size, CORRECTION_WIDTH, 1, activation=jax.nn.gelu, key=key)
         # It adds nothing until spectra teach that it should.
-        self.shift = jax.tree.map(jnp.zeros_like, shift)
-        self.log_width = jnp.zeros(FREE.size)
+        self.network = eqx.tree_at(
+            lambda one: (one.layers[-1].weight, one.layers[-1].bias), network, replace_fn=jnp.zeros_like
+        )
 
-    def __call__(self, density: LineDensity, features: Features) -> LineDensity:
-        """The law of the lines of a galaxy that is seen."""
+    def __call__(self, density: LineDensity, features: Features, values: Values) -> LineDensity:
+        """The law of the lines of a galaxy that is seen, upon a continuum."""
+        shift, wider = jnp.split(self.network(jnp.concatenate([features, values])), 2)
         law = density.log_ew
-        moved = law.location + self.shift(features)[FOLLOWS], law.log_scale + self.log_width[FOLLOWS]
+        moved = law.location + shift[FOLLOWS], law.log_scale + wider[FOLLOWS]
         return eqx.tree_at(lambda d: (d.log_ew.location, d.log_ew.log_scale), density, moved)
 
 
@@ -161,7 +165,7 @@ class SpectrumModel(eqx.Module):
             for key in keys
         )
         self.lines = LineModel(**lines, key=line_key)
-        self.correction = LineCorrection(features, key=correction_key)
+        self.correction = LineCorrection(features + values, key=correction_key)
         self.domain = TrainingDomain(features, domain_references)
 
     def seen(self, image: Image) -> tuple[Features, Scalar]:
@@ -187,18 +191,13 @@ class SpectrumModel(eqx.Module):
         of_known = known.astype(jnp.float32)
         drawn = [network.draw(network.seen(seen), told, of_known, value_key) for network in self.networks]
         which = jax.random.randint(member_key, (), 0, len(drawn))
-        raw = self.value_mean + self.value_scale * jnp.stack(drawn)[which]
+        values = jnp.stack(drawn)[which]
+        raw = self.value_mean + self.value_scale * values
         redshift = jnp.where(known, redshift, 10.0 ** raw[0])
         coefficients, log_flux = raw[OTHERS:], raw[1] + light
-        ew_aa = self.lines_given(coefficients, log_flux, redshift, seen).sample(line_key, 1)[0]
+        lines = self.lines.density(10.0**log_flux * bins_of(self.basis, coefficients), redshift)
+        ew_aa = self.correction(lines, seen, values).sample(line_key, 1)[0]
         return SpectrumDraw(coefficients, log_flux, redshift, ew_aa)
-
-    def lines_given(
-        self, coefficients: Array, log_flux: Scalar, redshift: Scalar, seen: Features
-    ) -> LineDensity:
-        """The law of the lines upon a continuum."""
-        continuum_flux = 10.0**log_flux * bins_of(self.basis, coefficients)
-        return self.correction(self.lines.density(continuum_flux, redshift), seen)
 
     def draws(self, image: Image, redshifts: Float[Array, " draw"], key: Key[Array, ""]) -> SpectrumDraw:
         """Spectra of a galaxy, one for each redshift: NaN where it is not known, or draws of its density.

@@ -31,7 +31,7 @@ from nebulium.verbs import TrainedModel, Training, fit_members
 
 #: Fewer galaxies than this in a part of the split teach nothing, or cannot be told from chance.
 LEAST_TRAINING, LEAST_VALIDATION = 100, 20
-#: Learning rate of what corrects the lines: one layer, whose way may be long.
+#: Learning rate of what corrects the lines: a small network, whose way may be long.
 CORRECTION_RATE = 3e-3
 #: Epochs, and learning rate, of the training with nothing left out, over those of the training before it.
 SETTLING, SETTLING_RATE = 0.1, 0.2
@@ -166,11 +166,13 @@ class LineLearner(eqx.Module):
 def correction_loss(learner: LineLearner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
     """Of the measured lines of each galaxy, upon its own continuum."""
 
-    def one(continuum_flux: Array, redshift: Array, feature: Array, ew_aa: Array, sigma_aa: Array) -> Array:
+    def one(
+        continuum_flux: Array, redshift: Array, feature: Array, value: Array, ew_aa: Array, sigma_aa: Array
+    ) -> Array:
         density = learner.lines.density(continuum_flux, redshift)
-        return line_loss(learner.correction(density, feature), ew_aa, sigma_aa)
+        return line_loss(learner.correction(density, feature, value), ew_aa, sigma_aa)
 
-    names = ("continuum_flux", "redshift", "feature", "ew_aa", "sigma_aa")
+    names = ("continuum_flux", "redshift", "feature", "value", "ew_aa", "sigma_aa")
     return jax.vmap(one)(*(galaxies[name] for name in names))
 
 

@@ -14,6 +14,7 @@ from nebulium.data.output import as_paths
 from nebulium.data.spectra.checks import Declared
 from nebulium.errors import check_extra
 from nebulium.lines.continuum.line_list import LINES
+from nebulium.lines.model import FREE
 from nebulium.metrics.two_sample import classifier_auc
 from nebulium.spectra.continuum.training import SpectrumFiles, SpectrumPaths
 from nebulium.spectra.derived import BPT_CLASSES, WEAKEST_AA, Derived
@@ -236,8 +237,9 @@ def bpt_scores(true: Derived, drawn: Derived) -> dict[str, Any]:
 
 def told_apart(test: SpectralGalaxies, true: Derived, drawn: Drawn, seed: int) -> dict[str, Any]:
     """Can a classifier tell one drawn spectrum of each galaxy from its own."""
-    seen = np.column_stack([test.spectra.coefficients[:, :APART], true.log_ew])
-    ours = np.column_stack([drawn.draws.coefficients[:, 0, :APART], drawn.derived.log_ew[:, 0]])
+    # Of tied lines measurements know the sum alone.
+    seen = np.column_stack([test.spectra.coefficients[:, :APART], true.log_ew[:, FREE]])
+    ours = np.column_stack([drawn.draws.coefficients[:, 0, :APART], drawn.derived.log_ew[:, 0, FREE]])
     groups = np.arange(len(seen))
     area = classifier_auc(seen, ours, seed=seed, groups_a=groups, groups_b=groups)
     return {"galaxies": len(seen), "auc": area.value, "auc_error": area.error}
