@@ -109,7 +109,7 @@ def _table(predictor: SpectrumPredictor, images: str, files: SpectrumFiles) -> R
         "Six real galaxies",
         f"Pictures and spectra of SDSS, and what a model says that learned from {GALAXIES:,} mock galaxies "
         f"(`nebulium mock make --survey sdss --n {GALAXIES} --seed {SEED} --spectra sdss`) as such pictures: "
-        "the median and the central 68 %, the redshift not known. six galaxies are a look.",
+        "the median and the central 68 %, the redshift not known. Six galaxies are a look.",
         (
             "object",
             "in domain",
