@@ -92,7 +92,7 @@ def measure(settings: Settings) -> Iterator[Result]:
         files = SpectrumFiles(survey / "spectra")
         galaxies = scored_galaxies(survey, files, model, scoring, Path(scratch) / "images")
         test, train = (
-            _spectra(survey, files, part.spectra, model) for part in (galaxies.test, galaxies.training)
+            grid_spectra(survey, files, part.spectra, model) for part in (galaxies.test, galaxies.training)
         )
         axes = {"total": Axes.of(train.total), "continuum": Axes.of(train.continuum)}
         checks, means = [], {}
@@ -119,7 +119,7 @@ def measure(settings: Settings) -> Iterator[Result]:
         yield _baselines(galaxies, model, test, train, axes, means)
 
 
-def _spectra(survey: Path, files: SpectrumFiles, measured: MeasuredSpectra, model: SpectrumModel) -> Spectra:
+def grid_spectra(survey: Path, files: SpectrumFiles, measured: MeasuredSpectra, model: SpectrumModel) -> Spectra:
     """Spectra of some galaxies on the grid, in their order."""
     ids, log_flux = measured.ids, measured.log_flux
     total = np.zeros((len(ids), PIXELS), np.float32)
@@ -149,7 +149,7 @@ def _rebinned(rest: np.ndarray, flux: np.ndarray) -> np.ndarray:
     return np.diff(np.interp(EDGES, edges, summed)) / np.diff(EDGES)
 
 
-def _rendered(model: SpectrumModel, draws: SpectrumDraw, *, lines: bool) -> np.ndarray:
+def rendered(model: SpectrumModel, draws: SpectrumDraw, *, lines: bool) -> np.ndarray:
     """Draws of galaxies, (n, draw, wave)."""
 
     def one(*draw: jax.Array) -> jax.Array:
@@ -164,10 +164,10 @@ def _checks(
     model: SpectrumModel, drawn: Drawn, true: Spectra, axes: dict[str, Axes], with_redshift: bool
 ) -> tuple[list[Check], dict[str, np.ndarray]]:
     """All numbers of a model that knows the redshift, or does not."""
-    spectra = _rendered(model, drawn.draws, lines=True)
+    spectra = rendered(model, drawn.draws, lines=True)
     mean = {
         "total": spectra.mean(axis=1),
-        "continuum": _rendered(model, drawn.draws, lines=False).mean(axis=1),
+        "continuum": rendered(model, drawn.draws, lines=False).mean(axis=1),
     }
     way = "with the redshift" if with_redshift else "without the redshift"
     halpha = LINES.index("HALPHA")
