@@ -46,6 +46,7 @@ MODULES = {
     "generate_pictures": "generate.pictures",
     "spectra": "spectra.mock",
     "spectra_basis": "spectra.basis",
+    "spectra_rivals": "spectra.rivals",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

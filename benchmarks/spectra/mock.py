@@ -119,7 +119,9 @@ def measure(settings: Settings) -> Iterator[Result]:
         yield _baselines(galaxies, model, test, train, axes, means)
 
 
-def grid_spectra(survey: Path, files: SpectrumFiles, measured: MeasuredSpectra, model: SpectrumModel) -> Spectra:
+def grid_spectra(
+    survey: Path, files: SpectrumFiles, measured: MeasuredSpectra, model: SpectrumModel
+) -> Spectra:
     """Spectra of some galaxies on the grid, in their order."""
     ids, log_flux = measured.ids, measured.log_flux
     total = np.zeros((len(ids), PIXELS), np.float32)

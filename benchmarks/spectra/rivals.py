@@ -70,7 +70,7 @@ def measure(settings: Settings) -> Iterator[Result]:
         yield Result(
             "spectra/rivals",
             "Spectra from images beside methods of others",
-            f"The same {len(test.own):,} test galaxies, the redshift not known. A residual network learns six "
+            f"The same {len(test.own):,} test galaxies, redshifts not known. A residual network learns six "
             "principal components of the whole spectrum (after Wu & Peek 2020); encoders learn by contrast, "
             f"and a diffusion draws {DRAWS} spectra, of which the one most like the image is the best (after "
             "Doorenbos et al. 2022, 2024). Both see images of "
@@ -134,7 +134,9 @@ def _rows(
 ) -> list[Row]:
     """What is said of a method: by the mean of its draws, and by the best of those that are ranked."""
     # Any draw: a ranked one would be more typical of the image than galaxies are.
-    any_draw = spectra[np.arange(len(true)), np.random.default_rng(0).integers(spectra.shape[1], size=len(true))]
+    any_draw = spectra[
+        np.arange(len(true)), np.random.default_rng(0).integers(spectra.shape[1], size=len(true))
+    ]
     groups = np.arange(len(true))
     apart = classifier_auc(axes(true), axes(any_draw), seed=0, groups_a=groups, groups_b=groups)
     points = {name: spectra.mean(axis=1)}

@@ -12,7 +12,7 @@ from nebulium.training import FitConfig
 SIDE, WAVES = 8, np.linspace(-1.0, 1.0, 40, dtype=np.float32)
 #: Of the curvature, which no image shows.
 HIDDEN = 0.1
-FIT = FitConfig(epochs=12, batch_size=64, learning_rate=5e-3, averaging=0.95)
+FIT = FitConfig(epochs=6, batch_size=32, learning_rate=1e-2, averaging=0.9)
 
 
 def pairs(n, seed):
@@ -25,7 +25,7 @@ def pairs(n, seed):
     return Pairs(images.astype(np.float32), spectra.astype(np.float32))
 
 
-TRAINING, VALIDATION, TEST = pairs(640, 0), pairs(128, 1), pairs(128, 2)
+TRAINING, VALIDATION, TEST = pairs(384, 0), pairs(64, 1), pairs(64, 2)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def drawn():
         width=32,
         depth=1,
         contrast_config=FIT,
-        config=FitConfig(epochs=60, batch_size=64, learning_rate=5e-3, averaging=0.98),
+        config=FitConfig(epochs=50, batch_size=64, learning_rate=1e-2, averaging=0.98),
     )
     return found.spectra(TEST.images, jax.random.key(0), 32)
 

@@ -1,7 +1,7 @@
 """Contrastive learning of images and spectra: a galaxy's own spectrum is more like its image than others'.
 
-The loss is InfoNCE over a batch, both ways (van den Oord et al. 2018, arXiv:1807.03748), with a sharpness that
-is learned (Radford et al. 2021, arXiv:2103.00020).
+The loss is InfoNCE over a batch, both ways (van den Oord et al. 2018, arXiv:1807.03748), with a sharpness
+that is learned (Radford et al. 2021, arXiv:2103.00020).
 """
 
 import equinox as eqx
@@ -19,7 +19,13 @@ from nebulium.training import ArrayRows, FitConfig, augment, fit, trained_part
 FEATURES, WIDTH = 64, 256
 FIRST_SHARPNESS = 10.0
 FIT = FitConfig(
-    epochs=8, batch_size=256, learning_rate=2e-3, schedule="one-cycle", warm_up=0.25, weight_decay=1e-2, averaging=0.99
+    epochs=8,
+    batch_size=256,
+    learning_rate=2e-3,
+    schedule="one-cycle",
+    warm_up=0.25,
+    weight_decay=1e-2,
+    averaging=0.99,
 )
 
 Features = Float[Array, " feature"]

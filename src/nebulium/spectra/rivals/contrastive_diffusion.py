@@ -1,10 +1,10 @@
 """Spectra drawn by diffusion given contrastive features of the image, after Doorenbos et al. 2022, 2024.
 
-arXiv:2211.05556, 2406.18175: encoders of images and spectra learn by contrast; a diffusion draws spectra given
-the features of the image; draws are ranked by how like the image they are, and the first is the best. What
-diffuses here are principal components of the whole spectrum at rest, all of unit variance, where theirs are
-pixels of the observed frame: so minutes of a processor are enough. Noise and preconditioning follow Karras et
-al. 2022 (arXiv:2206.00364).
+arXiv:2211.05556, 2406.18175: encoders of images and spectra learn by contrast; a diffusion draws spectra
+given the features of the image; draws are ranked by how like the image they are, and the first is the best.
+What diffuses here are principal components of the whole spectrum at rest, all of unit variance, where theirs
+are pixels of the observed frame: so minutes of a processor are enough. Noise and preconditioning follow
+Karras et al. 2022 (arXiv:2206.00364).
 """
 
 import equinox as eqx
@@ -70,7 +70,9 @@ class SpectrumDiffusion(eqx.Module):
         levels = jnp.linspace(highest, lowest, STEPS, dtype=jnp.float32)
         count = self.denoiser.first.in_features
         start = jnp.sqrt(1.0 + jnp.exp(2.0 * levels[0])) * jax.random.normal(key, (int(count),))
-        return denoised("heun", lambda noisy, level: self.denoised(noisy, level, features), start, levels, key)
+        return denoised(
+            "heun", lambda noisy, level: self.denoised(noisy, level, features), start, levels, key
+        )
 
 
 class ContrastiveDiffusion(eqx.Module):
@@ -119,7 +121,8 @@ def train_contrastive_diffusion(
     contrast_key, diffusion_key = jax.random.split(jax.random.key(config.seed))
     basis = SpectrumComponents(training.spectra, components)
     data, held = (
-        {"image": pairs.images, "values": map_galaxies(basis, pairs.spectra)} for pairs in (training, validation)
+        {"image": pairs.images, "values": map_galaxies(basis, pairs.spectra)}
+        for pairs in (training, validation)
     )
     contrast = Contrast(training.images, components, encoder=encoder, key=contrast_key)
     contrast = train_contrast(contrast, data, held, contrast_config, progress=progress)

@@ -45,9 +45,7 @@ class ImageNetwork(eqx.Module):
         key: Key[Array, ""],
     ):
         encoder_key, last_key = jax.random.split(key)
-        mean, scale = (
-            statistic(images, axis=(0, 1, 2), dtype=np.float64) for statistic in (np.mean, np.std)
-        )
+        mean, scale = (statistic(images, axis=(0, 1, 2), dtype=np.float64) for statistic in (np.mean, np.std))
         self.band_mean, self.band_scale = jnp.asarray(mean, jnp.float32), jnp.asarray(scale, jnp.float32)
         self.encoder = make_encoder(encoder, images.shape[-1], key=encoder_key)
         self.last = eqx.nn.Linear(self.encoder.width, outputs, key=last_key)

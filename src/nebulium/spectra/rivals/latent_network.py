@@ -18,7 +18,13 @@ from nebulium.training import ArrayRows, FitConfig, augment, fit, trained_part
 
 LATENTS = 6
 FIT = FitConfig(
-    epochs=12, batch_size=128, learning_rate=2e-3, schedule="one-cycle", warm_up=0.25, weight_decay=1e-2, averaging=0.99
+    epochs=12,
+    batch_size=128,
+    learning_rate=2e-3,
+    schedule="one-cycle",
+    warm_up=0.25,
+    weight_decay=1e-2,
+    averaging=0.99,
 )
 
 
