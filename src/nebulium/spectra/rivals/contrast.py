@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from nebulium.nn.convolution import Image
 from nebulium.spectra.rivals.components import Values
-from nebulium.spectra.rivals.image_network import ENCODER, ImageNetwork
+from nebulium.spectra.rivals.image_network import ImageNetwork
 from nebulium.training import ArrayRows, FitConfig, augment, fit, trained_part
 
 #: Length of the vectors that are compared, and width of the network that sees spectra.
@@ -55,7 +55,7 @@ class Contrast(eqx.Module):
         images: Float[np.ndarray, "n side side band"],
         components: int,
         *,
-        encoder: str = ENCODER,
+        encoder: str,
         key: Key[Array, ""],
     ):
         image_key, spectrum_key = jax.random.split(key)

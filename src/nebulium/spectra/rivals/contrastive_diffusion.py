@@ -19,15 +19,14 @@ from nebulium.nn.mapping import map_galaxies
 from nebulium.spectra.rivals import contrast as contrastive
 from nebulium.spectra.rivals.components import Pairs, SpectrumComponents, Values
 from nebulium.spectra.rivals.contrast import FEATURES, Contrast, Features, train_contrast
-from nebulium.spectra.rivals.image_network import ENCODER
 from nebulium.training import FitConfig, fit
 
-COMPONENTS = 20
+COMPONENTS, ENCODER = 20, "resnet-tiny"
 #: Of the denoiser.
 WIDTH, DEPTH = 192, 3
 #: Lowest and highest level of noise, in scatters of the components, and levels at which spectra are drawn.
 LEVELS, STEPS = (0.02, 20.0), 20
-FIT = FitConfig(epochs=40, batch_size=256, learning_rate=1e-3, weight_decay=1e-2, averaging=0.999)
+FIT = FitConfig(epochs=30, batch_size=256, learning_rate=1e-3, weight_decay=1e-2, averaging=0.999)
 _BATCH = 16
 
 

@@ -12,7 +12,6 @@ from nebulium.nn.convolution import Image
 from nebulium.nn.encoders import Encoder, make_encoder
 from nebulium.training import orientations
 
-ENCODER = "resnet-small"
 Vector = Float[Array, " output"]
 
 
@@ -41,7 +40,7 @@ class ImageNetwork(eqx.Module):
         images: Float[np.ndarray, "n side side band"],
         outputs: int,
         *,
-        encoder: str = ENCODER,
+        encoder: str,
         key: Key[Array, ""],
     ):
         encoder_key, last_key = jax.random.split(key)
