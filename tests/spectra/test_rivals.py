@@ -12,7 +12,7 @@ from nebulium.training import FitConfig
 SIDE, WAVES = 8, np.linspace(-1.0, 1.0, 40, dtype=np.float32)
 #: Of the curvature, which no image shows.
 HIDDEN = 0.1
-FIT = FitConfig(epochs=6, batch_size=32, learning_rate=1e-2, averaging=0.9)
+FIT = FitConfig(epochs=5, batch_size=32, learning_rate=1e-2, averaging=0.9)
 
 
 def pairs(n, seed):
@@ -25,7 +25,7 @@ def pairs(n, seed):
     return Pairs(images.astype(np.float32), spectra.astype(np.float32))
 
 
-TRAINING, VALIDATION, TEST = pairs(384, 0), pairs(64, 1), pairs(64, 2)
+TRAINING, VALIDATION, TEST = pairs(256, 0), pairs(64, 1), pairs(64, 2)
 
 
 @pytest.fixture(scope="module")
