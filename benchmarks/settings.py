@@ -60,6 +60,13 @@ class Settings:
         None, "survey that `spectra` and `spectra_rivals` take: sdss, seed 11, n 20,000, spectra noiseless"
     )
     spectra_model: Path | None = option(None, "model that `spectra` scores in place of the packaged one")
+    legacy_survey: Path | None = option(
+        None, "survey that `spectra_legacy` takes: legacy, seed 18, n 6,000, spectra desi"
+    )
+    legacy_model: Path | None = option(None, "model that `spectra_legacy` scores; trained if not given")
+    pairs_survey: Path | None = option(
+        None, "survey that `spectra_pairs` learns from: sdss, seed 19, n 3,000, spectra sdss"
+    )
     photoz_runs: Path | None = option(None, "folder of `make bench-train`")
     explore_galaxies: int = option(1_000_000, "mock galaxies that `explore` shows")
     explore_seconds: float = option(120.0, "how long the visitors of `explore` click")

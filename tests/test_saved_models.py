@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -68,7 +69,7 @@ def test_there_is_a_folder_of_every_class():
     # Version 0.1 named a module too; what is younger does not.
     younger = {one for one in classes if not one.startswith("nebulium.")}
     assert younger == {
-        "CombinedModel", "LatentImageModel", "PixelImageModel", "PropertyModel", "SpectrumModel"
+        "ContinuumBasis", "CombinedModel", "LatentImageModel", "PixelImageModel", "PropertyModel", "SpectrumModel"
     }  # fmt: skip
 
 
@@ -93,6 +94,12 @@ def test_draws_are_as_they_were(unpacked):
     drawn = np.asarray(jax.jit(jax.vmap(flow.sample))(jax.random.split(jax.random.key(11), 16)))
     for place, wanted in enumerate(expected("candels-flow").values()):
         assert_same(drawn[:, place], wanted)
+
+
+def test_continua_are_as_they_were(unpacked):
+    basis = load_model(unpacked("continua"))
+    found = np.asarray(basis.continuum(jnp.array([0.1, -0.2])))[::100]
+    assert_same(found, expected("continua")["continuum"])
 
 
 def test_images_are_drawn_as_they_were(unpacked):

@@ -10,6 +10,7 @@ from nebulium.data.splits import Split
 from nebulium.metrics.estimates import estimate
 from nebulium.spectra.continuum.training import SpectrumFiles, basis_of, measured_spectra
 
+SPECTRA = "sdss/spectra/sdss_dr7_galaxies.parquet"
 #: Components, and the test part of the library's own split.
 COMPONENTS, SPLIT = (1, 10, 20), Split()
 MIDDLE, HIGH = Target(most=1.0), Target(most=1.3)
@@ -17,7 +18,7 @@ MIDDLE, HIGH = Target(most=1.0), Target(most=1.3)
 
 def measure(settings: Settings) -> list[Result]:
     """Fit components to the training part, and rebuild the test part."""
-    path = data_folder() / "sdss" / "spectra" / "sdss_dr7_galaxies.parquet"
+    path = data_folder() / SPECTRA
     ids = read_spectra(path).ids
     test, files = ids[SPLIT.rows(ids)["test"]], SpectrumFiles(path)
     rows: list[Row] = []

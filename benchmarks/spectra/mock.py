@@ -19,8 +19,10 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.tables.reading import read_table
 from nebulium.lines import LINES
 from nebulium.metrics.two_sample import classifier_auc
+from nebulium.mock.spectra.spectrographs import find_spectrograph
 from nebulium.nn.mapping import map_galaxies
 from nebulium.spectra import SpectrumDraw, SpectrumModel, render
+from nebulium.spectra.continuum.basis import ContinuumBasis
 from nebulium.spectra.continuum.training import MeasuredSpectra, SpectrumFiles
 from nebulium.spectra.derived import WEAKEST_AA, Derived, derived_of
 from nebulium.spectra.scores.baselines import point_predictions
@@ -132,15 +134,17 @@ def grid_spectra(
                 rest = some.wave_aa[row].astype(np.float64) / (1.0 + some.redshift[row])
                 flux = some.flux_lambda[row] / 10.0 ** log_flux[place]
                 total[place] = _rebinned(rest, flux)
-    own = lambda coefficients: jnp.interp(  # noqa: E731
-        jnp.asarray(WAVES), jnp.asarray(model.basis.wave_rest_aa), model.basis.continuum(coefficients)
-    )
-    continuum = map_galaxies(own, measured.coefficients)
+    continuum = map_galaxies(lambda own: continuum_at(model.basis, own), measured.coefficients)
     catalogue = read_table(survey / "catalogue.parquet")
     rows = rows_of_ids(ids, catalogue["target_id"])
     ew = np.stack([catalogue[f"ew_{line}"][rows] for line in LINES], axis=1)
     log_ew = np.log10(np.maximum(ew, WEAKEST_AA)).astype(np.float32)
     return Spectra(total, continuum, log_ew, measured.coefficients)
+
+
+def continuum_at(basis: ContinuumBasis, coefficients: jax.Array) -> jax.Array:
+    """A continuum on the grid."""
+    return jnp.interp(jnp.asarray(WAVES), jnp.asarray(basis.wave_rest_aa), basis.continuum(coefficients))
 
 
 def _rebinned(rest: np.ndarray, flux: np.ndarray) -> np.ndarray:
@@ -203,7 +207,7 @@ def _checks(
         Check("BPT class, balanced accuracy", classes["balanced_accuracy"], Target(least=0.67)),
         Check("BPT class, share of the most frequent", classes["majority_share"], Target()),
         Check("drawn told from true spectra, AUC",
-              _told_apart(spectra[:, 0], log_ew[:, 0], true, axes["total"]),
+              _told_apart(_observed(model, drawn), log_ew[:, 0], true, axes["total"]),
               Target(most=0.60)),
     ]  # fmt: skip
     return found, mean
@@ -245,6 +249,21 @@ def _classes(model: SpectrumModel, coefficients: np.ndarray, true: Spectra) -> D
     one = lambda own, ew: derived_of(model.basis, SpectrumDraw(own, nothing, nothing, ew))  # noqa: E731
     found: Derived = map_galaxies(one, coefficients, 10.0**true.log_ew)
     return found
+
+
+def _observed(model: SpectrumModel, drawn: Drawn) -> np.ndarray:
+    """The first draw of each galaxy, through the pixels that the true spectra are seen with, (n, wave)."""
+    pixels = find_spectrograph("noiseless").pixels().wave_aa
+    pixels = pixels[pixels < 1.5 * HIGH_AA]
+    first = [np.asarray(values[:, 0]) for values in drawn.draws]
+
+    def one(*draw: jax.Array) -> jax.Array:
+        # Beyond the components is beyond the grid.
+        return jnp.nan_to_num(render(model.basis, SpectrumDraw(*draw), pixels, normalised=True))
+
+    flux, waves = map_galaxies(one, *first), np.asarray(pixels, np.float64)
+    redshift = drawn.draws.redshift[:, 0]
+    return np.stack([_rebinned(waves / (1.0 + z), row) for z, row in zip(redshift, flux, strict=True)])
 
 
 def _told_apart(spectra: np.ndarray, log_ew: np.ndarray, true: Spectra, axes: Axes) -> float:

@@ -7,6 +7,8 @@ from nebulium.mock.survey.making import make_survey
 from nebulium.spectra import SpectraConfig
 
 MODEL, GALAXIES, SEED = "mock-sdss-spectra", 20_000, 11
+#: A file of spectra is read whole.
+SHARDS = 20
 CONFIG = SpectraConfig()
 
 
@@ -15,5 +17,5 @@ def spectra_survey(settings: Settings, scratch: str | Path) -> Path:
     if settings.spectra_survey is not None:
         return settings.spectra_survey
     folder = Path(scratch) / "survey"
-    make_survey("sdss", folder, n=GALAXIES, seed=SEED, processes=2, spectra="noiseless")
+    make_survey("sdss", folder, n=GALAXIES, seed=SEED, shards=SHARDS, processes=2, spectra="noiseless")
     return folder

@@ -37,6 +37,7 @@ MEND_NAME = "give a model folder that nebulium wrote for this task (nebulium mod
 CLASSES = {
     "CandelsFlow": "nebulium.mock.populations.candels_flow",
     "CombinedModel": "nebulium.photoz.combined",
+    "ContinuumBasis": "nebulium.spectra.continuum.basis",
     "ImageRedshiftModel": "nebulium.photoz.images.model",
     "LatentImageModel": "nebulium.generate.model",
     "LineModel": "nebulium.lines.model",

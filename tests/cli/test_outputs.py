@@ -30,6 +30,7 @@ FOLDERS = (
     ("generate", "evaluate", "none", "--model", "none"),
     ("generate", "sample", "--model", "none", "--kind", "fits"),
     ("spectra", "train", "--images", "none", "--spectra", "none"),
+    ("spectra", "basis", "none.parquet"),
     ("spectra", "evaluate", "none", "--spectra", "none", "--model", "none"),
     ("mock", "make", "--survey", "sdss", "--n", "2"),
     ("explore", "none.parquet"),
@@ -57,7 +58,7 @@ WRITING = {
 
 
 def test_all_that_write_are_known():
-    assert len(WRITING) == 30
+    assert len(WRITING) == 31
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -102,6 +102,8 @@ def trained(galaxies, tmp_path_factory) -> Path:
     from nebulium.spectra import SpectraConfig, train_file
 
     folder = tmp_path_factory.mktemp("models") / "spots"
-    config = SpectraConfig(components=3, width=32, depth=1, mixture=3, members=2, epochs=60, batch_size=32)
+    config = SpectraConfig(
+        components=3, width=32, depth=1, hidden=16, mixture=3, members=2, epochs=60, batch_size=32
+    )
     train_file(galaxies.images, galaxies.spectra, folder, config=config)
     return folder

@@ -126,7 +126,7 @@ def test_spectra_without_a_use_are_set_aside_with_their_reasons(basis, spectra, 
 def test_too_few_spectra_are_counted(spectra):
     some = spectra.select(slice(0, 6))
     rest = on_rest_grid(some.wave_aa, some.flux_lambda, some.ivar, some.redshift, GRID)
-    with pytest.raises(SpectrumError, match="gives 6 usable spectra, expected 15"):
+    with pytest.raises(SpectrumError, match="gives 6 spectra .*expected 15"):
         fit_basis(rest, 3)
 
 

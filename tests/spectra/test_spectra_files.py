@@ -6,10 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.table import Table as AstropyTable
 from typer.testing import CliRunner
 
 from nebulium.cli import app
 from nebulium.data.ids import rows_of_ids
+from nebulium.data.images.fits_cutouts import write_cutout
+from nebulium.data.images.mmu import read_images
 from nebulium.data.images.opening import open_images
 from nebulium.data.rejects import Rejects
 from nebulium.data.spectra.reading import read_spectra
@@ -22,8 +26,15 @@ from nebulium.errors import NebuliumError
 from nebulium.modelfile import load_model
 from nebulium.nn.image_model import model_images
 from nebulium.spectra import SpectraConfig, SpectrumForm, draw_file, predict_file, train_file
+from nebulium.spectra.continuum.training import SpectrumFiles, measured_spectra
+from nebulium.spectra.figure_pages import FigurePages, observed_spectra
+from nebulium.spectra.predict import SpectrumPredictor
+from nebulium.spectra.scores.figures import WAVES_AA
+from nebulium.verbs import find_predictor
 
-CONFIG = SpectraConfig(components=3, width=32, depth=1, mixture=3, members=2, epochs=1, batch_size=32)
+CONFIG = SpectraConfig(
+    components=3, width=32, depth=1, hidden=16, mixture=3, members=2, epochs=1, batch_size=32
+)
 
 
 def run(*arguments):
@@ -128,3 +139,82 @@ def test_a_model_is_scored_beside_simpler_methods(galaxies, trained, few_trees, 
     assert found.exit_code == 0, found.output
     assert (tmp_path / "scores" / "scores.md").is_file()
     assert (tmp_path / "scores" / "spectra.png").is_file()
+
+
+def test_figures_show_galaxies_beside_their_spectra(galaxies, trained, tmp_path):
+    spectra = read_spectra(galaxies.spectra)
+    write_spectra(spectra.select(slice(0, 7)), tmp_path / "some.parquet")
+    arguments = (
+        "--figures",
+        tmp_path / "shown",
+        "--wavelengths",
+        "5000,5100,50",
+        "-o",
+        tmp_path / "d.parquet",
+    )
+    observed = ("--spectra", tmp_path / "some.parquet", "--redshift", "redshift")
+    found = run("draw", galaxies.images, "--model", trained, *observed, *arguments)
+    assert found.exit_code == 0, found.output
+    assert "figures of 7 of the 420 galaxies" in found.output
+    assert sorted(page.name for page in (tmp_path / "shown").iterdir()) == ["page-01.png", "page-02.png"]
+
+
+def test_rows_of_figures_hold_what_is_observed_and_predicted(galaxies, trained):
+    predictor = find_predictor(trained, of=SpectrumPredictor)
+    some = SpectrumFiles(galaxies.spectra)
+    ids, said = open_images(galaxies.images).ids, []
+    pages = FigurePages(predictor, observed_spectra(some, predictor.model, ids, said.append))
+    for chunk in predictor.open(galaxies.images, redshift="redshift").chunks:
+        pages.take(chunk)
+    assert len(pages.rows) == 50
+    assert not said
+    red = (WAVES_AA > 5200) & (WAVES_AA < 6300)
+    off = [(row.observed - row.levels[2])[red] for row in pages.rows]
+    # The noise of a pixel is a hundredth; lines between pixels that are wider than 3 AA leave no gaps.
+    assert 0.005 < np.std(off) < 0.03
+    first = pages.rows[0]
+    number = int(first.text.partition(":")[0]) - 100
+    assert f"observed {galaxies.truth.redshift[number]:.3f}" in first.text
+    assert first.image.shape == (16, 16, 3)
+
+
+def test_files_as_archives_serve_them_say_the_same(galaxies, trained, predicted, tmp_path):
+    spectra = read_spectra(galaxies.spectra).select(slice(0, 32))
+    write_coadd(spectra, tmp_path / "coadd-main-bright-1.fits", tmp_path / "redrock-main-bright-1.fits")
+    basis = load_model(trained).basis
+    of_coadd, of_parquet = (
+        measured_spectra(SpectrumFiles(path), basis, among=spectra.ids, rejects=Rejects())
+        for path in (tmp_path / "coadd-main-bright-1.fits", galaxies.spectra)
+    )
+    assert of_coadd.ids.tolist() == of_parquet.ids.tolist()
+    np.testing.assert_allclose(of_coadd.redshift, of_parquet.redshift, rtol=1e-6)
+    np.testing.assert_allclose(of_coadd.coefficients, of_parquet.coefficients, rtol=1e-2, atol=1e-3)
+    np.testing.assert_allclose(of_coadd.ew_aa, of_parquet.ew_aa, rtol=1e-2, atol=2e-2)
+    (tmp_path / "cutouts").mkdir()
+    images = read_images(galaxies.images)
+    for row in range(8):
+        write_cutout(images, row, "", tmp_path / "cutouts" / f"{images.ids[row]}.fits")
+    predict_file(tmp_path / "cutouts", tmp_path / "p.parquet", model=trained)
+    found = read_table(tmp_path / "p.parquet")
+    order = rows_of_ids(found["target_id"], predicted["object_id"])
+    assert np.all(order >= 0)
+    np.testing.assert_allclose(found["dn4000"], predicted["dn4000"][order], rtol=0.1)
+
+
+def write_coadd(spectra, path, redrock):
+    """Three arms that overlap, as DESI's pipeline writes them, and the redshifts beside them."""
+    wave = spectra.wave_aa[0].astype(np.float64)
+    hdus = [fits.PrimaryHDU(), fits.BinTableHDU(AstropyTable({"TARGETID": spectra.ids}), name="FIBERMAP")]
+    arms = {"B": wave < 5800, "R": (wave > 5760) & (wave < 7620), "Z": wave > 7520}
+    seen = np.sum(list(arms.values()), axis=0)
+    for arm, inside in arms.items():
+        parts = {
+            "WAVELENGTH": wave[inside],
+            "FLUX": spectra.flux_lambda[:, inside],
+            "IVAR": (spectra.ivar / seen)[:, inside].astype(np.float32),
+        }
+        hdus += [fits.ImageHDU(values, name=f"{arm}_{part}") for part, values in parts.items()]
+    fits.HDUList(hdus).writeto(path)
+    found = {"TARGETID": spectra.ids, "Z": spectra.redshift, "ZWARN": np.zeros(len(spectra), np.int64)}
+    table = fits.BinTableHDU(AstropyTable(found), name="REDSHIFTS")
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(redrock)

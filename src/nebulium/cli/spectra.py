@@ -8,11 +8,14 @@ import typer
 from nebulium.cli.options import (
     OF_IMAGES,
     REPLACED,
+    Air,
     AllRows,
     Bands,
     BatchSize,
     Epochs,
+    FluxUnit,
     IdColumn,
+    IdOfSpectra,
     Missing,
     ModelOfGalaxies,
     ModelOutput,
@@ -20,6 +23,7 @@ from nebulium.cli.options import (
     ReportOutput,
     Resume,
     Seed,
+    WaveUnit,
     image_data,
 )
 from nebulium.cli.verb import (
@@ -65,6 +69,17 @@ Table = Annotated[
 ]
 
 
+Filters = Annotated[
+    Any,
+    typer.Option(
+        "--filters",
+        parser=lambda names: [name.strip() for name in names.split(",")],
+        metavar="A,B,...",
+        help="Magnitudes and colours of the spectra too, through filters such as sdss_g0,sdss_r0.",
+    ),
+]
+
+
 def training_images(
     images: Annotated[
         list[Path], typer.Option("--images", metavar="PATH", help=f"{OF_IMAGES} As often as needed.")
@@ -78,10 +93,16 @@ def spectra_config(
     components: Annotated[
         int, typer.Option("--components", min=2, help="Principal components of the continua.")
     ] = 12,
+    basis: Annotated[
+        str | None,
+        typer.Option(
+            "--basis", metavar="DIR_OR_NAME", help="Components of `spectra basis` in place of these."
+        ),
+    ] = None,
     members: Annotated[int, typer.Option("--members", min=1, help="Networks that are averaged.")] = 2,
     lines: Annotated[
         str, typer.Option("--lines", metavar="DIR_OR_NAME", help="Model of the lines given the continuum.")
-    ] = "desi-lines",
+    ] = "desi-lines-colours",
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     size: Annotated[
@@ -145,6 +166,10 @@ def train(
     output: ModelOutput,
     redshifts: RedshiftTable = None,
     bands: Bands = None,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     config: Any,
     resume: Resume = False,
 ) -> None:
@@ -155,6 +180,32 @@ def train(
     Example: `nebulium spectra train --images mock --spectra mock/spectra --output mine`
 
     Example: `nebulium spectra train --images cutouts --spectra 'spec-*.fits' --output mine`
+    """
+    say_trained(run)
+
+
+@verb(app, "basis", library("spectra.basis_file"))
+def basis(
+    run: Any,
+    spectra: Annotated[
+        list[Path],
+        typer.Argument(metavar="SPECTRA...", help="Parquet, FITS or a folder of these; several files."),
+    ],
+    output: ModelOutput,
+    redshifts: RedshiftTable = None,
+    components: Annotated[int, typer.Option("--components", min=1, help="How many.")] = 10,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
+) -> None:
+    """Fit principal components to the continua of spectra, lines left out.
+
+    They are fitted to four fifths of the spectra, and judged by a tenth.
+
+    Example: `nebulium spectra basis 'spec-*.fits' --output continua`
+
+    Example: `nebulium spectra train --basis continua --images cutouts --spectra 'spec-*.fits' --output mine`
     """
     say_trained(run)
 
@@ -170,6 +221,7 @@ def predict(
     id_column: IdColumn = None,
     bands: Bands = None,
     missing: Missing = None,
+    filters: Filters = None,
     seed: Seed = 0,
 ) -> None:
     """Predict redshifts, breaks, equivalent widths and BPT classes of galaxies from their images.
@@ -204,6 +256,25 @@ def draw(
     id_column: IdColumn = None,
     bands: Bands = None,
     missing: Missing = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures",
+            metavar="FOLDER",
+            help=f"Pages with the images and predicted spectra of the first 50 galaxies. {REPLACED}",
+        ),
+    ] = None,
+    spectra: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--spectra",
+            metavar="PATH",
+            help="Observed spectra for the figures: the first 50 galaxies that have one are shown, with it.",
+        ),
+    ] = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     seed: Seed = 0,
 ) -> None:
     """Draw spectra of galaxies from their images, in the layout of the Multimodal Universe.
@@ -211,8 +282,12 @@ def draw(
     Example: `nebulium spectra draw cutouts --model mine --draws 4 --output drawn.parquet`
 
     Example: `nebulium spectra draw mock --redshift redshift --model mine --rest --output mean.parquet`
+
+    Example: `nebulium spectra draw mock --spectra mock/spectra --model mine --figures shown -o mean.parquet`
     """
     say(f"{run.output}: {run.spectra:,} spectra of {run.galaxies:,} galaxies")
+    if run.figures is not None:
+        say(f"{run.figures}: figures of {run.shown:,} of the {run.galaxies:,} galaxies")
     say_rest(run)
 
 
@@ -228,6 +303,10 @@ def evaluate(
         bool, typer.Option("--with-redshift", help="Tell the model, and the baselines, the redshift.")
     ] = False,
     bands: Bands = None,
+    id_column: IdOfSpectra = None,
+    wave_unit: WaveUnit = None,
+    flux_unit: FluxUnit = None,
+    air: Air = None,
     all_rows: AllRows = False,
     draws: Annotated[int, typer.Option("--draws", min=16, help="Spectra drawn of each galaxy.")] = 128,
     seed: Seed = 0,

@@ -1,5 +1,7 @@
 from .band_fluxes import Photometry as Photometry
 from .band_fluxes import photometry as photometry
+from .band_table import BandTable as BandTable
+from .band_table import make_band_table as make_band_table
 from .cosmology import Cosmology as Cosmology
 from .cosmology import age_gyr as age_gyr
 from .cosmology import from_astropy as from_astropy
@@ -17,6 +19,8 @@ from .filters import make_filters as make_filters
 from .filters import read_filter as read_filter
 from .igm import igm_transmission as igm_transmission
 from .igm import resolve_lyman_steps as resolve_lyman_steps
+from .redshift_table import RedshiftTable as RedshiftTable
+from .redshift_table import make_redshift_table as make_redshift_table
 from .sfh import AbstractHistory as AbstractHistory
 from .sfh import Burst as Burst
 from .sfh import DelayedExponential as DelayedExponential

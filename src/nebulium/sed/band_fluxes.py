@@ -71,6 +71,15 @@ def mean_flux_njy(wave_aa: OnWaves, flux_lambda: OnWaves, filters: Filters) -> F
     return jnp.sum(filters.response * jnp.diff(integral.reshape(filters.edges_aa.shape), axis=-1), axis=-1)
 
 
+def band_weights(
+    wave_aa: Float[Array, " wave"], flux_lambda: Float[Array, " wave"], filters: Filters
+) -> Float[Array, "band wave"]:
+    """What each wavelength of a spectrum adds to its mean flux density through filters, nJy."""
+    # Photometry is linear: its Jacobian stands for all spectra.
+    per_flux = jax.jacrev(lambda flux: mean_flux_njy(wave_aa, flux, filters))(flux_lambda)
+    return per_flux * flux_lambda[None, :]
+
+
 def covers(wave_aa: OnWaves, flux_lambda: OnWaves, filters: Filters) -> Bool[Array, " band"]:
     """Whether a spectrum spans each filter without a gap."""
     wave_aa, flux_lambda = as_float(wave_aa), as_float(flux_lambda)

@@ -153,13 +153,19 @@ def rest_spectra_of_parts(
     whatever the parts.
     """
     by_metal = dsps_adapter.metallicity_weights(galaxy.lgmet, galaxy.lgmet_scatter, ssp.lgmet)
-    surviving = jnp.sum(formed_share.sum(axis=0) * dsps_adapter.surviving_fraction(ssp.lg_age_gyr))
-    log_mformed = galaxy.log_mstar - jnp.log10(surviving)
+    log_mformed = log_mass_formed(galaxy.log_mstar, formed_share.sum(axis=0), ssp.lg_age_gyr)
     # One product of matrices over a batch: some ten times faster than to weigh each template and sum.
     weights = (by_metal[None, :, None] * formed_share[:, None, :]).reshape(formed_share.shape[0], -1)
     per_mass = weights @ ssp.flux.reshape(weights.shape[1], -1).astype(weights.dtype)
     dimming_dex = -0.4 * galaxy.dust.attenuation_mag(ssp.wave_aa)
     return RestSpectraOfParts(per_mass * 10.0 ** (log_mformed + dimming_dex)[None, :], log_mformed)
+
+
+def log_mass_formed(
+    log_mstar: Float[Array, ""], formed_share: Float[Array, " age"], lg_age_gyr: Float[Array, " age"]
+) -> Float[Array, ""]:
+    """log10 of all mass ever formed, Msun, of which `log_mstar` survives."""
+    return log_mstar - jnp.log10(jnp.sum(formed_share * dsps_adapter.surviving_fraction(lg_age_gyr)))
 
 
 def observe(
@@ -193,6 +199,10 @@ def observe(
     wave_rest_aa, lum_lsun_hz = as_float(wave_rest_aa), as_float(lum_lsun_hz)
     z = as_float(redshift)
     wave_aa = wave_rest_aa * (1.0 + z)
-    distance = observing_distance_mpc(z, cosmology)
-    dilution = (1.0 + z) * _FLUX_SCALE / distance / distance
-    return ObservedSpectrum(wave_aa, lum_lsun_hz * dilution / wave_aa**2)
+    return ObservedSpectrum(wave_aa, lum_lsun_hz * dilution(z, cosmology) / wave_aa**2)
+
+
+def dilution(redshift: Float[Array, ""], cosmology: Cosmology) -> Float[Array, ""]:
+    """Flux in 1e-17 erg/s/cm2/AA, times the square of the observed wavelength in AA, of one Lsun/Hz."""
+    distance = observing_distance_mpc(redshift, cosmology)
+    return (1.0 + redshift) * _FLUX_SCALE / distance / distance

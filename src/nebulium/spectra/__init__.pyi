@@ -1,3 +1,4 @@
+from .basis_file import basis_file as basis_file
 from .continuum.basis import ContinuumBasis as ContinuumBasis
 from .draw_file import DrawnSpectra as DrawnSpectra
 from .draw_file import SpectrumForm as SpectrumForm

@@ -31,7 +31,7 @@ def described(
     form, preparation = model.form, model.form.preparation
     waves = model.basis.wave_rest_aa
     low, high = np.quantile(spectra.redshift, [0.005, 0.995]).tolist()
-    chi_square = float(np.median(spectra.chi_square))
+    components, chi_square = model.basis.components.shape[1], float(np.median(spectra.chi_square))
     return TrainedModel(
         model,
         hyperparameters=hyperparameters,
@@ -48,7 +48,7 @@ def described(
             facts={
                 "Images": f"{preparation.size} pixels on a side, pixels in {form.unit or 'unknown units'}",
                 "Redshifts": f"{low:.3f} to {high:.3f}",
-                "Continuum": f"{config.components} components; median reduced chi-square {chi_square:.2f}",
+                "Continuum": f"{components} components; median reduced chi-square {chi_square:.2f}",
                 "Lines": f"by `{config.lines}`, given the continuum, corrected by the image",
             },
             details="",

@@ -12,15 +12,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nebulium.data.column_checks import Missing
-from nebulium.data.images.opening import ImagePaths
-from nebulium.data.output import as_paths, check_not_input
+from nebulium.data.images.opening import ImagePaths, open_images
+from nebulium.data.output import as_paths, check_not_input, check_place
 from nebulium.data.rejects import Rejects, write_rejects
+from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.spectrum_set import Spectra
 from nebulium.data.spectra.writing import SpectraWriter
-from nebulium.data.tables.table import select_rows
 from nebulium.errors import SpectrumError
 from nebulium.nn.mapping import map_galaxies
+from nebulium.spectra.continuum.training import SpectrumFiles, SpectrumPaths
 from nebulium.spectra.draws import SpectrumDraw, render
+from nebulium.spectra.figure_pages import FIRST_PAGE, FigurePages, observed_spectra
 from nebulium.spectra.model import SpectrumModel
 from nebulium.spectra.predict import DRAWS, SeenGalaxies, SpectrumPredictor, drawn_of
 from nebulium.verbs import find_predictor
@@ -45,6 +47,10 @@ class DrawnSpectra:
         Images set aside.
     rejects_path : Path, optional
         Where they are listed; None if there are none.
+    figures : Path, optional
+        Folder of the figures, if these were asked for.
+    shown : int
+        Galaxies in them.
     """
 
     output: Path
@@ -53,6 +59,8 @@ class DrawnSpectra:
     notes: tuple[str, ...]
     rejects: Rejects
     rejects_path: Path | None
+    figures: Path | None = None
+    shown: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,11 @@ def draw_file(
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
     missing: Missing = None,
+    figures: str | Path | None = None,
+    spectra: SpectrumPaths | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> DrawnSpectra:
@@ -149,6 +162,14 @@ def draw_file(
         Wavelengths, frame and resolution.
     redshift, table, id_column, bands, missing, seed
         As in `predict_file`.
+    figures : str or Path, optional
+        Folder for pages of five galaxies, ``page-01.png`` and so on, of the first 50: the image beside median
+        and bands of 68 and 95 % of 256 draws, at rest, in units of the continuum from 5400 to 5600 AA.
+    spectra : str, Path or sequence of these, optional
+        Spectra that were observed, as in `train_file`: the figures then show the first 50 galaxies that have
+        one, with it.
+    wave_unit, flux_unit, air
+        Of these spectra, in place of what their files say: as in `read_spectra`.
     progress : callable of int, optional
         Gets the number of galaxies so far, after each chunk.
 
@@ -167,8 +188,13 @@ def draw_file(
     """
     predictor = SpectrumPredictor(find_predictor(model, of=SpectrumPredictor).models, seed)
     form, output = form or SpectrumForm(), Path(output)
-    for path in (*as_paths(images), *([] if table is None else [Path(table)])):
-        check_not_input(Path(path), output)
+    inputs = [*as_paths(images), *([] if table is None else [Path(table)]), *as_paths(spectra or [])]
+    for written in (output, *([] if figures is None else [Path(figures)])):
+        for path in inputs:
+            check_not_input(path, written)
+    notes = list[str]()
+    files = None if spectra is None else SpectrumFiles(spectra, None, Declared(wave_unit, flux_unit, air))
+    pages = _pages(predictor, images, bands, figures, files, notes)
     opened = predictor.open(
         images, bands=bands, redshift=redshift, table=table, id_column=id_column, missing=missing
     )
@@ -177,25 +203,53 @@ def draw_file(
         for chunk in opened.chunks:
             for some in _parts(chunk, max(1, 4096 // max(draws, 1))):
                 writer.append(_spectra(predictor, some, form, draws))
+            if pages is not None:
+                pages.take(chunk)
             galaxies += len(chunk)
             if progress is not None:
                 progress(galaxies)
         if not galaxies:
             problem = f"leaves no galaxy: {opened.rejects.summary()}"
             raise SpectrumError(opened.name, problem, "check the images and the redshifts")
+    if pages is not None and figures is not None:
+        pages.write(Path(figures))
     rejects_path = write_rejects(opened.rejects, output, id_column=opened.id_column)
     return DrawnSpectra(
-        output, galaxies, galaxies * max(draws, 1), tuple(opened.notes), opened.rejects, rejects_path
+        output,
+        galaxies,
+        galaxies * max(draws, 1),
+        (*opened.notes, *notes),
+        opened.rejects,
+        rejects_path,
+        None if figures is None else Path(figures),
+        0 if pages is None else len(pages.rows),
     )
 
 
 def _parts(chunk: SeenGalaxies, at_a_time: int) -> list[SeenGalaxies]:
     """Some galaxies at a time, so that memory does not grow with the draws."""
-    found = []
-    for first in range(0, len(chunk), at_a_time):
-        rows = slice(first, first + at_a_time)
-        found.append(SeenGalaxies(select_rows(chunk.prepared, rows), chunk.redshift[rows], chunk.sigma[rows]))
-    return found
+    return [chunk.select(slice(first, first + at_a_time)) for first in range(0, len(chunk), at_a_time)]
+
+
+def _pages(
+    predictor: SpectrumPredictor,
+    images: ImagePaths,
+    bands: Sequence[str] | None,
+    figures: str | Path | None,
+    files: SpectrumFiles | None,
+    notes: list[str],
+) -> FigurePages | None:
+    """What collects the galaxies of the figures, if these are asked for."""
+    if figures is None and files is not None:
+        mend = "name a folder for the figures: --figures FOLDER (figures=)"
+        raise SpectrumError(files.name, "is not used, as no figures are asked for", mend)
+    if figures is None:
+        return None
+    check_place(figures, folder_with=FIRST_PAGE)
+    if files is None:
+        return FigurePages(predictor)
+    ids = open_images(images, bands=bands).ids
+    return FigurePages(predictor, observed_spectra(files, predictor.model, ids, notes.append))
 
 
 def _spectra(predictor: SpectrumPredictor, chunk: SeenGalaxies, form: SpectrumForm, draws: int) -> Spectra:

@@ -12,8 +12,8 @@ from nebulium.data.images.preparation import ImageForm
 from nebulium.lines.continuum.line_list import OfLines
 from nebulium.lines.model import FOLLOWS, FREE, LineDensity, LineModel
 from nebulium.modelfile import register
+from nebulium.nn.chained_density import ChainedDensity
 from nebulium.nn.convolution import Image
-from nebulium.nn.ordered_mixture import Components, components_of, draw, log_density, parameter_count
 from nebulium.nn.training_domain import TrainingDomain
 from nebulium.sed.cosmology import Scalar
 from nebulium.spectra.continuum.basis import ContinuumBasis
@@ -27,49 +27,8 @@ FEATURE_BOUND = 6.0
 #: The redshift and the brightness, before the coefficients.
 OTHERS = 2
 DOMAIN_REFERENCES = 2048
-
-
-class SpectrumNetwork(eqx.Module):
-    """A network from features, and the redshift if it is known, to a mixture of normal distributions.
-
-    Parameters
-    ----------
-    features, values : int
-        Lengths of what goes in and of what it says the density of.
-    width, depth : int
-        Of the hidden layers.
-    mixture : int
-        Normal distributions of a galaxy.
-    key : key
-    """
-
-    layers: tuple[eqx.nn.Linear, ...]
-    last: eqx.nn.Linear
-    values: int = eqx.field(static=True)
-    mixture: int = eqx.field(static=True)
-
-    def __init__(
-        self, features: int, values: int, *, width: int, depth: int, mixture: int, key: Key[Array, ""]
-    ):
-        self.values, self.mixture = values, mixture
-        last_key, *keys = jax.random.split(key, depth + 1)
-        sizes = [features + 2] + [width] * depth
-        self.layers = tuple(
-            eqx.nn.Linear(before, width, key=key) for before, key in zip(sizes[:-1], keys, strict=True)
-        )
-        last = eqx.nn.Linear(width, parameter_count(mixture, values), key=last_key)
-        self.last = eqx.tree_at(lambda layer: layer.weight, last, 0.3 * last.weight)
-
-    def __call__(self, features: Features, redshift: Scalar, known: Scalar) -> Components:
-        """The mixture; a redshift that is not known is 0, and so is `known`."""
-        hidden = jnp.concatenate([features, jnp.stack([redshift, known])])
-        for layer in self.layers:
-            hidden = jax.nn.gelu(layer(hidden))
-        return components_of(self.last(hidden), self.mixture, self.values)
-
-    def loss(self, features: Features, values: Values, told: Scalar) -> Scalar:
-        """Negative logarithm of the density of all values, or of the others where the redshift is told."""
-        return -log_density(self(features, values[0] * told, told), values, told)
+#: Of an equivalent width, AA: half a per cent of the continuum over the twenty Angstrom of a line.
+LEAST_ERROR_AA = 0.1
 
 
 class LineCorrection(eqx.Module):
@@ -101,9 +60,9 @@ class LineCorrection(eqx.Module):
 class SpectrumModel(eqx.Module):
     """Spectra of galaxies from their images.
 
-    The density of coefficients of the continuum, of its brightness and of the redshift given the image is a
-    mixture of normal distributions, by several networks; the lines follow from the continuum by a model of
-    lines, which the image may correct.
+    The density of the redshift, of the brightness and of coefficients of the continuum given the image is a
+    chain of mixtures of normal distributions, by several networks; the lines follow from the continuum by a
+    model of lines, which the image may correct.
 
     Parameters
     ----------
@@ -111,8 +70,12 @@ class SpectrumModel(eqx.Module):
         Of the continuum.
     first, pixels : int
         Of its grid: see `ContinuumBasis`.
-    width, depth, mixture, members : int
-        Of the networks, how many normal distributions each mixes, and how many networks there are.
+    width, depth, hidden, mixture : int
+        Of the networks: see `nebulium.nn.chained_density.ChainedDensity`.
+    dropout : float
+        The same.
+    members : int
+        How many networks there are.
     lines : mapping
         Keywords of the model of lines.
     domain_references : int
@@ -129,7 +92,7 @@ class SpectrumModel(eqx.Module):
     value_mean, value_scale : (2 + component,) float32
         Of the logarithms of the redshift, and of the flux over the light of the image, and of coefficients.
     basis : ContinuumBasis
-    networks : tuple of SpectrumNetwork
+    networks : tuple of ChainedDensity
     lines : LineModel
     correction : LineCorrection
     domain : TrainingDomain
@@ -138,7 +101,8 @@ class SpectrumModel(eqx.Module):
     Examples
     --------
     >>> model = SpectrumModel(
-    ...     components=2, first=17660, pixels=1600, width=8, depth=1, mixture=2, members=1,
+    ...     components=2, first=17660, pixels=1600, width=8, depth=1, hidden=4, mixture=2,
+    ...     dropout=0.0, members=1,
     ...     lines={"with_luminosity": False, "width": 8, "depth": 1}, domain_references=8,
     ...     bands=["g", "r", "i"], unit="nJy", size=16, stretch={"kind": "asinh", "softening": [1.0] * 3},
     ... )
@@ -152,7 +116,7 @@ class SpectrumModel(eqx.Module):
     value_mean: Values
     value_scale: Values
     basis: ContinuumBasis
-    networks: tuple[SpectrumNetwork, ...]
+    networks: tuple[ChainedDensity, ...]
     lines: LineModel
     correction: LineCorrection
     domain: TrainingDomain
@@ -166,7 +130,9 @@ class SpectrumModel(eqx.Module):
         pixels: int,
         width: int,
         depth: int,
+        hidden: int,
         mixture: int,
+        dropout: float,
         members: int,
         lines: Mapping[str, Any],
         domain_references: int = DOMAIN_REFERENCES,
@@ -182,7 +148,16 @@ class SpectrumModel(eqx.Module):
         self.value_mean, self.value_scale = jnp.zeros(values), jnp.ones(values)
         self.basis = ContinuumBasis(first, pixels, components)
         self.networks = tuple(
-            SpectrumNetwork(features, values, width=width, depth=depth, mixture=mixture, key=key)
+            ChainedDensity(
+                features,
+                values,
+                width=width,
+                depth=depth,
+                hidden=hidden,
+                mixture=mixture,
+                dropout=dropout,
+                key=key,
+            )
             for key in keys
         )
         self.lines = LineModel(**lines, key=line_key)
@@ -210,10 +185,9 @@ class SpectrumModel(eqx.Module):
         asked = jnp.log10(jnp.where(known, redshift, 1.0))
         told = jnp.where(known, (asked - self.value_mean[0]) / self.value_scale[0], 0.0)
         of_known = known.astype(jnp.float32)
-        mixtures = [network(seen, told, of_known) for network in self.networks]
-        which = jax.random.randint(member_key, (), 0, len(mixtures))
-        mixture = jax.tree.map(lambda *each: jnp.stack(each)[which], *mixtures)
-        raw = self.value_mean + self.value_scale * draw(mixture, told, of_known, value_key)
+        drawn = [network.draw(network.seen(seen), told, of_known, value_key) for network in self.networks]
+        which = jax.random.randint(member_key, (), 0, len(drawn))
+        raw = self.value_mean + self.value_scale * jnp.stack(drawn)[which]
         redshift = jnp.where(known, redshift, 10.0 ** raw[0])
         coefficients, log_flux = raw[OTHERS:], raw[1] + light
         ew_aa = self.lines_given(coefficients, log_flux, redshift, seen).sample(line_key, 1)[0]
@@ -254,13 +228,13 @@ def line_loss(density: LineDensity, ew_aa: OfLines, sigma_aa: OfLines) -> Scalar
     """Negative logarithm of the likelihood of measured lines, each by itself, without the tied ones.
 
     A line that is measured to three times its error counts by its density; of a fainter one it counts that it
-    lies below that.
+    lies below that. No error is taken to be less than what the continuum is off by.
     """
     law = density.log_ew
     seen = jnp.isfinite(ew_aa) & jnp.isfinite(sigma_aa)
-    found = seen & (ew_aa > 3.0 * sigma_aa)
-    log_ew = jnp.log(jnp.where(found, ew_aa, 1.0))
-    limit = jnp.log(jnp.where(seen, 3.0 * jnp.maximum(sigma_aa, 1e-3), 1.0))
+    least = 3.0 * jnp.hypot(jnp.where(seen, sigma_aa, 1.0), LEAST_ERROR_AA)
+    found = seen & (ew_aa > least)
+    log_ew, limit = jnp.log(jnp.where(found, ew_aa, 1.0)), jnp.log(least)
     below = jax.scipy.special.log_ndtr(law.score(limit))
     each = jnp.where(found, law.log_prob(log_ew), jnp.where(seen, below, 0.0))
     return -jnp.sum(each[FREE])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from nebulium.data.images.opening import ImagePaths
 from nebulium.data.images.preparation import PreparedImages, prepared_chunks
 from nebulium.data.output import check_not_input
 from nebulium.data.rejects import Rejects
+from nebulium.data.tables.table import select_rows
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.nn.mapping import map_galaxies
 from nebulium.sed.cosmology import Scalar
-from nebulium.spectra.derived import BPT_CLASSES, derived_of
+from nebulium.sed.filters import Filters, load_filters
+from nebulium.spectra.derived import BPT_CLASSES, band_magnitudes, derived_of
 from nebulium.spectra.model import SpectrumModel
 from nebulium.verbs import Opened, Prediction, PredictionRun, Predictor, find_predictor, predicts_for
 from nebulium.verbs.labels.joining import join_labels, read_labels
@@ -49,6 +52,10 @@ class SeenGalaxies:
     def __len__(self) -> int:
         return len(self.prepared)
 
+    def select(self, rows: Any) -> "SeenGalaxies":
+        """Some of them, as numpy indexes rows."""
+        return SeenGalaxies(select_rows(self.prepared, rows), self.redshift[rows], self.sigma[rows])
+
 
 @predicts_for(SpectrumModel)
 @dataclass(frozen=True, eq=False)
@@ -59,9 +66,12 @@ class SpectrumPredictor(Predictor[SeenGalaxies]):
     ----------
     seed : int
         Of the draws.
+    filters : tuple of str
+        Filters that drawn spectra are seen through, by the names of `nebulium.sed.list_filters`.
     """
 
     seed: int = 0
+    filters: tuple[str, ...] = ()
     predicts = "spectra"
 
     def open(
@@ -107,13 +117,14 @@ class SpectrumPredictor(Predictor[SeenGalaxies]):
     def __call__(self, chunk: SeenGalaxies) -> Prediction:
         """Median, and the ends of the central 68 %, of each number; probabilities of classes."""
         prepared = chunk.prepared
-        one = eqx.Partial(_summary, self.model, jax.random.key(self.seed))
+        filters = load_filters(*self.filters) if self.filters else None
+        one = eqx.Partial(_summary, self.model, jax.random.key(self.seed), filters)
         numbers = prepared.rows.astype(np.int32)
         summary, in_domain = map_galaxies(
             one, prepared.images, chunk.redshift, chunk.sigma, numbers, batch=BATCH
         )
         columns = {"in_domain": in_domain}
-        for name in NUMBERS:
+        for name in (*NUMBERS, *_through(self.filters)):
             of_name = zip(("_q16", "", "_q84"), summary[name].T, strict=True)
             columns |= {f"{name}{end}": values for end, values in of_name}
         shares = summary["bpt"]
@@ -121,6 +132,7 @@ class SpectrumPredictor(Predictor[SeenGalaxies]):
         columns["bpt_class"] = np.array(BPT_CLASSES)[np.argmax(shares, axis=1)]
         columns |= {f"bpt_p_{name}": share for name, share in zip(classes, shares.T, strict=True)}
         units = {name: "Angstrom" for name in columns if name.startswith("ew_")}
+        units |= {name: "mag" for name in columns if name.startswith(("mag_", "colour_"))}
         return Prediction(prepared.ids, columns | prepared.beside, units)
 
 
@@ -138,8 +150,20 @@ def drawn_of(
     return model.draws(image, redshift_draws(z, sigma, z_key, draws), key)
 
 
+def _through(filters: Sequence[str]) -> list[str]:
+    """Names of the magnitudes and colours of drawn spectra."""
+    magnitudes = [f"mag_{name}" for name in filters]
+    return magnitudes + [f"colour_{blue}_{red}" for blue, red in pairwise(filters)]
+
+
 def _summary(
-    model: SpectrumModel, key: Array, image: Array, z: Array, sigma: Array, row: Array
+    model: SpectrumModel,
+    key: Array,
+    filters: Filters | None,
+    image: Array,
+    z: Array,
+    sigma: Array,
+    row: Array,
 ) -> tuple[dict[str, Array], Array]:
     """Quantiles over the draws of a galaxy, and shares of classes."""
     drawn = drawn_of(model, key, DRAWS, image, z, sigma, row)
@@ -150,6 +174,10 @@ def _summary(
         "dn4000": derived.dn4000,
         **{f"ew_{line}": drawn.ew_aa[:, place] for place, line in enumerate(LINES)},
     }
+    if filters is not None:
+        magnitudes = jax.vmap(lambda draw: band_magnitudes(model.basis, draw, filters))(drawn)
+        seen = jnp.concatenate([magnitudes, magnitudes[:, :-1] - magnitudes[:, 1:]], axis=1)
+        numbers |= dict(zip(_through(filters.names), seen.T, strict=True))
     found = {name: jnp.quantile(one, jnp.asarray(LEVELS, jnp.float32)) for name, one in numbers.items()}
     return {**found, "bpt": jnp.mean(derived.bpt, axis=0)}, model.in_domain(image)
 
@@ -164,6 +192,7 @@ def predict_file(
     id_column: str | None = None,
     bands: Sequence[str] | None = None,
     missing: Missing = None,
+    filters: Sequence[str] | None = None,
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> PredictionRun:
@@ -191,6 +220,10 @@ def predict_file(
         Which bands of the images, in which order; by default those of the model.
     missing : float, str, or sequence of str, optional
         Numbers that stand for a redshift that is not known.
+    filters : sequence of str, optional
+        Names of `nebulium.sed.list_filters`: AB magnitudes of the drawn spectra through each (``mag_NAME``),
+        and colours of neighbours (``colour_NAME_NAME``) are written too; NaN where more than a twentieth of a
+        filter lies beyond the spectrum.
     seed : int
         Of the draws.
     progress : callable of int, optional
@@ -209,7 +242,10 @@ def predict_file(
     --------
     >>> predict_file("cutouts", "spectra.parquet", model="mine")  # doctest: +SKIP
     """
-    predictor = SpectrumPredictor(find_predictor(model, of=SpectrumPredictor).models, seed)
+    models = find_predictor(model, of=SpectrumPredictor).models
+    if filters:
+        load_filters(*filters)  # names that are not known are an error before any work
+    predictor = SpectrumPredictor(models, seed, tuple(filters or ()))
     if table is not None:
         check_not_input(Path(table), Path(output))
     options = {

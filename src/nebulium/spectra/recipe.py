@@ -1,7 +1,7 @@
 """From images and their spectra to a saved model of spectra: the settings, the losses, the steps."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from nebulium.data.images.source import ImageSource
 from nebulium.data.splits import Split
 from nebulium.lines.model import LineModel
 from nebulium.modelfile import describe_model, load_model
+from nebulium.nn.chained_density import ChainedDensity
 from nebulium.nn.mapping import map_galaxies
 from nebulium.nn.training_domain import measure_domain
 from nebulium.spectra.card import described
@@ -23,15 +24,8 @@ from nebulium.spectra.continuum.basis import ContinuumBasis
 from nebulium.spectra.continuum.training import MeasuredSpectra
 from nebulium.spectra.draws import bins_of
 from nebulium.spectra.features import measure_image
-from nebulium.spectra.model import (
-    DOMAIN_REFERENCES,
-    FEATURE_BOUND,
-    LineCorrection,
-    SpectrumModel,
-    SpectrumNetwork,
-    line_loss,
-)
-from nebulium.training import FitConfig, trained_part
+from nebulium.spectra.model import DOMAIN_REFERENCES, FEATURE_BOUND, LineCorrection, SpectrumModel, line_loss
+from nebulium.training import FitConfig, FitResult, trained_part
 from nebulium.training.config import fit_config_of
 from nebulium.verbs import TrainedModel, Training, fit_members
 
@@ -39,8 +33,8 @@ from nebulium.verbs import TrainedModel, Training, fit_members
 LEAST_TRAINING, LEAST_VALIDATION = 100, 20
 #: Learning rate of what corrects the lines: one layer, whose way may be long.
 CORRECTION_RATE = 3e-3
-#: Share of the galaxies in training that are told their redshift.
-TOLD = 0.5
+#: Epochs, and learning rate, of the training with nothing left out, over those of the training before it.
+SETTLING, SETTLING_RATE = 0.1, 0.2
 
 
 @dataclass(frozen=True)
@@ -50,10 +44,17 @@ class SpectraConfig:
     Attributes
     ----------
     components : int
-        Principal components of the continua.
-    width, depth, mixture, members : int
-        Of the networks: of the hidden layers, how many normal distributions each mixes, and how many
-        networks there are.
+        Principal components of the continua, fitted to the training spectra.
+    basis : str, optional
+        Components in place of these: packaged ones, or a folder of `basis_file`.
+    width, depth : int
+        Of the hidden layers of the networks.
+    hidden, mixture : int
+        Width of what each value of a galaxy has of its own, and how many normal distributions each mixes.
+    dropout : float
+        Share of the hidden layers' values that is left out in training.
+    members : int
+        How many networks there are.
     lines : str
         Model of the lines given the continuum: a packaged one, or a folder.
     size : int, optional
@@ -72,22 +73,25 @@ class SpectraConfig:
     """
 
     components: int = 12
+    basis: str | None = None
     width: int = 256
-    depth: int = 3
-    mixture: int = 4
+    depth: int = 2
+    hidden: int = 32
+    mixture: int = 5
+    dropout: float = 0.2
     members: int = 2
-    lines: str = "desi-lines"
+    lines: str = "desi-lines-colours"
     size: int | None = None
     binning: int = 1
-    epochs: int = 60
+    epochs: int = 80
     batch_size: int = 256
     learning_rate: float = 1e-3
-    weight_decay: float = 3e-2
+    weight_decay: float = 1e-2
     seed: int = 0
     split_seed: str = "nebulium"
 
     def __post_init__(self) -> None:
-        for name in ("components", "width", "depth", "mixture", "members"):
+        for name in ("components", "width", "depth", "hidden", "mixture", "members"):
             if getattr(self, name) < 1:
                 raise ValueError(f"SpectraConfig: {name} must be at least 1, got {getattr(self, name)!r}")
 
@@ -100,13 +104,56 @@ class SpectraConfig:
 class Learner(eqx.Module):
     """A network in training."""
 
-    network: SpectrumNetwork
+    network: ChainedDensity
 
 
-def value_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
-    """Of each galaxy, half of them told the redshift."""
-    told = jax.random.bernoulli(key, TOLD, (len(galaxies["value"]),)).astype(jnp.float32)
-    return jax.vmap(learner.network.loss)(galaxies["feature"], galaxies["value"], told)
+def value_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""] | None) -> Array:
+    """Negative logarithm of the density of the values of each galaxy."""
+
+    def one(feature: Array, value: Array, key: Key[Array, ""] | None) -> Array:
+        return -jnp.sum(learner.network.log_density(learner.network.seen(feature, key), value))
+
+    keys = None if key is None else jax.random.split(key, len(galaxies["value"]))
+    return jax.vmap(one)(galaxies["feature"], galaxies["value"], keys)
+
+
+def whole_value_loss(learner: Learner, galaxies: dict[str, Array], key: Key[Array, ""]) -> Array:
+    """The same by the whole network, nothing left out."""
+    return value_loss(learner, galaxies, None)
+
+
+def trained_networks(
+    run: Training, networks: Sequence[ChainedDensity], data: Mapping[str, Any], config: SpectraConfig
+) -> list[FitResult[Learner]]:
+    """Networks that have learned the density of the values of training galaxies given their features."""
+    first, about = config.fitting, dataclasses.asdict(config)
+    results = fit_members(
+        run,
+        [Learner(network) for network in networks],
+        value_loss,
+        data["train"],
+        config=first,
+        trained=lambda learner: learner.network,
+        validation=data["validation"],
+        validation_loss_fn=whole_value_loss,
+        about=about,
+    )
+    # A little more with nothing left out: what is left out makes what networks say too wide.
+    epochs, rate = max(1, round(SETTLING * first.epochs)), SETTLING_RATE * first.learning_rate
+    last = dataclasses.replace(first, epochs=epochs, learning_rate=rate)
+    return [
+        run.fit(
+            f"settled-{member}",
+            result.model,
+            whole_value_loss,
+            data["train"],
+            validation=data["validation"],
+            config=last,
+            trainable=trained_part(result.model, lambda learner: learner.network),
+            about=about,
+        )
+        for member, result in enumerate(results)
+    ]
 
 
 class LineLearner(eqx.Module):
@@ -158,16 +205,7 @@ def train_on_spectra(
     lines = load_model(config.lines, of=LineModel)
     model = eqx.tree_at(lambda m: (m.basis, m.lines), model, (basis, lines))
     model, data = _with_statistics(model, parts)
-    results = fit_members(
-        run,
-        [Learner(network) for network in model.networks],
-        value_loss,
-        data["train"],
-        config=config.fitting,
-        trained=lambda learner: learner.network,
-        validation=data["validation"],
-        about=dataclasses.asdict(config),
-    )
+    results = trained_networks(run, model.networks, data, config)
     model = eqx.tree_at(lambda m: m.networks, model, tuple(result.model.network for result in results))
     learner = LineLearner(model.correction, model.lines)
     corrected = run.fit(
@@ -202,7 +240,9 @@ def _hyperparameters(
         "pixels": len(basis.mean),
         "width": config.width,
         "depth": config.depth,
+        "hidden": config.hidden,
         "mixture": config.mixture,
+        "dropout": config.dropout,
         "members": config.members,
         "lines": dict(describe_model(config.lines).config["hyperparameters"]),
         "domain_references": min(DOMAIN_REFERENCES, len(training)),

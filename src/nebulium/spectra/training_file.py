@@ -4,18 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
 
 from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
+from nebulium.data.spectra.checks import Declared
 from nebulium.data.splits import Split
 from nebulium.errors import SpectrumError
-from nebulium.spectra.continuum.training import SpectrumFiles, SpectrumPaths, basis_of, measured_spectra
+from nebulium.modelfile import load_model
+from nebulium.spectra.continuum.basis import ContinuumBasis
+from nebulium.spectra.continuum.training import (
+    SharedIds,
+    SpectrumFiles,
+    SpectrumPaths,
+    basis_of,
+    measured_spectra,
+)
 from nebulium.spectra.recipe import SpectraConfig, train_on_spectra
 from nebulium.verbs import TrainingRun, save_trained, training_run
-
-NAMED = 3
 
 
 def train_file(
@@ -26,6 +32,10 @@ def train_file(
     redshifts: str | Path | None = None,
     config: SpectraConfig | None = None,
     bands: Sequence[str] | None = None,
+    id_column: str | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
     resume: bool = False,
     progress: bool = False,
 ) -> TrainingRun:
@@ -45,6 +55,8 @@ def train_file(
         Settings.
     bands : sequence of str, optional
         As in `open_images`.
+    id_column, wave_unit, flux_unit, air
+        Of the spectra, in place of what their files say: as in `read_spectra`.
     resume : bool
         Go on with a run that was stopped.
     progress : bool
@@ -64,16 +76,18 @@ def train_file(
     --------
     >>> train_file("mock", "mock/spectra", "mine")  # doctest: +SKIP
     """
-    config, files = config or SpectraConfig(), SpectrumFiles(spectra, redshifts)
+    config = config or SpectraConfig()
+    files = SpectrumFiles(spectra, redshifts, Declared(wave_unit, flux_unit, air, id_column))
     with training_run(output, resume=resume, progress=progress) as run:
         matched = open_for_model(images, None, bands=bands)
         source, split = matched.source, Split(config.split_seed)
-
-        shared = _Shared(source.ids)
+        shared = SharedIds(source.ids)
         try:
-            basis = basis_of(
-                files, config.components, wanted=lambda ids: shared(ids) & (split.parts(ids) == "train")
-            )
+            if config.basis is None:
+                wanted = lambda ids: shared(ids) & (split.parts(ids) == "train")  # noqa: E731
+                basis = basis_of(files, config.components, wanted=wanted)
+            else:
+                basis = load_model(config.basis, of=ContinuumBasis)
         except SpectrumError:
             shared.check(files.name)
             raise
@@ -88,24 +102,3 @@ def train_file(
         )
         run.notes.extend(matched.notes(trained.preprocessing["size_px"], run.rejects))
         return save_trained(run, trained)
-
-
-class _Shared:
-    """Which spectra are of galaxies with an image."""
-
-    def __init__(self, images: np.ndarray):
-        self.images, self.spectra = images, list[np.ndarray]()
-        self.found = False
-
-    def __call__(self, ids: np.ndarray) -> Bool[np.ndarray, " n"]:
-        shared = rows_of_ids(ids, self.images) >= 0
-        self.found |= bool(shared.any())
-        self.spectra.append(ids[:NAMED])
-        return shared
-
-    def check(self, where: str) -> None:
-        """Refuse spectra and images that have no id in common."""
-        if self.spectra and not self.found:
-            theirs, ours = (", ".join(map(str, ids[:NAMED])) for ids in (self.spectra[0], self.images))
-            problem = f"has no id in common with the images ({theirs}, ... and {ours}, ...)"
-            raise SpectrumError(where, problem, "give spectra and images the same ids")

@@ -44,7 +44,7 @@ from nebulium.photoz.templates.gas import (
     lines_over_halpha,
 )
 from nebulium.photoz.templates.magnitude_prior import KINDS, kind_of_colour
-from nebulium.sed.band_fluxes import line_njy_per_flux, mean_flux_njy
+from nebulium.sed.band_fluxes import band_weights, line_njy_per_flux
 from nebulium.sed.cosmology import age_gyr
 from nebulium.sed.dust import SalimDust
 from nebulium.sed.filters import FilterCurve, Filters, load_filters, make_filters
@@ -270,8 +270,7 @@ def _through_at(filters: Filters, rest: _RestTemplates, redshift: Float[Array, "
     wave = rest.wave_aa * (1.0 + redshift)
     # Per Angstrom as it arrives, without the distance, which all bands share; lines in the same unit.
     per_aa = SPEED_OF_LIGHT_AA_S * (1.0 + redshift) * igm_transmission(wave, redshift) / wave**2
-    # Photometry is linear: its Jacobian, a row for each band, stands for all templates.
-    of_stars = jax.jacrev(lambda flux: mean_flux_njy(wave, flux, filters))(per_aa) * per_aa[None, :]
+    of_stars = band_weights(wave, per_aa, filters)
     of_lines = line_njy_per_flux(jnp.asarray(LINES_AA) * (1.0 + redshift), filters)
     stars = jnp.matmul(of_stars, rest.stars.T, precision="highest")
     return stars + jnp.matmul(of_lines, rest.lines.T, precision="highest")

@@ -10,10 +10,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.lines.continuum.bins import SPEED_OF_LIGHT_KM_S
 from nebulium.lines.injection.line_grid import COMPONENT_WAVES_AA
+from nebulium.modelfile import register
 from nebulium.sed.cosmology import Scalar
 
 Spectrum = Float[Array, " wave"]
@@ -49,6 +50,7 @@ class Projection(NamedTuple):
     pixels: Scalar
 
 
+@register
 class ContinuumBasis(eqx.Module):
     """Mean and principal components of the continua of a set of galaxies.
 
@@ -57,6 +59,8 @@ class ContinuumBasis(eqx.Module):
     first, pixels : int
         Wavelengths are exp(STEP (first + place)), in AA.
     components : int
+    key : key, optional
+        Not used: all is fitted.
 
     Attributes
     ----------
@@ -77,7 +81,7 @@ class ContinuumBasis(eqx.Module):
     scatter: Coefficients
     first: int = eqx.field(static=True)
 
-    def __init__(self, first: int, pixels: int, components: int):
+    def __init__(self, first: int, pixels: int, components: int, *, key: Key[Array, ""] | None = None):
         self.first = first
         self.mean, self.components = jnp.ones(pixels), jnp.zeros((pixels, components))
         self.scatter = jnp.ones(components)

@@ -1,5 +1,6 @@
 """Equivalent widths of the ten lines, measured on what a spectrum has above its continuum."""
 
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -20,8 +21,8 @@ from nebulium.spectra.continuum.basis import ContinuumBasis, Spectrum
 DISPERSIONS_KM_S = (60.0, 70.0, 80.0, 95.0, 115.0, 150.0, 200.0, 270.0)
 #: Pixels within this of a line count.
 REACH_KM_S = 1200.0
-#: Pixels near lines that are looked at; of longer spectra half of all.
-MOST_NEAR = 1024
+#: Numbers of pixels near lines are rounded up to a multiple of this, so that few functions are compiled.
+NEAR_MULTIPLE = 256
 FREE = tuple(line for line in LINES if line not in TIED)
 _TINY = 1e-30
 
@@ -47,16 +48,19 @@ def measured_lines(
     flux: Spectrum,
     ivar: Spectrum,
     redshift: Scalar,
+    most: int | None = None,
 ) -> MeasuredLines:
-    """Gaussians of one width, with the fixed ratios of pairs, fitted to a spectrum less its continuum."""
+    """Gaussians of one width, with the fixed ratios of pairs, fitted to a spectrum less its continuum.
+
+    No more than `most` pixels are near lines: see `most_near`.
+    """
     rest, edges = wave_aa / (1.0 + redshift), pixel_edges(wave_aa)
     reach = REACH_KM_S / SPEED_OF_LIGHT_KM_S
     apart = jnp.abs(rest[:, None] / jnp.asarray(COMPONENT_WAVES_AA)[None, :] - 1.0)
     near = (jnp.min(apart, axis=1) < reach) & (ivar > 0) & jnp.isfinite(flux)
     # A few hundred pixels of thousands; those that fill up have no weight.
-    most = min(len(wave_aa), max(MOST_NEAR, len(wave_aa) // 2))
-    (pixels,) = jnp.nonzero(near, size=most, fill_value=0)
-    used = jnp.arange(most) < jnp.sum(near)
+    (pixels,) = jnp.nonzero(near, size=len(wave_aa) if most is None else most, fill_value=0)
+    used = jnp.arange(len(pixels)) < jnp.sum(near)
     below, above, wave_aa, flux, ivar = (
         values[pixels] for values in (edges[:-1], edges[1:], wave_aa, flux, ivar)
     )
@@ -95,6 +99,17 @@ def measured_lines(
     return MeasuredLines(widths[best], errors[best])
 
 
+def most_near(wave_aa: Float[np.ndarray, "n wave"], redshift: Float[np.ndarray, " n"]) -> int:
+    """Pixels of any spectrum that are near lines, at the most, rounded up."""
+    rest, reach = wave_aa / (1.0 + redshift[:, None]), REACH_KM_S / SPEED_OF_LIGHT_KM_S
+    near = np.zeros(rest.shape, bool)
+    for line in COMPONENT_WAVES_AA:
+        # The edges are rounded otherwise in single precision: a pixel too many does no harm.
+        near |= np.abs(rest / line - 1.0) < 1.001 * reach
+    counted = int(near.sum(axis=1).max(initial=1))
+    return min(-(-counted // NEAR_MULTIPLE) * NEAR_MULTIPLE, rest.shape[1])
+
+
 def _of_free() -> Float[np.ndarray, "free 10"]:
     """Fluxes of the ten lines for a flux of 1 of each free one."""
     found = np.zeros((len(FREE), len(LINES)), np.float32)
@@ -118,7 +133,8 @@ def measure_batch(
     flux: Array,
     ivar: Array,
     redshift: Array,
+    most: int | None = None,
 ) -> MeasuredLines:
     """Many spectra."""
-    rows = (coefficients, level, wave_aa, flux, ivar, redshift)
-    return jax.vmap(lambda *one: measured_lines(basis, *one))(*rows)
+    one = partial(measured_lines, basis, most=most)
+    return jax.vmap(one)(coefficients, level, wave_aa, flux, ivar, redshift)

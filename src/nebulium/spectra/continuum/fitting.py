@@ -112,8 +112,16 @@ def fit_basis(spectra: RestSpectra, components: int, *, where: str = "spectra") 
     """
     least = LEAST_SPECTRA * components
     if len(spectra) < least:
-        problem = f"gives {len(spectra)} usable spectra, expected {least} or more for {components} components"
-        raise SpectrumError(where, problem, "give more spectra, or ask for fewer: --components (components=)")
+        ends = f"{WINDOW_AA[0]:.0f} and {WINDOW_AA[1]:.0f} AA at rest"
+        problem = (
+            f"gives {len(spectra)} spectra to learn from that have light between {ends}, "
+            f"expected {least} or more for {components} components"
+        )
+        mend = (
+            "give more that reach there, check redshifts and wavelengths, or ask for fewer: "
+            "--components (components=)"
+        )
+        raise SpectrumError(where, problem, mend)
     flux, weight = spectra.flux.astype(np.float64), spectra.weight.astype(np.float64)
     known = np.mean(weight > 0, axis=0) >= LEAST_SHARE
     waves = rest_waves(spectra.first, flux.shape[1])

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.rejects import Rejects
+from nebulium.data.spectra.checks import Declared
 from nebulium.data.spectra.desi import read_redshifts
 from nebulium.data.spectra.reading import iter_spectra, spectrum_files
 from nebulium.data.spectra.spectrum_set import Spectra
@@ -17,7 +19,7 @@ from nebulium.data.tables.table import concatenate_rows, select_rows
 from nebulium.errors import SpectrumError
 from nebulium.nn.mapping import in_batches
 from nebulium.spectra.continuum.basis import ContinuumBasis, grid_of, project_batch
-from nebulium.spectra.continuum.emission import measure_batch
+from nebulium.spectra.continuum.emission import measure_batch, most_near
 from nebulium.spectra.continuum.fitting import fit_basis, joined, on_rest_grid
 
 SpectrumPaths = str | Path | Sequence[str | Path]
@@ -32,7 +34,8 @@ AT_A_TIME = 512
 PIXEL_MULTIPLE = 512
 #: Good pixels within the components, at the least.
 LEAST_PIXELS = 100
-MEND_REDSHIFT = "give redshifts: --redshifts TABLE (redshifts=)"
+#: Ids that a message names.
+NAMED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +81,13 @@ class SpectrumFiles:
         As in `nebulium.data.read_spectra`.
     redshifts : str or Path, optional
         A table of redshifts, joined by id; those of the spectra if not given.
+    declared : Declared
+        What is declared in place of what the files say.
     """
 
     source: SpectrumPaths
     redshifts: str | Path | None = None
+    declared: Declared = Declared()  # noqa: RUF009 - frozen
     _held: list[Spectra] = field(default_factory=list, init=False, repr=False)
     _rejects: Rejects = field(default_factory=Rejects, init=False, repr=False)
 
@@ -102,9 +108,10 @@ class SpectrumFiles:
             yield from self._read(files, rejects)
 
     def _read(self, files: Path | list[Path], rejects: Rejects) -> Iterator[Spectra]:
-        known = None if self.redshifts is None else read_redshifts(self.redshifts, None)
+        declared = self.declared
+        known = None if self.redshifts is None else read_redshifts(self.redshifts, declared.id_column)
         several = [files] if isinstance(files, Path) else files
-        for spectra in iter_spectra(several, rejects, redshifts=known):
+        for spectra in iter_spectra(several, rejects, redshifts=known, declared=declared):
             z = spectra.redshift
             faults = [
                 ("redshift is not known", np.isnan(z)),
@@ -133,12 +140,43 @@ def _cut(spectra: Spectra) -> Spectra:
     return replace(spectra, lsf_sigma_aa=None, wave_aa=wave, flux_lambda=flux, ivar=ivar)
 
 
+class SharedIds:
+    """Which spectra are of galaxies with an image."""
+
+    def __init__(self, images: np.ndarray | None):
+        self.images, self.spectra = images, list[np.ndarray]()
+        self.found = False
+
+    def __call__(self, ids: np.ndarray) -> Bool[np.ndarray, " n"]:
+        """Of some spectra those with an image; all if there are no images."""
+        if self.images is None:
+            return np.ones(len(ids), bool)
+        shared = rows_of_ids(ids, self.images) >= 0
+        self.found |= bool(shared.any())
+        self.spectra.append(ids[:NAMED])
+        return shared
+
+    def check(self, where: str) -> None:
+        """Refuse spectra and images that have no id in common."""
+        if self.images is not None and self.spectra and not self.found:
+            theirs, ours = (", ".join(map(str, ids[:NAMED])) for ids in (self.spectra[0], self.images))
+            problem = f"has no id in common with the images ({theirs}, ... and {ours}, ...)"
+            raise SpectrumError(where, problem, "give spectra and images the same ids")
+
+
+def no_spectrum(where: str, rejects: Rejects) -> SpectrumError:
+    """The error for spectra of which none can be used."""
+    why = rejects.summary() if len(rejects) else "none is in the training part of the split"
+    mend = "check the spectra; redshifts may come from a table: --redshifts TABLE (redshifts=)"
+    return SpectrumError(where, f"gives no spectrum that can be used: {why}", mend)
+
+
 def basis_of(
     files: SpectrumFiles, components: int, *, wanted: Callable[[np.ndarray], np.ndarray] | None = None
 ) -> ContinuumBasis:
     """Principal components of those spectra whose ids are wanted, 3,000 of them at most."""
-    parts, count = [], 0
-    for spectra in files.chunks(Rejects()):
+    parts, count, rejects = [], 0, Rejects()
+    for spectra in files.chunks(rejects):
         rows = np.arange(len(spectra)) if wanted is None else np.flatnonzero(wanted(spectra.ids))
         rows = rows[: MOST_FOR_BASIS - count]
         if len(rows):
@@ -149,7 +187,7 @@ def basis_of(
         if count >= MOST_FOR_BASIS:
             break
     if not parts:
-        raise SpectrumError(files.name, "gives no spectrum to learn from", MEND_REDSHIFT)
+        raise no_spectrum(files.name, rejects)
     return fit_basis(joined(parts), components, where=files.name)
 
 
@@ -157,24 +195,22 @@ def measured_spectra(
     files: SpectrumFiles, basis: ContinuumBasis, *, among: np.ndarray | None, rejects: Rejects
 ) -> MeasuredSpectra:
     """Measure spectra; only those whose ids are among some, if these are given."""
-    parts = []
+    parts, shared = [], SharedIds(among)
     for spectra in files.chunks(rejects):
-        if among is not None:
-            spectra = spectra.select(rows_of_ids(spectra.ids, among) >= 0)
+        spectra = spectra.select(shared(spectra.ids))
         if len(spectra):
-            parts.append(_measured(spectra, basis, rejects))
+            parts.append(measured_chunk(spectra, basis, rejects))
     parts = [part for part in parts if len(part)]
     if not parts:
-        problem = "gives no spectrum that can be used" + (
-            "" if among is None else " of a galaxy with an image"
-        )
-        raise SpectrumError(files.name, problem, "check the ids of both and the redshifts; see the rejects")
+        shared.check(files.name)
+        raise no_spectrum(files.name, rejects)
     found = concatenate_rows(parts)
     check_unique_ids(lambda: [found.ids], where=files.name)
     return found
 
 
-def _measured(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> MeasuredSpectra:
+def measured_chunk(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> MeasuredSpectra:
+    """Measure spectra that are in memory; those that cannot be used are set aside."""
     padded = spectra.padded(-(-spectra.wave_aa.shape[1] // PIXEL_MULTIPLE) * PIXEL_MULTIPLE)
     rows: tuple[Any, ...] = (
         padded.wave_aa,
@@ -188,9 +224,9 @@ def _measured(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> Meas
         ("has no continuum above 0 at 5500 AA in the rest frame", ~(place.flux > 0)),
     ]
     good = rejects.set_aside(faults, spectra.ids, rows=spectra.row_numbers())
-    lines = in_batches(
-        lambda *some: measure_batch(basis, *some), place.coefficients, place.flux, *rows, size=BATCH
-    )
+    most = most_near(padded.wave_aa, padded.redshift)
+    measure = partial(measure_batch, basis, most=most)
+    lines = in_batches(measure, place.coefficients, place.flux, *rows, size=BATCH)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_flux = np.log10(place.flux)
     every = MeasuredSpectra(

@@ -35,11 +35,8 @@ def point_predictions(
             np.column_stack([features, np.log10(z)])
             for features, z in zip((train, test), redshift, strict=True)
         )
+    light = [colours_and_magnitude(features, bands) for features in (train, test)]
     rings = (len(RING_EDGES) - 1) * bands
-    integrated = [ring * bands + band for ring in range(WHOLE) for band in range(bands)]
-    colours = [features[:, :rings][:, integrated].reshape(len(features), WHOLE, bands).mean(axis=1)
-               for features in (train, test)]  # fmt: skip
-    light = [np.column_stack([one[:, :-1] - one[:, 1:], one[:, bands // 2]]) for one in colours]
     if redshift is not None:
         light = [
             np.column_stack([one, features[:, -1]])
@@ -53,6 +50,14 @@ def point_predictions(
                       np.delete(test, np.s_[rings:test.shape[1] - (redshift is not None)], axis=1), seed),
         NEAREST: values[nearest],
     }  # fmt: skip
+
+
+def colours_and_magnitude(
+    features: Float[np.ndarray, "n feature"], bands: int
+) -> Float[np.ndarray, "n band"]:
+    """Colours of neighbouring bands and the magnitude in the middle one, of whole galaxies."""
+    whole = features[:, : WHOLE * bands].reshape(len(features), WHOLE, bands).mean(axis=1)
+    return np.column_stack([whole[:, :-1] - whole[:, 1:], whole[:, bands // 2]])
 
 
 def _trees(train: np.ndarray, values: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from nebulium.data.images.opening import ImagePaths
 from nebulium.data.output import as_paths
+from nebulium.data.spectra.checks import Declared
 from nebulium.errors import check_extra
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.metrics.two_sample import classifier_auc
@@ -66,6 +67,10 @@ def evaluate_file(
     redshifts: str | Path | None = None,
     with_redshift: bool = False,
     bands: Sequence[str] | None = None,
+    id_column: str | None = None,
+    wave_unit: str | None = None,
+    flux_unit: str | None = None,
+    air: bool | None = None,
     all_rows: bool = False,
     draws: int = DRAWS,
     resamples: int = 200,
@@ -75,7 +80,7 @@ def evaluate_file(
 
     Parameters
     ----------
-    images, spectra, redshifts, bands
+    images, spectra, redshifts, bands, id_column, wave_unit, flux_unit, air
         As in `train_file`.
     model : str or Path
         Name of a packaged model, or a model folder.
@@ -109,10 +114,9 @@ def evaluate_file(
     scoring = Scoring.of(where, [model], None if all_rows else TEST, resamples, seed)
     (name,) = scoring.models
     ours = named_model(model, of=SpectrumModel).model
+    files = SpectrumFiles(spectra, redshifts, Declared(wave_unit, flux_unit, air, id_column))
     with tempfile.TemporaryDirectory() as scratch:
-        galaxies = scored_galaxies(
-            images, SpectrumFiles(spectra, redshifts), ours, scoring, Path(scratch) / "images", bands=bands
-        )
+        galaxies = scored_galaxies(images, files, ours, scoring, Path(scratch) / "images", bands=bands)
         test, training = galaxies.test, galaxies.training
         drawn = drawn_spectra(ours, test, draws=draws, with_redshift=with_redshift, seed=seed)
         true = true_values(ours, test)
