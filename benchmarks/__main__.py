@@ -47,6 +47,7 @@ MODULES = {
     "generate_pictures": "generate.pictures",
     "spectra": "spectra.mock",
     "spectra_basis": "spectra.basis",
+    "spectra_rivals": "spectra.rivals",
     "spectra_learning": "spectra.learning",
     "spectra_legacy": "spectra.legacy",
     "spectra_pairs": "spectra.pairs",

@@ -57,7 +57,7 @@ class Settings:
         None, "model that `generate_pictures` scores; one is trained if not given"
     )
     spectra_survey: Path | None = option(
-        None, "survey that `spectra` takes: sdss, seed 11, n 20,000, spectra noiseless"
+        None, "survey that `spectra` and `spectra_rivals` take: sdss, seed 11, n 20,000, spectra noiseless"
     )
     spectra_model: Path | None = option(None, "model that `spectra` scores in place of the packaged one")
     legacy_survey: Path | None = option(

@@ -109,7 +109,7 @@ def measure(settings: Settings) -> Iterator[Result]:
         files = SpectrumFiles(survey / "spectra")
         galaxies = scored_galaxies(survey, files, model, scoring, Path(scratch) / "images")
         test, train = (
-            _spectra(survey, files, part.spectra, model) for part in (galaxies.test, galaxies.training)
+            grid_spectra(survey, files, part.spectra, model) for part in (galaxies.test, galaxies.training)
         )
         axes = {"total": Axes.of(train.total), "continuum": Axes.of(train.continuum)}
         checks, means = [], {}
@@ -129,16 +129,18 @@ def measure(settings: Settings) -> Iterator[Result]:
             f"in units of the continuum about 5500 AA; {DRAWS} draws a galaxy. Errors of components are "
             "mean squares over the variance, mean of the first six; errors of spectra medians over "
             "galaxies and wavelengths of the mean of the draws. Equivalent widths are those of the "
-            "catalogue, no less than half an Angstrom, but for the classifier: it sees them as measured above "
-            "the components of the continuum, as the model learns them, with ten components of spectra seen "
-            "through the same pixels.",
+            "catalogue, no less than half an Angstrom, but for the classifier: it sees them as measured "
+            "above the components of the continuum, as the model learns them, with ten components of spectra "
+            "seen through the same pixels.",
             CHECK_COLUMNS,
             [check.row for check in checks],
         )
         yield _baselines(galaxies, model, test, train, axes, means)
 
 
-def _spectra(survey: Path, files: SpectrumFiles, measured: MeasuredSpectra, model: SpectrumModel) -> Spectra:
+def grid_spectra(
+    survey: Path, files: SpectrumFiles, measured: MeasuredSpectra, model: SpectrumModel
+) -> Spectra:
     """Spectra of some galaxies on the grid, in their order."""
     ids, log_flux = measured.ids, measured.log_flux
     total = np.zeros((len(ids), PIXELS), np.float32)
@@ -173,7 +175,7 @@ def _rebinned(rest: np.ndarray, flux: np.ndarray) -> np.ndarray:
     return np.diff(np.interp(EDGES, edges, summed)) / np.diff(EDGES)
 
 
-def _rendered(model: SpectrumModel, draws: SpectrumDraw, *, lines: bool) -> np.ndarray:
+def rendered(model: SpectrumModel, draws: SpectrumDraw, *, lines: bool) -> np.ndarray:
     """Draws of galaxies, (n, draw, wave)."""
 
     def one(*draw: jax.Array) -> jax.Array:
@@ -188,10 +190,10 @@ def _checks(
     model: SpectrumModel, drawn: Drawn, true: Spectra, axes: dict[str, Axes], with_redshift: bool
 ) -> tuple[list[Check], dict[str, np.ndarray]]:
     """All numbers of a model that knows the redshift, or does not."""
-    spectra = _rendered(model, drawn.draws, lines=True)
+    spectra = rendered(model, drawn.draws, lines=True)
     mean = {
         "total": spectra.mean(axis=1),
-        "continuum": _rendered(model, drawn.draws, lines=False).mean(axis=1),
+        "continuum": rendered(model, drawn.draws, lines=False).mean(axis=1),
     }
     way = "with the redshift" if with_redshift else "without the redshift"
     halpha = LINES.index("HALPHA")
