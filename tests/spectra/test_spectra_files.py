@@ -184,7 +184,7 @@ def test_rows_of_figures_hold_what_is_observed_and_predicted(galaxies, trained):
     pages = FigurePages(predictor, observed_spectra(some, predictor.model, ids, said.append))
     for chunk in predictor.open(galaxies.images, redshift="redshift").chunks:
         pages.take(chunk)
-    assert len(pages.rows) == 50
+    assert len(pages.rows) == 25
     assert not said
     red = (WAVES_AA > 5200) & (WAVES_AA < 6300)
     off = [(row.observed - row.levels[2])[red] for row in pages.rows]

@@ -261,7 +261,7 @@ def draw(
         typer.Option(
             "--figures",
             metavar="FOLDER",
-            help=f"Pages with the images and predicted spectra of the first 50 galaxies. {REPLACED}",
+            help=f"Pages with the images and predicted spectra of the first 25 galaxies. {REPLACED}",
         ),
     ] = None,
     spectra: Annotated[
@@ -269,7 +269,7 @@ def draw(
         typer.Option(
             "--spectra",
             metavar="PATH",
-            help="Observed spectra for the figures: the first 50 galaxies that have one are shown, with it.",
+            help="Observed spectra for the figures: the first 25 galaxies that have one are shown, with it.",
         ),
     ] = None,
     wave_unit: WaveUnit = None,

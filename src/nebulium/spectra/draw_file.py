@@ -163,10 +163,10 @@ def draw_file(
     redshift, table, id_column, bands, missing, seed
         As in `predict_file`.
     figures : str or Path, optional
-        Folder for pages of five galaxies, ``page-01.png`` and so on, of the first 50: the image beside median
+        Folder for pages of five galaxies, ``page-01.png`` and so on, of the first 25: the image beside median
         and bands of 68 and 95 % of 256 draws, at rest, in units of the continuum from 5400 to 5600 AA.
     spectra : str, Path or sequence of these, optional
-        Spectra that were observed, as in `train_file`: the figures then show the first 50 galaxies that have
+        Spectra that were observed, as in `train_file`: the figures then show the first 25 galaxies that have
         one, with it.
     wave_unit, flux_unit, air
         Of these spectra, in place of what their files say: as in `read_spectra`.

@@ -28,7 +28,7 @@ from nebulium.spectra.predict import BATCH, DRAWS, SeenGalaxies, SpectrumPredict
 from nebulium.spectra.scores.figures import SHOWN, WAVES_AA, GalaxyRow, levels_of, picture_of, rows_figure
 
 #: Galaxies that are shown at most, and the first page, by which a folder of pages is known.
-MOST, FIRST_PAGE = 50, "page-01.png"
+MOST, FIRST_PAGE = 25, "page-01.png"
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,7 @@ def picture_of(model: SpectrumModel, image: Float[np.ndarray, "side side band"])
 
 def levels_of(basis: ContinuumBasis, draws: SpectrumDraw) -> Float[np.ndarray, "5 wave"]:
     """Quantiles of draws of one galaxy, in arrays (draw, ...)."""
-    found: Float[np.ndarray, "5 wave"] = np.nanquantile(spectra_at_rest(basis, draws), LEVELS, axis=0)
+    found: Float[np.ndarray, "5 wave"] = np.quantile(spectra_at_rest(basis, draws), LEVELS, axis=0)
     return found
 
 
