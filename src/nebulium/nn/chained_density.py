@@ -5,6 +5,8 @@ By the product rule any density is such a chain, so that nothing but the width o
 read off the same chain by putting it in, where it is known.
 """
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -93,14 +95,17 @@ class ChainedDensity(eqx.Module):
         self, seen: Seen, first: Float[Array, ""], known: Float[Array, ""], key: Key[Array, ""]
     ) -> Numbers:
         """A draw of all numbers; the first is as it is given where `known` is 1 and not 0."""
-        numbers = jnp.zeros(len(seen))
-        for place, one in enumerate(jax.random.split(key, len(seen))):
-            stage = jax.tree.map(lambda array, place=place: array[place], self._stages)
-            drawn = _draw(_mixture(stage, seen[place], numbers), one)
-            if place == 0:
-                drawn = jnp.where(known > 0, first, drawn)
-            numbers = numbers.at[place].set(drawn)
-        return numbers
+
+        # A scan, as so many stages one after the other would take a minute to compile.
+        def step(numbers: Numbers, stage: tuple[Any, ...]) -> tuple[Numbers, None]:
+            weights, own, place, one = stage
+            drawn = _draw(_mixture(weights, own, numbers), one)
+            drawn = jnp.where((place == 0) & (known > 0), first, drawn)
+            return numbers.at[place].set(drawn), None
+
+        count = len(seen)
+        stages = (self._stages, seen, jnp.arange(count), jax.random.split(key, count))
+        return jax.lax.scan(step, jnp.zeros(count), stages)[0]
 
     @property
     def _stages(self) -> tuple[Array, ...]:
