@@ -112,6 +112,26 @@ def test_the_mean_has_the_scatter_of_the_draws_as_its_error(galaxies, trained, t
     assert np.all(mean.ivar[:, 100] > 0)
 
 
+def test_quantiles_at_each_wavelength_hold_the_spectra_of_galaxies(galaxies, trained, tmp_path):
+    out = tmp_path / "quantiles.parquet"
+    asked = ("draw", galaxies.images, "--model", trained, "--rest", "--normalised", "-o", out)
+    found = run(*asked, "--wavelengths", "3700,6900,8", "--quantiles", "0.16,0.5,0.84")
+    assert found.exit_code == 0, found.output
+    spectra = read_spectra(out, redshifts=0.0)
+    assert spectra.ids[:3].tolist() == ["100-q16", "100-q50", "100-q84"]
+    low, middle, high = spectra.flux_lambda.reshape(420, 3, -1).transpose(1, 0, 2)
+    assert np.all(low <= middle)
+    assert np.all(middle <= high)
+    place = int(np.argmin(np.abs(spectra.wave_aa[0] - 6200.0)))
+    truth = (spectra.wave_aa[0, place] / 5500.0) ** (-1.5 * galaxies.truth.slope)
+    inside = np.mean((low[:, place] < truth) & (truth < high[:, place]))
+    # A short training on noisy spectra is unsure, but far less than galaxies differ.
+    assert inside > 0.6
+    assert np.median(high[:, place] - low[:, place]) < np.ptp(truth) / 3
+    assert "ask for one" in run(*asked, "--quantiles", "0.5", "--draws", 2).output
+    assert "between 0 and 1" in run(*asked, "--quantiles", "16,84").output
+
+
 def test_one_galaxy_is_drawn_as_in_a_batch(galaxies, trained):
     model = load_model(trained)
     source = open_images(galaxies.images)

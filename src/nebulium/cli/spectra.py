@@ -129,6 +129,14 @@ def numbers(text: str) -> tuple[float, ...]:
     return found
 
 
+def levels(text: str) -> tuple[float, ...]:
+    """Quantiles."""
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"expected numbers as 0.16,0.5,0.84, got {text!r}") from error
+
+
 def spectrum_form(
     waves_aa: Annotated[
         Any,
@@ -250,6 +258,15 @@ def draw(
     draws: Annotated[
         int, typer.Option("--draws", min=0, help="Spectra of each galaxy; 0 for the mean of 256.")
     ] = 0,
+    quantiles: Annotated[
+        Any,
+        typer.Option(
+            "--quantiles",
+            parser=levels,
+            metavar="A,B,...",
+            help="In place of these: quantiles at each wavelength, as 0.16,0.5,0.84.",
+        ),
+    ] = None,
     form: Any = None,
     redshift: RedshiftColumn = None,
     table: Table = None,

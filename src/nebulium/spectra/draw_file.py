@@ -129,6 +129,7 @@ def draw_file(
     *,
     model: str | Path,
     draws: int = 0,
+    quantiles: Sequence[float] | None = None,
     form: SpectrumForm | None = None,
     redshift: str | None = None,
     table: str | Path | None = None,
@@ -158,6 +159,9 @@ def draw_file(
         Spectra of each galaxy, each as sharp as a galaxy's, under the ids ID-1, ID-2 and so on; their noise
         is none, their inverse variance that of a signal to noise of 100. With 0 the mean of 256 draws, at the
         median redshift, with the inverse variance of their scatter.
+    quantiles : sequence of float, optional
+        In place of these, quantiles of 256 draws at each wavelength, at the median redshift, under the ids
+        ID-q16, ID-q50 and so on: 0.16, 0.5 and 0.84 give the median and the central 68 %.
     form : SpectrumForm, optional
         Wavelengths, frame and resolution.
     redshift, table, id_column, bands, missing, seed
@@ -188,6 +192,7 @@ def draw_file(
     """
     predictor = SpectrumPredictor(find_predictor(model, of=SpectrumPredictor).models, seed)
     form, output = form or SpectrumForm(), Path(output)
+    kind = _kind(form, draws, tuple(quantiles or ()))
     inputs = [*as_paths(images), *([] if table is None else [Path(table)]), *as_paths(spectra or [])]
     for written in (output, *([] if figures is None else [Path(figures)])):
         for path in inputs:
@@ -201,8 +206,8 @@ def draw_file(
     galaxies = 0
     with SpectraWriter(output) as writer:
         for chunk in opened.chunks:
-            for some in _parts(chunk, max(1, 4096 // max(draws, 1))):
-                writer.append(_spectra(predictor, some, form, draws))
+            for some in _parts(chunk, max(1, 4096 // kind.each)):
+                writer.append(_spectra(predictor, some, kind))
             if pages is not None:
                 pages.take(chunk)
             galaxies += len(chunk)
@@ -217,7 +222,7 @@ def draw_file(
     return DrawnSpectra(
         output,
         galaxies,
-        galaxies * max(draws, 1),
+        galaxies * kind.each,
         (*opened.notes, *notes),
         opened.rejects,
         rejects_path,
@@ -252,22 +257,53 @@ def _pages(
     return FigurePages(predictor, observed_spectra(files, predictor.model, ids, notes.append))
 
 
-def _spectra(predictor: SpectrumPredictor, chunk: SeenGalaxies, form: SpectrumForm, draws: int) -> Spectra:
-    """Drawn spectra, or means of draws, of some galaxies."""
-    model, prepared = predictor.model, chunk.prepared
+class _Kind(eqx.Module):
+    """Which spectra of a galaxy are written, and how they look: what a compiled function is made for."""
+
+    form: SpectrumForm = eqx.field(static=True)
+    draws: int = eqx.field(static=True)
+    quantiles: tuple[float, ...] = eqx.field(static=True)
+
+    @property
+    def names(self) -> list[str]:
+        """What is added to the id of a galaxy for each of its spectra; nothing for the mean alone."""
+        levels = [f"-q{100 * level:g}" for level in self.quantiles]
+        return levels or [f"-{place + 1}" for place in range(self.draws)]
+
+    @property
+    def each(self) -> int:
+        """Spectra of a galaxy."""
+        return max(len(self.names), 1)
+
+
+def _kind(form: SpectrumForm, draws: int, quantiles: tuple[float, ...]) -> _Kind:
+    """Refuse what is not a quantile, and quantiles of single draws."""
+    if draws and quantiles:
+        problem = f"{draws} draws and quantiles are asked for"
+        raise SpectrumError("quantiles", problem, "ask for one: --draws (draws=) or --quantiles (quantiles=)")
+    for level in quantiles:
+        if not 0 < level < 1 or quantiles.count(level) > 1:
+            raise SpectrumError("quantiles", f"are {quantiles}", "give different numbers between 0 and 1")
+    return _Kind(form, draws, quantiles)
+
+
+def _spectra(predictor: SpectrumPredictor, chunk: SeenGalaxies, kind: _Kind) -> Spectra:
+    """Drawn spectra, or means or quantiles of draws, of some galaxies."""
+    model, prepared, names = predictor.model, chunk.prepared, kind.names
     key = jax.random.key(predictor.seed)
-    one = eqx.Partial(_mean if draws == 0 else _several, model, _Static(form, draws or DRAWS), key)
+    made = _several if kind.draws else _quantiles if kind.quantiles else _mean
+    one = eqx.Partial(made, model, kind, key)
     rows = prepared.rows.astype(np.int32)
     flux, ivar, redshift = map_galaxies(one, prepared.images, chunk.redshift, chunk.sigma, rows, batch=BATCH)
     ids = prepared.ids
-    if draws:
-        names = [f"{identifier}-{place + 1}" for identifier in ids.tolist() for place in range(draws)]
-        ids, redshift = np.array(names), redshift.ravel()
+    if names:
+        ids = np.array([f"{identifier}{name}" for identifier in ids.tolist() for name in names])
+        redshift = redshift.ravel()
         flux, ivar = (values.reshape(-1, values.shape[-1]) for values in (flux, ivar))
     seen = np.isfinite(flux) & (ivar > 0)
-    if form.at_rest:
+    if kind.form.at_rest:
         redshift = np.zeros_like(redshift)
-    wave = np.broadcast_to(form.grid, flux.shape).astype(np.float32)
+    wave = np.broadcast_to(kind.form.grid, flux.shape).astype(np.float32)
     return Spectra(
         ids,
         wave,
@@ -278,31 +314,39 @@ def _spectra(predictor: SpectrumPredictor, chunk: SeenGalaxies, form: SpectrumFo
     )
 
 
-class _Static(eqx.Module):
-    """What a compiled function is made for."""
-
-    form: SpectrumForm = eqx.field(static=True)
-    draws: int = eqx.field(static=True)
-
-
 def _several(
-    model: SpectrumModel, of: _Static, key: Array, image: Array, z: Array, sigma: Array, row: Array
+    model: SpectrumModel, of: _Kind, key: Array, image: Array, z: Array, sigma: Array, row: Array
 ) -> tuple[Array, Array, Array]:
     """Draws of a galaxy as spectra, with inverse variances and redshifts."""
     drawn = drawn_of(model, key, of.draws, image, z, sigma, row)
     flux = jax.vmap(lambda draw: of.form.of(model, draw))(drawn)
+    return flux, _clean_ivar(flux), drawn.redshift
+
+
+def _clean_ivar(flux: Float[Array, "spectrum wave"]) -> Float[Array, "spectrum wave"]:
     level = jnp.nanmedian(jnp.abs(flux), axis=1, keepdims=True)
-    ivar = jnp.broadcast_to((CLEAN / jnp.maximum(level, 1e-20)) ** 2, flux.shape)
-    return flux, ivar, drawn.redshift
+    return jnp.broadcast_to((CLEAN / jnp.maximum(level, 1e-20)) ** 2, flux.shape)
 
 
-def _mean(
-    model: SpectrumModel, of: _Static, key: Array, image: Array, z: Array, sigma: Array, row: Array
-) -> tuple[Array, Array, Array]:
-    """The mean of draws at their median redshift, and the inverse variance of their scatter."""
-    drawn = drawn_of(model, key, of.draws, image, z, sigma, row)
+def _at_one_redshift(
+    model: SpectrumModel, of: _Kind, key: Array, image: Array, z: Array, sigma: Array, row: Array
+) -> tuple[Float[Array, "draw wave"], Array]:
+    """Draws of a galaxy as spectra at their median redshift, and this."""
+    drawn = drawn_of(model, key, DRAWS, image, z, sigma, row)
     middle = jnp.median(drawn.redshift)
     at_one = drawn._replace(redshift=jnp.full_like(drawn.redshift, middle))
-    flux = jax.lax.map(lambda draw: of.form.of(model, draw), at_one, batch_size=32)
+    return jax.lax.map(lambda draw: of.form.of(model, draw), at_one, batch_size=32), middle
+
+
+def _quantiles(model: SpectrumModel, of: _Kind, *galaxy: Array) -> tuple[Array, Array, Array]:
+    """Quantiles of draws at each wavelength."""
+    flux, middle = _at_one_redshift(model, of, *galaxy)
+    found = jnp.quantile(flux, jnp.asarray(of.quantiles, jnp.float32), axis=0)
+    return found, _clean_ivar(found), jnp.full(len(found), middle)
+
+
+def _mean(model: SpectrumModel, of: _Kind, *galaxy: Array) -> tuple[Array, Array, Array]:
+    """The mean of draws, and the inverse variance of their scatter."""
+    flux, middle = _at_one_redshift(model, of, *galaxy)
     variance = jnp.var(flux, axis=0)
     return jnp.mean(flux, axis=0), 1.0 / jnp.maximum(variance, 1e-20), middle
