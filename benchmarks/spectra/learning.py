@@ -27,7 +27,7 @@ from nebulium.nn.mapping import map_galaxies
 from nebulium.spectra import SpectrumModel
 from nebulium.spectra.continuum.basis import ContinuumBasis
 from nebulium.spectra.continuum.training import MeasuredSpectra, SpectrumFiles, basis_of, measured_spectra
-from nebulium.spectra.recipe import trained_networks
+from nebulium.spectra.recipe import raw_values, trained_networks
 from nebulium.spectra.scores.baselines import colours_and_magnitude
 from nebulium.spectra.scores.galaxies import ScoredGalaxies, scored_galaxies
 from nebulium.verbs import Training
@@ -166,7 +166,7 @@ def _colours_alone(features: np.ndarray, bands: int) -> np.ndarray:
 def _outcome(model: SpectrumModel, lesson: Lesson, test: Seen, axes: Axes, true: np.ndarray) -> Outcome:
     """Train a network, and score what it draws."""
     features, light, spectra = test
-    raw = _values(lesson.spectra, lesson.light)
+    raw = raw_values(vars(lesson.spectra), lesson.light)
     mean, scatter = raw.mean(axis=0), raw.std(axis=0)
     data = {"feature": lesson.features, "value": np.clip((raw - mean) / scatter, -8.0, 8.0)}
     late = np.arange(len(raw)) % VALIDATION == 0
@@ -181,7 +181,7 @@ def _outcome(model: SpectrumModel, lesson: Lesson, test: Seen, axes: Axes, true:
     density = map_galaxies(
         lambda *one: jnp.sum(network.log_density(network.seen(one[0]), one[1])),
         features,
-        (_values(spectra, light) - mean) / scatter,
+        (raw_values(vars(spectra), light) - mean) / scatter,
     )
     continua = _continua(model, features, light)
     squares = (axes(continua.mean(axis=1)) - axes(true)) ** 2 / axes.variance
@@ -189,12 +189,6 @@ def _outcome(model: SpectrumModel, lesson: Lesson, test: Seen, axes: Axes, true:
     below = np.mean(places < axes(true)[:, None, :], axis=1)
     inside = np.abs(below - 0.5) < 0.34
     return Outcome(len(raw), squares[:, :COUNTED], inside[:, :COUNTED], density)
-
-
-def _values(spectra: MeasuredSpectra, light: np.ndarray) -> np.ndarray:
-    """What networks say the density of, but for the scale."""
-    others = np.log10(spectra.redshift), spectra.log_flux - light
-    return np.column_stack([*others, spectra.coefficients]).astype(np.float32)
 
 
 def _continua(model: SpectrumModel, features: np.ndarray, light: np.ndarray) -> np.ndarray:

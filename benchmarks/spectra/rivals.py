@@ -15,7 +15,6 @@ from benchmarks.results import Result, Row
 from benchmarks.settings import Settings
 from benchmarks.spectra.mock import COUNTED, DRAWS, HOLDS, PIXELS, Axes, grid_spectra, rendered
 from benchmarks.spectra.mocks import MODEL, spectra_survey
-from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.labelled import prepare_parts
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.sizes import binned
@@ -23,7 +22,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.data.splits import Split
 from nebulium.metrics.two_sample import classifier_auc
 from nebulium.spectra import SpectrumModel
-from nebulium.spectra.continuum.training import SpectrumFiles, measured_spectra
+from nebulium.spectra.continuum.training import SpectrumFiles, spectra_of_images
 from nebulium.spectra.rivals.components import Pairs
 from nebulium.spectra.rivals.contrastive_diffusion import train_contrastive_diffusion
 from nebulium.spectra.rivals.latent_network import train_latent_network
@@ -93,10 +92,7 @@ def galaxies_by_part(survey: Path, model: SpectrumModel, scratch: Path) -> Mappi
     """Images and spectra by their part of the split, in one order."""
     files, rejects = SpectrumFiles(survey / "spectra"), Rejects()
     source = open_for_model(survey, model.form).source
-    spectra = measured_spectra(files, model.basis, among=source.ids, rejects=rejects)
-    rows = rows_of_ids(spectra.ids, source.ids)
-    order = np.argsort(rows)
-    spectra, rows = spectra.select(order), rows[order].astype(np.int64)
+    spectra, rows = spectra_of_images(files, model.basis, source.ids, rejects)
     parts = prepare_parts(
         source,
         rows,

@@ -155,11 +155,18 @@ ModelOutput = Annotated[
 ReportOutput = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help=f"Folder to write. {REPLACED}")
 ]
+
+
+def names_of(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name.strip() for name in text.split(",")]
+
+
 Bands = Annotated[
     Any,
     typer.Option(
         "--bands",
-        parser=lambda bands: [band.strip() for band in bands.split(",")],
+        parser=names_of,
         metavar="A,B,...",
         help="Bands to use, in order; names for them where the files have none.",
     ),

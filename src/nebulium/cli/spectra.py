@@ -1,5 +1,6 @@
 """``nebulium spectra``: spectra of galaxies from their images."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from nebulium.cli.options import (
     Seed,
     WaveUnit,
     image_data,
+    names_of,
 )
 from nebulium.cli.verb import (
     evaluation,
@@ -73,7 +75,7 @@ Filters = Annotated[
     Any,
     typer.Option(
         "--filters",
-        parser=lambda names: [name.strip() for name in names.split(",")],
+        parser=names_of,
         metavar="A,B,...",
         help="Magnitudes and colours of the spectra too, through filters such as sdss_g0,sdss_r0.",
     ),
@@ -118,23 +120,20 @@ def spectra_config(
     return library("spectra.SpectraConfig")(**locals())
 
 
-def numbers(text: str) -> tuple[float, ...]:
-    """The first wavelength, the last and the step."""
-    try:
-        found = tuple(float(number) for number in text.split(","))
-    except ValueError as error:
-        raise typer.BadParameter(f"expected numbers as 3600,9800,2, got {text!r}") from error
-    if len(found) != 3:
-        raise typer.BadParameter(f"expected three numbers as 3600,9800,2, got {text!r}")
-    return found
-
-
-def levels(text: str) -> tuple[float, ...]:
-    """Quantiles."""
+def numbers(text: str, example: str) -> tuple[float, ...]:
+    """Numbers with commas between them."""
     try:
         return tuple(float(number) for number in text.split(","))
     except ValueError as error:
-        raise typer.BadParameter(f"expected numbers as 0.16,0.5,0.84, got {text!r}") from error
+        raise typer.BadParameter(f"expected numbers as {example}, got {text!r}") from error
+
+
+def wavelengths(text: str) -> tuple[float, ...]:
+    """The first wavelength, the last and the step."""
+    found = numbers(text, "3600,9800,2")
+    if len(found) != 3:
+        raise typer.BadParameter(f"expected three numbers as 3600,9800,2, got {text!r}")
+    return found
 
 
 def spectrum_form(
@@ -142,7 +141,7 @@ def spectrum_form(
         Any,
         typer.Option(
             "--wavelengths",
-            parser=numbers,
+            parser=wavelengths,
             metavar="FIRST,LAST,STEP",
             help="AA in vacuum. [default: 3600,9824,2]",
         ),
@@ -262,7 +261,7 @@ def draw(
         Any,
         typer.Option(
             "--quantiles",
-            parser=levels,
+            parser=partial(numbers, example="0.16,0.5,0.84"),
             metavar="A,B,...",
             help="In place of these: quantiles at each wavelength, as 0.16,0.5,0.84.",
         ),

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 from nebulium.lines.continuum.line_list import OfLines, line_index
 from nebulium.lines.injection.profiles import LINE_CENTRES_AA
 from nebulium.lines.scores.bpt import BPT_LINES, KAUFFMANN_2003, KEWLEY_2001, BptCurve
-from nebulium.sed.band_fluxes import AB_ZERO_NJY, line_njy_per_flux, mean_flux_njy
+from nebulium.sed.band_fluxes import line_njy_per_flux, mean_flux_njy, photometry_of_flux
 from nebulium.sed.filters import Filters
 from nebulium.spectra.continuum.basis import ContinuumBasis, resampled
 from nebulium.spectra.draws import SpectrumDraw, break_4000, continuum_of
@@ -85,5 +85,4 @@ def band_magnitudes(basis: ContinuumBasis, draw: SpectrumDraw, filters: Filters)
     photons = filters.response * middles**2 * jnp.diff(filters.edges_aa, axis=1)
     beyond = (middles < rest[0] * stretch) | (middles > rest[-1] * stretch)
     share = jnp.sum(jnp.where(beyond, photons, 0.0), axis=1) / jnp.sum(photons, axis=1)
-    seen = (share <= MOST_BEYOND) & (flux > 0)
-    return jnp.where(seen, AB_ZERO_NJY - 2.5 * jnp.log10(jnp.where(seen, flux, 1.0)), jnp.nan)
+    return photometry_of_flux(flux, share <= MOST_BEYOND).mag_ab

@@ -66,12 +66,12 @@ class SpectrumPredictor(Predictor[SeenGalaxies]):
     ----------
     seed : int
         Of the draws.
-    filters : tuple of str
-        Filters that drawn spectra are seen through, by the names of `nebulium.sed.list_filters`.
+    filters : Filters, optional
+        That drawn spectra are seen through.
     """
 
     seed: int = 0
-    filters: tuple[str, ...] = ()
+    filters: Filters | None = None
     predicts = "spectra"
 
     def open(
@@ -117,8 +117,7 @@ class SpectrumPredictor(Predictor[SeenGalaxies]):
     def __call__(self, chunk: SeenGalaxies) -> Prediction:
         """Median, and the ends of the central 68 %, of each number; probabilities of classes."""
         prepared = chunk.prepared
-        filters = load_filters(*self.filters) if self.filters else None
-        one = eqx.Partial(_summary, self.model, jax.random.key(self.seed), filters)
+        one = eqx.Partial(_summary, self.model, jax.random.key(self.seed), self.filters)
         numbers = prepared.rows.astype(np.int32)
         summary, in_domain = map_galaxies(
             one, prepared.images, chunk.redshift, chunk.sigma, numbers, batch=BATCH
@@ -150,10 +149,10 @@ def drawn_of(
     return model.draws(image, redshift_draws(z, sigma, z_key, draws), key)
 
 
-def _through(filters: Sequence[str]) -> list[str]:
+def _through(filters: Filters | None) -> list[str]:
     """Names of the magnitudes and colours of drawn spectra."""
-    magnitudes = [f"mag_{name}" for name in filters]
-    return magnitudes + [f"colour_{blue}_{red}" for blue, red in pairwise(filters)]
+    names = () if filters is None else filters.names
+    return [f"mag_{name}" for name in names] + [f"colour_{blue}_{red}" for blue, red in pairwise(names)]
 
 
 def _summary(
@@ -177,7 +176,7 @@ def _summary(
     if filters is not None:
         magnitudes = jax.vmap(lambda draw: band_magnitudes(model.basis, draw, filters))(drawn)
         seen = jnp.concatenate([magnitudes, magnitudes[:, :-1] - magnitudes[:, 1:]], axis=1)
-        numbers |= dict(zip(_through(filters.names), seen.T, strict=True))
+        numbers |= dict(zip(_through(filters), seen.T, strict=True))
     found = {name: jnp.quantile(one, jnp.asarray(LEVELS, jnp.float32)) for name, one in numbers.items()}
     return {**found, "bpt": jnp.mean(derived.bpt, axis=0)}, model.in_domain(image)
 
@@ -243,9 +242,7 @@ def predict_file(
     >>> predict_file("cutouts", "spectra.parquet", model="mine")  # doctest: +SKIP
     """
     models = find_predictor(model, of=SpectrumPredictor).models
-    if filters:
-        load_filters(*filters)  # names that are not known are an error before any work
-    predictor = SpectrumPredictor(models, seed, tuple(filters or ()))
+    predictor = SpectrumPredictor(models, seed, load_filters(*filters) if filters else None)
     if table is not None:
         check_not_input(Path(table), Path(output))
     options = {

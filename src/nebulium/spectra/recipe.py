@@ -265,7 +265,7 @@ def _with_statistics(
     model = eqx.tree_at(
         lambda m: (m.feature_mean, m.feature_scale), model, tuple(jnp.asarray(one) for one in found)
     )
-    raw = _raw_values(parts["train"].labels, light)
+    raw = raw_values(parts["train"].labels, light)
     scales = jnp.asarray(raw.mean(axis=0)), jnp.asarray(np.maximum(raw.std(axis=0), 1e-6))
     model = eqx.tree_at(lambda m: (m.value_mean, m.value_scale), model, scales)
     data = {name: _data(model, parts[name], *seen[name]) for name in seen}
@@ -276,7 +276,7 @@ def _with_statistics(
     return eqx.tree_at(lambda m: m.domain, model, domain), data
 
 
-def _raw_values(labels: Mapping[str, np.ndarray], light: np.ndarray) -> Float[np.ndarray, "n value"]:
+def raw_values(labels: Mapping[str, np.ndarray], light: np.ndarray) -> Float[np.ndarray, "n value"]:
     """Redshift, flux over light, and coefficients, as networks say their density but for the scale."""
     others = np.log10(labels["redshift"]), labels["log_flux"] - light
     return np.column_stack([*others, labels["coefficients"]]).astype(np.float32)
@@ -289,7 +289,7 @@ def _data(
     labels = images.labels
     mean, scale = np.asarray(model.feature_mean), np.asarray(model.feature_scale)
     bins = map_galaxies(lambda coefficients: bins_of(model.basis, coefficients), labels["coefficients"])
-    value = (_raw_values(labels, light) - np.asarray(model.value_mean)) / np.asarray(model.value_scale)
+    value = (raw_values(labels, light) - np.asarray(model.value_mean)) / np.asarray(model.value_scale)
     return {
         "feature": np.clip((features - mean) / scale, -FEATURE_BOUND, FEATURE_BOUND).astype(np.float32),
         # An odd spectrum must not rule the rest.

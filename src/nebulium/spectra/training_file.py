@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
 from nebulium.data.spectra.checks import Declared
@@ -18,7 +15,7 @@ from nebulium.spectra.continuum.training import (
     SpectrumFiles,
     SpectrumPaths,
     basis_of,
-    measured_spectra,
+    spectra_of_images,
 )
 from nebulium.spectra.recipe import SpectraConfig, train_on_spectra
 from nebulium.verbs import TrainingRun, save_trained, training_run
@@ -91,14 +88,10 @@ def train_file(
         except SpectrumError:
             shared.check(files.name)
             raise
-        measured = measured_spectra(files, basis, among=source.ids, rejects=run.rejects)
-        rows = rows_of_ids(measured.ids, source.ids)
-        order = np.argsort(rows)
+        measured, rows = spectra_of_images(files, basis, source.ids, run.rejects)
         bare = len(source) - len(rows)
         if bare:
             run.notes.append(f"{bare:,} images without a spectrum that can be used")
-        trained = train_on_spectra(
-            source, measured.select(order), rows[order].astype(np.int64), basis, split, config, run
-        )
+        trained = train_on_spectra(source, measured, rows, basis, split, config, run)
         run.notes.extend(matched.notes(trained.preprocessing["size_px"], run.rejects))
         return save_trained(run, trained)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from nebulium.data.ids import check_unique_ids, rows_of_ids
 from nebulium.data.rejects import Rejects
@@ -207,6 +207,16 @@ def measured_spectra(
     found = concatenate_rows(parts)
     check_unique_ids(lambda: [found.ids], where=files.name)
     return found
+
+
+def spectra_of_images(
+    files: SpectrumFiles, basis: ContinuumBasis, images: np.ndarray, rejects: Rejects
+) -> tuple[MeasuredSpectra, Int[np.ndarray, " n"]]:
+    """Spectra of images whose ids are given, measured, in the order of the images, and the rows of these."""
+    measured = measured_spectra(files, basis, among=images, rejects=rejects)
+    rows = rows_of_ids(measured.ids, images)
+    order = np.argsort(rows)
+    return measured.select(order), rows[order].astype(np.int64)
 
 
 def measured_chunk(spectra: Spectra, basis: ContinuumBasis, rejects: Rejects) -> MeasuredSpectra:

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from nebulium.data.ids import rows_of_ids
 from nebulium.data.images.labelled import LabelledImages, prepare_parts
 from nebulium.data.images.matching import open_for_model
 from nebulium.data.images.opening import ImagePaths
@@ -16,7 +15,7 @@ from nebulium.data.rejects import Rejects
 from nebulium.errors import TableError
 from nebulium.lines.continuum.line_list import LINES
 from nebulium.nn.mapping import map_galaxies
-from nebulium.spectra.continuum.training import MeasuredSpectra, SpectrumFiles, measured_spectra
+from nebulium.spectra.continuum.training import MeasuredSpectra, SpectrumFiles, spectra_of_images
 from nebulium.spectra.derived import Derived, derived_of
 from nebulium.spectra.draws import SpectrumDraw
 from nebulium.spectra.model import SpectrumModel
@@ -86,10 +85,7 @@ def scored_galaxies(
     """Read images and spectra, and bring them together by id."""
     matched, rejects = open_for_model(images, model.form, bands=bands), Rejects()
     source = matched.source
-    spectra = measured_spectra(files, model.basis, among=source.ids, rejects=rejects)
-    rows = rows_of_ids(spectra.ids, source.ids)
-    order = np.argsort(rows)
-    spectra, rows = spectra.select(order), rows[order].astype(np.int64)
+    spectra, rows = spectra_of_images(files, model.basis, source.ids, rejects)
     held = scoring.held_out(source.ids[rows])
     part = np.full(len(rows), "", dtype="<U8")
     part[held.training], part[held.rows] = "train", TEST
