@@ -69,7 +69,7 @@ def basis_file(
     >>> from nebulium.modelfile import load_model
     >>> basis = load_model("sdss-continua", of=ContinuumBasis)
     >>> basis.components.shape
-    (2006, 10)
+    (2007, 10)
     >>> basis_file("sdss.parquet", "continua", components=10)  # doctest: +SKIP
     """
     files = SpectrumFiles(spectra, redshifts, Declared(wave_unit, flux_unit, air, id_column))
