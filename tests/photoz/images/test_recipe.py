@@ -27,7 +27,7 @@ N, SIDE = 400, 20
 QUICK = RedshiftConfig(
     epochs=3, labelled_epochs=2, head_epochs=5, batch_size=40, queue=120, encoder="resnet-tiny",
     grid_bins=40, view_size=16,
-    learning_rate=5e-3, averaging=0.9, noise=0.2,
+    learning_rate=3e-3, averaging=0.9, noise=0.2,
 )  # fmt: skip
 
 
