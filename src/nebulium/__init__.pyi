@@ -1,6 +1,8 @@
 from . import data as data
 from . import errors as errors
 from . import explore as explore
+from . import generate as generate
+from . import infer as infer
 from . import lines as lines
 from . import metrics as metrics
 from . import mock as mock
@@ -10,6 +12,7 @@ from . import photometry as photometry
 from . import photoz as photoz
 from . import properties as properties
 from . import sed as sed
+from . import spectra as spectra
 from . import training as training
 from . import verbs as verbs
 from .data.spectra.reading import read_spectra as read_spectra

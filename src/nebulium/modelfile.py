@@ -42,6 +42,7 @@ CLASSES = {
     "LatentImageModel": "nebulium.generate.model",
     "LineModel": "nebulium.lines.model",
     "PhotometryModel": "nebulium.photoz.fluxes.model",
+    "PhotometryPosterior": "nebulium.infer.model",
     "PixelImageModel": "nebulium.generate.pixels.model",
     "PropertyModel": "nebulium.properties.model",
     "SpectrumModel": "nebulium.spectra.model",

@@ -11,6 +11,7 @@ from nebulium.cli import (
     demo,
     explore,
     generate,
+    infer,
     lines,
     mock,
     models,
@@ -38,6 +39,7 @@ app.add_typer(properties.app, name="properties")
 photoz.app.add_typer(photoz_space.app)
 app.add_typer(photoz.app, name="photoz")
 app.add_typer(generate.app, name="generate")
+app.add_typer(infer.app, name="infer")
 app.add_typer(spectra.app, name="spectra")
 app.add_typer(mock.app, name="mock")
 app.add_typer(models.app, name="models")

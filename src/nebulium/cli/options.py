@@ -162,6 +162,17 @@ def names_of(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
+def numbers(text: str, example: str, count: int | None = None) -> tuple[float, ...]:
+    """Numbers with commas between them, so many if that is told."""
+    try:
+        found = tuple(float(number) for number in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"expected numbers as {example}, got {text!r}") from error
+    if count not in (None, len(found)):
+        raise typer.BadParameter(f"expected {count} numbers as {example}, got {text!r}")
+    return found
+
+
 Bands = Annotated[
     Any,
     typer.Option(

@@ -27,6 +27,7 @@ from nebulium.cli.options import (
     WaveUnit,
     image_data,
     names_of,
+    numbers,
 )
 from nebulium.cli.verb import (
     evaluation,
@@ -120,28 +121,12 @@ def spectra_config(
     return library("spectra.SpectraConfig")(**locals())
 
 
-def numbers(text: str, example: str) -> tuple[float, ...]:
-    """Numbers with commas between them."""
-    try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError as error:
-        raise typer.BadParameter(f"expected numbers as {example}, got {text!r}") from error
-
-
-def wavelengths(text: str) -> tuple[float, ...]:
-    """The first wavelength, the last and the step."""
-    found = numbers(text, "3600,9800,2")
-    if len(found) != 3:
-        raise typer.BadParameter(f"expected three numbers as 3600,9800,2, got {text!r}")
-    return found
-
-
 def spectrum_form(
     waves_aa: Annotated[
         Any,
         typer.Option(
             "--wavelengths",
-            parser=wavelengths,
+            parser=partial(numbers, example="3600,9800,2", count=3),
             metavar="FIRST,LAST,STEP",
             help="AA in vacuum. [default: 3600,9824,2]",
         ),

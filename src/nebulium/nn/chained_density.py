@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 Numbers = Float[Array, " number"]
 Features = Float[Array, " feature"]
@@ -106,6 +106,23 @@ class ChainedDensity(eqx.Module):
         count = len(seen)
         stages = (self._stages, seen, jnp.arange(count), jax.random.split(key, count))
         return jax.lax.scan(step, jnp.zeros(count), stages)[0]
+
+    def propose(
+        self, seen: Seen, wider: tuple[float, ...], which: Int[Array, ""], key: Key[Array, ""]
+    ) -> tuple[Numbers, Float[Array, " width"]]:
+        """A draw with all normal distributions wider by one of some factors, and its log density by each."""
+        log_wider = jnp.log(jnp.asarray(wider, jnp.float32))
+
+        def step(before: tuple[Numbers, Array], stage: tuple[Any, ...]) -> tuple[tuple[Numbers, Array], None]:
+            (numbers, log_density), (weights, own, place, one) = before, stage
+            log_weight, mean, log_scatter = _mixture(weights, own, numbers)
+            drawn = _draw((log_weight, mean, log_scatter + log_wider[which]), one)
+            added = [_log_density((log_weight, mean, log_scatter + each), drawn) for each in log_wider]
+            return (numbers.at[place].set(drawn), log_density + jnp.stack(added)), None
+
+        count = len(seen)
+        stages = (self._stages, seen, jnp.arange(count), jax.random.split(key, count))
+        return jax.lax.scan(step, (jnp.zeros(count), jnp.zeros(len(wider))), stages)[0]
 
     @property
     def _stages(self) -> tuple[Array, ...]:

@@ -190,19 +190,27 @@ def _make(
     igm: bool,
     cosmology: Cosmology,
 ) -> BandTable:
-    response = response_at(ssp.wave_aa, filters, redshift, igm=igm)
-    dimming = dim(typical_light(ssp), response, dust.attenuation_mag(ssp.wave_aa), av_most_mag)
-    flux = template_fluxes(ssp.flux.reshape(-1, ssp.wave_aa.size), response, dimming)
+    response = response_at(ssp.wave_aa, filters, redshift, igm=igm) * dilution(redshift, cosmology)
+    table = response_table(ssp, response, age_gyr(redshift, cosmology), dust, av_most_mag)
     wave_aa = ssp.wave_aa * (1.0 + redshift)
-    return BandTable(
-        ssp.lgmet,
-        ssp.lg_age_gyr,
-        age_gyr(redshift, cosmology),
-        flux.reshape(*ssp.flux.shape[:2], *flux.shape[1:]) * dilution(redshift, cosmology),
-        dimming.curve_mag,
-        av_most_mag,
-        covers(wave_aa, jnp.zeros_like(wave_aa), filters),
-    )
+    covered = covers(wave_aa, jnp.zeros_like(wave_aa), filters)
+    return eqx.tree_at(lambda one: one.covered, table, covered)
+
+
+def response_table(
+    ssp: SSPGrid,
+    response: Float[Array, "band wave"],
+    t_obs_gyr: Scalar,
+    dust: AbstractDust | None = None,
+    av_most_mag: Scalar | float = AV_MOST_MAG,
+) -> BandTable:
+    """The table of bands of one's own: what a luminosity at each wavelength of the templates adds to each."""
+    most, per_av = as_float(av_most_mag), unit_dust(dust).attenuation_mag(ssp.wave_aa)
+    dimming = dim(typical_light(ssp), response, per_av, most)
+    flux = template_fluxes(ssp.flux.reshape(-1, ssp.wave_aa.size), response, dimming)
+    flux = flux.reshape(*ssp.flux.shape[:2], *flux.shape[1:])
+    covered = jnp.ones(len(response), bool)
+    return BandTable(ssp.lgmet, ssp.lg_age_gyr, t_obs_gyr, flux, dimming.curve_mag, most, covered)
 
 
 def unit_dust(dust: AbstractDust | None) -> AbstractDust:

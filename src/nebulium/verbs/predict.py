@@ -33,6 +33,7 @@ PREDICTORS: dict[str, dict[str, "str | type[Predictor[Any]]"]] = {
         "LineModel": "nebulium.lines.predict:LinePredictor",
         "ImageRedshiftModel": "nebulium.photoz.predict:ImagePredictor",
         "PhotometryModel": "nebulium.photoz.predict:FluxPredictor",
+        "PhotometryPosterior": "nebulium.infer.predict:PosteriorPredictor",
         "PixelImageModel": "nebulium.generate.predict:PosteriorPredictor",
         "PropertyModel": "nebulium.properties.predict:PropertyPredictor",
         "SpectrumModel": "nebulium.spectra.predict:SpectrumPredictor",

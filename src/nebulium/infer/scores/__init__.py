@@ -1,0 +1,1 @@
+"""How well posteriors hold the truth."""

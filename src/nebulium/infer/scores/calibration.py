@@ -1,0 +1,152 @@
+"""Simulation-based calibration: galaxies of the prior, their posteriors, and where in these the truth lies.
+
+If a posterior is right, the truth lies anywhere in it with equal chance (Talts et al. 2018,
+arXiv:1804.06788), and so it does for all properties at once, by distances to random points (TARP: Lemos et
+al. 2023, ICML 202, 19256).
+"""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nebulium.data.tables.table import select_rows
+from nebulium.infer.likelihood import MeasuredFluxes, draw_measured
+from nebulium.infer.parameters import PROPERTIES
+from nebulium.infer.predict import LEAST_EFFECTIVE, MOST_K_HAT, PosteriorPredictor
+from nebulium.infer.recipe import InferConfig, SimulatedGalaxy, make_simulator, observe, simulate
+from nebulium.metrics.probabilistic import pit_from_samples
+
+#: Galaxies are also looked at in so many parts, from faint to bright.
+PARTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Where the truth lies in the posteriors of simulated galaxies.
+
+    Attributes
+    ----------
+    pit : ndarray of shape (n, property)
+        Share of the draws below the truth, in the order of `PROPERTIES`.
+    tarp : ndarray of shape (n,)
+        Share of the draws that are nearer to a random point than the truth is.
+    signal : ndarray of shape (n,)
+        Median over the bands of flux over error, that of the model included.
+    effective, k_hat : ndarray of shape (n,)
+        See `nebulium.infer.importance.Weights`.
+    efficiency : ndarray of shape (n,)
+        Effective draws over all.
+    """
+
+    pit: Float[np.ndarray, "n property"]
+    tarp: Float[np.ndarray, " n"]
+    signal: Float[np.ndarray, " n"]
+    effective: Float[np.ndarray, " n"]
+    k_hat: Float[np.ndarray, " n"]
+    efficiency: Float[np.ndarray, " n"]
+
+    def select(self, rows: np.ndarray) -> "Calibration":
+        """Some of the galaxies."""
+        return select_rows(self, rows)
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """Which posteriors are said not to be reliable."""
+        return (self.effective < LEAST_EFFECTIVE) | (self.k_hat > MOST_K_HAT)
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """Which galaxies are in each third of signal over noise."""
+        ends = np.quantile(self.signal, np.linspace(0.0, 1.0, PARTS + 1)[1:-1])
+        place = np.digitize(self.signal, ends)
+        return {name: place == part for part, name in enumerate(("faint", "middle", "bright"))}
+
+    def held(self, share: float) -> Float[np.ndarray, "property"]:
+        """Share of the truths of each property in the central part of the posteriors."""
+        return np.mean(np.abs(self.pit - 0.5) < 0.5 * share, axis=0)
+
+    def tarp_distance(self) -> float:
+        """Largest difference between the shares of TARP and even ones."""
+        even = (np.arange(len(self.tarp)) + 0.5) / len(self.tarp)
+        return float(np.max(np.abs(np.sort(self.tarp) - even)))
+
+
+def calibration(
+    predictor: PosteriorPredictor, n: int, *, relative_error: float | None = None, seed: int = 1
+) -> Calibration:
+    """Simulate galaxies under the prior, and look where their truths lie in their posteriors.
+
+    Parameters
+    ----------
+    predictor : PosteriorPredictor
+    n : int
+        Galaxies.
+    relative_error : float, optional
+        Error of all fluxes, as a fraction, in place of noise of any strength and missing bands.
+    seed : int
+        Of the galaxies; another one than that of the training.
+
+    Returns
+    -------
+    Calibration
+    """
+    model = predictor.model
+    lines = predictor.config.get("training", {}).get("lines", "desi-lines-colours")
+    config = InferConfig(bands=model.bands, redshifts=model.redshifts, lines=lines)
+    # Far from the seeds of trainings.
+    galaxies = simulate(make_simulator(config), n, 1_000_003 + seed)
+    numbers = np.arange(n, dtype=np.int32)
+    measured = _measured(galaxies, model.model_error, relative_error, jax.random.key(seed))
+    found = predictor.posteriors(measured, numbers)
+    truth = np.asarray(galaxies.properties)
+    pit = np.stack(
+        [pit_from_samples(truth[:, place], found["draws"][:, :, place]) for place in range(len(PROPERTIES))],
+        axis=1,
+    )
+    flux, err = np.asarray(measured.flux_njy), np.asarray(measured.flux_err_njy)
+    sigma = np.hypot(err, np.asarray(model.model_error)[None, :] * flux)
+    return Calibration(
+        pit=pit,
+        tarp=_tarp(truth, found["draws"], np.random.default_rng(seed)),
+        signal=np.nanmedian(flux / sigma, axis=1),
+        effective=found["effective"],
+        k_hat=found["k_hat"],
+        efficiency=found["effective"] / predictor.draws,
+    )
+
+
+def _measured(
+    galaxies: SimulatedGalaxy, model_error: Array, relative_error: float | None, key: Array
+) -> MeasuredFluxes:
+    """Galaxies as they are measured."""
+
+    def one(galaxy: SimulatedGalaxy, key: Array) -> MeasuredFluxes:
+        if relative_error is None:
+            return observe(galaxy, model_error, key)
+        error = relative_error * galaxy.flux_njy
+        flux = draw_measured(galaxy.flux_njy, error, model_error, key)
+        return MeasuredFluxes(flux, error, jnp.zeros(flux.shape, bool), galaxy.redshift)
+
+    many = eqx.filter_jit(jax.vmap(one))
+    measured: MeasuredFluxes = many(
+        jax.tree.map(jnp.asarray, galaxies), jax.random.split(key, len(galaxies.redshift))
+    )
+    return measured
+
+
+def _tarp(
+    truth: Float[np.ndarray, "n property"],
+    draws: Float[np.ndarray, "n draw property"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " n"]:
+    """Share of the draws nearer to a random galaxy of the prior than the truth, in scatters of the prior."""
+    # Another galaxy's truth is a point that knows nothing of this one, but for the mass, which all share.
+    points = truth[rng.permutation(len(truth))]
+    points[:, :2] += rng.uniform(-1.0, 1.0, (len(truth), 1)).astype(np.float32)
+    scatter = np.maximum(truth.std(axis=0), 0.5)
+    of_truth = np.sum(((truth - points) / scatter) ** 2, axis=1)
+    of_draws = np.sum(((draws - points[:, None, :]) / scatter) ** 2, axis=2)
+    return np.mean(of_draws < of_truth[:, None], axis=1)
