@@ -32,6 +32,8 @@ FOLDERS = (
     ("spectra", "train", "--images", "none", "--spectra", "none"),
     ("spectra", "basis", "none.parquet"),
     ("spectra", "evaluate", "none", "--spectra", "none", "--model", "none"),
+    ("infer", "train", "--bands", "sdss_r0"),
+    ("infer", "check", "--model", "none"),
     ("mock", "make", "--survey", "sdss", "--n", "2"),
     ("explore", "none.parquet"),
 )
@@ -58,7 +60,7 @@ WRITING = {
 
 
 def test_all_that_write_are_known():
-    assert len(WRITING) == 31
+    assert len(WRITING) == 34
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -337,7 +337,7 @@ def score_file(
     table : str or Path, optional
         The properties of the model, a row a galaxy, NaN where one is not known; the columns beside the images
         if not given.
-    id_column, bands, missing, progress
+    id_column, bands, missing, progress : optional
         As in `posterior_file`.
 
     Returns

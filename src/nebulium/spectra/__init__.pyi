@@ -1,8 +1,8 @@
-from .basis_file import basis_file as basis_file
+from .basis_training import basis_file as basis_file
 from .continuum.basis import ContinuumBasis as ContinuumBasis
-from .draw_file import DrawnSpectra as DrawnSpectra
-from .draw_file import SpectrumForm as SpectrumForm
-from .draw_file import draw_file as draw_file
+from .drawing import DrawnSpectra as DrawnSpectra
+from .drawing import SpectrumForm as SpectrumForm
+from .drawing import draw_file as draw_file
 from .draws import SpectrumDraw as SpectrumDraw
 from .draws import render as render
 from .model import SpectrumModel as SpectrumModel

@@ -52,7 +52,7 @@ def train_file(
         Settings.
     bands : sequence of str, optional
         As in `open_images`.
-    id_column, wave_unit, flux_unit, air
+    id_column, wave_unit, flux_unit, air : str, str, str, bool, optional
         Of the spectra, in place of what their files say: as in `read_spectra`.
     resume : bool
         Go on with a run that was stopped.

@@ -164,7 +164,7 @@ def sample_images(
         ``model.kinds.classes``; NaN for any value.
     first : int
         Number of the first image: image i of a seed is always the same.
-    sampler, steps, guidance, seed
+    sampler, steps, guidance, seed : str, int, float, int, optional
         As in `sample_file`.
 
     Returns

@@ -81,7 +81,7 @@ def evaluate_file(
 
     Parameters
     ----------
-    images, spectra, redshifts, bands, id_column, wave_unit, flux_unit, air
+    images, spectra, redshifts, bands, id_column, wave_unit, flux_unit, air : optional
         As in `train_file`.
     model : str or Path
         Name of a packaged model, or a model folder.

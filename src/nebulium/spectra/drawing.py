@@ -164,7 +164,7 @@ def draw_file(
         ID-q16, ID-q50 and so on: 0.16, 0.5 and 0.84 give the median and the central 68 %.
     form : SpectrumForm, optional
         Wavelengths, frame and resolution.
-    redshift, table, id_column, bands, missing, seed
+    redshift, table, id_column, bands, missing, seed : optional
         As in `predict_file`.
     figures : str or Path, optional
         Folder for pages of five galaxies, ``page-01.png`` and so on, of the first 25: the image beside median
@@ -172,7 +172,7 @@ def draw_file(
     spectra : str, Path or sequence of these, optional
         Spectra that were observed, as in `train_file`: the figures then show the first 25 galaxies that have
         one, with it.
-    wave_unit, flux_unit, air
+    wave_unit, flux_unit, air : str, str, bool, optional
         Of these spectra, in place of what their files say: as in `read_spectra`.
     progress : callable of int, optional
         Gets the number of galaxies so far, after each chunk.

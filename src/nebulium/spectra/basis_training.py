@@ -50,7 +50,7 @@ def basis_file(
         A table of redshifts, joined by id; those of the spectra if not given.
     components : int
         How many.
-    id_column, wave_unit, flux_unit, air
+    id_column, wave_unit, flux_unit, air : str, str, str, bool, optional
         Of the spectra, in place of what their files say: as in `read_spectra`.
     split_seed : str
         Names the split by id into train, validation and test.
