@@ -51,6 +51,7 @@ MODULES = {
     "spectra_learning": "spectra.learning",
     "spectra_legacy": "spectra.legacy",
     "spectra_pairs": "spectra.pairs",
+    "infer_calibration": "infer.calibration",
     "photoz_speed": "photoz.speed",
     "photoz_hdfn": "photoz.hdfn",
     "photoz_real": "photoz.real",

@@ -17,6 +17,7 @@ import pytest
 
 from nebulium.cli import app
 from nebulium.generate import sample_images
+from nebulium.infer.likelihood import MeasuredFluxes
 from nebulium.modelfile import CLASSES, describe_model, load_model
 
 # What follows from a row of small numbers differs in the fourth digit without optimisation.
@@ -69,8 +70,8 @@ def test_there_is_a_folder_of_every_class():
     # Version 0.1 named a module too; what is younger does not.
     younger = {one for one in classes if not one.startswith("nebulium.")}
     assert younger == {
-        "CombinedModel", "ContinuumBasis", "LatentImageModel", "PixelImageModel", "PropertyModel",
-        "SpectrumModel",
+        "CombinedModel", "ContinuumBasis", "LatentImageModel", "PhotometryPosterior", "PixelImageModel",
+        "PropertyModel", "SpectrumModel",
     }  # fmt: skip
 
 
@@ -101,6 +102,19 @@ def test_continua_are_as_they_were(unpacked):
     basis = load_model(unpacked("continua"))
     found = np.asarray(basis.continuum(jnp.array([0.1, -0.2])))[::100]
     assert_same(found, expected("continua")["continuum"])
+
+
+def test_posteriors_are_as_they_were(unpacked):
+    """What draws would say, whose weights another processor rounds otherwise."""
+    model = load_model(unpacked("posterior"))
+    flux, err = jnp.array([2e4, jnp.nan, -1e3]), jnp.array([1e3, jnp.nan, 2e3])
+    measured = MeasuredFluxes(flux, err, jnp.zeros(3, bool), jnp.float32(0.1))
+    features, log_light = model.features(measured)
+    numbers = model.numbers(jnp.array([9.5, -10.0, 0.5, 0.4, -2.0]), measured, log_light)
+    density = model.network.log_density(model.network.seen(features), numbers)
+    mean, factor = model.lines.line_flux(jnp.linspace(1.0, 1.2, 12), jnp.float32(0.1))
+    for found, wanted in zip((density, mean, factor[:, 0]), expected("posterior").values(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=1e-4)
 
 
 def test_images_are_drawn_as_they_were(unpacked):

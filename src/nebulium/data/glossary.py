@@ -210,6 +210,11 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("bpt_class", "what excites the gas, by the BPT diagram", kind="text"),
     Column("in_domain", "whether the galaxy lies inside the training domain of the model", kind="flag"),
+    Column("reliable", "whether enough draws count for the posterior to be believed", kind="flag"),
+    Column("effective_draws", "how many equal draws the weighted draws of a posterior are worth"),
+    Column("k_hat", "shape of the tail of the weights of draws; above 0.7 they are not to be believed"),
+    Column("log_evidence", "natural logarithm of the density of the fluxes under the prior"),
+    Column("chi_square", "of the fluxes, for the draw of a posterior that fits best"),
     Column("model", "name of the model that predicted the row", kind="text"),
     Column("n_missing_bins", "continuum bins that were missing and were marginalised over"),
     Column("split", "train, validation or test", kind="text"),
@@ -217,6 +222,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("log_mstar", "log10 of the surviving stellar mass in solar masses", plausible=(1.0, 20.0)),
     Column("log_mformed", "log10 of all stellar mass ever formed in solar masses", plausible=(1.0, 20.0)),
     Column("log_sfr", "log10 of the star-formation rate in solar masses a year", plausible=(0.0, 10.0)),
+    Column("log_ssfr", "log10 of the star-formation rate over the stellar mass, 1/yr"),
     Column(
         "age_gyr", "time since the onset of star formation", "Gyr", plausible=(0.0, 100.0), suspected="yr"
     ),

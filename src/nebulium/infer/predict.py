@@ -132,14 +132,13 @@ class PosteriorPredictor(Predictor[PhotometricGalaxies]):
         for place, name in enumerate(PROPERTIES):
             of_name = zip(LEVELS, found["quantiles"][:, place].T, strict=True)
             columns |= {name + end: values for end, values in of_name}
-        bands = np.sum(np.isfinite(chunk.flux_njy), axis=1)
         columns |= {
             "effective_draws": found["effective"],
             "k_hat": found["k_hat"],
             "log_evidence": found["log_evidence"],
             "chi_square": found["chi_square"],
             "reliable": (found["effective"] >= LEAST_EFFECTIVE) & (found["k_hat"] <= MOST_K_HAT),
-            "in_domain": found["chi_square"] <= chi2.isf(ODD, bands),
+            "in_domain": fits(found["chi_square"], chunk.flux_njy),
         }
         units = {name + end: UNITS[name] for name in UNITS for end in LEVELS}
         return Prediction(chunk.ids, columns, units, DrawnProperties(found["draws"]))
@@ -229,6 +228,11 @@ def _posteriors(
 
     found: dict[str, Array] = jax.lax.map(one, (measured, numbers))
     return found
+
+
+def fits(chi_square: Float[np.ndarray, " n"], flux_njy: Float[np.ndarray, "n band"]) -> np.ndarray:
+    """Whether a galaxy of the model fits the fluxes no worse than noise would make it."""
+    return np.asarray(chi_square <= chi2.isf(ODD, np.sum(np.isfinite(flux_njy), axis=1)))
 
 
 def numbers_of_ids(ids: np.ndarray) -> Int[np.ndarray, " n"]:

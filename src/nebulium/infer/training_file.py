@@ -78,7 +78,7 @@ def train_file(
                     "Do not believe": f"what is not `reliable`: fewer than {LEAST_EFFECTIVE:g} effective "
                     f"draws, or weights with a tail heavier than k = {MOST_K_HAT:g}",
                 },
-                learned_from=f"galaxies; it learned from {config.simulated:,} simulated ones",
+                learned_from=f"galaxies of catalogues; it learned from {config.simulated:,} simulated ones",
             ),
             results=results,
         )

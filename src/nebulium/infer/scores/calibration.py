@@ -11,13 +11,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from nebulium.data.tables.table import select_rows
 from nebulium.infer.likelihood import MeasuredFluxes, draw_measured
 from nebulium.infer.parameters import PROPERTIES
-from nebulium.infer.predict import LEAST_EFFECTIVE, MOST_K_HAT, PosteriorPredictor
-from nebulium.infer.recipe import InferConfig, SimulatedGalaxy, make_simulator, observe, simulate
+from nebulium.infer.predict import LEAST_EFFECTIVE, MOST_K_HAT, PosteriorPredictor, fits
+from nebulium.infer.recipe import InferConfig, SimulatedGalaxy, Simulator, make_simulator, observe, simulate
 from nebulium.metrics.probabilistic import pit_from_samples
 
 #: Galaxies are also looked at in so many parts, from faint to bright.
@@ -40,6 +40,8 @@ class Calibration:
         See `nebulium.infer.importance.Weights`.
     efficiency : ndarray of shape (n,)
         Effective draws over all.
+    in_domain : ndarray of bool of shape (n,)
+        Whether a galaxy of the model fits.
     """
 
     pit: Float[np.ndarray, "n property"]
@@ -48,6 +50,7 @@ class Calibration:
     effective: Float[np.ndarray, " n"]
     k_hat: Float[np.ndarray, " n"]
     efficiency: Float[np.ndarray, " n"]
+    in_domain: Bool[np.ndarray, " n"]
 
     def select(self, rows: np.ndarray) -> "Calibration":
         """Some of the galaxies."""
@@ -75,7 +78,13 @@ class Calibration:
 
 
 def calibration(
-    predictor: PosteriorPredictor, n: int, *, relative_error: float | None = None, seed: int = 1
+    predictor: PosteriorPredictor,
+    n: int,
+    *,
+    relative_error: float | None = None,
+    seed: int = 1,
+    simulator: Simulator | None = None,
+    model_error: Array | None = None,
 ) -> Calibration:
     """Simulate galaxies under the prior, and look where their truths lie in their posteriors.
 
@@ -88,18 +97,21 @@ def calibration(
         Error of all fluxes, as a fraction, in place of noise of any strength and missing bands.
     seed : int
         Of the galaxies; another one than that of the training.
+    simulator : Simulator, optional
+        Makes galaxies that are not of the model: with another law of dust, say.
+    model_error : array (band,), optional
+        Error that the light of the galaxies has, if it is not that which the model is told.
 
     Returns
     -------
     Calibration
     """
     model = predictor.model
-    lines = predictor.config.get("training", {}).get("lines", "desi-lines-colours")
-    config = InferConfig(bands=model.bands, redshifts=model.redshifts, lines=lines)
     # Far from the seeds of trainings.
-    galaxies = simulate(make_simulator(config), n, 1_000_003 + seed)
+    galaxies = simulate(simulator or simulator_of(predictor), n, 1_000_003 + seed)
     numbers = np.arange(n, dtype=np.int32)
-    measured = _measured(galaxies, model.model_error, relative_error, jax.random.key(seed))
+    true_error = model.model_error if model_error is None else model_error
+    measured = _measured(galaxies, true_error, relative_error, jax.random.key(seed))
     found = predictor.posteriors(measured, numbers)
     truth = np.asarray(galaxies.properties)
     pit = np.stack(
@@ -115,7 +127,15 @@ def calibration(
         effective=found["effective"],
         k_hat=found["k_hat"],
         efficiency=found["effective"] / predictor.draws,
+        in_domain=fits(found["chi_square"], flux),
     )
+
+
+def simulator_of(predictor: PosteriorPredictor) -> Simulator:
+    """What makes galaxies such as a model learned from."""
+    model, settings = predictor.model, predictor.config.get("training", {})
+    lines = {"lines": settings["lines"]} if "lines" in settings else {}
+    return make_simulator(InferConfig(bands=model.bands, redshifts=model.redshifts, **lines))
 
 
 def _measured(
