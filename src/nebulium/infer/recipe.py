@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from nebulium.infer.light import N_BINS, LightSource, make_light_source
 from nebulium.infer.likelihood import MeasuredFluxes, draw_measured
@@ -240,21 +240,31 @@ def draw_model_error(key: Array, like: Float[Array, " band"]) -> Float[Array, " 
 
 def observe(galaxy: SimulatedGalaxy, model_error: Float[Array, " band"], key: Array) -> MeasuredFluxes:
     """A galaxy as measured: with noise of any strength, and without some bands."""
-    for_signal, for_power, for_scatter, for_noise, for_some, for_band = jax.random.split(key, 6)
+    for_error, for_noise, for_bands = jax.random.split(key, 3)
+    error = draw_errors(galaxy.flux_njy, for_error)
+    measured = draw_measured(galaxy.flux_njy, error, model_error, for_noise)
+    seen = draw_seen(measured, for_bands)
+    limits = jnp.zeros(seen.shape, bool)
+    return MeasuredFluxes(jnp.where(seen, measured, jnp.nan), error, limits, galaxy.redshift)
+
+
+def draw_errors(flux_njy: Float[Array, " band"], key: Array) -> Float[Array, " band"]:
+    """Errors of a galaxy's fluxes, nJy."""
+    for_signal, for_power, for_scatter = jax.random.split(key, 3)
     least, most = np.log(np.array(SIGNALS, np.float32))
     signal = jnp.exp(jax.random.uniform(for_signal, minval=least, maxval=most))
-    flux = galaxy.flux_njy
-    scatter = 10.0 ** (NOISE_SCATTER * jax.random.normal(for_scatter, flux.shape))
+    scatter = 10.0 ** (NOISE_SCATTER * jax.random.normal(for_scatter, flux_njy.shape))
     # From the noise of the sky, which is the same in all bands, to one that goes with the flux.
-    power, brightest = jax.random.uniform(for_power), jnp.max(flux)
-    error = brightest * (flux / brightest) ** power / signal * scatter
-    measured = draw_measured(flux, error, model_error, for_noise)
+    power, brightest = jax.random.uniform(for_power), jnp.max(flux_njy)
+    return brightest * (flux_njy / brightest) ** power / signal * scatter
+
+
+def draw_seen(like: Float[Array, " band"], key: Array) -> Bool[Array, " band"]:
+    """Which bands of a galaxy were observed: at least one."""
+    for_some, for_band = jax.random.split(key)
     some = jax.random.bernoulli(for_some, LACKING)
-    lacking = some & jax.random.bernoulli(for_band, LACKING, flux.shape)
-    seen = ~lacking | jnp.all(lacking)
-    return MeasuredFluxes(
-        jnp.where(seen, measured, jnp.nan), error, jnp.zeros(flux.shape, bool), galaxy.redshift
-    )
+    lacking = some & jax.random.bernoulli(for_band, LACKING, like.shape)
+    return ~lacking | jnp.all(lacking)
 
 
 def split_at(galaxies: Galaxies, held: int) -> tuple[Galaxies, Galaxies]:

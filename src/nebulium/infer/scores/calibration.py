@@ -5,6 +5,7 @@ arXiv:1804.06788), and so it does for all properties at once, by distances to ra
 al. 2023, ICML 202, 19256).
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -15,11 +16,24 @@ from jaxtyping import Array, Bool, Float
 
 from nebulium.data.tables.table import select_rows
 from nebulium.infer.likelihood import MeasuredFluxes, draw_measured
-from nebulium.infer.parameters import PROPERTIES
+from nebulium.infer.parameters import MASS, PROPERTIES, Prior
 from nebulium.infer.predict import LEAST_EFFECTIVE, MOST_K_HAT, PosteriorPredictor, fits
-from nebulium.infer.recipe import InferConfig, SimulatedGalaxy, Simulator, make_simulator, observe, simulate
+from nebulium.infer.recipe import (
+    LOG_MSTAR,
+    InferConfig,
+    SimulatedGalaxy,
+    Simulator,
+    draw_errors,
+    draw_seen,
+    make_simulator,
+    simulate,
+)
 from nebulium.metrics.probabilistic import pit_from_samples
+from nebulium.sed.cosmology import DEFAULT_COSMOLOGY
+from nebulium.sed.spectrum import dilution
 
+#: Masses of simulated galaxies lie within so much of 10^10 solar masses.
+MASSES_DEX = 1.5
 #: Galaxies are also looked at in so many parts, from faint to bright.
 PARTS = 3
 
@@ -106,14 +120,16 @@ def calibration(
     -------
     Calibration
     """
+    predictor, rng = _with_masses(predictor), np.random.default_rng(seed)
     model = predictor.model
     # Far from the seeds of trainings.
     galaxies = simulate(simulator or simulator_of(predictor), n, 1_000_003 + seed)
-    numbers = np.arange(n, dtype=np.int32)
+    heavier = rng.uniform(-MASSES_DEX, MASSES_DEX, n).astype(np.float32)
     true_error = model.model_error if model_error is None else model_error
-    measured = _measured(galaxies, true_error, relative_error, jax.random.key(seed))
-    found = predictor.posteriors(measured, numbers)
-    truth = np.asarray(galaxies.properties)
+    measured = _measured(galaxies, heavier, true_error, relative_error, jax.random.key(seed))
+    found = predictor.posteriors(measured, np.arange(n, dtype=np.int32))
+    truth = np.array(galaxies.properties)
+    truth[:, [PROPERTIES.index(name) for name in ("log_mstar", "log_sfr")]] += heavier[:, None]
     pit = np.stack(
         [pit_from_samples(truth[:, place], found["draws"][:, :, place]) for place in range(len(PROPERTIES))],
         axis=1,
@@ -122,7 +138,7 @@ def calibration(
     sigma = np.hypot(err, np.asarray(model.model_error)[None, :] * flux)
     return Calibration(
         pit=pit,
-        tarp=_tarp(truth, found["draws"], np.random.default_rng(seed)),
+        tarp=_tarp(truth, found["draws"]),
         signal=np.nanmedian(flux / sigma, axis=1),
         effective=found["effective"],
         k_hat=found["k_hat"],
@@ -138,35 +154,45 @@ def simulator_of(predictor: PosteriorPredictor) -> Simulator:
     return make_simulator(InferConfig(bands=model.bands, redshifts=model.redshifts, **lines))
 
 
+def _with_masses(predictor: PosteriorPredictor) -> PosteriorPredictor:
+    """The same, with a prior of masses that simulated galaxies can fill: what is left is scale."""
+    named = predictor.models[0]
+    ends = (LOG_MSTAR - MASSES_DEX, LOG_MSTAR + MASSES_DEX)
+    prior: Prior = named.model.prior
+    narrow = Prior(prior.low.at[MASS].set(ends[0]), prior.high.at[MASS].set(ends[1]))
+    model = eqx.tree_at(lambda one: one.prior, named.model, narrow)
+    return dataclasses.replace(predictor, models=(dataclasses.replace(named, model=model),))
+
+
 def _measured(
-    galaxies: SimulatedGalaxy, model_error: Array, relative_error: float | None, key: Array
+    galaxies: SimulatedGalaxy,
+    heavier: Float[np.ndarray, " n"],
+    model_error: Array,
+    relative_error: float | None,
+    key: Array,
 ) -> MeasuredFluxes:
-    """Galaxies as they are measured."""
-
-    def one(galaxy: SimulatedGalaxy, key: Array) -> MeasuredFluxes:
-        if relative_error is None:
-            return observe(galaxy, model_error, key)
-        error = relative_error * galaxy.flux_njy
-        flux = draw_measured(galaxy.flux_njy, error, model_error, key)
-        return MeasuredFluxes(flux, error, jnp.zeros(flux.shape, bool), galaxy.redshift)
-
-    many = eqx.filter_jit(jax.vmap(one))
-    measured: MeasuredFluxes = many(
-        jax.tree.map(jnp.asarray, galaxies), jax.random.split(key, len(galaxies.redshift))
-    )
-    return measured
+    """Galaxies as they are measured, of so many times the mass, dex."""
+    for_error, for_noise, for_bands = jax.random.split(key, 3)
+    keys = [jax.random.split(one, len(heavier)) for one in (for_error, for_noise, for_bands)]
+    typical, z = jnp.asarray(galaxies.flux_njy), jnp.asarray(galaxies.redshift)
+    flux = typical * 10.0 ** jnp.asarray(heavier)[:, None]
+    if relative_error is None:
+        # Errors must tell nothing of the galaxy itself but its distance, which is known: they are another's.
+        light = jax.vmap(dilution, in_axes=(0, None))(z, DEFAULT_COSMOLOGY)[:, None]
+        error = light * jnp.roll(jax.vmap(draw_errors)(typical, keys[0]) / light, 1, axis=0)
+        seen = jax.vmap(draw_seen)(flux, keys[2])
+    else:
+        error, seen = relative_error * flux, jnp.ones(flux.shape, bool)
+    measured = jax.vmap(draw_measured, in_axes=(0, 0, None, 0))(flux, error, model_error, keys[1])
+    return MeasuredFluxes(jnp.where(seen, measured, jnp.nan), error, jnp.zeros(flux.shape, bool), z)
 
 
 def _tarp(
-    truth: Float[np.ndarray, "n property"],
-    draws: Float[np.ndarray, "n draw property"],
-    rng: np.random.Generator,
+    truth: Float[np.ndarray, "n property"], draws: Float[np.ndarray, "n draw property"]
 ) -> Float[np.ndarray, " n"]:
     """Share of the draws nearer to a random galaxy of the prior than the truth, in scatters of the prior."""
-    # Another galaxy's truth is a point that knows nothing of this one, but for the mass, which all share.
-    points = truth[rng.permutation(len(truth))]
-    points[:, :2] += rng.uniform(-1.0, 1.0, (len(truth), 1)).astype(np.float32)
-    scatter = np.maximum(truth.std(axis=0), 0.5)
+    # Another galaxy's truth is a point that knows nothing of this one.
+    points, scatter = np.roll(truth, 2, axis=0), truth.std(axis=0)
     of_truth = np.sum(((truth - points) / scatter) ** 2, axis=1)
     of_draws = np.sum(((draws - points[:, None, :]) / scatter) ** 2, axis=2)
     return np.mean(of_draws < of_truth[:, None], axis=1)
