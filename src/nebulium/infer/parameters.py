@@ -64,11 +64,6 @@ class Prior(eqx.Module):
         """Whether all properties lie within their ranges."""
         return jnp.all((theta >= self.low) & (theta <= self.high))
 
-    @property
-    def log_density(self) -> Scalar:
-        """Logarithm of the density, the same wherever it holds."""
-        return -jnp.sum(jnp.log(self.high - self.low))
-
 
 def interim_prior() -> Prior:
     """The prior that models are trained with."""

@@ -105,6 +105,8 @@ class PosteriorPredictor(Predictor[PhotometricGalaxies]):
         )
         if lacking:
             reading.notes.append(f"not observed, as far as the catalogue says: {', '.join(lacking)}")
+        if catalogue.layout.redshift_err_column is not None:
+            reading.notes.append("errors of redshifts: not used, redshifts are taken to be exact")
         if catalogue.layout.redshift_column is None:
             mend = "name the column: --redshift COLUMN"
             raise TableError(str(catalogue.path), "has no redshifts, which this model needs", mend)
