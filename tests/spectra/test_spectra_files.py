@@ -153,7 +153,7 @@ def test_faults_are_told(galaxies, trained, tmp_path):
         "draw", galaxies.images, "--model", trained, "--wavelengths", "1,2", "-o", tmp_path / "d.fits"
     )
     assert found.exit_code == 2
-    assert "expected three numbers" in found.output
+    assert "expected 3 numbers" in found.output
 
 
 def test_images_and_spectra_that_do_not_join_are_refused(galaxies, tmp_path):
