@@ -1,6 +1,5 @@
 """Properties of many galaxies from their photometry: a catalogue in; quantiles, and draws, out."""
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,10 +11,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.stats import chi2
 
 from nebulium import verbs
+from nebulium.data.ids import hash_ids
 from nebulium.data.output import input_name
 from nebulium.data.rejects import Rejects
 from nebulium.data.tables.table import Table, select_rows
@@ -139,7 +139,7 @@ class PosteriorPredictor(Predictor[PhotometricGalaxies]):
             "k_hat": found["k_hat"],
             "log_evidence": found["log_evidence"],
             "chi_square": found["chi_square"],
-            "reliable": (found["effective"] >= LEAST_EFFECTIVE) & (found["k_hat"] <= MOST_K_HAT),
+            "reliable": can_be_relied_on(found["effective"], found["k_hat"]),
             "in_domain": fits(found["chi_square"], chunk.flux_njy),
         }
         units = {name + end: UNITS[name] for name in UNITS for end in LEVELS}
@@ -232,6 +232,13 @@ def _posteriors(
     return found
 
 
+def can_be_relied_on(
+    effective: Float[np.ndarray, " n"], k_hat: Float[np.ndarray, " n"]
+) -> Bool[np.ndarray, " n"]:
+    """Whether enough draws count, and no few of them have most of the weight."""
+    return (effective >= LEAST_EFFECTIVE) & (k_hat <= MOST_K_HAT)
+
+
 def fits(chi_square: Float[np.ndarray, " n"], flux_njy: Float[np.ndarray, "n band"]) -> np.ndarray:
     """Whether a galaxy of the model fits the fluxes no worse than noise would make it."""
     return np.asarray(chi_square <= chi2.isf(ODD, np.sum(np.isfinite(flux_njy), axis=1)))
@@ -239,7 +246,7 @@ def fits(chi_square: Float[np.ndarray, " n"], flux_njy: Float[np.ndarray, "n ban
 
 def numbers_of_ids(ids: np.ndarray) -> Int[np.ndarray, " n"]:
     """A number for each id, so that the draws of a galaxy do not depend on its place in the catalogue."""
-    return np.array([zlib.crc32(str(one).encode()) & 0x7FFFFFFF for one in ids.tolist()], np.int32)
+    return (hash_ids(ids, seed="draws") & np.uint64(0x7FFFFFFF)).astype(np.int32)
 
 
 def _with_bands(galaxies: PhotometricGalaxies, bands: tuple[str, ...]) -> PhotometricGalaxies:

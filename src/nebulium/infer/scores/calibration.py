@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 from nebulium.data.tables.table import select_rows
 from nebulium.infer.likelihood import MeasuredFluxes, draw_measured
 from nebulium.infer.parameters import MASS, PROPERTIES, Prior
-from nebulium.infer.predict import LEAST_EFFECTIVE, MOST_K_HAT, PosteriorPredictor, fits
+from nebulium.infer.predict import PosteriorPredictor, can_be_relied_on, fits
 from nebulium.infer.recipe import (
     LOG_MSTAR,
     InferConfig,
@@ -28,7 +28,7 @@ from nebulium.infer.recipe import (
     make_simulator,
     simulate,
 )
-from nebulium.metrics.probabilistic import pit_from_samples
+from nebulium.metrics.probabilistic import pit_from_samples, pit_ks
 from nebulium.sed.cosmology import DEFAULT_COSMOLOGY
 from nebulium.sed.spectrum import dilution
 
@@ -73,7 +73,7 @@ class Calibration:
     @property
     def flagged(self) -> np.ndarray:
         """Which posteriors are said not to be reliable."""
-        return (self.effective < LEAST_EFFECTIVE) | (self.k_hat > MOST_K_HAT)
+        return ~can_be_relied_on(self.effective, self.k_hat)
 
     def parts(self) -> dict[str, np.ndarray]:
         """Which galaxies are in each third of signal over noise."""
@@ -87,8 +87,7 @@ class Calibration:
 
     def tarp_distance(self) -> float:
         """Largest difference between the shares of TARP and even ones."""
-        even = (np.arange(len(self.tarp)) + 0.5) / len(self.tarp)
-        return float(np.max(np.abs(np.sort(self.tarp) - even)))
+        return pit_ks(self.tarp)
 
 
 def calibration(
